@@ -1,0 +1,33 @@
+"""The names a block's `transform` and `connection` may have: the built-in ones and a user's own."""
+
+from __future__ import annotations
+
+TRANSFORMS = {
+    "basic": "two 3x3 convolutions (He 2015)",
+    "bottleneck": "1x1, 3x3, 1x1 convolutions (He 2015)",
+    "conv": "one convolution and its activation, as in the convolutional highway nets",
+    "dense": "one fully connected layer and its activation, as in the first highway nets",
+}
+
+CONNECTIONS = {
+    "plain": "y = H(x)",
+    "residual": "y = x + H(x) (He 2015)",
+    "highway": "y = (1 - T) x + T H, T = sigmoid(W x + b) (Srivastava 2015)",
+    "shortcut_gate": "y = (1 - g) x + H (He 2016, Table 1)",
+    "constant": "y = c x + t H with two numbers (He 2016, Table 1)",
+    "stochastic": "a residual block that training drops with probability 1 - p (Huang 2016)",
+    "scaled": "y = x + a H with a learned a, 0 at the start (ReZero, SkipInit, LayerScale)",
+}
+
+registered_transforms: dict[str, str] = {}
+registered_connections: dict[str, str] = {}
+
+
+def transform_names() -> list[str]:
+    """Every name `transform:` may have now."""
+    return [*TRANSFORMS, *registered_transforms]
+
+
+def connection_names() -> list[str]:
+    """Every name `connection:` may have now."""
+    return [*CONNECTIONS, *registered_connections]

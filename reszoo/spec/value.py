@@ -1,0 +1,67 @@
+"""The base of every value a YAML file becomes: frozen, strict, with no unknown fields."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic.json_schema import JsonSchemaValue
+
+from reszoo.errors import Place
+
+Path = tuple[str | int, ...]
+"""Where a value stands inside a file: `("stages", 2, "width")` is written `stages[2].width`."""
+
+Item = TypeVar("Item")
+Tuple = Annotated[tuple[Item, ...], Field(strict=False)]
+"""A YAML list; tuples keep the values frozen and hashable."""
+
+PositiveInt = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+Probability = Annotated[float, Field(gt=0.0, le=1.0)]
+
+
+class Value(BaseModel):
+    """A frozen value read from YAML. Numbers are not made of strings, nor booleans of numbers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+class Kinded(Value):
+    """A value whose mapping may be shortened to its kind: `pool: max` is `pool: {kind: max}`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand(cls, data: Any) -> Any:
+        return {"kind": data} if isinstance(data, str) else data
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> JsonSchemaValue:
+        mapping = handler(core)
+        kind = handler.resolve_ref_schema(mapping)["properties"]["kind"]
+        short = {key: kind[key] for key in ("type", "enum", "const", "anyOf") if key in kind}
+        return {"anyOf": [short, mapping]}
+
+
+class Document(Value):
+    """A whole file: a value that remembers where each of its fields was written."""
+
+    _places: dict[Path, Place] = PrivateAttr(default_factory=dict)
+
+    def where(self, *path: str | int) -> Place | str | None:
+        """The place of a field for an error message: file, line and column, or its written path.
+
+        A field that was never written (a default) has the place of the nearest mapping around it.
+        """
+        for length in range(len(path), -1, -1):
+            if place := self._places.get(tuple(path[:length])):
+                return place
+        return written(path) if path else None
+
+
+def written(path: Path) -> str:
+    """`("stages", 2, "width")` as a person writes it: `stages[2].width`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
