@@ -1,0 +1,23 @@
+"""The plan: a spec as rows of layers with shapes, parameters, multiply-adds and bytes. No TensorFlow."""
+
+from reszoo.plan.connections import register_connection
+from reszoo.plan.cost import Cost, cost
+from reszoo.plan.network import plan
+from reszoo.plan.rewrites import fold_norms, for_device, for_inference
+from reszoo.plan.rows import Plan, Ref, Row, Tags
+from reszoo.plan.transforms import register_transform
+
+__all__ = [
+    "Cost",
+    "Plan",
+    "Ref",
+    "Row",
+    "Tags",
+    "cost",
+    "fold_norms",
+    "for_device",
+    "for_inference",
+    "plan",
+    "register_connection",
+    "register_transform",
+]

@@ -24,7 +24,9 @@ from reszoo.spec.value import (
 )
 
 Padding = Literal["torch", "same", "valid"]
-Activation = Literal["relu", "relu6", "leaky_relu", "elu", "silu", "gelu", "hard_swish", "tanh", "none"]
+Activation = Literal[
+    "relu", "relu6", "leaky_relu", "elu", "silu", "gelu", "hard_swish", "tanh", "none"
+]
 Order = Literal["post", "bn_after_add", "relu_before_add", "relu_only_pre", "full_pre"]
 
 
@@ -65,7 +67,13 @@ class Initializer(Kinded):
     """How the weights of one role start."""
 
     kind: Literal[
-        "he_normal", "he_normal_fan_out", "he_uniform", "glorot_uniform", "glorot_normal", "normal", "zeros"
+        "he_normal",
+        "he_normal_fan_out",
+        "he_uniform",
+        "glorot_uniform",
+        "glorot_normal",
+        "normal",
+        "zeros",
     ] = "he_normal"
     std: Annotated[float, Field(gt=0)] | None = None
     """Standard deviation, for `normal` only."""
@@ -128,12 +136,12 @@ class Stem(Value):
     """Stride of the first convolution."""
     padding: Padding | None = None
     norm: Norm | None = None
-    """Overrides the spec's normalisation in the stem; `none` for most pre-activation nets."""
+    """Overrides the spec's normalisation after the stem's last convolution; `none` in most pre-activation nets."""
     activation: Activation | None = None
+    """Overrides the spec's activation after the stem's last convolution."""
     bias: bool | None = None
-    """Convolution bias; unless given, there is one exactly where nothing normalises after it."""
+    """Convolution bias; unless given, there is one where the spec has no normalisation."""
     pool: Pool = Pool(kind="none")
-    antialias: Literal["none", "average", "blur"] = "none"
 
 
 class Shortcut(Kinded):
@@ -244,7 +252,7 @@ class Block(Value):
     norm: Norm | None = None
     activation: Activation | None = None
     bias: bool | Tuple[Literal["conv1", "conv2", "conv3"]] | None = None
-    """Which convolutions have a bias; unless given, those that nothing normalises."""
+    """Which convolutions have a bias; unless given, all where the block has no normalisation, else none."""
     attention: Attention = Attention()
     antialias: Literal["none", "average", "blur"] = "none"
     """Strided convolutions run at stride 1 and a filter subsamples after the activation (Zhang 2019)."""

@@ -1,7 +1,7 @@
 """A training recipe: the page of YAML that says how a network is trained, as a frozen value.
 
-Whatever is measured along the training (warm-up, drops of the rate) is a share of the whole, so that
-`--epochs` stretches or shortens a recipe without changing its shape.
+Whatever is measured along the training (warm-up, drops of the rate) is a share of the whole, so
+that `--epochs` stretches or shortens a recipe without changing its shape.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Optimizer(Kinded):
 
     kind: Literal["sgd", "adam", "adamw"] = "sgd"
     momentum: Fraction = 0.9
-    """SGD: share of the velocity kept; the rate stands inside the velocity, as in Caffe and Keras."""
+    """SGD: share of the velocity kept. The rate stands inside the velocity, as in Caffe."""
     nesterov: bool = True
     """SGD: whether the gradient is taken where the velocity leads."""
     betas: tuple[Fraction, Fraction] = Field(default=(0.9, 0.999), strict=False)
@@ -43,8 +43,8 @@ class Optimizer(Kinded):
     """Pull of the weights towards 0."""
     decay: Literal["coupled", "decoupled"] | None = None
     """`coupled` adds `weight_decay * w` to the gradient, through the momentum, as papers' SGD does;
-    `decoupled` takes `rate * weight_decay * w` from the weights (about 1 / (1 - momentum) times weaker
-    for the same number). Unless given: decoupled for adamw, coupled otherwise."""
+    `decoupled` takes `rate * weight_decay * w` from the weights (about 1 / (1 - momentum) times
+    weaker for the same number). Unless given: decoupled for adamw, coupled otherwise."""
     decay_norm_and_bias: bool = False
     """Whether normalisation, biases and other vectors decay too; kernels always do."""
     clip_norm: Positive | None = None
@@ -68,7 +68,8 @@ class Schedule(Kinded):
     """The learning rate as a pure function of the step."""
 
     kind: Literal["constant", "triangular", "cosine", "step"] = "triangular"
-    """After the warm-up: the peak; a line, half a cosine down to `final`; or the peak times `factor` at each drop."""
+    """After the warm-up: the peak; a line or half a cosine from the peak to `final`; or the peak,
+    times `factor` at each drop."""
     peak: Positive = 0.1
     """The largest learning rate."""
     warmup: Fraction = 0.0
@@ -140,14 +141,14 @@ class Validation(Value):
     """The part of the training split that is held out to watch the training and to choose by."""
 
     fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.1
-    """Share of the training images, drawn per class with the run's seed; 0 trains on all of them."""
+    """Share of the training images, drawn per class with the run's seed; 0 trains on all."""
     keep: Literal["best", "last"] = "best"
-    """Which state becomes model.keras: the best on the held out images (highest accuracy, then lowest
-    loss), or the last, which is what a rate that ends at 0 aims at."""
+    """Which state becomes model.keras: the best on the held out images (highest accuracy, then
+    lowest loss), or the last, which is what a rate that ends at 0 aims at."""
 
 
 class Recipe(Document):
-    """A whole training: epochs, batch, optimizer, schedule, augmentation, regularisation, validation."""
+    """A whole training: how long, how fast, on what images, and what is kept."""
 
     name: str
     title: str | None = None
@@ -161,8 +162,8 @@ class Recipe(Document):
     augmentation: Augmentation = Augmentation()
     regularization: Regularization = Regularization()
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Share of an exponential moving average of the weights kept at each step; the average is what is
-    evaluated and saved. None: no average."""
+    """Share of an exponential moving average of the weights kept at each step; the average is what
+    is evaluated and saved. None: no average."""
     precision: Precision = "auto"
     """`auto` is mixed_bfloat16 where the device computes in bfloat16 and float32 elsewhere; a run
     records which it was, and resumes in that."""
@@ -170,7 +171,7 @@ class Recipe(Document):
 
 
 def regularize(architecture: Architecture, regularization: Regularization) -> Architecture:
-    """The architecture with what the recipe's `regularization` says; the one step that does this."""
+    """The architecture with what a recipe's `regularization` says; the one step that does this."""
     block = {
         name: value
         for name in ("survival_probability", "zero_gamma")

@@ -24,7 +24,9 @@ Probability = Annotated[float, Field(gt=0.0, le=1.0)]
 class Value(BaseModel):
     """A frozen value read from YAML. Numbers are not made of strings, nor booleans of numbers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+    )
 
 
 class Kinded(Value):
