@@ -1,4 +1,5 @@
-"""What went wrong, said once and clearly: the errors every floor raises and the command line prints."""
+"""What went wrong, said once and clearly: the errors every floor raises and the command line
+prints."""
 
 from __future__ import annotations
 
@@ -67,7 +68,8 @@ class GateError(ReszooError):
 
 
 class RestartError(ReszooError):
-    """The job should be started again and will go on where it stopped. Exit code 75 (EX_TEMPFAIL)."""
+    """The job should be started again and will go on where it stopped. Exit code 75
+    (EX_TEMPFAIL)."""
 
     exit_code = 75
 

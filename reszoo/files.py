@@ -59,7 +59,8 @@ def atomic_file(path: Path | str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_folder(path: Path | str) -> Iterator[Path]:
-    """Like `atomic_file`, for a whole folder; a folder that stands at `path` is replaced at the end."""
+    """Like `atomic_file`, for a whole folder; a folder that stands at `path` is replaced at the
+    end."""
     path = Path(path)
     temporary: Path | None = None
     try:

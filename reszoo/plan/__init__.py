@@ -1,14 +1,18 @@
-"""The plan: a spec as rows of layers with shapes, parameters, multiply-adds and bytes. No TensorFlow."""
+"""The plan: a spec as rows of layers with shapes, parameters, multiply-adds and bytes. No
+TensorFlow.
+"""
 
 from reszoo.plan.connections import register_connection
 from reszoo.plan.cost import Cost, cost
 from reszoo.plan.network import plan
 from reszoo.plan.rewrites import fold_norms, for_device, for_inference
 from reszoo.plan.rows import Plan, Ref, Row, Tags
+from reszoo.plan.table import Part, stage_table
 from reszoo.plan.transforms import register_transform
 
 __all__ = [
     "Cost",
+    "Part",
     "Plan",
     "Ref",
     "Row",
@@ -20,4 +24,5 @@ __all__ = [
     "plan",
     "register_connection",
     "register_transform",
+    "stage_table",
 ]

@@ -58,6 +58,8 @@ def squeezed_width(channels: int, ratio: float, divisor: int) -> int:
 
 
 def eca_kernel(channels: int) -> int:
-    """The odd kernel near (log2 C + 1) / 2, as timm: 5, 5, 5, 7 for 256, 512, 1024, 2048 channels."""
+    """The odd kernel near (log2 C + 1) / 2, as timm: 5, 5, 5, 7 for 256, 512, 1024, 2048
+    channels.
+    """
     size = int(abs(math.log2(channels) + 1) / 2)
     return max(size if size % 2 else size + 1, 3)

@@ -43,7 +43,9 @@ class BlockPlan:
         return self.stride != 1 or self.scope.channels(x) != self.output_width
 
     def has_bias(self, part: str) -> bool:
-        """Whether convolution `part` has a bias: as the spec says, else in blocks without normalisation."""
+        """Whether convolution `part` has a bias: as the spec says, else in blocks without
+        normalisation.
+        """
         bias = self.block.bias
         if bias is None:
             return self.norm.kind == "none"

@@ -19,7 +19,7 @@ _ROLE = "merge"
 
 
 def connect(plan: BlockPlan, shortcut: Ref, h: Ref, x: Ref) -> Ref:
-    """y of one block, before any activation that follows the merge.
+    """Y of one block, before any activation that follows the merge.
 
     Args:
       plan: the block.
@@ -36,7 +36,9 @@ def _residual(plan: BlockPlan, shortcut: Ref, h: Ref, _: Ref) -> Ref:
 
 
 def _highway(plan: BlockPlan, shortcut: Ref, h: Ref, x: Ref) -> Ref:
-    """Srivastava 2015. Coupled as x + T (H - x): one product less, and no negation that int8 lacks."""
+    """Srivastava 2015. Coupled as x + T (H - x): one product less, and no negation that int8
+    lacks.
+    """
     scope = plan.scope
     opened = gate(plan, x, "transform_gate", plan.gate_bias)
     if plan.block.gate.coupled:
@@ -69,7 +71,9 @@ def _constant(plan: BlockPlan, shortcut: Ref, h: Ref, _: Ref) -> Ref:
 
 
 def _scaled(plan: BlockPlan, shortcut: Ref, h: Ref, _: Ref) -> Ref:
-    """ReZero (Bachlechner 2020), SkipInit (De 2020) with a scalar; LayerScale (Touvron 2021) by channel."""
+    """ReZero (Bachlechner 2020), SkipInit (De 2020) with a scalar; LayerScale (Touvron 2021) by
+    channel.
+    """
     choice = plan.block.scale
     h = plan.scope.add(
         "scale", h, role=_ROLE, part="scale", granularity=choice.granularity, initial=choice.initial
@@ -107,8 +111,11 @@ def gate(plan: BlockPlan, x: Ref, role: str, bias: float) -> Ref:
 
 
 def survive(plan: BlockPlan, change: Ref) -> Ref:
-    """Stochastic depth (Huang 2016): training keeps the branch with probability p, for a whole batch;
-    afterwards it counts p-fold. Dropout scales by 1/p while training, the factor p takes that back."""
+    """Stochastic depth (Huang 2016): training keeps the branch with probability p, for a whole
+    batch;
+    afterwards it counts p-fold. Dropout scales by 1/p while training, the factor p takes that
+    back.
+    """
     probability = plan.survival_probability
     if probability == 1.0:
         return change

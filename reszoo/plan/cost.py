@@ -18,7 +18,8 @@ _IN_PLACE = ("activation", "add", "subtract", "multiply", "rescale", "scale", "n
 @dataclass(frozen=True, slots=True)
 class Cost:
     """The cost of one network at batch 1. Weights and activations are counted as they are shipped:
-    normalisations folded into convolutions, activations fused."""
+    normalisations folded into convolutions, activations fused.
+    """
 
     parameters: int
     """Trainable weights, as torch counts them."""

@@ -204,7 +204,7 @@ class Scope:
         part: str,
         border: float = 0.0,
     ) -> tuple[Ref, str]:
-        """x made ready for a window, and the window's own padding mode (same or valid).
+        """X made ready for a window, and the window's own padding mode (same or valid).
 
         torch pads (kernel - 1) // 2 on every side. Where TensorFlow's `same` does just that, no
         row is needed; a strided window on an even map needs one.

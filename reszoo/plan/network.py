@@ -57,7 +57,8 @@ class _Blocks:
 
 def guideline_bias(layers: int) -> float:
     """The initial bias of transform gates by depth: about -1, -2, -3 at 10, 20, 30 layers, and -4
-    in the deepest nets (Srivastava 2015, sections 3 and 4)."""
+    in the deepest nets (Srivastava 2015, sections 3 and 4).
+    """
     return -float(min(max(round(layers / 10), 1), 4))
 
 
@@ -224,7 +225,7 @@ def _block_plan(scope: Scope, block: Block, width: int, stride: int, blocks: _Bl
 
 
 def _survival(block: Block, blocks: _Blocks) -> float:
-    """p of this block: 1 - (i / L) (1 - p_L), linear in depth (Huang 2016)."""
+    """P of this block: 1 - (i / L) (1 - p_L), linear in depth (Huang 2016)."""
     last = block.survival_probability
     if block.connection == "stochastic" and last == 1.0:
         last = 0.5

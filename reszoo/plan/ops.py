@@ -4,9 +4,9 @@
 |---|---|---|
 | input | - | shape |
 | normalize | 1 | mean, std: tuples of floats, one per channel; (x - mean) / std in float32 |
-| conv | 1 | filters, kernel, stride, padding (same, valid), groups, bias, kernel_initializer, bias_initial |
-| conv1d | 1 | filters, kernel, bias, kernel_initializer; over (length, channels), same padding |
-| dense | 1 | units, bias, kernel_initializer, bias_initial |
+| conv | 1 | filters, kernel, stride, padding (same, valid), groups, bias and the initial values |
+| conv1d | 1 | filters, kernel, bias, initial values; over (length, channels), same padding |
+| dense | 1 | units, bias and the initial values |
 | norm | 1 | epsilon, momentum, gamma_initial (0.0 or 1.0) |
 | activation | 1 | function: an `Activation` of the spec, or sigmoid |
 | pad | 1 | amounts: ((top, bottom), (left, right)); value: 0.0 or -inf |
@@ -22,7 +22,8 @@
 | scale | 1 | granularity (scalar, channel), initial: a learned factor |
 | add, subtract, multiply | 2 | - ; (1, 1, c) broadcasts over (h, w, c) |
 
-`kernel_initializer` is a spec `Initializer`; `bias_initial` is a number.
+The initial values are `kernel_initializer`, a spec `Initializer`, and (but for conv1d) `bias_initial`,
+a number.
 """
 
 from __future__ import annotations
@@ -168,6 +169,8 @@ def window_count(size: int, kernel: int, stride: int, padding: str) -> int:
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """What TensorFlow's `same` padding adds (before, after) along a side; the odd pixel goes after."""
+    """What TensorFlow's `same` padding adds (before, after) along a side; the odd pixel goes
+    after.
+    """
     total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2

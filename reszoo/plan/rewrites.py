@@ -13,7 +13,9 @@ from reszoo.plan.rows import Plan, Ref, Row
 
 
 def for_inference(plan: Plan) -> Plan:
-    """The plan without its stochastic rows: dropout and Bernoulli gates are the identity at inference."""
+    """The plan without its stochastic rows: dropout and Bernoulli gates are the identity at
+    inference.
+    """
     return _without(plan, (row for row in plan.rows if row.op == "dropout"))
 
 
@@ -21,8 +23,8 @@ def for_device(plan: Plan, kind: str = "cpu") -> Plan:
     """The plan with rows that have a fast variant on that kind of device (`cpu`, `gpu`, `tpu`).
 
     A fast row has the name, weights and numbers of the canonical row it stands for. On CPU and GPU
-    a normalisation over a feature map runs on TensorFlow's fused kernel (the stock Keras layer costs
-    more than half of the training speed of ResNet-50 on a CPU); XLA on a TPU fuses by itself.
+    a normalisation over a feature map runs on TensorFlow's fused kernel (the stock Keras layer
+    costs more than half of the training speed of ResNet-50 on a CPU); XLA on a TPU fuses by itself.
     """
     if kind == "tpu":
         return plan

@@ -57,7 +57,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A network as rows in an order in which each row comes after its inputs; the first is the input.
+    """A network as rows in an order in which each row comes after its inputs; the first is the
+    input.
 
     `outputs` names what the model returns: the logits, or with no head the last feature map.
     `stages` gives each named feature map, `stem` and `stage1`.., as the row that holds it.

@@ -32,7 +32,8 @@ def _reshaped(plan: BlockPlan, x: Ref, activated: Ref) -> Ref:
     if kind == "projection_all":
         return _projection(plan, activated, plan.stride)
     if not plan.changes_shape(x):
-        # the first block of a pre-activation net shares its activation with the shortcut (He 2016, appendix)
+        # the first block of a pre-activation net shares its activation with the shortcut (He 2016,
+        # appendix)
         return activated if plan.first_of_network and plan.pre_normed else x
     if kind == "identity":
         return _refuse_identity(plan, x)
@@ -50,7 +51,9 @@ def _reshaped(plan: BlockPlan, x: Ref, activated: Ref) -> Ref:
 
 
 def _projection(plan: BlockPlan, x: Ref, stride: int) -> Ref:
-    """Options B, C and D of He 2015 and its followers: a 1x1 convolution, normalised after activation."""
+    """Options B, C and D of He 2015 and its followers: a 1x1 convolution, normalised after
+    activation.
+    """
     scope, choice = plan.scope, plan.block.shortcut
     norm = plan.norm if choice.norm and not plan.pre_normed else Norm(kind="none")
     bias = choice.bias if choice.bias is not None else plan.norm.kind == "none"
@@ -71,7 +74,7 @@ def _zero_padded(plan: BlockPlan, x: Ref) -> Ref:
     missing = plan.output_width - scope.channels(x)
     if missing < 0:
         scope.fail(
-            f"a zero-padded shortcut cannot narrow {scope.channels(x)} to {plan.output_width} channels",
+            f"a zero-padded shortcut cannot narrow {scope.channels(x)} channels",
             "width",
             expected=f"a width of at least {scope.channels(x)}",
             found=f"{plan.output_width}",

@@ -19,7 +19,8 @@ class Transform:
     """How a kind of block computes H, and what the planner must know about it beforehand."""
 
     write: Function
-    """Writes the rows of H(x) and returns its output; x is already pre-activated where the order says so."""
+    """Writes the rows of H(x) and returns its output; x is already pre-activated where the order
+    says so."""
     layers: int = 1
     """Weighted layers, for the network's depth."""
     output_width: Callable[[Block, int], int] = lambda _, width: width
@@ -74,7 +75,9 @@ def _convolutions(plan: BlockPlan, x: Ref, convs: list[_Conv]) -> Ref:
 
 
 def _between(plan: BlockPlan, x: Ref, conv: _Conv, number: int) -> Ref:
-    """What stands between two convolutions, after the activation: a filter that subsamples, dropout."""
+    """What stands between two convolutions, after the activation: a filter that subsamples,
+    dropout.
+    """
     x = _filtered(plan, x, conv, number)
     if plan.block.dropout:
         x = plan.scope.add(
@@ -89,7 +92,9 @@ def _between(plan: BlockPlan, x: Ref, conv: _Conv, number: int) -> Ref:
 
 
 def _filtered(plan: BlockPlan, x: Ref, conv: _Conv, number: int) -> Ref:
-    """Anti-aliasing (Zhang 2019): the strided convolution ran at stride 1 and a low-pass filter strides."""
+    """Anti-aliasing (Zhang 2019): the strided convolution ran at stride 1 and a low-pass filter
+    strides.
+    """
     if conv.stride == 1 or plan.block.antialias == "none":
         return x
     part = f"antialias{number}"

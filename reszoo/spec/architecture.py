@@ -89,7 +89,8 @@ class Initializers(Value):
 
 
 class Input(Value):
-    """The raw image that goes in: uint8 or float values 0..255; normalisation is the first layer."""
+    """The raw image that goes in: uint8 or float values 0..255; normalisation is the first
+    layer."""
 
     shape: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(strict=False)
     """Height, width, channels."""
@@ -114,7 +115,8 @@ class Pool(Kinded):
     """A pooling layer of the stem or after a stage."""
 
     kind: Literal["max", "average", "blur", "conv", "none"] = "max"
-    """`blur` is max-pool at stride 1 and a blur at `stride`; `conv` a strided convolution, norm, activation."""
+    """`blur` is max-pool at stride 1 and a blur at `stride`; `conv` a strided convolution, norm,
+    activation."""
     size: PositiveInt = 3
     stride: PositiveInt = 2
     padding: Padding | None = None
@@ -136,7 +138,8 @@ class Stem(Value):
     """Stride of the first convolution."""
     padding: Padding | None = None
     norm: Norm | None = None
-    """Overrides the spec's normalisation after the stem's last convolution; `none` in most pre-activation nets."""
+    """Overrides the spec's normalisation after the stem's last convolution; `none` in most pre-
+    activation nets."""
     activation: Activation | None = None
     """Overrides the spec's activation after the stem's last convolution."""
     bias: bool | None = None
@@ -145,12 +148,14 @@ class Stem(Value):
 
 
 class Shortcut(Kinded):
-    """How x reaches the merge. Where the shape stays, every kind but `projection_all` is the identity."""
+    """How x reaches the merge. Where the shape stays, every kind but `projection_all` is the
+    identity."""
 
     kind: Literal[
         "identity", "zero_pad", "projection", "projection_all", "average_projection", "max_pool"
     ] = "projection"
-    """`zero_pad`, `projection`, `projection_all` are options A, B, C of He 2015; `average_projection` is D."""
+    """`zero_pad`, `projection`, `projection_all` are options A, B, C of He 2015;
+    `average_projection` is D."""
     norm: bool = True
     """Whether a projection is normalised (where the block is)."""
     bias: bool | None = None
@@ -172,7 +177,8 @@ class Gate(Value):
     kernel: PositiveInt | None = None
     """Kernel of the gate's convolution; the transform's first spatial kernel unless given."""
     bias: float | None = None
-    """Initial bias of the transform gate; unless given, the papers' guideline by depth (-1 at 10 layers, -2 at 20)."""
+    """Initial bias of the transform gate; unless given, the papers' guideline by depth (-1 at 10
+    layers, -2 at 20)."""
 
 
 class Attention(Kinded):
@@ -203,7 +209,8 @@ class Scale(Value):
 
 
 class BlockFields(Value):
-    """What a block may say; a stage says it again to differ. None means: as the block, or the default."""
+    """What a block may say; a stage says it again to differ. None means: as the block, or the
+    default."""
 
     transform: TransformName | None = None
     connection: ConnectionName | None = None
@@ -237,14 +244,17 @@ class Block(Value):
     connection: ConnectionName = "residual"
     shortcut: Shortcut = Shortcut()
     order: Order | None = None
-    """Order of normalisation, activation and addition (He 2016, Figure 4): `post` for basic and bottleneck
-    blocks; one-layer transforms (`conv`, `dense`) activate before the merge unless told otherwise."""
+    """Order of normalisation, activation and addition (He 2016, Figure 4): `post` for basic and
+    bottleneck
+    blocks; one-layer transforms (`conv`, `dense`) activate before the merge unless told
+    otherwise."""
     kernel: PositiveInt = 3
     expansion: PositiveInt = 4
     """A bottleneck's output is `width * expansion` wide."""
     groups: PositiveInt = 1
     base_width: PositiveInt = 64
-    """A bottleneck is `width * base_width // 64 * groups` wide inside (ResNeXt 32x4d: groups 32, base_width 4)."""
+    """A bottleneck is `width * base_width // 64 * groups` wide inside (ResNeXt 32x4d: groups 32,
+    base_width 4)."""
     stride_at: Literal["spatial", "first"] = "spatial"
     """Which convolution of a bottleneck strides: the 3x3 (v1.5) or the first 1x1 (He 2015)."""
     strided_block: Literal["first", "last"] = "first"
@@ -252,22 +262,26 @@ class Block(Value):
     norm: Norm | None = None
     activation: Activation | None = None
     bias: bool | Tuple[Literal["conv1", "conv2", "conv3"]] | None = None
-    """Which convolutions have a bias; unless given, all where the block has no normalisation, else none."""
+    """Which convolutions have a bias; unless given, all where the block has no normalisation, else
+    none."""
     attention: Attention = Attention()
     antialias: Literal["none", "average", "blur"] = "none"
-    """Strided convolutions run at stride 1 and a filter subsamples after the activation (Zhang 2019)."""
+    """Strided convolutions run at stride 1 and a filter subsamples after the activation (Zhang
+    2019)."""
     dropout: Fraction = 0.0
     """Dropout between the convolutions of a block (wide residual nets)."""
     gate: Gate = Gate()
     constants: Constants = Constants()
     scale: Scale = Scale()
     survival_probability: Probability = 1.0
-    """Probability that training keeps the last block's transform; any connection may carry it (Huang 2016).
+    """Probability that training keeps the last block's transform; any connection may carry it
+    (Huang 2016).
     A `stochastic` connection is `residual` with 0.5 unless given."""
     survival_decay: Literal["linear", "constant"] = "linear"
     """Whether earlier blocks survive more often, linearly in depth, or all alike."""
     zero_gamma: bool = False
-    """The last normalisation of H starts at gamma 0, so that a residual block starts as the identity."""
+    """The last normalisation of H starts at gamma 0, so that a residual block starts as the
+    identity."""
 
 
 class After(Value):
@@ -286,7 +300,8 @@ class Stage(BlockFields):
     """Filters (units) of the transform; a bottleneck puts out `expansion` times as many."""
     stride: PositiveInt = 1
     first: Literal["plain"] | None = None
-    """The stage's first layer is a plain one that changes the shape, as the highway nets' authors do."""
+    """The stage's first layer is a plain one that changes the shape, as the highway nets' authors
+    do."""
     after: After = After()
 
 
@@ -337,7 +352,8 @@ class Architecture(Document):
     published: Published | None = None
 
     def stage_block(self, index: int) -> Block:
-        """The block of stage `index` (from 0): the shared block with what the stage says differently."""
+        """The block of stage `index` (from 0): the shared block with what the stage says
+        differently."""
         stage = self.stages[index]
         fields = {name: getattr(stage, name) for name in BlockFields.model_fields}
         changed = {name: value for name, value in fields.items() if value is not None}
