@@ -1,0 +1,62 @@
+# The two commands to know: `make demo` (set up and run the main job) and `make test`.
+
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+
+# The first Python of these that is new enough; say PYTHON=/path/to/python to choose another.
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+    if $$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; \
+    then echo $$name; break; fi; done)
+
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: help demo test test-slow lint format wheel clean
+
+help:
+	@echo "make demo       set up .venv and run the main job on the embedded digits (5 minutes)"
+	@echo "make test       run the tests that are quick"
+	@echo "make test-slow  run the others too"
+	@echo "make lint       ruff and mypy"
+	@echo "make wheel      build the wheel into dist/"
+
+demo: $(VENV)/installed
+	$(BIN)/reszoo demo
+
+test: $(VENV)/dev
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist worksteal
+
+test-slow: $(VENV)/dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+wheel: $(VENV)/dev
+	$(BIN)/python -m build --wheel --no-isolation
+
+clean:
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	@if [ -z "$(PYTHON)" ] || ! $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'; then \
+	  echo "error: reszoo needs Python 3.11, 3.12 or 3.13; python3 here is $$(python3 --version 2>&1)" >&2; \
+	  echo "  do:       install one of them, or say  make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; \
+	  exit 2; \
+	fi
+	$(PYTHON) -m venv $(VENV)
+
+# Stamps, so that an installation is repeated only when what it depends on has changed.
+$(VENV)/installed: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/dev: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) -e ".[dev]"
+	@touch $@ $(VENV)/installed
