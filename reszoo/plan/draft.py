@@ -210,12 +210,11 @@ class Scope:
         row is needed; a strided window on an even map needs one.
         """
         mode = padding or self.spec.padding
+        self._check_window(x, kernel, stride, mode)
         if mode != "torch":
-            self._check_window(x, kernel, stride, mode)
             return x, mode
         amount = (kernel - 1) // 2
         height, width, _ = self.shape(x)
-        self._check_window(x, kernel, stride, "torch")
         if all(same_padding(side, kernel, stride) == (amount, amount) for side in (height, width)):
             return x, "same"
         if amount == 0:

@@ -63,4 +63,4 @@ def _known() -> Mapping[str, Cost]:
 
 
 if __name__ == "__main__":
-    print(write_golden_file())
+    write_golden_file()

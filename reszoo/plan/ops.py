@@ -22,8 +22,8 @@
 | scale | 1 | granularity (scalar, channel), initial: a learned factor |
 | add, subtract, multiply | 2 | - ; (1, 1, c) broadcasts over (h, w, c) |
 
-The initial values are `kernel_initializer`, a spec `Initializer`, and (but for conv1d) `bias_initial`,
-a number.
+The initial values are `kernel_initializer`, a spec `Initializer`, and (but for conv1d)
+`bias_initial`, a number.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ class Part:
     name: str
     output: Shape
     layers: tuple[str, ...]
-    """The weighted layers of one block (or of the stem or head), such as `3x3, 64` or `3x3, 64, /2`."""
+    """The weighted layers of one block (or of the stem or head), such as `3x3, 64`."""
     blocks: int
     """How often the layers stand in a row; 1 for the stem and the head."""
     gated: bool
