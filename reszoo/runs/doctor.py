@@ -1,0 +1,124 @@
+"""What does this machine offer, and what is missing for what?"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from reszoo.runs.devices import choose_precision, choose_strategy
+from reszoo.runs.machine import machine, version_of, versions
+from reszoo.runs.run import DEFAULT_FOLDER
+
+Verdict = Literal["fine", "note", "missing"]
+
+NEEDED = {
+    "tensorflow": "training, evaluation and export",
+    "keras": "building, training, evaluation and export",
+    "tensorflow-datasets": "reading data",
+    "keras-tuner": "`reszoo tune`",
+    "ai-edge-litert": "checking exports and predicting with .tflite files",
+}
+OPTIONAL = {
+    "tensorboard": ("tensorboard", "curves in TensorBoard while training"),
+    "matplotlib": ("matplotlib", "curves and confusion matrices as pictures"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing the machine has or lacks."""
+
+    topic: str
+    verdict: Verdict
+    text: str
+
+
+def diagnose(*, devices: bool = True, data_dir: Path | str | None = None) -> list[Finding]:
+    """Looks at Python, packages, devices, data folders and disk.
+
+    Args:
+      devices: also ask TensorFlow for its devices, which imports it (a few seconds).
+      data_dir: where downloaded data sets lie; TensorFlow Datasets' own place unless given.
+    """
+    findings = [*_system(), *_packages(), *_extras()]
+    if devices:
+        findings += _devices()
+    return [*findings, *_folders(data_dir)]
+
+
+def _system() -> Iterator[Finding]:
+    here = machine()
+    verdict: Verdict = "fine" if sys.version_info >= (3, 11) else "missing"
+    yield Finding("Python", verdict, versions(())["python"])
+    yield Finding("reszoo", "fine", versions(())["reszoo"])
+    yield Finding("processor", "fine", f"{here['processor']}, {here['cores']} cores")
+
+
+def _packages() -> Iterator[Finding]:
+    for package, purpose in NEEDED.items():
+        if version := version_of(package):
+            yield Finding(package, "fine", version)
+        else:
+            yield Finding(package, "missing", f"not installed; needed for {purpose}")
+
+
+def _extras() -> Iterator[Finding]:
+    for package, (module, purpose) in OPTIONAL.items():
+        if importlib.util.find_spec(module):
+            yield Finding(package, "fine", f"{version_of(package) or 'installed'}: {purpose}")
+        else:
+            yield Finding(package, "note", f"not installed: no {purpose} (pip install {package})")
+
+
+def _devices() -> Iterator[Finding]:
+    try:
+        import tensorflow as tf
+
+        gpus = tf.config.list_physical_devices("GPU")
+        details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+    except Exception as error:  # a broken installation is what the doctor is asked about
+        yield Finding("devices", "missing", f"TensorFlow does not start: {_first_line(error)}")
+        return
+    for gpu, detail in zip(gpus, details, strict=True):
+        yield Finding("GPU", "fine", f"{gpu.name}: {detail.get('device_name', 'unnamed')}")
+    if not gpus:
+        yield Finding("GPU", "note", "none that TensorFlow can use; training runs on the processor")
+    yield Finding("strategy", "fine", _strategy(len(gpus)))
+    capabilities = [detail["compute_capability"] for detail in details if detail]
+    precision = choose_precision(capabilities if gpus else ())
+    reason = "computed in hardware" if precision == "mixed_bfloat16" else "bfloat16 would be slow"
+    yield Finding("precision", "fine", f"a recipe's `auto` is {precision}: {reason}")
+
+
+def _strategy(gpus: int) -> str:
+    if choose_strategy(gpus) == "mirrored":
+        return f"training runs mirrored on {gpus} GPUs"
+    return f"training runs on one {'GPU' if gpus else 'processor'}"
+
+
+def _folders(data_dir: Path | str | None) -> Iterator[Finding]:
+    folder = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
+    folder = folder.expanduser()
+    sets = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    held = f"holds {', '.join(sets)}" if sets else "nothing downloaded yet"
+    yield Finding("data sets", "fine" if sets else "note", f"{folder}: {held}")
+    yield _writable(DEFAULT_FOLDER)
+
+
+def _writable(folder: Path) -> Finding:
+    there = folder if folder.is_dir() else Path()
+    free_gib = shutil.disk_usage(there).free / 2**30
+    if not os.access(there, os.W_OK):
+        return Finding("run folder", "missing", f"{there.resolve()} cannot be written; use -o")
+    verdict: Verdict = "fine" if free_gib >= 1 else "note"
+    return Finding("run folder", verdict, f"{folder.resolve()}: {free_gib:.1f} GiB free")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__

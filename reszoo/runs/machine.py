@@ -1,0 +1,65 @@
+"""What this machine is, for the records of a run: versions, processor, host."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from functools import cache
+from pathlib import Path
+
+from reszoo.version import VERSION
+
+PACKAGES = ("tensorflow", "keras", "numpy", "ai-edge-litert", "keras-tuner", "tensorflow-datasets")
+
+
+def version_of(package: str) -> str | None:
+    """The installed version of a package, without importing it; None when it is not installed."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
+    """Versions of Python, reszoo and the installed ones of `packages`."""
+    found = {"python": platform.python_version(), "reszoo": VERSION}
+    return found | {name: version for name in packages if (version := version_of(name))}
+
+
+def machine() -> dict[str, str | int]:
+    """Host, operating system, processor and the cores that this process may use."""
+    return {
+        "host": platform.node(),
+        "system": f"{platform.system()} {platform.release()}",
+        "processor": processor_name(),
+        "cores": usable_cores(),
+    }
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def processor_flags() -> frozenset[str]:
+    """What the processor can do, as Linux names it (`avx512_bf16`, `amx_bf16`); empty elsewhere."""
+    return frozenset(_processor_field("flags").split())
+
+
+def processor_name() -> str:
+    """The processor's name as the system gives it."""
+    return _processor_field("model name") or platform.processor() or platform.machine()
+
+
+def _processor_field(name: str) -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return ""
+    for line in text.splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == name:
+            return value.strip()
+    return ""
