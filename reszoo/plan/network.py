@@ -236,7 +236,7 @@ def _survival(block: Block, blocks: _Blocks) -> float:
 
 def _block(plan: BlockPlan, x: Ref) -> Ref:
     activated = _preactivation(plan, x)
-    h = transform(plan.block.transform).write(plan, activated)
+    h = _checked(plan, transform(plan.block.transform).write(plan, activated))
     h = attention(plan, h)
     if plan.block.connection == "plain":
         y = h
@@ -248,6 +248,20 @@ def _block(plan: BlockPlan, x: Ref) -> Ref:
     if plan.order in ("post", "bn_after_add"):
         y = scope.activation(y, plan.activation, role="merge", part="activation")
     return y
+
+
+def _checked(plan: BlockPlan, h: Ref) -> Ref:
+    """H, whose width a registered transform may have got wrong."""
+    width = plan.scope.channels(h)
+    if width != plan.output_width:
+        plan.scope.fail(
+            f"the transform '{plan.block.transform}' puts out another width than it declares",
+            "transform",
+            expected=f"{plan.output_width} channels",
+            found=f"{width}",
+            hint="correct the function or its `output_width` in reszoo.register_transform",
+        )
+    return h
 
 
 def _preactivation(plan: BlockPlan, x: Ref) -> Ref:

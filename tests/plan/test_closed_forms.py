@@ -167,7 +167,7 @@ def test_int8_weights_take_one_byte_and_biases_four() -> None:
 
 
 def test_peak_activation_counts_the_maps_that_live_together() -> None:
-    # in a residual block the shortcut, the first map and the second live at once: three maps of 4x4x2
+    # in a residual block the shortcut, the first map and the second live at once: three of 4x4x2
     spec = architecture(
         name="tiny",
         input={"shape": [4, 4, 1]},
