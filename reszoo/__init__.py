@@ -1,0 +1,124 @@
+"""Residual, plain and highway networks from a page of YAML to an int8 file.
+
+    >>> import reszoo
+    >>> spec = reszoo.load("resnet50")
+    >>> reszoo.cost(spec).parameters
+    25557032
+
+Nothing here is imported before it is asked for, so that `import reszoo` takes milliseconds and only
+what needs TensorFlow pays for it.
+
+`plan`, `train`, `export` and `tune` are the packages of those names and, called, the function of
+that name inside: `reszoo.train(spec)` is `reszoo.train.train(spec)`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from reszoo.keras_hook import register_layers_with_keras
+from reszoo.version import VERSION as __version__
+
+if TYPE_CHECKING:
+    from inspect import Signature
+
+    from reszoo.errors import GateError, MachineError, ReszooError, UserError
+    from reszoo.export import export
+    from reszoo.model import build, features
+    from reszoo.model import load as load_model
+    from reszoo.model import save as save_model
+    from reszoo.plan import cost, plan, register_connection, register_transform
+    from reszoo.spec import load
+    from reszoo.train import evaluate, predict, resume, train
+    from reszoo.tune import tune
+
+__all__ = [
+    "GateError",
+    "MachineError",
+    "ReszooError",
+    "UserError",
+    "__version__",
+    "build",
+    "cost",
+    "evaluate",
+    "export",
+    "features",
+    "load",
+    "load_model",
+    "plan",
+    "predict",
+    "register_connection",
+    "register_transform",
+    "resume",
+    "save_model",
+    "train",
+    "tune",
+]
+
+_HOMES = {
+    "GateError": ("reszoo.errors", "GateError"),
+    "MachineError": ("reszoo.errors", "MachineError"),
+    "ReszooError": ("reszoo.errors", "ReszooError"),
+    "UserError": ("reszoo.errors", "UserError"),
+    "build": ("reszoo.model", "build"),
+    "cost": ("reszoo.plan", "cost"),
+    "evaluate": ("reszoo.train", "evaluate"),
+    "features": ("reszoo.model", "features"),
+    "load": ("reszoo.spec", "load"),
+    "load_model": ("reszoo.model", "load"),
+    "predict": ("reszoo.train", "predict"),
+    "register_connection": ("reszoo.plan", "register_connection"),
+    "register_transform": ("reszoo.plan", "register_transform"),
+    "resume": ("reszoo.train", "resume"),
+    "save_model": ("reszoo.model", "save"),
+}
+"""Public name: the module it lives in and its name there."""
+
+_CALLABLE_PACKAGES = ("plan", "train", "export", "tune")
+
+
+class _CallablePackage(ModuleType):
+    """A package that, called, is the function of its own name inside it."""
+
+    @property
+    def _function(self) -> Any:
+        return vars(self)[self.__name__.rpartition(".")[2]]
+
+    @property
+    def __signature__(self) -> Signature:
+        from inspect import signature
+
+        return signature(self._function)
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        return self._function(*arguments, **options)
+
+
+class _Package(ModuleType):
+    """This package: hands names out lazily and makes four of its parts callable as they come."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _CALLABLE_PACKAGES:
+            return importlib.import_module(f"{self.__name__}.{name}")
+        if name not in _HOMES:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        module, inside = _HOMES[name]
+        value = getattr(importlib.import_module(module), inside)
+        setattr(self, name, value)
+        return value
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Python sets a part here as soon as anybody has imported it.
+        if name in _CALLABLE_PACKAGES and isinstance(value, ModuleType):
+            value.__class__ = _CallablePackage
+        super().__setattr__(name, value)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *__all__})
+
+
+sys.modules[__name__].__class__ = _Package
+register_layers_with_keras()
