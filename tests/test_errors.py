@@ -1,0 +1,51 @@
+"""An error says what, where, expected, found and what to do, and knows its exit code."""
+
+from __future__ import annotations
+
+import pytest
+
+from reszoo.errors import (
+    GateError,
+    MachineError,
+    Place,
+    ReszooError,
+    RestartError,
+    UserError,
+    did_you_mean,
+)
+
+
+def test_a_message_has_one_line_for_each_question() -> None:
+    error = UserError(
+        "the stage has no width",
+        where=Place("net.yaml", 3, 7),
+        expected="a whole number",
+        found="nothing",
+        hint="add `width: 16`",
+    )
+    assert str(error).splitlines() == [
+        "the stage has no width",
+        "  where:    net.yaml:3:7",
+        "  expected: a whole number",
+        "  found:    nothing",
+        "  do:       add `width: 16`",
+    ]
+
+
+def test_questions_without_an_answer_are_left_out() -> None:
+    assert str(MachineError("the disk is full")) == "the disk is full"
+    assert str(Place("net.yaml")) == "net.yaml"
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [(ReszooError, 1), (UserError, 2), (MachineError, 1), (GateError, 1), (RestartError, 75)],
+)
+def test_exit_codes(kind: type[ReszooError], code: int) -> None:
+    assert kind("what").exit_code == code
+
+
+def test_near_names_are_suggested_and_far_ones_not() -> None:
+    names = ["resnet50", "resnet56", "plain34"]
+    assert did_you_mean("resnet5", names) == "did you mean 'resnet50' or 'resnet56'?"
+    assert did_you_mean("vgg", names) is None
