@@ -8,8 +8,8 @@ from reszoo.errors import (
     GateError,
     MachineError,
     Place,
-    ReszooError,
     RestartError,
+    ReszooError,
     UserError,
     did_you_mean,
 )
@@ -46,6 +46,6 @@ def test_exit_codes(kind: type[ReszooError], code: int) -> None:
 
 
 def test_near_names_are_suggested_and_far_ones_not() -> None:
-    names = ["resnet50", "resnet56", "plain34"]
-    assert did_you_mean("resnet5", names) == "did you mean 'resnet50' or 'resnet56'?"
+    names = ["resnet50", "highway19", "plain34"]
+    assert did_you_mean("resent50", names) == "did you mean 'resnet50'?"
     assert did_you_mean("vgg", names) is None
