@@ -1,0 +1,53 @@
+"""YAML in, frozen and validated values out: what a network, a recipe, a search or a target says."""
+
+from __future__ import annotations
+
+from reszoo.spec.architecture import Architecture
+from reszoo.spec.loader import (
+    KINDS,
+    Origin,
+    Resolved,
+    architecture_names,
+    families,
+    family_of,
+    from_mapping,
+    load,
+    load_recipe,
+    load_search,
+    load_target,
+    override,
+    recipe_names,
+    resolve,
+    search_names,
+    target_names,
+)
+from reszoo.spec.schema import json_schema
+from reszoo.spec.value import Document, Value, written
+from reszoo.spec.write import fingerprint, to_mapping, to_yaml
+
+__all__ = [
+    "Architecture",
+    "Document",
+    "KINDS",
+    "Origin",
+    "Resolved",
+    "Value",
+    "architecture_names",
+    "families",
+    "family_of",
+    "fingerprint",
+    "from_mapping",
+    "json_schema",
+    "load",
+    "load_recipe",
+    "load_search",
+    "load_target",
+    "override",
+    "recipe_names",
+    "resolve",
+    "search_names",
+    "target_names",
+    "to_mapping",
+    "to_yaml",
+    "written",
+]

@@ -1,0 +1,326 @@
+"""What is wrong with a document, for a person: pydantic's findings as one `UserError`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from reszoo.errors import Place, UserError, did_you_mean
+from reszoo.spec.value import Path, written
+from reszoo.spec.yaml_source import Node, describe
+
+_TYPES = {
+    "bool_type": "true or false",
+    "dict_type": "a mapping",
+    "finite_number": "a finite number",
+    "float_type": "a number",
+    "int_from_float": "a whole number",
+    "int_type": "a whole number",
+    "list_type": "a list",
+    "mapping_type": "a mapping",
+    "model_type": "a mapping",
+    "string_type": "text",
+    "tuple_type": "a list",
+}
+"""Expected, by pydantic's error type, where the value has the wrong type altogether."""
+
+_LIMITS = {
+    "greater_than": "a number above {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "a number below {lt}",
+    "less_than_equal": "at most {le}",
+    "multiple_of": "a multiple of {multiple_of}",
+    "string_pattern_mismatch": "text like {pattern}",
+    "string_too_long": "at most {max_length} characters",
+    "string_too_short": "at least {min_length} characters",
+    "too_long": "at most {max_length} items",
+    "too_short": "at least {min_length} items",
+}
+"""Expected, where the value has the right type but not a possible size."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """One finding, with its path in the data instead of pydantic's location."""
+
+    type: str
+    path: Path
+    context: Mapping[str, Any]
+    message: str
+    found: Any
+    in_union: bool
+
+
+def explain(
+    error: ValidationError,
+    model: type[BaseModel],
+    kind: str,
+    data: Mapping[str, Any],
+    root: Node | None,
+) -> UserError:
+    """The first problem of a document as an error, with how many more there are.
+
+    Args:
+      error: what pydantic found.
+      model: the class of the document.
+      kind: its kind, for the message.
+      data: the mapping that was validated.
+      root: the mapping with its places, or None where it came from no file.
+    """
+    problems = [_problem(detail, data) for detail in error.errors(include_url=False)]
+    groups = _one_per_value(problems)
+    groups.sort(key=lambda group: _rank(group[0], root))
+    first = groups[0]
+    if first[0].type == "extra_forbidden":
+        message = _unknown_key(first[0], model, kind, root)
+    elif first[0].type == "missing":
+        message = _missing(first[0], model, kind, data, root)
+    else:
+        message = _wrong_value(first, root)
+    if more := len(groups) - 1:
+        message["what"] += f" (and {more} more problem{'s' if more > 1 else ''})"
+    return UserError(message.pop("what"), **message)
+
+
+def _problem(detail: Any, data: Any) -> _Problem:
+    """Drops what is in pydantic's location but not in the data: the branches of unions."""
+    path: list[str | int] = []
+    current, in_union = data, False
+    location = detail["loc"]
+    for position, part in enumerate(location):
+        last = position == len(location) - 1
+        if isinstance(current, Mapping) and part in current:
+            current = current[part]
+        elif isinstance(current, list | tuple) and isinstance(part, int) and part < len(current):
+            current = current[part]
+        elif not (last and detail["type"] == "missing"):
+            in_union = True
+            continue
+        path.append(part)
+    return _Problem(
+        detail["type"],
+        tuple(path),
+        detail.get("ctx") or {},
+        detail["msg"],
+        None if detail["type"] == "missing" else current,
+        in_union,
+    )
+
+
+def _one_per_value(problems: list[_Problem]) -> list[list[_Problem]]:
+    """The problems of each value together: a value that fits no branch of a union is one problem."""
+    groups: dict[Path, list[_Problem]] = {}
+    for problem in problems:
+        groups.setdefault(problem.path, []).append(problem)
+    kept = []
+    for path, group in groups.items():
+        deeper = any(len(other) > len(path) and other[: len(path)] == path for other in groups)
+        if deeper and all(problem.in_union for problem in group):
+            continue
+        kept.append([one for one in group if one.type not in _TYPES] or group)
+    return kept
+
+
+def _rank(problem: _Problem, root: Node | None) -> tuple[int, str, int, int]:
+    """Unknown keys first (they often explain a missing one), then as they stand in the file."""
+    order = {"extra_forbidden": 0, "missing": 2}.get(problem.type, 1)
+    place = _place(root, problem.path, key=problem.type == "extra_forbidden")
+    if place is None:
+        return order, "", 0, 0
+    return order, place.file, place.line or 0, place.column or 0
+
+
+def _unknown_key(
+    problem: _Problem, model: type[BaseModel], kind: str, root: Node | None
+) -> dict[str, Any]:
+    *around, key = problem.path
+    owner = _model_at(model, tuple(around))
+    keys = list(owner.model_fields) if owner else []
+    hint = did_you_mean(str(key), keys)
+    if homes := [] if hint else list(_homes(model, str(key))):
+        hint = f"'{key}' is a key of {' and of '.join(homes[:3])}"
+    return {
+        "what": f"unknown key '{key}' in {_owner_name(tuple(around), kind)}",
+        "where": _place(root, problem.path, key=True),
+        "expected": ", ".join(keys),
+        "found": f"'{key}'",
+        "hint": hint or "remove the key",
+    }
+
+
+def _missing(
+    problem: _Problem,
+    model: type[BaseModel],
+    kind: str,
+    data: Mapping[str, Any],
+    root: Node | None,
+) -> dict[str, Any]:
+    *around, key = problem.path
+    where = _place(root, tuple(around))
+    if isinstance(key, int):
+        found = _at(data, tuple(around))
+        return {
+            "what": f"{written(tuple(around))} is too short",
+            "where": where,
+            "expected": f"a value for each place, {written(problem.path)} too",
+            "found": _shown(found),
+            "hint": "add the missing values",
+        }
+    owner = _model_at(model, tuple(around))
+    field = owner.model_fields.get(str(key)) if owner else None
+    about = (field.description or "").split("\n")[0] if field else ""
+    return {
+        "what": f"'{key}' is missing in {_owner_name(tuple(around), kind)}",
+        "where": where,
+        "expected": f"a line `{key}: ...`" + (f" ({about.rstrip('.')})" if about else ""),
+        "found": describe(_at(data, tuple(around))),
+        "hint": "`name` is never inherited: give the spec its own"
+        if problem.path == ("name",)
+        else f"add `{key}:`",
+    }
+
+
+def _wrong_value(group: list[_Problem], root: Node | None) -> dict[str, Any]:
+    problem = group[0]
+    name = written(problem.path) or "the document"
+    return {
+        "what": f"{name} cannot be {_shown(problem.found)}"
+        if problem.type in _TYPES or problem.type in _LIMITS or _choices(problem)
+        else f"{name}: {problem.message.removeprefix('Value error, ')}",
+        "where": _place(root, problem.path),
+        "expected": " or ".join(dict.fromkeys(_expected(one) for one in group)),
+        "found": _shown(problem.found),
+        "hint": _hint(group),
+    }
+
+
+def _expected(problem: _Problem) -> str:
+    template = _LIMITS.get(problem.type)
+    if template is not None:
+        limits = {key: _number(value) for key, value in problem.context.items()}
+        return template.format(**limits)
+    if choices := _choices(problem):
+        return ", ".join(choices[:-1]) + f" or {choices[-1]}" if len(choices) > 1 else choices[0]
+    return _TYPES.get(problem.type) or problem.message.removeprefix("Input should be ")
+
+
+def _hint(group: list[_Problem]) -> str:
+    problem = group[0]
+    if given := problem.context.get("hint"):
+        return str(given)
+    choices = [choice for one in group for choice in _choices(one)]
+    if isinstance(problem.found, str) and (close := did_you_mean(problem.found, choices)):
+        return close
+    if problem.found is None:
+        return "give a value or remove the key; check that what belongs under it is indented"
+    if isinstance(problem.found, str) and problem.type in ("int_type", "float_type", "bool_type"):
+        return "write it without quotes or units"
+    return "choose one of them" if choices else "correct the value"
+
+
+def _choices(problem: _Problem) -> list[str]:
+    """The words a value may be, where it must be one of some words."""
+    if problem.type == "literal_error":
+        return re.findall(r"'([^']*)'", problem.context["expected"]) or [
+            str(problem.context["expected"])
+        ]
+    if problem.type == "unknown_name":
+        return str(problem.context["choices"]).split(", ")
+    if problem.type == "union_tag_invalid":
+        return re.findall(r"'([^']*)'", problem.context["expected_tags"])
+    return []
+
+
+def _number(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _shown(value: Any) -> str:
+    """Short lists are shown whole, everything else as `describe` says it."""
+    if isinstance(value, list | tuple) and len(value) <= 8:
+        return str(list(value))
+    return f"'{value}'" if isinstance(value, str) and len(value) <= 60 else describe(value)
+
+
+def _owner_name(path: Path, kind: str) -> str:
+    return written(path) if path else f"the {kind}"
+
+
+def _at(data: Any, path: Path) -> Any:
+    for part in path:
+        data = data[part]
+    return data
+
+
+def _place(root: Node | None, path: Path, *, key: bool = False) -> Place | None:
+    """Where the value at `path` was written (its key, for `key`), or what is nearest around it."""
+    node = root
+    for part in path:
+        if node is None:
+            return None
+        value: Any = node.value
+        inside = isinstance(value, dict) and part in value
+        if not inside and not (
+            isinstance(value, list) and isinstance(part, int) and part < len(value)
+        ):
+            return node.place
+        node = value[part]
+    if node is None:
+        return None
+    return node.key_place or node.place if key else node.place
+
+
+def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel] | None:
+    """The class of the mapping at `path`, or None where that is no model."""
+    models: list[type[BaseModel]] = [model]
+    annotation: Any = model
+    for part in path:
+        if isinstance(part, str) and models:
+            field = models[0].model_fields.get(part)
+            annotation = field.annotation if field else None
+        else:
+            annotation = _item(annotation)
+        models = list(_models(annotation))
+    return models[0] if models else None
+
+
+def _item(annotation: Any) -> Any:
+    """The type of the items of a list, tuple or mapping type."""
+    for one in _branches(annotation):
+        if get_origin(one) in (list, tuple, dict, Mapping):
+            return [argument for argument in get_args(one) if argument is not Ellipsis][-1]
+    return None
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    for one in _branches(annotation):
+        if isinstance(one, type) and issubclass(one, BaseModel):
+            yield one
+
+
+def _branches(annotation: Any) -> Iterator[Any]:
+    """The alternatives of a type, without None and annotations."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from _branches(get_args(annotation)[0])
+    elif origin in (Union, UnionType):
+        for one in get_args(annotation):
+            yield from _branches(one)
+    elif annotation is not NoneType:
+        yield annotation
+
+
+def _homes(model: type[BaseModel], key: str, path: str = "") -> Iterator[str]:
+    """Where else in the document a key is valid: `stages[*]` for `depth`."""
+    for name, field in model.model_fields.items():
+        inner = f"{path}.{name}" if path else name
+        for annotation, suffix in ((field.annotation, ""), (_item(field.annotation), "[*]")):
+            for one in _models(annotation):
+                if key in one.model_fields:
+                    yield inner + suffix
+                yield from _homes(one, key, inner + suffix)
