@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from reszoo.spec.architecture import Architecture
-from reszoo.spec.loader import (
+from reszoo.spec.find import (
     KINDS,
-    Origin,
-    Resolved,
     architecture_names,
     families,
     family_of,
+    recipe_names,
+    search_names,
+    target_names,
+)
+from reszoo.spec.loader import (
+    Origin,
+    Resolved,
     from_mapping,
+    kind_of,
     load,
     load_recipe,
     load_search,
     load_target,
     override,
-    recipe_names,
     resolve,
-    search_names,
-    target_names,
 )
 from reszoo.spec.schema import json_schema
 from reszoo.spec.value import Document, Value, written
@@ -38,6 +41,7 @@ __all__ = [
     "fingerprint",
     "from_mapping",
     "json_schema",
+    "kind_of",
     "load",
     "load_recipe",
     "load_search",

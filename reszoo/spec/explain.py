@@ -38,8 +38,8 @@ _LIMITS = {
     "string_pattern_mismatch": "text like {pattern}",
     "string_too_long": "at most {max_length} characters",
     "string_too_short": "at least {min_length} characters",
-    "too_long": "at most {max_length} items",
-    "too_short": "at least {min_length} items",
+    "too_long": "at most {max_length} in the list",
+    "too_short": "at least {min_length} in the list",
 }
 """Expected, where the value has the right type but not a possible size."""
 
@@ -94,9 +94,7 @@ def _problem(detail: Any, data: Any) -> _Problem:
     location = detail["loc"]
     for position, part in enumerate(location):
         last = position == len(location) - 1
-        if isinstance(current, Mapping) and part in current:
-            current = current[part]
-        elif isinstance(current, list | tuple) and isinstance(part, int) and part < len(current):
+        if _holds(current, part):
             current = current[part]
         elif not (last and detail["type"] == "missing"):
             in_union = True
@@ -112,15 +110,23 @@ def _problem(detail: Any, data: Any) -> _Problem:
     )
 
 
+def _holds(value: Any, part: str | int) -> bool:
+    """Whether `value[part]` is there."""
+    if isinstance(value, Mapping):
+        return part in value
+    return isinstance(value, list | tuple) and isinstance(part, int) and part < len(value)
+
+
 def _one_per_value(problems: list[_Problem]) -> list[list[_Problem]]:
-    """The problems of each value together: a value that fits no branch of a union is one problem."""
+    """The problems of each value together: one value that fits no branch of a union is one."""
     groups: dict[Path, list[_Problem]] = {}
     for problem in problems:
         groups.setdefault(problem.path, []).append(problem)
     kept = []
     for path, group in groups.items():
         deeper = any(len(other) > len(path) and other[: len(path)] == path for other in groups)
-        if deeper and all(problem.in_union for problem in group):
+        # Pydantic also calls a list too short whose items it refuses.
+        if deeper and all(one.in_union or one.type == "too_short" for one in group):
             continue
         kept.append([one for one in group if one.type not in _TYPES] or group)
     return kept
@@ -142,7 +148,7 @@ def _unknown_key(
     owner = _model_at(model, tuple(around))
     keys = list(owner.model_fields) if owner else []
     hint = did_you_mean(str(key), keys)
-    if homes := [] if hint else list(_homes(model, str(key))):
+    if homes := list(dict.fromkeys(_homes(model, str(key)))):
         hint = f"'{key}' is a key of {' and of '.join(homes[:3])}"
     return {
         "what": f"unknown key '{key}' in {_owner_name(tuple(around), kind)}",
@@ -264,15 +270,12 @@ def _place(root: Node | None, path: Path, *, key: bool = False) -> Place | None:
         if node is None:
             return None
         value: Any = node.value
-        inside = isinstance(value, dict) and part in value
-        if not inside and not (
-            isinstance(value, list) and isinstance(part, int) and part < len(value)
-        ):
+        if not _holds(value, part):
             return node.place
         node = value[part]
     if node is None:
         return None
-    return node.key_place or node.place if key else node.place
+    return node.key_place if key else node.place
 
 
 def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel] | None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from pathlib import Path as FilePath
 
 from reszoo.errors import Place, UserError
 from reszoo.spec.value import Path, written
@@ -22,7 +21,7 @@ SET = "--set "
 _PATH = re.compile(r"\s*[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*|\[(\*|-?\d+)\])*\s*")
 _PART = re.compile(r"([A-Za-z_][\w-]*)|\[(\*|-?\d+)\]")
 
-Read = Callable[[str, "str | None", "Place | None"], tuple[str, Node]]
+Read = Callable[[str, "FilePath | None", "Place | None"], tuple[str, Node]]
 """Finds and parses `(name or file, folder it is relative to, where it was asked for)`."""
 
 
@@ -34,15 +33,7 @@ def resolve_extends(file: str, root: Node, read: Read) -> Node:
     """
     chain = [(file, root)]
     while (extends := _parent(chain[-1][1])) is not None:
-        if len(chain) > MOST_EXTENDS:
-            raise UserError(
-                f"extends goes more than {MOST_EXTENDS} specs deep",
-                where=extends.place,
-                expected=f"a chain of at most {MOST_EXTENDS} `extends`",
-                found=_arrows([*(one for one, _ in chain), str(extends.value)]),
-                hint="extend one of the earlier specs directly",
-            )
-        parent = read(str(extends.value), os.path.dirname(chain[-1][0]), extends.place)
+        parent = read(str(extends.value), FilePath(chain[-1][0]).parent, extends.place)
         if _same_file(parent[0], [one for one, _ in chain]):
             raise UserError(
                 "extends goes in a circle",
@@ -50,6 +41,14 @@ def resolve_extends(file: str, root: Node, read: Read) -> Node:
                 expected="a chain that ends at a spec without `extends`",
                 found=_arrows([*(one for one, _ in chain), parent[0]]),
                 hint="remove one of these `extends`",
+            )
+        if len(chain) > MOST_EXTENDS:
+            raise UserError(
+                f"extends goes more than {MOST_EXTENDS} specs deep",
+                where=extends.place,
+                expected=f"a chain of at most {MOST_EXTENDS} `extends`",
+                found=_arrows([*(one for one, _ in chain), str(extends.value)]),
+                hint="extend one of the earlier specs directly",
             )
         chain.append(parent)
     merged = _without(chain[-1][1], ("extends",))
@@ -86,7 +85,7 @@ def merge(under: Node, over: Node) -> Node:
     merged = dict(under.value)
     for key, node in over.value.items():
         merged[key] = merge(merged[key], node) if key in merged else node
-    return replace(over, value=merged)
+    return over._replace(value=merged)
 
 
 def apply_overrides(root: Node, overrides: Sequence[str]) -> Node:
@@ -131,7 +130,7 @@ def _set(
 ) -> Node:
     """`node`, which stands at `path`, with `value` at `parts` below it."""
     if not parts:
-        return value if node is None else merge(node, replace(value, key_place=node.key_place))
+        return value if node is None else merge(node, value)
     part, rest = parts[0], parts[1:]
     if isinstance(part, str) and part != "*":
         return _set_key(node, part, rest, value, path, text)
@@ -141,7 +140,7 @@ def _set(
 def _set_key(
     node: Node | None, key: str, rest: tuple[str | int, ...], value: Node, path: Path, text: str
 ) -> Node:
-    node = Node({}, value.place) if node is None or node.value is None else node
+    node = Node({}, value.file) if node is None or node.value is None else node
     if isinstance(node.value, str):
         node = _expanded(node)
     if not isinstance(node.value, dict):
@@ -155,7 +154,7 @@ def _set_key(
             else f"set {written(path)} itself",
         )
     child = _set(node.value.get(key), rest, value, (*path, key), text)
-    return replace(node, value={**node.value, key: child})
+    return node._replace(value={**node.value, key: child})
 
 
 def _set_items(
@@ -188,23 +187,23 @@ def _set_items(
     changed = list(items)
     for index in chosen:
         changed[index] = _set(items[index], rest, value, (*path, index), text)
-    return replace(node, value=changed)
+    return node._replace(value=changed)
 
 
 def _expanded(node: Node) -> Node:
     """A word as the mapping it is short for."""
-    return replace(node, value={"kind": replace(node, key_place=None)})
+    return node._replace(value={"kind": node})
 
 
 def _without(node: Node, keys: tuple[str, ...]) -> Node:
     if not isinstance(node.value, dict) or not any(key in node.value for key in keys):
         return node
-    return replace(node, value={key: value for key, value in node.value.items() if key not in keys})
+    return node._replace(value={key: value for key, value in node.value.items() if key not in keys})
 
 
 def _same_file(file: str, others: Sequence[str]) -> bool:
-    return os.path.realpath(file) in {os.path.realpath(other) for other in others}
+    return FilePath(file).resolve() in {FilePath(other).resolve() for other in others}
 
 
 def _arrows(files: Sequence[str]) -> str:
-    return " -> ".join(os.path.basename(file) for file in files)
+    return " -> ".join(FilePath(file).name for file in files)

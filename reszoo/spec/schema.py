@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reszoo.spec.loader import check_kind, document_class
+from reszoo.spec.find import document_class
 from reszoo.spec.resolve import IDENTITY
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -22,9 +22,7 @@ def json_schema(kind: str) -> dict[str, Any]:
     Raises:
       UserError: there is no such kind.
     """
-    check_kind(kind)
-    model = document_class(kind)
-    full = model.model_json_schema(mode="validation")
+    full = document_class(kind).model_json_schema(mode="validation")
     definitions: dict[str, Any] = full.pop("$defs", {})
     loosened: dict[str, Any] = {}
     partial = {

@@ -25,7 +25,11 @@ class Value(BaseModel):
     """A frozen value read from YAML. Numbers are not made of strings, nor booleans of numbers."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
     )
 
 

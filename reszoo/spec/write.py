@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
 from reszoo.spec.resolve import IDENTITY
-from reszoo.spec.value import Document, Path
+from reszoo.spec.value import Document, Kinded, Path
 from reszoo.spec.yaml_source import parse_value
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def to_mapping(document: Document) -> dict[str, Any]:
 
     Fields that are None because nobody gave them are left out.
     """
-    plain: dict[str, Any] = _plain(document)
+    plain: dict[str, Any] = _plain(document, lambda value, mapping: mapping)
     return plain
 
 
@@ -38,7 +38,7 @@ def to_yaml(document: Document, comments: Mapping[Path, str] | None = None) -> s
       comments: remarks by path, such as `{("stages", 2): "14x14"}`, written at the end of the
         line where that value starts.
     """
-    lines = _block(to_mapping(document), (), 0, comments or {})
+    lines = _block(_plain(document, _in_a_word), (), 0, comments or {})
     return "\n".join(lines) + "\n"
 
 
@@ -55,19 +55,30 @@ def fingerprint(architecture: Architecture) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, finish: Callable[[BaseModel, dict[str, Any]], Any]) -> Any:
+    """Plain dicts, lists and scalars; `finish` has the last word on each model's mapping."""
     if isinstance(value, BaseModel):
         fields = type(value).model_fields
-        return {
-            name: _plain(item)
+        mapping = {
+            name: _plain(item, finish)
             for name in fields
             if (item := getattr(value, name)) is not None or fields[name].default is not None
         }
+        return finish(value, mapping)
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _plain(item, finish) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_plain(item, finish) for item in value]
     return value
+
+
+def _in_a_word(value: BaseModel, mapping: dict[str, Any]) -> Any:
+    """`none` where nothing but the kind is said, because nothing else then matters."""
+    if not isinstance(value, Kinded):
+        return mapping
+    kind = mapping["kind"]
+    alone = len(mapping) == 1 or (kind == "none" and value == type(value)(kind="none"))
+    return kind if alone else mapping
 
 
 def _block(
@@ -126,6 +137,8 @@ def _scalar(value: Any) -> str:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, float) and "e" in f"{value:g}" and float(f"{value:g}") == value:
+        return f"{value:g}"
     if isinstance(value, int | float):
         return repr(value)
     bare = bool(_BARE.fullmatch(value)) and parse_value(value, "").value == value

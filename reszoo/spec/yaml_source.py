@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import yaml
+from yaml.cyaml import CParser  # type: ignore[attr-defined]
 
 from reszoo.errors import Place, UserError
 from reszoo.spec.value import Path
@@ -41,15 +41,33 @@ _NUMBER_STARTS = frozenset("0123456789+-.")
 _MOST_DIGITS = 400
 
 _PLAIN, _QUOTED, _COLLECTION = "reszoo:plain", "reszoo:quoted", "reszoo:collection"
+_TAGS = frozenset((_PLAIN, _QUOTED, _COLLECTION))
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A value and where it was written; `key_place` is where its key stands, in a mapping."""
+class Node(NamedTuple):
+    """A value and where it was written, its key too where it stands in a mapping.
+
+    A tuple of plain numbers, because a search makes thousands of them a second.
+    """
 
     value: Scalar | dict[str, Node] | list[Node]
-    place: Place
-    key_place: Place | None = None
+    file: str
+    line: int | None = None
+    column: int | None = None
+    key_line: int | None = None
+    key_column: int | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where the value stands."""
+        return Place(self.file, self.line, self.column)
+
+    @property
+    def key_place(self) -> Place:
+        """Where its key stands; the value, where it has none."""
+        if self.key_line is None:
+            return self.place
+        return Place(self.file, self.key_line, self.key_column)
 
     def plain(self) -> Any:
         """The value without places: dicts, lists and scalars."""
@@ -100,7 +118,7 @@ def parse_document(data: bytes, file: str) -> Node:
 def parse_value(text: str, file: str) -> Node:
     """The value of one `--set`: YAML in one line. Every node's place is `file`."""
     node = _parse(text, file, offset=False)
-    return node if node is not None else Node(None, Place(file))
+    return node if node is not None else Node(None, file)
 
 
 def describe(value: Any) -> str:
@@ -120,7 +138,7 @@ def describe(value: Any) -> str:
     return str(value)
 
 
-class _Loader(yaml.cyaml.CParser):  # type: ignore[misc]
+class _Loader(CParser):
     """libyaml's parser and composer with this file's idea of tags; it constructs nothing."""
 
     def __init__(self, text: str) -> None:
@@ -180,7 +198,7 @@ def _place_of(before: bytes, file: str) -> Place:
 
 
 def _parse(text: str, file: str, *, offset: bool) -> Node | None:
-    loader = None
+    loader: _Loader | None = None
     try:
         loader = _Loader(text)
         root = loader.get_single_node()
@@ -210,57 +228,60 @@ class _Builder:
         self._text = text
         self._file = file
         self._offset = offset
-        self._seen: set[int] = set()
+        self._seen: set[yaml.Node] = set()
 
-    def build(self, node: yaml.Node, key_place: Place | None = None) -> Node:
-        # One scalar node may only be met twice through an alias; libyaml shares the object.
-        if id(node) in self._seen:
+    def build(self, node: yaml.Node, key: yaml.Node | None = None) -> Node:
+        """The node without YAML in it; `key` is its key in a mapping."""
+        if node.tag not in _TAGS:
+            self._refuse_tag(node)
+        # One node is only met twice through an alias: libyaml shares the object.
+        if node in self._seen:
             self._refuse_alias()
-        self._seen.add(id(node))
-        place = self._place(node.start_mark)
-        if node.tag not in (_PLAIN, _QUOTED, _COLLECTION):
-            raise UserError(
-                "YAML tags are not allowed in a spec",
-                where=place,
-                expected="plain text, numbers, lists and mappings",
-                found=f"the tag {node.tag.replace('tag:yaml.org,2002:', '!!')}",
-                hint="remove the tag; nothing in a spec is code",
-            )
-        if isinstance(node, yaml.MappingNode):
-            return Node(self._mapping(node), place, key_place)
-        if isinstance(node, yaml.SequenceNode):
-            return Node([self.build(item) for item in node.value], place, key_place)
+        self._seen.add(node)
+        value: Scalar | dict[str, Node] | list[Node]
         if node.tag == _QUOTED:
-            return Node(node.value, place, key_place)
-        return Node(self._scalar(node.value, place), place, key_place)
+            value = node.value
+        elif isinstance(node, yaml.ScalarNode):
+            value = self._scalar(node)
+        elif isinstance(node, yaml.MappingNode):
+            value = self._mapping(node)
+        else:
+            value = [self.build(item) for item in node.value]
+        if not self._offset:
+            return Node(value, self._file)
+        mark = node.start_mark
+        if key is None:
+            return Node(value, self._file, mark.line + 1, mark.column + 1)
+        at = key.start_mark
+        return Node(value, self._file, mark.line + 1, mark.column + 1, at.line + 1, at.column + 1)
 
     def _mapping(self, node: yaml.MappingNode) -> dict[str, Node]:
         mapping: dict[str, Node] = {}
         for key_node, value_node in node.value:
-            place = self._place(key_node.start_mark)
             if not isinstance(key_node, yaml.ScalarNode):
                 raise UserError(
                     "a key must be a word",
-                    where=place,
+                    where=self._place(key_node),
                     expected="a key such as `depth:`",
                     found="a list or a mapping as the key",
                     hint="check the brackets, and quote text that contains { or [",
                 )
-            self.build(key_node)
+            if key_node.tag not in _TAGS:
+                self._refuse_tag(key_node)
             key = key_node.value
             if key in mapping:
-                first = mapping[key].key_place
                 raise UserError(
                     f"the key '{key}' is given twice",
-                    where=place,
+                    where=self._place(key_node),
                     expected="each key once",
-                    found=f"'{key}' already at {first}",
+                    found=f"'{key}' already at {mapping[key].key_place}",
                     hint="keep one of the two",
                 )
-            mapping[key] = self.build(value_node, place)
+            mapping[key] = self.build(value_node, key_node)
         return mapping
 
-    def _scalar(self, text: str, place: Place) -> Scalar:
+    def _scalar(self, node: yaml.ScalarNode) -> Scalar:
+        text: str = node.value
         if text in _WORDS:
             return _WORDS[text]
         if text[0] not in _NUMBER_STARTS:
@@ -269,29 +290,36 @@ class _Builder:
             if len(text) > _MOST_DIGITS:
                 raise UserError(
                     "this number is too large",
-                    where=place,
+                    where=self._place(node),
                     expected=f"a number of at most {_MOST_DIGITS} digits",
                     found=f"{len(text)} digits",
+                    hint="write a smaller number",
                 )
             return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
         if _FLOAT.fullmatch(text):
             return float(_NOT_FINITE.sub(r"\1", text))
         return text
 
-    def _place(self, mark: Any) -> Place:
-        return _mark(mark, self._file) if self._offset else Place(self._file)
+    def _place(self, node: yaml.Node | yaml.Event) -> Place:
+        return _mark(node.start_mark, self._file) if self._offset else Place(self._file)
+
+    def _refuse_tag(self, node: yaml.Node) -> NoReturn:
+        raise UserError(
+            "YAML tags are not allowed in a spec",
+            where=self._place(node),
+            expected="plain text, numbers, lists and mappings",
+            found=f"the tag {node.tag.replace('tag:yaml.org,2002:', '!!')}",
+            hint="remove the tag; nothing in a spec is code",
+        )
 
     def _refuse_alias(self) -> NoReturn:
-        place, name = Place(self._file), ""
-        for event in yaml.parse(self._text, Loader=yaml.CSafeLoader):
-            if isinstance(event, yaml.AliasEvent):
-                place, name = self._place(event.start_mark), event.anchor
-                break
+        events = yaml.parse(self._text, Loader=yaml.CSafeLoader)
+        alias = next(event for event in events if isinstance(event, yaml.AliasEvent))
         raise UserError(
             "YAML aliases are not allowed in a spec",
-            where=place,
+            where=self._place(alias),
             expected="each value written out",
-            found=f"the alias *{name}",
+            found=f"the alias *{alias.anchor}",
             hint="write the value out; use `extends` to share values between files",
         )
 
@@ -313,6 +341,11 @@ def _unreadable(error: Any, text: str, file: str, offset: bool) -> UserError:
     )
 
 
+def _line(text: str, mark: Any) -> str:
+    lines = text.split("\n")
+    return lines[mark.line] if mark is not None and mark.line < len(lines) else ""
+
+
 _SINGLE = "expected a single document in the stream"
 
 
@@ -327,7 +360,7 @@ def _syntax_error(error: Any, text: str, file: str, offset: bool) -> UserError:
             found="a second one after `---`",
             hint="put each spec into a file of its own",
         )
-    line = text.splitlines()[mark.line] if mark and mark.line < text.count("\n") + 1 else ""
+    line = _line(text, mark)
     if "alias" in (error.problem or ""):
         return UserError(
             "YAML aliases are not allowed in a spec",
@@ -336,7 +369,7 @@ def _syntax_error(error: Any, text: str, file: str, offset: bool) -> UserError:
             found=f"an alias: {line.strip()}",
             hint="write the value out, and quote text that starts with * or &",
         )
-    if "\t" in line[: mark.column + 1]:
+    if mark is not None and "\t" in line[: mark.column + 1]:
         return UserError(
             "tabs cannot indent YAML",
             where=where,
