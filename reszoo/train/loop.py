@@ -28,6 +28,7 @@ class Loop:
       strategy: where the model's variables live.
       label_smoothing: of the training loss; evaluation never smooths.
       class_weights: factor of each class in the training loss, or None.
+      judge: what is evaluated, where it is not `model` itself.
     """
 
     def __init__(
@@ -40,8 +41,10 @@ class Loop:
         strategy: tf.distribute.Strategy | None = None,
         label_smoothing: float = 0.0,
         class_weights: Sequence[float] | None = None,
+        judge: keras.Model | None = None,
     ) -> None:
         self.model = model
+        self.judge = judge or model
         self.optimizer = optimizer
         self.options = options
         self.batch = batch
@@ -138,7 +141,7 @@ class Loop:
         return objective
 
     def _replica_evaluation(self, images: tf.Tensor, labels: tf.Tensor) -> None:
-        logits = self.model(images, training=False)
+        logits = self.judge(images, training=False)
         self.validation_loss.update_state(self._plain(labels, logits))
         self.validation_accuracy.update_state(labels, logits)
 

@@ -1,0 +1,301 @@
+"""The two ways into a training: start one, or go on with one."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reszoo import spec as specs
+from reszoo.data import ImageData, open_data
+from reszoo.errors import ReszooError, UserError
+from reszoo.runs import Run
+from reszoo.spec.architecture import Architecture
+from reszoo.spec.recipe import Recipe
+from reszoo.train.evaluate import evaluate, reopen
+from reszoo.train.prepare import ClassWeights, Job, chosen_recipe, prepare
+from reszoo.train.scores import Evaluation
+from reszoo.train.session import Session
+from reszoo.train.strategy import place
+
+IN_MEMORY = "arrays"
+"""What `ImageData.name` says where no word opens the data again."""
+
+
+def train(
+    spec: Architecture | str | Path,
+    data: Any = "digits",
+    recipe: Recipe | str | Path | None = None,
+    *,
+    epochs: int | None = None,
+    stop_after: int | None = None,
+    seed: int = 0,
+    out: Path | str | None = None,
+    overrides: Sequence[str] = (),
+    recipe_overrides: Sequence[str] = (),
+    classes: int | None = None,
+    class_weights: ClassWeights = None,
+    skip_bad_images: bool = False,
+    enlarge_small_images: bool = False,
+    data_dir: Path | str | None = None,
+    test: bool = True,
+    callbacks: Sequence[Any] = (),
+    command: Sequence[str] | None = None,
+    quiet: bool = False,
+) -> Run:
+    """Trains a network and returns its run folder.
+
+        >>> import reszoo
+        >>> run = reszoo.train("digits-resnet8", data="digits", epochs=1)  # doctest: +SKIP
+        >>> run.metrics()[0]["epoch"]  # doctest: +SKIP
+        1
+
+    Args:
+      spec: an architecture, its name in the zoo or a file.
+      data: `digits`, `folder:PATH`, `tfds:NAME`, arrays `(images, labels)`, a `tf.data.Dataset`.
+      recipe: a recipe, its name or a file; the short one for the image size unless given.
+      epochs: epochs of the whole schedule; the recipe's unless given.
+      stop_after: end after this many epochs of the schedule; `resume` can go on.
+      seed: of weights, data order, augmentation and held out images. Equal seeds give equal runs
+        on one device.
+      out: the run folder; `runs/<network>-<data>-<N>` unless given.
+      overrides: changed fields of the spec, such as `stages[2].depth=23`.
+      recipe_overrides: changed fields of the recipe, such as `schedule.peak=0.05`.
+      classes: must be the data's number of classes, when given.
+      class_weights: `balanced`, or a factor per class name, for the training loss.
+      skip_bad_images: leave broken image files out instead of refusing the data.
+      enlarge_small_images: take images smaller than the network's input too.
+      data_dir: where downloaded data sets lie.
+      test: whether to evaluate on the test split at the end. It never chooses anything.
+      callbacks: Keras callbacks.
+      command: the words that repeat the run; this process's own unless given.
+      quiet: no progress.
+
+    Raises:
+      UserError: the spec, the recipe and the data do not fit; nothing is left behind.
+      TrainingStopped: Ctrl-C or SIGTERM; the run is saved and `resume` goes on.
+      GateError: the loss is no longer a number.
+    """
+    architecture = _architecture(spec, overrides)
+    chosen = chosen_recipe(recipe, architecture, epochs=epochs, overrides=recipe_overrides)
+    until = _until(stop_after, chosen)
+    opened = open_data(data, seed=seed, skip_bad_images=skip_bad_images, data_dir=data_dir)
+    placement = place(chosen.precision)
+    chosen = chosen.model_copy(update={"precision": placement.precision})
+    job = prepare(
+        architecture,
+        chosen,
+        opened,
+        seed=seed,
+        classes=classes,
+        class_weights=class_weights,
+        enlarge_small_images=enlarge_small_images,
+    )
+    session = Session(job, placement, seed=seed, callbacks=callbacks)
+    run = Run.create(
+        None if out is None else Path(out),
+        architecture=job.architecture,
+        recipe=job.recipe,
+        data=_facts(job, skip_bad_images, data_dir) | {"test": test},
+        command=list(sys.orig_argv if command is None else command),
+        seed=seed,
+        default_name=f"{architecture.name}-{_word(opened.name)}",
+    )
+    with run.lock():
+        _conduct(session, run, until=until, test=test, quiet=quiet)
+    return run
+
+
+def resume(
+    run: Run | Path | str,
+    *,
+    epochs: int | None = None,
+    data: Any = None,
+    callbacks: Sequence[Any] = (),
+    quiet: bool = False,
+) -> Run:
+    """Goes on with a run that was stopped, killed or ended early, bit for bit on one device.
+
+    Args:
+      run: the run or its folder.
+      epochs: how many epochs it shall have in the end. Up to the recipe's number, the schedule
+        stays as it is; beyond it, the schedule is stretched over the new number. All of the
+        recipe's unless given.
+      data: the data again, where it was given in memory.
+      callbacks: Keras callbacks.
+      quiet: no progress.
+
+    Raises:
+      UserError: no such run, it is in use, damaged, or its data changed.
+      TrainingStopped, GateError: as for `train`.
+    """
+    run = Run.open(run.path if isinstance(run, Run) else run)
+    with run.lock():
+        facts = run.data()
+        recipe = run.recipe()
+        if epochs is not None and epochs > recipe.epochs:
+            recipe = recipe.model_copy(update={"epochs": epochs})
+            run.write_recipe(recipe)
+        until = _until(epochs, recipe)
+        opened = reopen(facts, run.seed) if data is None else open_data(data, seed=run.seed)
+        job = _job_again(run, recipe, opened, facts)
+        session = Session(job, place(recipe.precision), seed=run.seed, callbacks=callbacks)
+        _conduct(session, run, until=until, test=facts["test"], quiet=quiet)
+    return run
+
+
+def _conduct(session: Session, run: Run, *, until: int, test: bool, quiet: bool) -> None:
+    """Trains in the run, whatever happens says in run.json how it ended, and tests at the end."""
+    try:
+        state = session.attach(run, until=until, quiet=quiet)
+        _announce(session, state)
+        run.set_state("running", **_circumstances(session))
+        session.train()
+        evaluation = _test(session, run) if test else None
+        run.set_state("finished", epochs=session.epoch, **_results(session, evaluation))
+    except BaseException as error:
+        _record_end(run, error, session.epoch)
+        raise
+
+
+def _record_end(run: Run, error: BaseException, epochs: int) -> None:
+    stopped = isinstance(error, KeyboardInterrupt) or getattr(error, "exit_code", 1) in (75, 130)
+    reason = error.what if isinstance(error, ReszooError) else repr(error)
+    run.set_state("interrupted" if stopped else "failed", epochs=epochs, reason=reason)
+
+
+def _test(session: Session, run: Run) -> Evaluation | None:
+    """Evaluates the saved network on the data's own test images, where it has some."""
+    name = next((one for one in ("test", "validation") if one in session.job.data.splits), None)
+    if name is None:
+        session.progress.say(f"{session.job.data.name} has no test split; nothing is reported")
+        return None
+    evaluation = evaluate(run, session.job.data, split=name)
+    line = {
+        "kind": "evaluation",
+        "split": name,
+        "epoch": session.epoch,
+        "step": session.loop.steps,
+        "loss": evaluation.loss,
+        "accuracy": evaluation.accuracy,
+        "top5": evaluation.top5,
+        "examples": evaluation.examples,
+    }
+    run.append_metrics(line)
+    low, high = evaluation.interval
+    session.progress.say(
+        f"{name} accuracy {evaluation.accuracy:.2%} ({low:.2%} to {high:.2%}) on "
+        f"{evaluation.examples:,} images; the run is {run.path}"
+    )
+    return evaluation
+
+
+def _announce(session: Session, state: Any) -> None:
+    job = session.job
+    held = f", {len(job.held_out):,} held out" if job.held_out is not None else ""
+    session.progress.say(
+        f"{job.architecture.name} on {job.data.name}: {len(job.kept):,} images{held}, "
+        f"{job.steps} steps of {job.batch} in each of {job.recipe.epochs} epochs, "
+        f"{session.placement.precision}, {session.placement.strategy_name}"
+    )
+    if job.data.skipped:
+        session.progress.say(f"{len(job.data.skipped)} broken images are left out")
+    if state is not None:
+        for name in state.facts.get("damaged", ()):
+            session.progress.say(f"a damaged state was passed over: {name}")
+        where = f"epoch {session.epoch + 1}, step {session.step}"
+        session.progress.say(f"going on from {where}")
+
+
+def _circumstances(session: Session) -> dict[str, Any]:
+    placement = session.placement
+    return {
+        "strategy": placement.strategy_name,
+        "devices": list(placement.devices),
+        "precision": placement.precision,
+        "reason": None,
+    }
+
+
+def _results(session: Session, evaluation: Evaluation | None) -> dict[str, Any]:
+    keep = session.job.recipe.validation.keep
+    results: dict[str, Any] = {"kept": keep, "best": session.best}
+    if evaluation is not None:
+        results |= {
+            "test_split": evaluation.split,
+            "test_accuracy": evaluation.accuracy,
+            "test_interval95": list(evaluation.interval),
+        }
+    return results
+
+
+def _facts(job: Job, skip_bad_images: bool, data_dir: Path | str | None) -> dict[str, Any]:
+    """What data.json says: enough to open the data again and to know that it is the same."""
+    validation = job.recipe.validation
+    return {
+        "name": job.data.name,
+        "reopens": job.data.name != IN_MEMORY,
+        "classes": list(job.data.classes),
+        "splits": dict(job.data.splits),
+        "training_labels_sha256": _labels_digest(job),
+        "skip_bad_images": skip_bad_images,
+        "skipped": [str(one) for one in job.data.skipped],
+        "data_dir": None if data_dir is None else str(data_dir),
+        "class_weights": job.class_weights,
+        "validation": {
+            "fraction": validation.fraction,
+            "images": 0 if job.held_out is None else len(job.held_out),
+        },
+    }
+
+
+def _job_again(run: Run, recipe: Recipe, data: ImageData, facts: dict[str, Any]) -> Job:
+    """The job of a run as it was, without regularising its architecture a second time."""
+    job = prepare(run.architecture(), recipe, data, seed=run.seed, enlarge_small_images=True)
+    if _labels_digest(job) != facts["training_labels_sha256"]:
+        raise UserError(
+            f"the training images of {data.name} are not what they were when the run began",
+            expected=f"the same {len(job.kept):,} labels in the same order",
+            hint="restore the data, or train a new run on what is there now",
+        )
+    weights = facts["class_weights"]
+    return replace(
+        job,
+        architecture=run.architecture(),
+        class_weights=None if weights is None else tuple(weights),
+    )
+
+
+def _labels_digest(job: Job) -> str:
+    labels = np.ascontiguousarray(job.kept.labels, dtype=np.int32)
+    return hashlib.sha256(labels.tobytes()).hexdigest()
+
+
+def _architecture(spec: Architecture | str | Path, overrides: Sequence[str]) -> Architecture:
+    if isinstance(spec, Architecture):
+        return specs.override(spec, overrides)
+    return specs.load(spec, overrides)
+
+
+def _until(epochs: int | None, recipe: Recipe) -> int:
+    if epochs is None:
+        return recipe.epochs
+    if not 1 <= epochs <= recipe.epochs:
+        raise UserError(
+            "a training cannot end there",
+            expected=f"1 to {recipe.epochs} epochs, as long as the schedule is",
+            found=str(epochs),
+        )
+    return epochs
+
+
+def _word(name: str) -> str:
+    """The data's name as part of a folder's: `folder:photos/cats` is `cats`."""
+    last = name.rstrip("/").rpartition("/")[2].rpartition(":")[2]
+    kept = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in last)
+    return kept.strip("-.") or "data"
