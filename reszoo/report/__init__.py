@@ -1,0 +1,1 @@
+"""What a person reads: tables, the stage table, diagrams. No TensorFlow."""

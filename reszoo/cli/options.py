@@ -1,0 +1,63 @@
+"""The options that several commands share, worded once."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError
+
+
+def add_spec(parser: ArgumentParser) -> None:
+    """NAME|FILE and --set."""
+    parser.add_argument("spec", metavar="NAME|FILE", help="a network of the zoo, or a YAML file")
+    add_overrides(parser, "stages[2].depth=23")
+
+
+def add_overrides(parser: ArgumentParser, example: str) -> None:
+    """--set FIELD=VALUE, as often as wanted."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        dest="overrides",
+        help=f"change a field, such as {example}; may be given several times",
+    )
+
+
+def add_data(parser: ArgumentParser, *, default: str | None, text: str = "") -> None:
+    """--data D and what goes with reading images."""
+    shown = text or f"digits, folder:PATH or tfds:NAME (default: {default})"
+    parser.add_argument("--data", metavar="D", default=default, help=shown)
+    add_skip_bad_images(parser)
+
+
+def add_skip_bad_images(parser: ArgumentParser) -> None:
+    """--skip-bad-images."""
+    parser.add_argument(
+        "--skip-bad-images",
+        action="store_true",
+        help="leave unreadable images out and report them, instead of refusing the folder",
+    )
+
+
+def add_output(parser: ArgumentParser, metavar: str, text: str) -> None:
+    """-o, --out."""
+    parser.add_argument("-o", "--out", metavar=metavar, help=text)
+
+
+def add_json(parser: ArgumentParser) -> None:
+    """--json."""
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def positive(word: str) -> int:
+    """A whole number above 0, as an argparse type."""
+    if (number := whole(word)) < 1:
+        raise ArgumentTypeError(f"expected 1 or more, found {word}")
+    return number
+
+
+def whole(word: str) -> int:
+    """A whole number from 0, as an argparse type."""
+    if not word.isdecimal():
+        raise ArgumentTypeError(f"expected a whole number, found '{word}'")
+    return int(word)

@@ -1,0 +1,225 @@
+"""How is one block drawn? Its rows as boxes, one column for each path from x to the merge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from reszoo.plan.rows import Plan, Row
+from reszoo.report.drawing import Arrow, Box, Disc, Drawing, Point, Shape, Text, text_width
+from reszoo.report.text import shape as shape_text
+
+COLOURS = {
+    "stem": "#e4e7eb",
+    "preactivation": "#d9e8fb",
+    "transform": "#d9e8fb",
+    "attention": "#e5dbf7",
+    "shortcut": "#fde7c7",
+    "transform_gate": "#d3f0d9",
+    "carry_gate": "#f9d9de",
+    "merge": "#ffffff",
+    "pool": "#e4e7eb",
+    "final_norm": "#e4e7eb",
+    "head": "#e4e7eb",
+}
+"""Fill by role, the same in the whole picture."""
+
+_SIDE_COLUMNS = ("attention", "transform_gate", "carry_gate", "shortcut")
+_SIGNS = {"add": "plus", "multiply": "times", "subtract": "minus"}
+_UNDRAWN = ("pad",)
+"""Rows that only prepare the next one's borders."""
+
+_ROW, _BOX, _GAP, _LANE, _SIZE = 42.0, 26.0, 26.0, 22.0, 12.0
+_TOP = 18.0
+"""Room for the shape of x above it."""
+_X = "x"
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    name: str
+    row: Row | None
+    inputs: tuple[str, ...]
+    column: int
+    layer: int
+
+    @property
+    def sign(self) -> str | None:
+        return _SIGNS.get(self.row.op) if self.row else None
+
+
+@dataclass(slots=True)
+class _Layout:
+    """Where every node stands: column and layer in the grid, then pixels."""
+
+    nodes: dict[str, _Node]
+    widths: list[float]
+    lanes: dict[str, int] = field(default_factory=dict)
+    """Nodes whose line runs beside the boxes, down to a later merge: the lane of each."""
+
+    def x(self, column: int) -> float:
+        return sum(self.widths[:column]) + _GAP * column + self.widths[column] / 2
+
+    def y(self, layer: int) -> float:
+        return _ROW * layer + _BOX / 2 + _TOP
+
+    def lane_x(self, lane: int) -> float:
+        return sum(self.widths) + _GAP * len(self.widths) + _LANE * lane
+
+    def at(self, node: _Node) -> Point:
+        return self.x(node.column), self.y(node.layer)
+
+    def free(self, column: int, above: int, below: int) -> bool:
+        """Whether no node stands in the column strictly between two layers."""
+        return not any(
+            node.column == column and above < node.layer < below for node in self.nodes.values()
+        )
+
+
+def signature(rows: Iterable[Row]) -> tuple[object, ...]:
+    """What makes two blocks one kind: the same drawn layers wired alike, whatever their sizes."""
+    nodes = _nodes(rows, ()).values()
+    places = {node.name: index for index, node in enumerate(nodes)}
+    return tuple(
+        (node.row.tags.role, node.row.op, tuple(places[name] for name in node.inputs))
+        for node in nodes
+        if node.row
+    )
+
+
+def draw_block(plan: Plan, rows: Sequence[Row]) -> Drawing:
+    """One block of the plan, from x to y, top to bottom."""
+    layout = _layout(rows)
+    shapes: list[Shape] = []
+    for node in layout.nodes.values():
+        shapes += [_edge(layout, layout.nodes[name], node) for name in node.inputs]
+    shapes += [_node(layout, node) for node in layout.nodes.values()]
+    last = layout.nodes[rows[-1].name]
+    x, y = layout.at(last)
+    shapes.append(Arrow(((x, y + _BOX / 2), (x, y + _BOX / 2 + 20))))
+    shapes.append(Text(x + 8, y + _BOX / 2 + 14, f"y  {shape_text(rows[-1].shape)}", _SIZE))
+    entry = plan.row(next(ref.row for row in rows for ref in row.inputs)).shape
+    shapes.append(Text(layout.x(0), 6, shape_text(entry), _SIZE, anchor="middle"))
+    lanes = len(set(layout.lanes.values()))
+    width = layout.lane_x(lanes) if lanes else sum(layout.widths) + _GAP * len(layout.widths)
+    return Drawing(max(width, x + 110), y + _BOX / 2 + 28, shapes)
+
+
+def label(row: Row) -> str:
+    """A row in a few words: `3x3 conv, 64, /2`."""
+    values = row.attributes
+    stride = f", /{values['stride']}" if values.get("stride", 1) > 1 else ""
+    if row.op == "conv":
+        groups = f", {values['groups']} groups" if values["groups"] > 1 else ""
+        return f"{values['kernel']}x{values['kernel']} conv, {values['filters']}{groups}{stride}"
+    if row.op == "conv1d":
+        return f"1-d conv, {values['kernel']}"
+    if row.op == "dense":
+        return f"dense, {values['units']}"
+    if row.op in ("max_pool", "average_pool"):
+        return f"{values['size']}x{values['size']} {row.op.removesuffix('_pool')} pool{stride}"
+    if row.op == "activation":
+        return str(values["function"])
+    if row.op == "norm":
+        return "batch norm"
+    if row.op == "pad_channels":
+        return f"zero channels, +{values['before'] + values['after']}"
+    if row.op == "rescale":
+        return _rescale_label(values["scale"], values["offset"])
+    if row.op == "dropout":
+        return f"{'drop path' if values['whole'] else 'dropout'} {values['rate']:.2g}"
+    if row.op in ("subsample", "blur"):
+        return f"{row.op}{stride}"
+    return {"scale": "learned scale"}.get(row.op, row.op.replace("_", " "))
+
+
+def _rescale_label(scale: float, offset: float) -> str:
+    if scale == -1.0:
+        return f"{offset:g} - gate"
+    return f"times {scale:.3g}" + (f", plus {offset:.3g}" if offset else "")
+
+
+def _layout(rows: Sequence[Row]) -> _Layout:
+    used = [role for role in _SIDE_COLUMNS if any(row.tags.role == role for row in rows)]
+    nodes = _nodes(rows, used)
+    widths = [_column_width(nodes.values(), column) for column in range(len(used) + 1)]
+    layout = _Layout(nodes, widths)
+    _choose_lanes(layout)
+    return layout
+
+
+def _nodes(rows: Iterable[Row], columns: Sequence[str]) -> dict[str, _Node]:
+    """x and the rows that are drawn, each below its inputs and in the column of its role."""
+    nodes = {_X: _Node(_X, None, (), 0, 0)}
+    drawn_as: dict[str, str] = {}
+    taken = {(0, 0)}
+    for row in rows:
+        inputs = tuple(dict.fromkeys(drawn_as.get(ref.row, _X) for ref in row.inputs))
+        if row.op in _UNDRAWN:
+            drawn_as[row.name] = inputs[0]
+            continue
+        column = _column(row, [nodes[name] for name in inputs], columns)
+        # All paths end above the first merge, so that no line to it runs through their boxes.
+        above = nodes if row.tags.role == "merge" else inputs
+        layer = 1 + max(nodes[name].layer for name in above)
+        while (column, layer) in taken:
+            layer += 1
+        taken.add((column, layer))
+        drawn_as[row.name] = row.name
+        nodes[row.name] = _Node(row.name, row, inputs, column, layer)
+    return nodes
+
+
+def _column(row: Row, inputs: Sequence[_Node], columns: Sequence[str]) -> int:
+    """The transform and what it merges with stand in the first column, each other path in its own."""
+    if row.op in _SIGNS:  # merged where its inputs come from, x aside
+        return min((node.column for node in inputs if node.row), default=0)
+    return columns.index(row.tags.role) + 1 if row.tags.role in columns else 0
+
+
+def _column_width(nodes: Iterable[_Node], column: int) -> float:
+    labels = [label(node.row) for node in nodes if node.column == column and node.row]
+    return max([text_width(text, _SIZE) + 16 for text in labels] + [96.0])
+
+
+def _choose_lanes(layout: _Layout) -> None:
+    """A line that would run through boxes of its own column runs beside all columns instead."""
+    for node in layout.nodes.values():
+        for name in node.inputs:
+            source = layout.nodes[name]
+            comes_back = source.column > node.column
+            if not comes_back and not layout.free(node.column, source.layer, node.layer):
+                layout.lanes.setdefault(name, len(layout.lanes))
+
+
+def _edge(layout: _Layout, source: _Node, target: _Node) -> Arrow:
+    (x0, y0), (x1, y1) = layout.at(source), layout.at(target)
+    top, side = y1 - _reach(target), x1 + _reach(target, sideways=layout.widths[target.column])
+    if source.column > target.column:  # comes back: down, then across
+        return Arrow(((x0, y0 + _reach(source)), (x0, y1), (side, y1)))
+    if not layout.free(target.column, source.layer, target.layer):
+        lane = layout.lane_x(layout.lanes[source.name])
+        out = x0 + _reach(source, sideways=layout.widths[source.column])
+        return Arrow(((out, y0), (lane, y0), (lane, y1), (side, y1)))
+    if target.column > source.column:  # branches off: across, then down
+        bend = y0 + _reach(source) + (_ROW - _BOX) / 2
+        return Arrow(((x0, y0 + _reach(source)), (x0, bend), (x1, bend), (x1, top)))
+    return Arrow(((x0, y0 + _reach(source)), (x1, top)))
+
+
+def _reach(node: _Node, sideways: float | None = None) -> float:
+    """From a node's middle to its edge."""
+    if node.row is None or node.sign:
+        return 10.0
+    return _BOX / 2 if sideways is None else sideways / 2
+
+
+def _node(layout: _Layout, node: _Node) -> Shape:
+    x, y = layout.at(node)
+    if node.row is None:
+        return Disc(x, y, 10.0, "#e4e7eb", "x")
+    fill = COLOURS[node.row.tags.role]
+    if node.sign:
+        return Disc(x, y, 10.0, "#ffffff", node.sign)
+    width = layout.widths[node.column]
+    return Box(x - width / 2, y - _BOX / 2, width, _BOX, fill, (label(node.row),), _SIZE)
