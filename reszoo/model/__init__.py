@@ -1,0 +1,13 @@
+"""The plan as a Keras model: built, saved and loaded, with weights that travel by row name."""
+
+from reszoo.collection import paused_collection
+
+with paused_collection():
+    import keras  # noqa: F401
+
+from reszoo.model.build import build
+from reszoo.model.features import features
+from reszoo.model.saving import Loaded, load, save
+from reszoo.model.weights import copy_weights
+
+__all__ = ["Loaded", "build", "copy_weights", "features", "load", "save"]

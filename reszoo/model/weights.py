@@ -1,0 +1,53 @@
+"""How do weights travel between models? By layer name, never by order."""
+
+from __future__ import annotations
+
+import keras
+
+from reszoo.errors import UserError, did_you_mean
+
+
+def copy_weights(source: keras.Model, target: keras.Model) -> None:
+    """Gives every layer of `target` the weights of the layer of that name in `source`.
+
+    What `source` has beyond that, such as a head, is left aside. Dtypes may differ. Nothing is
+    copied unless everything fits.
+
+    Raises:
+      UserError: a layer is missing from `source`, or its weights have other names or shapes.
+    """
+    found = {layer.name: layer for layer in source.layers}
+    pairs = []
+    for layer in target.layers:
+        if layer.weights:
+            pairs += _pair(found.get(layer.name), layer, source)
+    for old, new in pairs:
+        new.assign(old.value)
+
+
+def _pair(
+    old: keras.layers.Layer | None, new: keras.layers.Layer, source: keras.Model
+) -> list[tuple[keras.Variable, keras.Variable]]:
+    if old is None:
+        raise UserError(
+            f"no weights for layer {new.name!r}",
+            expected=f"a layer of that name in the model {source.name!r}",
+            found="none",
+            hint=did_you_mean(new.name, [layer.name for layer in source.layers if layer.weights]),
+        )
+    if _shapes(old) != _shapes(new):
+        raise UserError(
+            f"the weights of layer {new.name!r} do not fit",
+            expected=_written(new),
+            found=_written(old),
+            hint="both models must come from the same spec",
+        )
+    return list(zip(old.weights, new.weights, strict=True))
+
+
+def _shapes(layer: keras.layers.Layer) -> list[tuple[str, tuple[int, ...]]]:
+    return [(weight.name, tuple(weight.shape)) for weight in layer.weights]
+
+
+def _written(layer: keras.layers.Layer) -> str:
+    return ", ".join(f"{name} {shape}" for name, shape in _shapes(layer)) or "no weights"
