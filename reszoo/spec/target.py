@@ -1,4 +1,4 @@
-"""A target: where an exported network will run, as a frozen value read from export/targets/*.yaml."""
+"""A target: where an exported network will run, a frozen value read from export/targets/*.yaml."""
 
 from __future__ import annotations
 
@@ -35,11 +35,12 @@ class Gate(Value):
     min_agreement: Annotated[float, Field(ge=0, le=1)] = 0.95
     """Int8 files: smallest share of images given the same first class."""
     max_accuracy_drop: Annotated[float, Field(ge=0, le=1)] = 0.01
-    """Int8 files: greatest loss of accuracy (0.01 is one point), beyond what the number of images leaves open."""
+    """Int8 files: greatest loss of accuracy (0.01 is one point), beyond what so many images leave
+    open: the report states drop and uncertainty, and only a sure excess fails."""
 
 
 class Target(Document):
-    """A place where a network can run: what is written for it, in which numbers, and how well it must agree."""
+    """A place where a network can run: what is written for it, in which numbers, how exactly."""
 
     name: str
     title: str | None = None
@@ -49,9 +50,9 @@ class Target(Document):
     input: Number = "float32"
     """Numbers the .tflite takes: pixels 0..255 as uint8 or as float32."""
     output: Number = "float32"
-    """Numbers the .tflite gives: probabilities as float32, or as uint8 in 1/256 steps (int8 files only)."""
+    """Numbers the .tflite gives: probabilities as float32, or in int8 files uint8 (1/256)."""
     batch: Literal[1] = 1
-    """Images per call of the .tflite. Fixed: a free batch costs shape operators that accelerators refuse."""
+    """Images per call of the .tflite. Fixed: a free batch needs operators accelerators refuse."""
     quantization: Literal["none", "int8"] = "none"
     """`int8`: weights and activations are integers inside, ranges from calibration images."""
     calibration: Calibration = Calibration()
