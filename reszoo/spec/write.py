@@ -76,9 +76,10 @@ def _in_a_word(value: BaseModel, mapping: dict[str, Any]) -> Any:
     """`none` where nothing but the kind is said, because nothing else then matters."""
     if not isinstance(value, Kinded):
         return mapping
-    kind = mapping["kind"]
-    alone = len(mapping) == 1 or (kind == "none" and value == type(value)(kind="none"))
-    return kind if alone else mapping
+    fields = type(value).model_fields.items()
+    rest = (getattr(value, name) == field.default for name, field in fields if name != "kind")
+    alone = len(mapping) == 1 or (mapping["kind"] == "none" and all(rest))
+    return mapping["kind"] if alone else mapping
 
 
 def _block(
