@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
-from reszoo.errors import did_you_mean
-from reszoo.spec import names
+from reszoo.spec.names import ConnectionName, TransformName
 from reszoo.spec.value import (
     Document,
     Fraction,
@@ -28,29 +26,6 @@ Activation = Literal[
     "relu", "relu6", "leaky_relu", "elu", "silu", "gelu", "hard_swish", "tanh", "none"
 ]
 Order = Literal["post", "bn_after_add", "relu_before_add", "relu_only_pre", "full_pre"]
-
-
-def _known(kind: str, choices: list[str], name: str) -> str:
-    if name not in choices:
-        hint = did_you_mean(name, choices) or f"register your own with reszoo.register_{kind}"
-        raise PydanticCustomError(
-            "unknown_name",
-            "Input should be one of {choices}",
-            {"choices": ", ".join(choices), "hint": hint},
-        )
-    return name
-
-
-def _known_transform(name: str) -> str:
-    return _known("transform", names.transform_names(), name)
-
-
-def _known_connection(name: str) -> str:
-    return _known("connection", names.connection_names(), name)
-
-
-TransformName = Annotated[str, AfterValidator(_known_transform)]
-ConnectionName = Annotated[str, AfterValidator(_known_connection)]
 
 
 class Norm(Kinded):
@@ -294,7 +269,7 @@ class After(Value):
 class Stage(BlockFields):
     """Blocks of one width; any field of the block may be given again here."""
 
-    depth: PositiveInt
+    depth: Annotated[int, Field(ge=1, le=10_000)]
     """Blocks in the stage; a `first: plain` layer counts."""
     width: PositiveInt
     """Filters (units) of the transform; a bottleneck puts out `expansion` times as many."""

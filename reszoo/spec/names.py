@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from reszoo.errors import did_you_mean
+
 TRANSFORMS = {
     "basic": "two 3x3 convolutions (He 2015)",
     "bottleneck": "1x1, 3x3, 1x1 convolutions (He 2015)",
@@ -31,3 +39,32 @@ def transform_names() -> list[str]:
 def connection_names() -> list[str]:
     """Every name `connection:` may have now."""
     return [*CONNECTIONS, *registered_connections]
+
+
+class _Known:
+    """A name that is built in or registered; asked for when a spec is read, not when this is."""
+
+    def __init__(self, kind: str, choices: Callable[[], list[str]]) -> None:
+        self._kind = kind
+        self._choices = choices
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> JsonSchemaValue:
+        return {**handler(core), "enum": self._choices()}
+
+    def _check(self, name: str) -> str:
+        choices = self._choices()
+        if name in choices:
+            return name
+        hint = did_you_mean(name, choices) or f"register your own with reszoo.register_{self._kind}"
+        raise PydanticCustomError(
+            "unknown_name",
+            "Input should be one of {choices}",
+            {"choices": ", ".join(choices), "hint": hint},
+        )
+
+
+TransformName = Annotated[str, _Known("transform", transform_names)]
+ConnectionName = Annotated[str, _Known("connection", connection_names)]

@@ -22,7 +22,7 @@ def json_schema(kind: str) -> dict[str, Any]:
     Raises:
       UserError: there is no such kind.
     """
-    full = document_class(kind).model_json_schema(mode="validation")
+    full = _untitled(document_class(kind).model_json_schema(mode="validation"))
     definitions: dict[str, Any] = full.pop("$defs", {})
     loosened: dict[str, Any] = {}
     partial = {
@@ -53,6 +53,19 @@ def json_schema(kind: str) -> dict[str, Any]:
         "if": {"not": {"required": ["extends"]}},
         "then": {"required": full.get("required", []), "properties": whole},
         "$defs": {**definitions, **loosened},
+    }
+
+
+def _untitled(schema: Any) -> Any:
+    """A schema without pydantic's titles, which only repeat the keys."""
+    if isinstance(schema, list):
+        return [_untitled(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: _untitled(value)
+        for key, value in schema.items()
+        if key != "title" or not isinstance(value, str)
     }
 
 
