@@ -1,0 +1,198 @@
+"""Batches of images and labels, the same whenever and wherever they are asked for.
+
+Small splits are decoded once into an array in memory; large ones, and those trained with random
+resized crops, stream. Either way the order and every augmentation are a pure function of
+(seed, epoch, index), so that batch 500 of an epoch needs nothing of the 499 before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import tensorflow as tf
+
+from reszoo.data import augment
+from reszoo.data.dataset import Split
+from reszoo.data.geometry import Geometry, fit, require_convertible
+from reszoo.data.source import Element
+from reszoo.spec.recipe import Augmentation
+
+MEMORY_BYTES = 1 << 30
+"""Splits that take no more than this when decoded are kept in memory."""
+
+_READ_TOGETHER = 64
+_DECODE_TOGETHER = 256
+
+
+def batches(
+    split: Split,
+    geometry: Geometry,
+    *,
+    batch_size: int,
+    seed: int | None = None,
+    epoch: int = 0,
+    start: int = 0,
+    augmentation: Augmentation | None = None,
+    fill: Sequence[float] = (0.0,),
+    drop_remainder: bool = False,
+    in_memory: bool | None = None,
+) -> tf.data.Dataset:
+    """One epoch of a split.
+
+    Args:
+      seed: None gives the split's own order, for evaluation; a number a permutation of it, which
+        with every augmentation is a pure function of (seed, epoch, index).
+      start: how many batches of the epoch are done already; they are not decoded again.
+      augmentation: what a recipe asks to be done to each image; needs a seed.
+      fill: the pixel shifts, padded crops and cutout fill with: one value or one per channel.
+      drop_remainder: leave out a last batch that is not full.
+      in_memory: decode the split once and keep it (True), or stream it (False); chosen by size
+        unless given.
+
+    Returns:
+      A dataset of (images, labels): uint8 of shape (batch, height, width, channels), and int32.
+    """
+    if augmentation is not None and seed is None:
+        raise ValueError("augmentation needs a seed")
+    require_convertible(split.source.channels, geometry)
+    order = np.arange(len(split))
+    if seed is not None:
+        order = np.random.default_rng([seed & 0xFFFFFFFFFFFFFFFF, epoch]).permutation(order)
+    if drop_remainder:
+        order = order[: len(order) // batch_size * batch_size]
+    order = order[start * batch_size :]
+    if in_memory is None:
+        in_memory = fits_in_memory(split, geometry)
+    work = _Work(split, geometry, seed or 0, epoch, augmentation, fill)
+    make = _from_memory if in_memory and not work.crops else _streamed
+    dataset = make(work, order, batch_size)
+    size = batch_size if drop_remainder else None
+    cardinality = -(-len(order) // batch_size)
+    return (
+        dataset.map(lambda images, labels: _shaped(images, labels, (size, *geometry.shape)))
+        .apply(tf.data.experimental.assert_cardinality(cardinality))
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def fits_in_memory(split: Split, geometry: Geometry) -> bool:
+    """Whether a split is small enough, decoded in a geometry, to be kept in memory."""
+    return len(split) * int(np.prod(geometry.shape)) <= MEMORY_BYTES
+
+
+def images_in_memory(split: Split, geometry: Geometry) -> np.ndarray:
+    """All images of a split in a geometry: uint8, shape (examples, height, width, channels).
+
+    They are decoded on the first call and kept with the split until another geometry is asked for.
+    """
+    if geometry not in split.decoded:
+        split.decoded.clear()  # Progressive resizing should not hold every size.
+        split.decoded[geometry] = _decoded(split, geometry)
+    return split.decoded[geometry]
+
+
+class _Work:
+    """What happens to the examples of one epoch."""
+
+    def __init__(
+        self,
+        split: Split,
+        geometry: Geometry,
+        seed: int,
+        epoch: int,
+        augmentation: Augmentation | None,
+        fill: Sequence[float],
+    ) -> None:
+        self.split = split
+        self.geometry = geometry
+        self.seed = seed
+        self.epoch = epoch
+        self.augmentation = augmentation
+        self.fill = tuple(fill)
+        self.crops = augmentation is not None and augmentation.resized_crop is not None
+        self.moves = augment.moves(augmentation)
+
+    def moved(self, images: np.ndarray, indices: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+        """Augmented images; `indices` say where in the source they stand, `rows` where in `images`."""
+        if not self.moves or self.augmentation is None:
+            return images if rows is None else images[rows]
+        draws = augment.uniform(self.seed, self.epoch, indices)
+        return augment.augment(images, self.augmentation, draws, self.fill, rows)
+
+    def crop_draws(self, indices: np.ndarray) -> np.ndarray:
+        """The draws of random resized crops, float32."""
+        columns = augment.RESIZED_CROP
+        return augment.uniform(self.seed, self.epoch, indices, columns).astype(np.float32)
+
+    def image(self, element: Element) -> tf.Tensor:
+        """One example's pixels in the geometry, after a random resized crop where there is one."""
+        if not self.crops or self.augmentation is None or self.augmentation.resized_crop is None:
+            return fit(self.split.source.image(element), self.geometry)
+        crop = self.augmentation.resized_crop
+        part = self.split.source.crop(
+            element, lambda size: augment.random_box(size, crop, element["draws"])
+        )
+        return fit(augment.resized(part, self.geometry), replace(self.geometry, crop=1.0))
+
+
+def _from_memory(work: _Work, order: np.ndarray, batch_size: int) -> tf.data.Dataset:
+    whole = work.split.source.whole(work.geometry.shape) if work.geometry.crop == 1 else None
+    images = images_in_memory(work.split, work.geometry) if whole is None else whole
+    labels, indices = work.split.labels, work.split.indices
+
+    def batch(step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        chosen = order[step * batch_size : (step + 1) * batch_size]
+        rows = chosen if whole is None else indices[chosen]
+        return work.moved(images, indices[chosen], rows), labels[chosen]
+
+    steps = tf.data.Dataset.range(-(-len(order) // batch_size))
+    return steps.map(lambda step: tf.numpy_function(batch, [step], [tf.uint8, tf.int32]))
+
+
+def _streamed(work: _Work, order: np.ndarray, batch_size: int) -> tf.data.Dataset:
+    examples = _examples(work, work.split.indices[order])
+
+    def moved(images: tf.Tensor, labels: tf.Tensor, indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.numpy_function(work.moved, [images, indices], tf.uint8), labels
+
+    grouped = examples.batch(batch_size)
+    if not work.moves:
+        return grouped.map(lambda images, labels, indices: (images, labels))
+    return grouped.map(moved, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _examples(work: _Work, indices: np.ndarray) -> tf.data.Dataset:
+    """Image, label and index of single examples in the order of some source indices."""
+
+    def load(chunk: tf.Tensor) -> Element:
+        element = work.split.source.load(chunk) | {"index": chunk}
+        if work.crops:
+            draws = tf.numpy_function(work.crop_draws, [chunk], tf.float32)
+            width = augment.RESIZED_CROP.stop - augment.RESIZED_CROP.start
+            element["draws"] = tf.ensure_shape(draws, [None, width])
+        return element
+
+    def decode(element: Element) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        return work.image(element), element["label"], element["index"]
+
+    chunks = tf.data.Dataset.from_tensor_slices(indices).batch(_READ_TOGETHER)
+    read = chunks.map(load, num_parallel_calls=2).unbatch()
+    return read.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _decoded(split: Split, geometry: Geometry) -> np.ndarray:
+    images = np.empty((len(split), *geometry.shape), np.uint8)
+    work = _Work(split, geometry, 0, 0, None, (0.0,))
+    place = 0
+    for batch, _, _ in _examples(work, split.indices).batch(_DECODE_TOGETHER).as_numpy_iterator():
+        images[place : place + len(batch)] = batch
+        place += len(batch)
+    return images
+
+
+def _shaped(
+    images: tf.Tensor, labels: tf.Tensor, shape: tuple[int | None, ...]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    return tf.ensure_shape(images, shape), tf.ensure_shape(labels, shape[:1])
