@@ -115,15 +115,16 @@ class Augmentation(Value):
     flip: bool = False
     """Mirror left and right with probability one half."""
     shift: Pixels = 0
-    """Translate by up to this many pixels each way; what comes in is black."""
+    """Translate by up to this many pixels each way; what comes in is the mean pixel (`zero`)."""
     crop_padding: Pixels = 0
     """Pad each side by this many pixels and crop the original size at a random place."""
     crop_fill: Literal["zero", "reflect"] = "zero"
-    """What `crop_padding` pads with: black, or the image mirrored at its border."""
+    """What `crop_padding` pads with: 0 after normalisation, which is the architecture's mean pixel,
+    or the image mirrored at its border."""
     resized_crop: ResizedCrop | None = None
     """A random part of the image instead of the whole, for photographs."""
     cutout: Pixels = 0
-    """Side of a square that is blackened at a random place (DeVries 2017)."""
+    """Side of a square that is set to the mean pixel at a random place (DeVries 2017)."""
 
 
 class Regularization(Value):
@@ -133,6 +134,8 @@ class Regularization(Value):
     """Probability that training keeps the last block's transform (stochastic depth)."""
     dropout: Fraction | None = None
     """Dropout before the last layer."""
+    dropout_factor: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Multiplies every dropout rate of the architecture: a short training has less to prevent."""
     zero_gamma: bool | None = None
     """Residual blocks start as the identity."""
 
@@ -172,6 +175,8 @@ class Recipe(Document):
 
 def regularize(architecture: Architecture, regularization: Regularization) -> Architecture:
     """The architecture with what a recipe's `regularization` says; the one step that does this."""
+    if regularization.dropout_factor is not None:
+        architecture = _with_less_dropout(architecture, regularization.dropout_factor)
     block = {
         name: value
         for name in ("survival_probability", "zero_gamma")
@@ -183,6 +188,18 @@ def regularize(architecture: Architecture, regularization: Regularization) -> Ar
     if regularization.dropout is not None:
         changes["head"] = architecture.head.model_copy(update={"dropout": regularization.dropout})
     return architecture.model_copy(update=changes) if changes else architecture
+
+
+def _with_less_dropout(architecture: Architecture, factor: float) -> Architecture:
+    def less(value: Value) -> Value:
+        rate = getattr(value, "dropout", None)
+        return value.model_copy(update={"dropout": rate * factor}) if rate else value
+
+    stages = tuple(
+        less(stage.model_copy(update={"after": less(stage.after)})) for stage in architecture.stages
+    )
+    parts = {name: less(getattr(architecture, name)) for name in ("input", "block", "head")}
+    return architecture.model_copy(update={**parts, "stages": stages})
 
 
 def default_recipe_name(side: int) -> str:
