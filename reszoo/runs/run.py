@@ -174,8 +174,11 @@ class Run:
 
     def keep_metrics(self, count: int) -> None:
         """Keeps the first `count` lines of metrics.jsonl; a resumed run writes the others again."""
-        if len(lines := self.metrics()) > count:
-            write_lines(self.path / "metrics.jsonl", lines[:count])
+        kept = {"metrics.jsonl": self.metrics()[:count], "timing.jsonl": self.timing()}
+        for name, lines in kept.items():
+            # Rewritten even when no line goes: half a line left by a power cut must not stay.
+            if (self.path / name).exists():
+                write_lines(self.path / name, lines)
 
     def set_state(self, state: State, **facts: Any) -> None:
         """Says in run.json what the run is doing, with further facts (devices, accuracy, ...)."""

@@ -42,7 +42,7 @@ class Trained:
         return Geometry(*shape[1:])
 
     def network(self) -> keras.Model:
-        """The model for images of `geometry`, rebuilt where a `test_size` is not its size."""
+        """The model for images of `geometry`: another one where a `test_size` differs."""
         geometry = self.geometry
         if self.spec is None or tuple(self.model.input_shape[1:]) == geometry.shape:
             return self.model

@@ -15,6 +15,7 @@ from reszoo import model as models
 from reszoo.data import Geometry, batches, evaluation_geometry, training_geometry
 from reszoo.errors import GateError
 from reszoo.runs import Run
+from reszoo.spec.architecture import Architecture
 from reszoo.train.board import Board
 from reszoo.train.checkpoint import (
     Checkpoints,
@@ -125,6 +126,7 @@ class Session:
             epoch=self.epoch,
             start=self.step,
             augmentation=self.job.recipe.augmentation,
+            fill=_mean_pixel(self.job.architecture),
             drop_remainder=True,
         )
         for images, labels in self.loop.distributed(source):
@@ -273,6 +275,12 @@ class Session:
     def _owners(self) -> dict[str, Any]:
         metrics = {metric.name: metric for metric in self.loop.training_metrics}
         return {"model": self.model, "optimizer": self.loop.optimizer, **metrics}
+
+
+def _mean_pixel(architecture: Architecture) -> tuple[float, ...]:
+    """The pixel that is 0 after normalisation: what lies outside an image."""
+    mean = architecture.input.mean
+    return mean if isinstance(mean, tuple) else (mean,)
 
 
 def _rank(seen: dict[str, float]) -> tuple[float, float]:

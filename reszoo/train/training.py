@@ -101,7 +101,7 @@ def train(
         None if out is None else Path(out),
         architecture=job.architecture,
         recipe=job.recipe,
-        data=_facts(job, skip_bad_images, data_dir) | {"test": test},
+        data=_facts(job, seed, skip_bad_images, data_dir) | {"test": test},
         command=list(sys.orig_argv if command is None else command),
         seed=seed,
         default_name=f"{architecture.name}-{_word(opened.name)}",
@@ -234,7 +234,9 @@ def _results(session: Session, evaluation: Evaluation | None) -> dict[str, Any]:
     return results
 
 
-def _facts(job: Job, skip_bad_images: bool, data_dir: Path | str | None) -> dict[str, Any]:
+def _facts(
+    job: Job, seed: int, skip_bad_images: bool, data_dir: Path | str | None
+) -> dict[str, Any]:
     """What data.json says: enough to open the data again and to know that it is the same."""
     validation = job.recipe.validation
     return {
@@ -249,6 +251,7 @@ def _facts(job: Job, skip_bad_images: bool, data_dir: Path | str | None) -> dict
         "class_weights": job.class_weights,
         "validation": {
             "fraction": validation.fraction,
+            "seed": seed,
             "images": 0 if job.held_out is None else len(job.held_out),
         },
     }

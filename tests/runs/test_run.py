@@ -1,0 +1,120 @@
+"""Run folders: made whole, numbered, opened with clear errors."""
+
+import json
+
+import pytest
+from tests.runs.samples import SHORT, TINY, new_run
+
+from reszoo.errors import MachineError, UserError
+from reszoo.runs import Run
+
+
+def test_a_new_run_opens_again_with_equal_values(tmp_path):
+    new_run(tmp_path / "run")
+    run = Run.open(tmp_path / "run")
+    assert run.architecture() == TINY
+    assert run.recipe() == SHORT
+    assert run.data()["classes"] == ["a", "b", "c"]
+    assert (run.seed, run.state, run.name) == (7, "running", "run")
+    assert run.info["command"] == ["reszoo", "train", "tiny"]
+    assert run.info["versions"]["reszoo"]
+    assert run.metrics() == []
+
+
+def test_runs_without_a_path_are_numbered(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = [new_run().path.as_posix() for _ in range(3)]
+    assert names == [f"runs/tiny-digits-{number}" for number in (1, 2, 3)]
+
+
+def test_a_taken_path_is_refused_and_untouched(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match="exists already"):
+        new_run(tmp_path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_an_empty_folder_may_become_a_run(tmp_path):
+    assert new_run(tmp_path).path == tmp_path
+
+
+def test_a_failure_while_creating_leaves_nothing(tmp_path):
+    with pytest.raises(TypeError):
+        new_run(tmp_path / "run", data={"name": object()})
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_path_below_a_file_is_the_machines_fault(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(MachineError, match="cannot write"):
+        new_run(tmp_path / "file" / "run")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "is not a run folder"),
+        ("{", "is damaged"),
+        ("[]", "is damaged"),
+        ('{"format": "something"}', "does not describe a run"),
+        ('{"format": "reszoo run", "format_version": 99}', "newer reszoo"),
+        ('{"format": "reszoo run"}', "does not know"),
+    ],
+)
+def test_what_is_not_a_run_is_refused(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "run.json").write_text(content)
+    with pytest.raises(UserError, match=message):
+        Run.open(tmp_path)
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(UserError, match="there is no run folder"):
+        Run.open(tmp_path / "nowhere")
+
+
+def test_a_run_without_its_recipe_is_damaged(tmp_path):
+    run = new_run(tmp_path / "run")
+    (run.path / "recipe.yaml").unlink()
+    with pytest.raises(UserError, match="is damaged"):
+        run.recipe()
+
+
+def test_metrics_grow_by_whole_lines_and_hold_no_clock(tmp_path):
+    run = new_run(tmp_path / "run")
+    run.append_metrics({"epoch": 1, "loss": 0.5})
+    run.append_timing({"epoch": 1, "seconds": 2.5})
+    assert (run.path / "metrics.jsonl").read_text() == '{"epoch": 1, "loss": 0.5}\n'
+    assert run.timing()[0]["seconds"] == 2.5
+    assert "at" in run.timing()[0]
+
+
+def test_a_line_cut_by_a_power_loss_is_not_read(tmp_path):
+    run = new_run(tmp_path / "run")
+    run.append_metrics({"epoch": 1})
+    with (run.path / "metrics.jsonl").open("a") as file:
+        file.write('{"epoch": 2, "lo')
+    assert run.metrics() == [{"epoch": 1}]
+    run.keep_metrics(1)
+    run.append_metrics({"epoch": 2})
+    assert run.metrics() == [{"epoch": 1}, {"epoch": 2}]
+
+
+def test_a_damaged_line_is_named(tmp_path):
+    run = new_run(tmp_path / "run")
+    (run.path / "metrics.jsonl").write_text('{"epoch": 1}\nnonsense\n')
+    with pytest.raises(UserError, match=r"metrics.jsonl:2"):
+        run.metrics()
+
+
+def test_numbers_that_are_none_are_refused_in_metrics(tmp_path):
+    with pytest.raises(ValueError, match="JSON compliant"):
+        new_run(tmp_path / "run").append_metrics({"loss": float("nan")})
+
+
+def test_the_state_and_facts_stand_in_run_json(tmp_path):
+    run = new_run(tmp_path / "run")
+    run.set_state("finished", test_accuracy=0.9)
+    info = json.loads((run.path / "run.json").read_text())
+    assert (info["state"], info["test_accuracy"]) == ("finished", 0.9)
+    assert Run.open(run.path).state == "finished"
