@@ -56,7 +56,7 @@ def _take_debug(words: list[str]) -> bool:
 
 def _run(words: list[str], debug: bool) -> int:
     if not debug:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     name = next((word for word in words if not word.startswith("-")), None)
     if name is not None and name not in COMMANDS:
         hint = did_you_mean(name, COMMANDS) or "`reszoo --help` lists the commands"

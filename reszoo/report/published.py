@@ -33,6 +33,5 @@ def _compared(exact: int, published: float | None, where: str) -> str:
     if exact == published:
         return f"{text}, equal to the published count ({where})"
     if agrees(exact, published):
-        digits = _digits(published)
-        return f"{text}, equal to the published {published:.{digits}g} in all its digits ({where})"
+        return f"{text}, equal to the published {short(published, _digits(published))} ({where})"
     return f"{text}, {exact - int(published):+,} from the published {count(int(published))} ({where})"

@@ -32,11 +32,11 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
-def short(number: float) -> str:
-    """4089184256 as `4.09 G`."""
+def short(number: float, digits: int = 3) -> str:
+    """4089184256 as `4.09 G`, or as `4.089 G` with four digits."""
     for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if abs(number) >= 0.9995 * size:
-            return f"{number / size:.3g} {unit}" if number < 99.95 * size else f"{number / size:.0f} {unit}"
+            return f"{number / size:.{max(digits, 3)}g} {unit}"
     return f"{number:.0f}"
 
 

@@ -1,0 +1,37 @@
+"""Accuracy with its confidence interval, top-5, precision and recall per class, confusion matrix."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from reszoo.cli.options import add_data, add_json
+from reszoo.cli.output import print_json
+from reszoo.cli.tensorflow import start_tensorflow
+from reszoo.report.evaluation import evaluation_text
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """RUN|MODEL, --data, --split, --json."""
+    parser.add_argument("target", metavar="RUN|MODEL", help="a run folder or a .keras file")
+    add_data(
+        parser, default=None, text="digits, folder:PATH or tfds:NAME (default: the run's own data)"
+    )
+    parser.add_argument("--split", default="test", metavar="SPLIT", help="default: test")
+    add_json(parser)
+
+
+def run(options: Namespace) -> None:
+    """Evaluates."""
+    start_tensorflow(debug=options.debug)
+    from reszoo.train import evaluate
+
+    evaluation = evaluate(
+        options.target,
+        options.data,
+        split=options.split,
+        skip_bad_images=options.skip_bad_images,
+    )
+    if options.json:
+        print_json(evaluation.to_dict())
+    else:
+        print(evaluation_text(evaluation))

@@ -1,0 +1,47 @@
+"""Export a trained network as a bundle: SavedModel, .tflite, labels, contract, parity report. A
+bundle that disagrees with the Keras model beyond the target's limits is not written."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from reszoo import spec
+from reszoo.cli.options import add_data, add_output, add_overrides
+from reszoo.cli.tensorflow import start_tensorflow
+from reszoo.report.bundle import bundle_text
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """RUN|MODEL, --target, -o, --data, --no-gate."""
+    parser.add_argument("source", metavar="RUN|MODEL", help="a run folder or a .keras file")
+    targets = ", ".join(spec.target_names())
+    parser.add_argument(
+        "--target", required=True, metavar="T", help=f"{targets}, or a YAML file of your own"
+    )
+    add_overrides(parser, "gate.images=200")
+    add_output(parser, "BUNDLE", "the bundle's folder (default: RUN/export/TARGET)")
+    add_data(
+        parser,
+        default=None,
+        text="what to calibrate (training split) and compare on (default: the run's own data)",
+    )
+    parser.add_argument(
+        "--no-gate", action="store_true", help="write it even if it disagrees, and mark its contract"
+    )
+
+
+def run(options: Namespace) -> None:
+    """Exports."""
+    target = spec.load_target(options.target, options.overrides)
+    start_tensorflow(debug=options.debug)
+    from reszoo.export import export
+
+    bundle = export(
+        options.source,
+        target,
+        out=options.out,
+        data=options.data,
+        gate=not options.no_gate,
+        skip_bad_images=options.skip_bad_images,
+    )
+    print(bundle_text(bundle))

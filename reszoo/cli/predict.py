@@ -1,0 +1,65 @@
+"""Classify pictures: JPEG, PNG, BMP, WebP or the first frame of a GIF; files, folders or a list."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from reszoo.cli.options import add_json, positive
+from reszoo.cli.output import print_json
+from reszoo.cli.tensorflow import start_tensorflow
+from reszoo.errors import UserError
+from reszoo.report.predictions import predictions_csv, predictions_text
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """RUN|MODEL|TFLITE, IMAGE..., --top, --json, --csv."""
+    parser.add_argument(
+        "target", metavar="RUN|MODEL|TFLITE", help="a run folder, a .keras or a bundle's .tflite file"
+    )
+    parser.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="a picture, a folder of pictures, a .txt file with one path a line, or - for such "
+        "lines on standard input",
+    )
+    parser.add_argument(
+        "--top", type=positive, default=5, metavar="K", help="how many classes to name (default: 5)"
+    )
+    form = parser.add_mutually_exclusive_group()
+    add_json(form)  # type: ignore[arg-type]
+    form.add_argument("--csv", action="store_true", help="print CSV, for spreadsheets")
+
+
+def run(options: Namespace) -> None:
+    """Predicts."""
+    images = list(_listed(options.images))
+    start_tensorflow(debug=options.debug)
+    from reszoo.train import predict
+
+    predictions = predict(options.target, images, top=options.top)
+    if options.json:
+        print_json([prediction.to_dict() for prediction in predictions])
+    elif options.csv:
+        print(predictions_csv(predictions), end="")
+    else:
+        print(predictions_text(predictions))
+
+
+def _listed(words: Iterable[str]) -> Iterator[str]:
+    for word in words:
+        if word == "-":
+            yield from _lines(sys.stdin)
+        elif word.endswith(".txt"):
+            if not Path(word).is_file():
+                raise UserError(f"there is no list {word}", expected="a file with one path a line")
+            yield from _lines(Path(word).read_text(encoding="utf-8").splitlines())
+        else:
+            yield word
+
+
+def _lines(lines: Iterable[str]) -> Iterator[str]:
+    return (line.strip() for line in lines if line.strip())

@@ -1,0 +1,44 @@
+"""One network: every value and where it comes from, its stages as in the papers, its cost."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from reszoo import spec
+from reszoo.cli.options import add_spec
+from reszoo.plan import plan
+from reszoo.report.network import network_text, rows_text
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """NAME|FILE, --set, and what to show."""
+    add_spec(parser)
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--plan", action="store_true", help="print every row of the plan")
+    what.add_argument("--yaml", action="store_true", help="print the full spec, to start editing from")
+    what.add_argument(
+        "--diagram", metavar="FILE", help="draw stages and one block of each kind: FILE.svg or .png"
+    )
+
+
+def run(options: Namespace) -> None:
+    """Prints, or draws."""
+    resolved = spec.resolve(options.spec, "architecture", options.overrides)
+    architecture = spec.load(options.spec, options.overrides)
+    if options.yaml:
+        print(spec.to_yaml(architecture), end="")
+    elif options.plan:
+        print(rows_text(plan(architecture)))
+    elif options.diagram:
+        _draw(architecture, options.diagram)
+    else:
+        print(network_text(resolved, architecture, plan(architecture)))
+
+
+def _draw(architecture: spec.Architecture, path: str) -> None:
+    from reszoo.report.diagram import check_diagram_name, draw_network, write_diagram
+
+    check_diagram_name(path)
+    drawing = draw_network(plan(architecture), architecture.title or architecture.name)
+    write_diagram(drawing, path)
+    print(f"drew {path}")

@@ -1,0 +1,63 @@
+"""Train a network on images. Everything goes into a run folder; Ctrl-C leaves a state that
+`reszoo resume` goes on from."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from reszoo import spec
+from reszoo.cli.options import add_data, add_output, add_spec, positive, whole
+from reszoo.cli.tensorflow import start_tensorflow
+from reszoo.plan import plan
+from reszoo.report.run import run_text
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """NAME|FILE, --set, --data, --recipe and the rest."""
+    add_spec(parser)
+    add_data(parser, default="digits")
+    parser.add_argument(
+        "--recipe", metavar="R", help="a recipe, or a YAML file (default: the one for the image size)"
+    )
+    parser.add_argument(
+        "--set-recipe",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="change a field of the recipe, such as schedule.peak=0.05",
+    )
+    parser.add_argument("--epochs", type=positive, metavar="N", help="instead of the recipe's")
+    parser.add_argument("--seed", type=whole, default=0, metavar="S", help="default: 0")
+    parser.add_argument(
+        "--classes", type=positive, metavar="N", help="refuse data with another number of classes"
+    )
+    parser.add_argument(
+        "--class-weights", choices=["balanced"], help="weigh rare classes up in the loss"
+    )
+    add_output(parser, "RUN", "the run folder (default: runs/NETWORK-DATA-N)")
+
+
+def run(options: Namespace) -> None:
+    """Trains."""
+    # What is wrong with the words is said before TensorFlow takes its seconds to start.
+    architecture = spec.load(options.spec, options.overrides)
+    plan(architecture)
+    if options.recipe is not None:
+        spec.load_recipe(options.recipe, options.set_recipe)
+    start_tensorflow(debug=options.debug)
+    from reszoo.train import train
+
+    trained = train(
+        architecture,
+        options.data,
+        options.recipe,
+        epochs=options.epochs,
+        seed=options.seed,
+        out=options.out,
+        recipe_overrides=options.set_recipe,
+        classes=options.classes,
+        class_weights=options.class_weights,
+        skip_bad_images=options.skip_bad_images,
+        command=options.command_line,
+    )
+    print(run_text(trained))

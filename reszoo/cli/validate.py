@@ -1,0 +1,37 @@
+"""Check files of any kind: architectures, recipes, searches and targets. Every file is checked, and
+the exit code is 2 when one of them is wrong."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+
+from reszoo import spec
+from reszoo.errors import ReszooError
+from reszoo.plan import plan
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """FILE..."""
+    parser.add_argument("files", nargs="+", metavar="FILE", help="YAML files")
+
+
+def run(options: Namespace) -> int:
+    """Prints a line for each file that is right; what is wrong goes to stderr."""
+    code = 0
+    for file in options.files:
+        try:
+            print(f"{file}: a valid {_check(file)}", flush=True)
+        except ReszooError as error:
+            print(f"error: {error}", file=sys.stderr, flush=True)
+            code = max(code, error.exit_code)
+    return code
+
+
+def _check(file: str) -> str:
+    """Validates the file, plans it where it is a network, and returns its kind."""
+    kind = spec.kind_of(file)
+    document = spec.resolve(file if "/" in file else f"./{file}", kind).document
+    if isinstance(document, spec.Architecture):
+        plan(document)
+    return kind
