@@ -1,8 +1,8 @@
-"""Data names, folders and arrays become batches of images: every decoder, resize and order is here."""
+"""Data names, folders and arrays become batches of images; only here are images decoded."""
 
-
+from reszoo.data.contact_sheet import contact_sheet
 from reszoo.data.dataset import ImageData, Split
-
+from reszoo.data.describe import Description, describe
 from reszoo.data.geometry import Geometry, evaluation_geometry, to_geometry, training_geometry
 from reszoo.data.holdout import stratified_holdout
 from reszoo.data.images import read_image

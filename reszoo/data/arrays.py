@@ -33,10 +33,10 @@ class Arrays:
         if len({part.channels for part in parts}) > 1:
             raise UserError("the images of the splits differ in channels")
         labels = np.concatenate([part.labels for part in parts])
-        arrays = [part._images for part in parts]
-        if all(isinstance(array, np.ndarray) and array.shape[1:] == arrays[0].shape[1:] for array in arrays):
+        arrays = [part._images for part in parts if isinstance(part._images, np.ndarray)]
+        if len(arrays) == len(parts) and len({array.shape[1:] for array in arrays}) == 1:
             return cls(np.concatenate(arrays), labels)
-        return cls([image for array in arrays for image in array], labels)
+        return cls([image for part in parts for image in part._images], labels)
 
     def __len__(self) -> int:
         return len(self._labels)
@@ -56,7 +56,7 @@ class Arrays:
     def whole(self, shape: tuple[int, int, int]) -> np.ndarray | None:
         """The array itself where its images have the shape."""
         array = isinstance(self._images, np.ndarray) and self._images.shape[1:] == shape
-        return self._images if array else None
+        return np.asarray(self._images) if array else None
 
     def load(self, indices: tf.Tensor) -> Element:
         """Pixels as bytes, and their shapes: images of different sizes share one axis so."""
@@ -133,7 +133,7 @@ def from_dataset(dataset: tf.data.Dataset, where: str) -> tuple[Arrays, None]:
         size += image.nbytes
         if size > MAX_BYTES:
             raise UserError(
-                f"the dataset is larger than {MAX_BYTES >> 30} GiB, and it would be read into memory",
+                f"the dataset is too large to be read into memory (over {MAX_BYTES >> 30} GiB)",
                 where=where,
                 hint="save it as a folder of images, or as a TensorFlow Datasets builder",
             )
@@ -154,7 +154,10 @@ def as_images(images: np.ndarray, where: str) -> np.ndarray:
         images = images[..., None]
     if images.ndim != 4:
         raise UserError(
-            "the images have the wrong shape", where=where, expected=_EXPECTED, found=str(images.shape)
+            "the images have the wrong shape",
+            where=where,
+            expected=_EXPECTED,
+            found=str(images.shape),
         )
     _require_range([images], where)
     return _to_uint8(images)
@@ -185,12 +188,17 @@ def _require_range(images: Sequence[np.ndarray], where: str) -> None:
     if kind == np.uint8 or not images[0].size:
         return
     if not np.issubdtype(kind, np.integer) and not np.issubdtype(kind, np.floating):
-        raise UserError("the images are not numbers", where=where, expected=_EXPECTED, found=str(kind))
+        raise UserError(
+            "the images are not numbers", where=where, expected=_EXPECTED, found=str(kind)
+        )
     low = min(float(image.min()) for image in images)
     high = max(float(image.max()) for image in images)
     if not (low >= 0 and high <= 255):  # Written so that NaN is refused too.
         raise UserError(
-            "pixel values outside 0..255", where=where, expected=_EXPECTED, found=f"{low:g} to {high:g}"
+            "pixel values outside 0..255",
+            where=where,
+            expected=_EXPECTED,
+            found=f"{low:g} to {high:g}",
         )
     if np.issubdtype(kind, np.floating) and 0 < high <= 1:
         raise UserError(

@@ -32,12 +32,8 @@ _IMAGES_AT_ONCE = 1 << 20  # pixels gathered in one go: the indices stay in the 
 def uniform(seed: int, epoch: int, indices: np.ndarray, columns: slice = slice(0, 7)) -> np.ndarray:
     """Random numbers in [0, 1) for examples, by hashing (seed, epoch, index, column).
 
-    Args:
-      indices: which examples, integers of shape (examples,).
-      columns: which draws.
-
     Returns:
-      float64 of shape (examples, columns).
+      float64, shape (examples, columns): a row for each of `indices`.
     """
     state = _mixed(np.array([seed & 0xFFFFFFFFFFFFFFFF], np.uint64))
     state = _mixed(state + np.array([epoch], np.uint64) * _GOLDEN)
@@ -66,6 +62,7 @@ def augment(
 
     Args:
       images: uint8, shape (images, height, width, channels).
+      augmentation: what to do; its resized crop is not done here.
       draws: from `uniform`, one row for each image of the result.
       fill: the pixel for what lies outside an image, one value or one per channel.
       rows: which images to take; all, in order, unless given.
@@ -88,6 +85,7 @@ def random_box(size: tf.Tensor, crop: ResizedCrop, draws: tf.Tensor) -> tf.Tenso
 
     Args:
       size: height and width of the image, int32.
+      crop: the ranges of area and ratio.
       draws: the columns `RESIZED_CROP` of `uniform`, float32.
 
     Returns:
@@ -105,8 +103,12 @@ def random_box(size: tf.Tensor, crop: ResizedCrop, draws: tf.Tensor) -> tf.Tenso
     first = tf.argmax(tf.cast(fits, tf.int32))
     any_fits = tf.reduce_any(fits)
     allowed = tf.clip_by_value(width / height, float(crop.ratio[0]), float(crop.ratio[1]))
-    box_width = tf.where(any_fits, box_widths[first], tf.maximum(tf.minimum(width, tf.round(height * allowed)), 1))
-    box_height = tf.where(any_fits, box_heights[first], tf.maximum(tf.minimum(height, tf.round(width / allowed)), 1))
+    box_width = tf.where(
+        any_fits, box_widths[first], tf.maximum(tf.minimum(width, tf.round(height * allowed)), 1)
+    )
+    box_height = tf.where(
+        any_fits, box_heights[first], tf.maximum(tf.minimum(height, tf.round(width / allowed)), 1)
+    )
     where = tf.where(any_fits, draws[2 * _ATTEMPTS :], tf.constant([0.5, 0.5]))
     top = tf.floor(where[0] * (height - box_height + 1))
     left = tf.floor(where[1] * (width - box_width + 1))
@@ -118,7 +120,11 @@ def resized(image: tf.Tensor, geometry: Geometry) -> tf.Tensor:
 
     Without a filter before subsampling: three times as fast, and a random crop seldom shrinks much.
     """
-    resize = tf.raw_ops.ResizeBicubic if geometry.interpolation == "bicubic" else tf.raw_ops.ResizeBilinear
+    resize = (
+        tf.raw_ops.ResizeBicubic
+        if geometry.interpolation == "bicubic"
+        else tf.raw_ops.ResizeBilinear
+    )
     size = [geometry.height, geometry.width]
     return to_uint8(resize(images=image[None], size=size, half_pixel_centers=True)[0])
 

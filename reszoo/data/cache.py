@@ -43,7 +43,9 @@ def tfds_folder(data_dir: str | os.PathLike[str] | None = None) -> Path:
 
 def short_hash(*parts: object) -> str:
     """Sixteen hexadecimal digits that stand for some values."""
-    return hashlib.sha256("\0".join(str(part) for part in parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return hashlib.sha256(
+        "\0".join(str(part) for part in parts).encode("utf-8", "surrogateescape")
+    ).hexdigest()[:16]
 
 
 def prepared(make: Callable[[], Any], folder: Path) -> Any:
@@ -66,14 +68,16 @@ def prepared(make: Callable[[], Any], folder: Path) -> Any:
                     shutil.rmtree(leftover, ignore_errors=True)
                 builder.download_and_prepare()
     except tf.errors.OpError as error:
-        raise MachineError(f"cannot write prepared data to {folder}: {error.message}", hint=_HINT) from error
+        raise MachineError(
+            f"cannot write prepared data to {folder}: {error.message}", hint=_HINT
+        ) from error
     except OSError as error:
         raise MachineError(machine_error(error, folder).what, hint=_HINT) from error
     return builder
 
 
 def is_prepared(builder: Any) -> bool:
-    """Whether a builder's data lie on disk. (The builder's own `is_prepared` warns where they do not.)"""
+    """Whether a builder's data lie on disk; its own `is_prepared` warns where they do not."""
     return bool((builder.data_path / "dataset_info.json").exists())
 
 
@@ -84,7 +88,9 @@ def locked(folder: Path) -> Iterator[None]:
     with (folder / ".lock").open("a") as file:
         try:
             import fcntl
-        except ImportError:  # Windows: two processes may prepare the same data; the last one stands.
+        except (
+            ImportError
+        ):  # Windows: two processes may prepare the same data; the last one stands.
             yield
             return
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -93,7 +99,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Silences what TensorFlow Datasets prints while it prepares; standard output is for results."""
+    """Silences TensorFlow Datasets while it prepares: standard output is for results."""
     shown = tfds.core.utils.tqdm_utils._active
     tfds.display_progress_bar(False)
     try:
@@ -113,5 +119,9 @@ def prune(folder: Path, keep: Path) -> None:
     """Removes prepared data in `folder` that an image folder has outgrown, unused for a day."""
     for other in folder.iterdir():
         with contextlib.suppress(OSError):
-            if other != keep and other.is_dir() and time.time() - other.stat().st_mtime > _UNUSED_SECONDS:
+            if (
+                other != keep
+                and other.is_dir()
+                and time.time() - other.stat().st_mtime > _UNUSED_SECONDS
+            ):
                 shutil.rmtree(other, ignore_errors=True)

@@ -91,7 +91,9 @@ class ImageData:
         parts = list(self.splits) if expression.strip() == "all" else expression.split("+")
         indices = np.concatenate([self._indices(part, expression) for part in parts])
         if not len(indices):
-            raise UserError(f"the split '{expression}' of {self.name} is empty", found=self._counts())
+            raise UserError(
+                f"the split '{expression}' of {self.name} is empty", found=self._counts()
+            )
         return Split(expression, self.classes, self.source, indices)
 
     def _indices(self, part: str, expression: str) -> np.ndarray:

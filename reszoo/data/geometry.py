@@ -8,6 +8,7 @@ network of three channels, colours become luma (ITU-R 601, as Pillow's mode "L")
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -41,12 +42,12 @@ class Geometry:
 
 
 def evaluation_geometry(values: Input) -> Geometry:
-    """The geometry in which a spec's `input:` wants its images evaluated, calibrated and predicted."""
+    """The geometry a spec's `input:` asks for in evaluation, calibration and prediction."""
     return _geometry(values, values.test_size)
 
 
 def training_geometry(values: Input) -> Geometry:
-    """The geometry in which a spec's `input:` wants its images trained: `train_size` where it is given."""
+    """The geometry a spec's `input:` asks for in training: `train_size` where it is given."""
     return _geometry(values, values.train_size)
 
 
@@ -56,6 +57,7 @@ def to_geometry(image: np.ndarray, geometry: Geometry) -> np.ndarray:
     Args:
       image: uint8, or float with values 0..255; shape (height, width, channels), or with a batch
         axis before. An image gets the same values alone and in a batch.
+      geometry: what to bring it to.
 
     Returns:
       uint8, shape (geometry.height, geometry.width, geometry.channels), with the batch axis where
@@ -75,7 +77,7 @@ def to_geometry(image: np.ndarray, geometry: Geometry) -> np.ndarray:
 
 
 def require_convertible(channels: int, geometry: Geometry) -> None:
-    """Raises a `UserError` where images of `channels` cannot be given to a network of the geometry."""
+    """Raises a `UserError` where a network of the geometry cannot take images of `channels`."""
     if channels != geometry.channels and {channels, geometry.channels} != {1, 3}:
         raise UserError(
             f"images of {channels} channels do not fit a network of {geometry.channels}",
@@ -86,7 +88,7 @@ def require_convertible(channels: int, geometry: Geometry) -> None:
 
 
 def fit(image: tf.Tensor, geometry: Geometry) -> tf.Tensor:
-    """`to_geometry` as TensorFlow operations, for one uint8 image of any (height, width, channels)."""
+    """`to_geometry` in TensorFlow operations, for one uint8 image of any height and width."""
     if geometry.channels == 1:
         image = _when(_channels(image) == 3, lambda: luma(image), lambda: image)
     image = _resize(image, geometry)
@@ -110,7 +112,9 @@ def to_uint8(image: tf.Tensor) -> tf.Tensor:
 
 def _geometry(values: Input, side: int | None) -> Geometry:
     height, width, channels = values.shape
-    geometry = Geometry(height, width, channels, values.crop, values.interpolation, values.antialias)
+    geometry = Geometry(
+        height, width, channels, values.crop, values.interpolation, values.antialias
+    )
     return geometry if side is None else replace(geometry, height=side, width=side)
 
 
@@ -119,7 +123,9 @@ def _channels(image: tf.Tensor) -> int | tf.Tensor:
     return tf.shape(image)[-1] if static is None else static
 
 
-def _when(condition: bool | tf.Tensor, yes, no) -> tf.Tensor:  # noqa: ANN001 - two functions of nothing
+def _when(
+    condition: bool | tf.Tensor, yes: Callable[[], tf.Tensor], no: Callable[[], tf.Tensor]
+) -> tf.Tensor:
     """`tf.cond`, decided now where the shapes are known now."""
     if isinstance(condition, bool):
         return yes() if condition else no()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 
-def stratified_holdout(labels: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def stratified_holdout(
+    labels: np.ndarray, fraction: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Indices to keep and indices to hold out, with each class in proportion.
 
     Of `n` labels, `round(n * fraction)` are held out. Each class gives its share, rounded by
@@ -15,6 +17,7 @@ def stratified_holdout(labels: np.ndarray, fraction: float, seed: int) -> tuple[
     Args:
       labels: integer class of each example, shape (examples,).
       fraction: share to hold out, 0 <= fraction < 1.
+      seed: another seed gives another choice.
 
     Returns:
       Two sorted int64 arrays that together hold every index once.

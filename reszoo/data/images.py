@@ -27,7 +27,9 @@ FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF")
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif"})
 """Suffixes of files that are taken for images when a folder is searched."""
 
-OTHER_SUFFIXES = frozenset({".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".psd", ".svg", ".ico"})
+OTHER_SUFFIXES = frozenset(
+    {".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".psd", ".svg", ".ico"}
+)
 """Suffixes of images that are not read; in a class folder they are named, not passed over."""
 
 MAX_PIXELS = 178_956_970
@@ -103,7 +105,15 @@ def decode(encoded: bytes) -> tuple[np.ndarray, str]:
         raise BrokenImageError("not an image in a known format") from None
     except Image.DecompressionBombError:
         raise BrokenImageError(f"more than {MAX_PIXELS:,} pixels") from None
-    except (OSError, ValueError, SyntaxError, EOFError, ArithmeticError, LookupError, TypeError) as error:
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        EOFError,
+        ArithmeticError,
+        LookupError,
+        TypeError,
+    ) as error:
         reason = "truncated" if "truncated" in str(error).lower() else "damaged"
         raise BrokenImageError(f"{reason} ({error})") from None
 
@@ -111,7 +121,9 @@ def decode(encoded: bytes) -> tuple[np.ndarray, str]:
 def encode_png(pixels: np.ndarray) -> bytes:
     """Pixels of shape (height, width, 1 or 3), uint8, as a PNG file's bytes: lossless and plain."""
     buffer = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(buffer, "PNG", compress_level=1)
+    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(
+        buffer, "PNG", compress_level=1
+    )
     return buffer.getvalue()
 
 

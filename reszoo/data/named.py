@@ -49,7 +49,8 @@ def _builder(word: str, name: str, folder: Path) -> Any:
         raise UserError(
             f"TensorFlow Datasets has no data set '{plain}'",
             where=word,
-            hint=did_you_mean(plain, known) or "see https://www.tensorflow.org/datasets/catalog/overview",
+            hint=did_you_mean(plain, known)
+            or "see https://www.tensorflow.org/datasets/catalog/overview",
         ) from None
     except (ValueError, AssertionError) as error:
         raise UserError(
@@ -67,7 +68,9 @@ def _keys(word: str, info: Any) -> tuple[str, str]:
         images = [k for k, f in features.items() if isinstance(f, tfds.features.Image)]
         labels = [k for k, f in features.items() if isinstance(f, tfds.features.ClassLabel)]
         wanted = info.supervised_keys or ()
-        pair = tuple(next((k for k in keys if k in wanted), (keys or [""])[0]) for keys in (images, labels))
+        pair = tuple(
+            next((k for k in keys if k in wanted), (keys or [""])[0]) for keys in (images, labels)
+        )
         if all(pair) and features[pair[0]].np_dtype == np.uint8:
             return pair[0], pair[1]
     raise UserError(
@@ -141,7 +144,12 @@ def _opened(word: str, builder: Any, image: str, label: str, cache: Path) -> Ima
         name=word,
         classes=classes,
         source=Records(
-            paths, channels=decoded, decode_channels=decoded, image=image, label=label, memory=memory
+            paths,
+            channels=decoded,
+            decode_channels=decoded,
+            image=image,
+            label=label,
+            memory=memory,
         ),
         splits=splits,
         smallest=(height, width) if height and width else None,
@@ -155,8 +163,6 @@ def _missing_package(word: str, error: ImportError) -> MachineError:
 
 def _first_sentences(error: BaseException) -> str:
     """An error of TensorFlow Datasets without its prefix and its lists."""
-    text = str(error).split("builder_kwargs", 1)[-1].split("}\": ", 1)[-1]
+    text = str(error).split("builder_kwargs", 1)[-1].split('}": ', 1)[-1]
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__)[:300]
-
-

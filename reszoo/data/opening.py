@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -26,7 +26,7 @@ _WORDS = "digits, folder:PATH or tfds:NAME"
 _NAMED_AT_MOST = 5
 
 Pair = tuple[Any, Any]
-Data = str | Pair | tf.data.Dataset | Mapping[str, Any] | ImageData
+Data: TypeAlias = "str | Pair | tf.data.Dataset | Mapping[str, Any] | ImageData"
 
 
 def open_data(
@@ -62,7 +62,9 @@ def open_data(
     if isinstance(data, tf.data.Dataset):
         return _in_memory({"train": data})
     if isinstance(data, (tuple, list)) and len(data) == 2:
-        two = all(isinstance(part, (tuple, list, tf.data.Dataset)) and _is_part(part) for part in data)
+        two = all(
+            isinstance(part, (tuple, list, tf.data.Dataset)) and _is_part(part) for part in data
+        )
         return _in_memory({"train": data[0], "test": data[1]} if two else {"train": tuple(data)})
     raise UserError(
         "the data are not understood",
@@ -71,7 +73,9 @@ def open_data(
     )
 
 
-def _open_word(word: str, seed: int, skip: bool, data_dir: str | os.PathLike[str] | None) -> ImageData:
+def _open_word(
+    word: str, seed: int, skip: bool, data_dir: str | os.PathLike[str] | None
+) -> ImageData:
     kind, _, rest = word.partition(":")
     if word == "digits":
         return _open_digits(data_folder(data_dir))
@@ -79,6 +83,7 @@ def _open_word(word: str, seed: int, skip: bool, data_dir: str | os.PathLike[str
         return _open_folder(word, list_folder(rest, seed), skip, data_folder(data_dir))
     if kind == "tfds" and rest:
         return open_named(word, data_dir)
+    hint: str | None
     if Path(word).expanduser().is_dir():
         hint = f"write folder:{word}"
     else:
@@ -89,7 +94,9 @@ def _open_word(word: str, seed: int, skip: bool, data_dir: str | os.PathLike[str
 
 
 def _open_digits(folder: Path) -> ImageData:
-    builder = prepared(lambda: digits_dataset_builder.Builder(data_dir=str(folder)), folder / "digits")
+    builder = prepared(
+        lambda: digits_dataset_builder.Builder(data_dir=str(folder)), folder / "digits"
+    )
     return ImageData(
         name="digits",
         classes=digits_dataset_builder.CLASSES,
@@ -176,7 +183,7 @@ def _paths(builder: Any) -> list[Path]:
 
 
 def _is_part(part: Any) -> bool:
-    """Whether a value is one split: a dataset, or a pair (x, y) and not merely a list of numbers."""
+    """Whether a value is one split: a dataset or a pair (x, y), not merely a list of two."""
     return isinstance(part, tf.data.Dataset) or (
         len(part) == 2 and np.ndim(part[0]) >= 3 and np.ndim(part[1]) in (1, 2)
     )
@@ -204,7 +211,9 @@ def _in_memory(parts: Mapping[str, Any]) -> ImageData:
     joined = Arrays.joined(list(sources.values()))
     classes = names.pop() or tuple(str(number) for number in range(int(joined.labels.max()) + 1))
     if len(set(joined.labels.tolist())) < 2:
-        raise UserError("only one class", where=", ".join(parts), expected="labels of two classes or more")
+        raise UserError(
+            "only one class", where=", ".join(parts), expected="labels of two classes or more"
+        )
     least = joined.sizes.min(axis=0)
     return ImageData(
         name="arrays",

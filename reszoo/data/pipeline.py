@@ -42,8 +42,12 @@ def batches(
     """One epoch of a split.
 
     Args:
+      split: the examples.
+      geometry: the size and channels of the images that come out.
+      batch_size: images in a batch; the last may have fewer.
       seed: None gives the split's own order, for evaluation; a number a permutation of it, which
         with every augmentation is a pure function of (seed, epoch, index).
+      epoch: which epoch, from 0.
       start: how many batches of the epoch are done already; they are not decoded again.
       augmentation: what a recipe asks to be done to each image; needs a seed.
       fill: the pixel shifts, padded crops and cutout fill with: one value or one per channel.
@@ -114,8 +118,10 @@ class _Work:
         self.crops = augmentation is not None and augmentation.resized_crop is not None
         self.moves = augment.moves(augmentation)
 
-    def moved(self, images: np.ndarray, indices: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
-        """Augmented images; `indices` say where in the source they stand, `rows` where in `images`."""
+    def moved(
+        self, images: np.ndarray, indices: np.ndarray, rows: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Augmented images; `indices` say where they stand in the source, `rows` in `images`."""
         if not self.moves or self.augmentation is None:
             return images if rows is None else images[rows]
         draws = augment.uniform(self.seed, self.epoch, indices)
@@ -154,7 +160,9 @@ def _from_memory(work: _Work, order: np.ndarray, batch_size: int) -> tf.data.Dat
 def _streamed(work: _Work, order: np.ndarray, batch_size: int) -> tf.data.Dataset:
     examples = _examples(work, work.split.indices[order])
 
-    def moved(images: tf.Tensor, labels: tf.Tensor, indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def moved(
+        images: tf.Tensor, labels: tf.Tensor, indices: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         return tf.numpy_function(work.moved, [images, indices], tf.uint8), labels
 
     grouped = examples.batch(batch_size)

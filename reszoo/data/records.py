@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from io import FileIO
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,7 @@ class Records:
         return self.features(indices, {self._image: tf.string, self._label: tf.int64})
 
     def features(self, indices: tf.Tensor, kinds: dict[str, tf.DType]) -> Element:
-        """Scalar features by name and type at some indices, and `path` where images are referred to."""
+        """Scalar features, named with their types, at some indices."""
         if self._folder is not None:
             kinds = kinds | {"path": tf.string}
         serialized = tf.numpy_function(self._read, [indices], tf.string)
@@ -109,7 +110,9 @@ class Records:
         if self._folder is None:
             return encoded
         path = tf.strings.join([str(self._folder) + "/", element["path"]])
-        return tf.cond(tf.strings.length(encoded) > 0, lambda: encoded, lambda: tf.io.read_file(path))
+        return tf.cond(
+            tf.strings.length(encoded) > 0, lambda: encoded, lambda: tf.io.read_file(path)
+        )
 
     @cached_property
     def _index(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -121,7 +124,10 @@ class Records:
             return stored["shard"], stored["offset"], stored["size"], stored["label"]
         shard, offset, size, label = self._scan()
         # A cache that cannot be written costs time at the next start, nothing else.
-        with contextlib.suppress(MachineError), atomic_file(self._memory.with_suffix(".npz")) as file:
+        with (
+            contextlib.suppress(MachineError),
+            atomic_file(self._memory.with_suffix(".npz")) as file,
+        ):
             np.savez(file, shard=shard, offset=offset, size=size, label=label)
         return shard, offset, size, label
 
@@ -129,7 +135,9 @@ class Records:
         schema = {self._label: tf.io.FixedLenFeature([], tf.int64)}
 
         def facts(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            return tf.strings.length(serialized), tf.io.parse_example(serialized, schema)[self._label]
+            return tf.strings.length(serialized), tf.io.parse_example(serialized, schema)[
+                self._label
+            ]
 
         shards, offsets, sizes, labels = [], [], [], []
         for number, path in enumerate(self._shards):
@@ -140,8 +148,15 @@ class Records:
             shards.append(np.full(len(size), number, np.int32))
             offsets.append(ends - size - _FRAME_BYTES + _HEADER_BYTES)
             sizes.append(size)
-            labels.append(np.concatenate([part[1] for part in read] or [np.zeros(0)]).astype(np.int32))
-        return tuple(np.concatenate(parts) for parts in (shards, offsets, sizes, labels))
+            labels.append(
+                np.concatenate([part[1] for part in read] or [np.zeros(0)]).astype(np.int32)
+            )
+        return (
+            np.concatenate(shards),
+            np.concatenate(offsets),
+            np.concatenate(sizes),
+            np.concatenate(labels),
+        )
 
     def _read(self, indices: np.ndarray) -> np.ndarray:
         """The serialized records at some indices; each shard is opened once."""
@@ -174,11 +189,13 @@ def _with_channels(image: tf.Tensor, channels: int) -> tf.Tensor:
     return tf.ensure_shape(image, [None, None, channels or None])
 
 
-def _read_exactly(file, size: int) -> bytes:  # noqa: ANN001 - an unbuffered binary file
+def _read_exactly(file: FileIO, size: int) -> bytes:
     data = file.read(size)
     while len(data) < size:  # A raw read may return less than was asked for.
         more = file.read(size - len(data))
         if not more:
-            raise MachineError(f"prepared data are incomplete: {file.name}", hint="remove the file's folder")
+            raise MachineError(
+                f"prepared data are incomplete: {file.name}", hint="remove the file's folder"
+            )
         data += more
     return data

@@ -40,8 +40,7 @@ class Source(Protocol):
     def crop(self, element: Element, box: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
         """A part of one example's pixels.
 
-        Args:
-          box: from the image's height and width to top, left, height and width, all int32.
+        `box` goes from the image's height and width to top, left, height and width, all int32.
         """
         ...
 

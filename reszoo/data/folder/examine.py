@@ -8,14 +8,14 @@ what `read_image` gives: training and prediction see the same pixels by construc
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
+from tqdm import tqdm  # type: ignore[import-untyped]
 
 from reszoo.data.folder.listing import ImageFile, Listing
 from reszoo.data.images import OTHER_SUFFIXES, BrokenImageError, decode, read_file
@@ -65,7 +65,9 @@ def examine(listing: Listing) -> Examined:
     silent = None if total >= _SHOW_FROM else True
     with (
         ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool,
-        tqdm(total=total, desc="checking images", unit=" files", disable=silent, leave=False) as bar,
+        tqdm(
+            total=total, desc="checking images", unit=" files", disable=silent, leave=False
+        ) as bar,
     ):
         for split, files in listing.splits.items():
             groups = [files[first : first + _AT_ONCE] for first in range(0, len(files), _AT_ONCE)]
@@ -92,7 +94,7 @@ def examine_bytes(encoded: bytes) -> Facts:
     return Facts(height, width, channels, form, _same_in_tensorflow(encoded, pixels, form))
 
 
-def _group(root: Path):  # noqa: ANN202 - a function of files
+def _group(root: Path) -> Callable[[Iterable[ImageFile]], Sequence[Facts | str]]:
     def examined(files: Iterable[ImageFile]) -> Sequence[Facts | str]:
         return [_one(root, file) for file in files]
 

@@ -60,7 +60,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         return {
             "classes": list(self._listing.classes),
             "channels": max((fact.channels for fact in facts), default=0),
-            "smallest": [min((f.height for f in facts), default=0), min((f.width for f in facts), default=0)],
+            "smallest": [
+                min((f.height for f in facts), default=0),
+                min((f.width for f in facts), default=0),
+            ],
             "forms": dict(Counter(fact.form for fact in facts)),
             "odd": sum(not fact.plain for fact in facts),
             "broken": [[file.path, file.reason] for file in self._examined.broken],
@@ -78,14 +81,17 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         embed = self._listing.bytes <= EMBED_BYTES
         for file, facts in self._examined.splits[split]:
             path = os.fsencode(file.path)
-            yield path.decode("latin-1"), {
-                "image": _kept(self._listing.root, file, facts, embed),
-                "path": path,
-                "label": file.label,
-                "form": facts.form,
-                "height": facts.height,
-                "width": facts.width,
-            }
+            yield (
+                path.decode("latin-1"),
+                {
+                    "image": _kept(self._listing.root, file, facts, embed),
+                    "path": path,
+                    "label": file.label,
+                    "form": facts.form,
+                    "height": facts.height,
+                    "width": facts.width,
+                },
+            )
 
 
 def _kept(root: Path, file: ImageFile, facts: Facts, embed: bool) -> bytes:

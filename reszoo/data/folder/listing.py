@@ -82,6 +82,7 @@ def list_folder(path: str | os.PathLike[str], seed: int = 0) -> Listing:
     """Lists a folder of images.
 
     Args:
+      path: the folder.
       seed: which images become `test` where the folder has no splits of its own.
 
     Raises:
@@ -216,9 +217,16 @@ def _agreed_classes(root: Path, found: Mapping[str, _Found]) -> tuple[str, ...]:
                 found="; ".join(sides),
                 hint="rename, move or remove the folders that stand alone",
             )
-    empty = [f"{split}: {name}" for split, one in found.items() for name in classes if not one.classes[name]]
+    empty = [
+        f"{split}: {name}"
+        for split, one in found.items()
+        for name in classes
+        if not one.classes[name]
+    ]
     if empty and len(empty) == len(classes) * len(found):
-        raise UserError(f"no images in {root}", expected=_LAYOUT, found="class folders without images")
+        raise UserError(
+            f"no images in {root}", expected=_LAYOUT, found="class folders without images"
+        )
     if empty:
         raise UserError(
             f"{len(empty)} class folder{'s' * (len(empty) > 1)} without images",

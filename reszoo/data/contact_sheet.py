@@ -1,0 +1,122 @@
+"""A contact sheet: one picture that shows a few images of every class of a data set."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image, ImageDraw, ImageFont
+
+from reszoo.data.dataset import ImageData, Split
+
+_MARGIN = 16
+_GAP = 6
+_TITLE_SIZE = 18
+_TEXT_SIZE = 14
+_LABEL_WIDTH = 180
+_PAPER = (255, 255, 255)
+_INK = (32, 32, 32)
+_FAINT = (120, 120, 120)
+_MOUNT = (236, 236, 236)
+_ELLIPSIS = "..."
+
+
+def contact_sheet(
+    data: ImageData,
+    split: str = "train",
+    *,
+    per_class: int = 10,
+    thumbnail: int = 72,
+    most_classes: int = 50,
+) -> Image.Image:
+    """A picture with one row per class: its name, its number of images, and some of them.
+
+    Args:
+      data: the data set.
+      split: which part of the data to show.
+      per_class: images in a row; they are spread evenly over the class.
+      thumbnail: side of the square an image is fitted into, in pixels. Small images are enlarged
+        by whole factors, so that their pixels can be seen.
+      most_classes: rows at most; of more classes the first are shown, and the sheet says so.
+
+    Returns:
+      An RGB image.
+    """
+    shown = data.split(split)
+    rows = min(len(data.classes), most_classes)
+    row_height = thumbnail + _GAP
+    top = _MARGIN + _TITLE_SIZE + 2 * _GAP
+    size = (
+        2 * _MARGIN + _LABEL_WIDTH + per_class * (thumbnail + _GAP) - _GAP,
+        top + rows * row_height - _GAP + _MARGIN,
+    )
+    sheet = Image.new("RGB", size, _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    title = _title(data, shown, rows)
+    font = ImageFont.load_default(_TITLE_SIZE)
+    draw.text((_MARGIN, _MARGIN), _shortened(draw, title, font, size[0] - 2 * _MARGIN), _INK, font)
+    for label in range(rows):
+        y = top + label * row_height
+        _write_label(draw, data.classes[label], shown.counts[label], y, thumbnail)
+        for column, pixels in enumerate(_examples(shown, label, per_class)):
+            x = _MARGIN + _LABEL_WIDTH + column * (thumbnail + _GAP)
+            _mount(sheet, pixels, (x, y), thumbnail)
+    return sheet
+
+
+def _title(data: ImageData, shown: Split, rows: int) -> str:
+    title = f"{data.name}, {shown.name}: {len(shown):,} images, {len(data.classes):,} classes"
+    return title if rows == len(data.classes) else f"{title} (the first {rows} shown)"
+
+
+def _write_label(draw: ImageDraw.ImageDraw, name: str, count: int, y: int, thumbnail: int) -> None:
+    font = ImageFont.load_default(_TEXT_SIZE)
+    middle = y + thumbnail // 2
+    name = _shortened(draw, name, font, _LABEL_WIDTH - 2 * _GAP)
+    draw.text((_MARGIN, middle - _GAP // 2), name, _INK, font, anchor="ls")
+    draw.text((_MARGIN, middle + _GAP // 2), f"{count:,} images", _FAINT, font, anchor="lt")
+
+
+def _shortened(
+    draw: ImageDraw.ImageDraw,
+    text: str,
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    width: float,
+) -> str:
+    """The text, cut with an ellipsis where it is wider than it may be."""
+    text = text.encode("utf-8", "replace").decode()
+    if draw.textlength(text, font) <= width:
+        return text
+    while text and draw.textlength(text + _ELLIPSIS, font) > width:
+        text = text[:-1]
+    return text + _ELLIPSIS
+
+
+def _examples(shown: Split, label: int, count: int) -> list[np.ndarray]:
+    """The pixels of some images of a class, spread evenly over it."""
+    members = shown.indices[shown.labels == label]
+    if not len(members):
+        return []
+    chosen = members[np.unique(np.linspace(0, len(members) - 1, count).astype(np.int64))]
+    elements = shown.source.load(tf.constant(chosen))
+    return [
+        shown.source.image({name: values[number] for name, values in elements.items()}).numpy()
+        for number in range(len(chosen))
+    ]
+
+
+def _mount(sheet: Image.Image, pixels: np.ndarray, corner: tuple[int, int], side: int) -> None:
+    """Puts an image, whole and in its aspect, into the middle of a square."""
+    height, width, channels = pixels.shape
+    image = Image.fromarray(pixels[..., 0] if channels in (1, 2) else pixels[..., :3]).convert(
+        "RGB"
+    )
+    if max(height, width) <= side:
+        factor = side // max(height, width)
+        fitted = image.resize((width * factor, height * factor), Image.Resampling.NEAREST)
+    else:
+        scale = side / max(height, width)
+        wanted = (max(1, round(width * scale)), max(1, round(height * scale)))
+        fitted = image.resize(wanted, Image.Resampling.LANCZOS)
+    sheet.paste(_MOUNT, (*corner, corner[0] + side, corner[1] + side))
+    offset = ((side - fitted.width) // 2, (side - fitted.height) // 2)
+    sheet.paste(fitted, (corner[0] + offset[0], corner[1] + offset[1]))
