@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from reszoo.data import ImageData, open_data
@@ -38,10 +39,10 @@ from reszoo.export.runner import Runner
 from reszoo.export.saved_model import SavedModelRunner, write_saved_model
 from reszoo.export.tflite import convert
 from reszoo.files import atomic_folder, write_json, write_text
+from reszoo.runs import Run
 from reszoo.spec import load_target
 from reszoo.spec.target import Target
 from reszoo.train.evaluate import reopen
-from reszoo.train.loading import Target as Source
 from reszoo.train.loading import Trained, load_trained
 
 # A SavedModel runs the same float32 operations, so a hundred images show any difference.
@@ -50,7 +51,7 @@ _LAYER_IMAGES = 4
 
 
 def export(
-    trained: Source,
+    trained: Run | Trained | keras.Model | str | Path,
     target: Target | Path | str = "mobile-int8",
     *,
     out: Path | str | None = None,
@@ -201,14 +202,14 @@ def _refuse_foreign_folder(folder: Path) -> None:
 
 def _write(job: _Job, folder: Path, *, gate: bool, began: float) -> Bundle:
     refused = folder.with_name(f"{folder.name}.parity.md")
-    keras = job.network.log_probabilities(job.pictures.images)
+    expected = job.network.log_probabilities(job.pictures.images)
     with atomic_folder(folder) as temporary:
         files = _files(job, temporary)
-        parity = _parity(job, keras, files, temporary)
+        parity = _parity(job, expected, files, temporary)
         if gate and not parity.passed:
             write_text(refused, report.as_text(parity, job.network.name))
             raise _refusal(job, parity, refused)
-        facts = _finish(job, keras, files, parity, temporary)
+        facts = _finish(job, expected, files, parity, temporary)
     refused.unlink(missing_ok=True)
     sizes = {file.name: file.part["bytes"] for file in files}
     return Bundle(
@@ -252,8 +253,8 @@ def _tflite(job: _Job, folder: Path) -> _File:
     return _File("tflite", probabilities, part, int8=job.int8)
 
 
-def _parity(job: _Job, keras: np.ndarray, files: list[_File], folder: Path) -> Parity:
-    comparisons = tuple(_compared(job, keras, file) for file in files)
+def _parity(job: _Job, expected: np.ndarray, files: list[_File], folder: Path) -> Parity:
+    comparisons = tuple(_compared(job, expected, file) for file in files)
     parity = Parity(
         target=job.target.name,
         source=job.pictures.source,
@@ -272,11 +273,11 @@ def _parity(job: _Job, keras: np.ndarray, files: list[_File], folder: Path) -> P
     return replace(parity, layers=layers, begins=first_different(layers, int8=job.int8))
 
 
-def _compared(job: _Job, keras: np.ndarray, file: _File) -> Comparison:
+def _compared(job: _Job, expected: np.ndarray, file: _File) -> Comparison:
     count = len(file.probabilities)
     labels = job.pictures.labels[:count] if job.pictures.labels is not None else None
     return compare(
-        file.name, keras[:count], file.probabilities, labels, job.target.gate, int8=file.int8
+        file.name, expected[:count], file.probabilities, labels, job.target.gate, int8=file.int8
     )
 
 
@@ -292,7 +293,7 @@ def _refusal(job: _Job, parity: Parity, written: Path) -> GateError:
 
 
 def _finish(
-    job: _Job, keras: np.ndarray, files: list[_File], parity: Parity, folder: Path
+    job: _Job, expected: np.ndarray, files: list[_File], parity: Parity, folder: Path
 ) -> dict[str, Any]:
     """Writes the labels, the contract, the golden image and the report."""
     write_text(folder / LABELS, "".join(f"{_one_line(name)}\n" for name in job.network.classes))
@@ -303,16 +304,16 @@ def _finish(
         job.target,
         gate="passed" if parity.passed else "failed",
         files={file.name: file.part for file in files},
-        example=_example(job, keras, files, folder),
+        example=_example(job, expected, files, folder),
     )
     write_json(folder / "contract.json", facts)
     return facts
 
 
-def _example(job: _Job, keras: np.ndarray, files: list[_File], folder: Path) -> dict[str, Any]:
+def _example(job: _Job, expected: np.ndarray, files: list[_File], folder: Path) -> dict[str, Any]:
     count = min(len(file.probabilities) for file in files)
     labels = job.pictures.labels[:count] if job.pictures.labels is not None else None
-    answers = [np.exp(keras[:count]), *(file.probabilities[:count] for file in files)]
+    answers = [np.exp(expected[:count]), *(file.probabilities[:count] for file in files)]
     index = golden_index(answers, labels)
     return worked_example(
         job.network,

@@ -58,9 +58,10 @@ class Runner:
         self.output: dict[str, Any] = self._interpreter.get_output_details()[0]
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> tuple[int, int, int]:
         """(height, width, channels) of the images it takes."""
-        return tuple(int(side) for side in self.input["shape"][1:])
+        height, width, channels = (int(side) for side in self.input["shape"][1:])
+        return height, width, channels
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """float32 (n, classes) for images (n, height, width, channels) of pixels 0..255."""
