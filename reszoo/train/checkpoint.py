@@ -143,7 +143,7 @@ def read_state(path: Path) -> State:
 
 
 def read_variables(**owners: Any) -> Arrays:
-    """Every variable of models, optimizers and metrics, by owner, position and path.
+    """Every variable of models, optimizers and metrics, by owner, position and name.
 
     `model.variables` holds the states of seed generators too, unlike `model.weights`.
     """
@@ -173,4 +173,6 @@ def write_variables(arrays: Arrays, **owners: Any) -> None:
 
 def _named(owner: str, holder: Any) -> Iterator[tuple[str, Any]]:
     for position, variable in enumerate(holder.variables):
-        yield f"{owner}/{position}/{variable.path}", variable
+        # Seed generators are numbered as a process makes them, so their path is not the same again.
+        seed = variable.name == "seed_generator_state"
+        yield f"{owner}/{position}/{variable.name if seed else variable.path}", variable

@@ -136,8 +136,10 @@ def resume(
     """
     run = Run.open(run.path if isinstance(run, Run) else run)
     with run.lock():
-        facts = run.data()
-        recipe = run.recipe()
+        run = Run.open(run.path)  # Whoever held it before may have written since.
+        facts, recipe = run.data(), run.recipe()
+        if run.state == "finished" and run.info["epochs"] >= (epochs or recipe.epochs):
+            return run
         if epochs is not None and epochs > recipe.epochs:
             recipe = recipe.model_copy(update={"epochs": epochs})
             run.write_recipe(recipe)

@@ -6,9 +6,9 @@ import subprocess
 import sys
 
 import pytest
-from tests.runs.samples import new_run
 
 from reszoo.errors import UserError
+from tests.runs.samples import new_run
 
 HOLD = """
 import sys, time

@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from tests.runs.samples import SHORT, TINY, new_run
 
 from reszoo.errors import MachineError, UserError
 from reszoo.runs import Run
+from tests.runs.samples import SHORT, TINY, new_run
 
 
 def test_a_new_run_opens_again_with_equal_values(tmp_path):
