@@ -57,8 +57,8 @@ def _known() -> Mapping[str, Cost]:
         return {}
     costs = {}
     for entry in content["specs"].values():
-        numbers = dict(entry)
-        costs[numbers.pop("fingerprint")] = Cost(**numbers)
+        numbers = {name: value for name, value in entry.items() if name != "fingerprint"}
+        costs[entry["fingerprint"]] = Cost(**numbers)
     return costs
 
 

@@ -8,7 +8,7 @@ from reszoo.spec.architecture import Architecture
 
 
 def cifar(n: int = 1, classes: int = 10, **fields: Any) -> Architecture:
-    """The CIFAR net of He 2015 with 6n + 2 layers and option A shortcuts, with any field changed."""
+    """The CIFAR net of He 2015, 6n + 2 layers, option A shortcuts; any field may be changed."""
     block = {"shortcut": "zero_pad", **fields.pop("block", {})}
     return architecture(
         name=f"resnet{6 * n + 2}",

@@ -69,7 +69,7 @@ def test_a_spec_never_contradicts_the_numbers_it_publishes(name: str) -> None:
 
 
 def test_the_golden_file_is_what_the_zoo_costs_now() -> None:
-    """When this fails after a wanted change, run `python -m reszoo.plan.golden` and read the diff."""
+    """After a wanted change, run `python -m reszoo.plan.golden` and read the difference."""
     assert json.loads(golden_file().read_text(encoding="utf-8")) == count_zoo()
 
 
