@@ -20,29 +20,35 @@ _PART = re.compile(r"([A-Za-z_]\w*)|\[(\d+|\*|each)\]")
 _MOST_VALUES = 1000
 
 
-def parse_pattern(text: str) -> Pattern:
-    """`"stages[*].depth"` as `("stages", "*", "depth")`.
+def parse_patterns(text: str) -> tuple[Pattern, ...]:
+    """`"stages[*].depth"` as `(("stages", "*", "depth"),)`; commas part fields that go together.
 
     Raises:
-      ValueError: it is not a path.
+      ValueError: it is no path.
     """
-    if not _PATH.fullmatch(text):
-        raise ValueError(text)
-    return tuple(
-        name or (int(index) if index.isdigit() else index) for name, index in _PART.findall(text)
-    )
+    patterns = []
+    for one in text.split(","):
+        if not _PATH.fullmatch(one.strip()):
+            raise ValueError(text)
+        parts = _PART.findall(one)
+        patterns.append(
+            tuple(name or (int(index) if index.isdigit() else index) for name, index in parts)
+        )
+    return tuple(patterns)
 
 
-def _is_pattern(text: str) -> str:
+def _are_patterns(text: str) -> str:
     try:
-        parts = parse_pattern(text)
+        patterns = parse_patterns(text)
     except ValueError:
         raise PydanticCustomError(
             "search_path",
             "Input should be a path into a spec, such as stages[*].depth or block.connection",
         ) from None
-    if sum(part in (SHARED, EACH) for part in parts) > 1:
+    if any(sum(part in (SHARED, EACH) for part in pattern) > 1 for pattern in patterns):
         raise PydanticCustomError("search_wildcards", "A path takes one [*] or [each]")
+    if len(patterns) > 1 and any(EACH in pattern for pattern in patterns):
+        raise PydanticCustomError("search_each", "[each] stands in a path of its own")
     return text
 
 
@@ -50,8 +56,8 @@ class Choices(Value):
     """The values of one field: a list, a range of whole numbers, or factors of the base's value."""
 
     choices: Annotated[Tuple[Any], Field(min_length=1)] | None = None
-    """Values as a spec writes them. For a path with `[*]`, a choice that is a list as long as the
-    stages gives each stage its own."""
+    """Values as a spec writes them. Where one choice sets several fields (`[*]`), a list as long as
+    there are fields gives each its own."""
     min: int | None = None
     max: int | None = None
     step: PositiveInt | None = None
@@ -137,10 +143,11 @@ class Search(Document):
     recipe_overrides: dict[str, Any] = Field(default_factory=dict)
     """Fields of the recipe by their path, such as `optimizer.weight_decay: 1e-4`."""
     space: Annotated[
-        dict[Annotated[str, AfterValidator(_is_pattern)], Choices], Field(min_length=1)
+        dict[Annotated[str, AfterValidator(_are_patterns)], Choices], Field(min_length=1)
     ]
     """Path into the spec -> its values. `stages[*].depth` is one value that all stages share,
-    `stages[each].depth` one for each stage on its own."""
+    `stages[each].depth` one for each stage on its own; `stem.filters, stages[*].width` go
+    together."""
     limits: Limits = Limits()
     strategy: Strategy = Strategy()
     objective: Literal["val_accuracy"] = "val_accuracy"

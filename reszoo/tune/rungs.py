@@ -1,0 +1,78 @@
+"""How long candidates are trained: the rungs of a search, before anything is spent."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from reszoo.spec.search import Strategy
+
+DEFAULT_TRIALS = 10
+DEFAULT_FACTOR = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """Candidates that are trained for equally long."""
+
+    bracket: int
+    round: int
+    candidates: int
+    from_epoch: int
+    """Epochs they have been trained for before this rung."""
+    to_epoch: int
+    """Epochs they will have been trained for after it."""
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of training that this rung takes, over all its candidates."""
+        return self.candidates * (self.to_epoch - self.from_epoch)
+
+
+def trials_of(strategy: Strategy) -> int:
+    """How many candidates a random search trains."""
+    return strategy.trials or DEFAULT_TRIALS
+
+
+def rungs(strategy: Strategy, max_epochs: int) -> tuple[Rung, ...]:
+    """The rungs of one iteration, in the order in which they are run.
+
+    Hyperband's are those of keras-tuner's oracle: brackets from the one that halves most eagerly
+    to plain random search (bracket 0), each taking about as many epochs.
+    """
+    if strategy.kind == "random":
+        return (Rung(0, 0, trials_of(strategy), 0, max_epochs),)
+    factor = strategy.factor or DEFAULT_FACTOR
+    return tuple(
+        Rung(
+            bracket,
+            round_,
+            _size(max_epochs, factor, bracket, round_),
+            _epochs(max_epochs, factor, bracket, round_ - 1) if round_ else 0,
+            _epochs(max_epochs, factor, bracket, round_),
+        )
+        for bracket in reversed(range(_brackets(max_epochs, factor)))
+        for round_ in range(bracket + 1)
+    )
+
+
+def iterations_of(strategy: Strategy) -> int:
+    """How often all rungs are run."""
+    return strategy.iterations or 1
+
+
+def _brackets(max_epochs: int, factor: int) -> int:
+    brackets, epochs = 0, float(max_epochs)
+    while epochs >= 1:
+        epochs /= factor
+        brackets += 1
+    return brackets
+
+
+def _size(max_epochs: int, factor: int, bracket: int, round_: int) -> int:
+    last = math.ceil(1 + math.log(max_epochs, factor)) / (bracket + 1)
+    return math.ceil(last * factor ** (bracket - round_))
+
+
+def _epochs(max_epochs: int, factor: int, bracket: int, round_: int) -> int:
+    return math.ceil(max_epochs / factor ** (bracket - round_))
