@@ -65,7 +65,8 @@ class Initializers(Value):
 
 class Input(Value):
     """The raw image that goes in: uint8 or float values 0..255; normalisation is the first
-    layer."""
+    layer.
+    """
 
     shape: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(strict=False)
     """Height, width, channels."""
@@ -124,7 +125,8 @@ class Stem(Value):
 
 class Shortcut(Kinded):
     """How x reaches the merge. Where the shape stays, every kind but `projection_all` is the
-    identity."""
+    identity.
+    """
 
     kind: Literal[
         "identity", "zero_pad", "projection", "projection_all", "average_projection", "max_pool"
@@ -185,7 +187,8 @@ class Scale(Value):
 
 class BlockFields(Value):
     """What a block may say; a stage says it again to differ. None means: as the block, or the
-    default."""
+    default.
+    """
 
     transform: TransformName | None = None
     connection: ConnectionName | None = None
@@ -328,7 +331,8 @@ class Architecture(Document):
 
     def stage_block(self, index: int) -> Block:
         """The block of stage `index` (from 0): the shared block with what the stage says
-        differently."""
+        differently.
+        """
         stage = self.stages[index]
         fields = {name: getattr(stage, name) for name in BlockFields.model_fields}
         changed = {name: value for name, value in fields.items() if value is not None}

@@ -54,6 +54,8 @@ class _Problem:
     message: str
     found: Any
     in_union: bool
+    on_key: bool
+    """Whether the key at the path's end is what is wrong, not its value."""
 
 
 def explain(
@@ -92,6 +94,7 @@ def _problem(detail: Any, data: Any) -> _Problem:
     path: list[str | int] = []
     current, in_union = data, False
     location = detail["loc"]
+    on_key = detail["type"] == "extra_forbidden" or location[-1:] == ("[key]",)
     for position, part in enumerate(location):
         last = position == len(location) - 1
         if _holds(current, part):
@@ -100,13 +103,15 @@ def _problem(detail: Any, data: Any) -> _Problem:
             in_union = True
             continue
         path.append(part)
+    found = path[-1] if location[-1:] == ("[key]",) else current
     return _Problem(
-        detail["type"],
-        tuple(path),
-        detail.get("ctx") or {},
-        detail["msg"],
-        None if detail["type"] == "missing" else current,
-        in_union,
+        type=detail["type"],
+        path=tuple(path),
+        context=detail.get("ctx") or {},
+        message=detail["msg"],
+        found=None if detail["type"] == "missing" else found,
+        in_union=in_union,
+        on_key=on_key,
     )
 
 
@@ -135,7 +140,7 @@ def _one_per_value(problems: list[_Problem]) -> list[list[_Problem]]:
 def _rank(problem: _Problem, root: Node | None) -> tuple[int, str, int, int]:
     """Unknown keys first (they often explain a missing one), then as they stand in the file."""
     order = {"extra_forbidden": 0, "missing": 2}.get(problem.type, 1)
-    place = _place(root, problem.path, key=problem.type == "extra_forbidden")
+    place = _place(root, problem)
     if place is None:
         return order, "", 0, 0
     return order, place.file, place.line or 0, place.column or 0
@@ -152,7 +157,7 @@ def _unknown_key(
         hint = f"'{key}' is a key of {' and of '.join(homes[:3])}"
     return {
         "what": f"unknown key '{key}' in {_owner_name(tuple(around), kind)}",
-        "where": _place(root, problem.path, key=True),
+        "where": _place(root, problem),
         "expected": ", ".join(keys),
         "found": f"'{key}'",
         "hint": hint or "remove the key",
@@ -167,7 +172,7 @@ def _missing(
     root: Node | None,
 ) -> dict[str, Any]:
     *around, key = problem.path
-    where = _place(root, tuple(around))
+    where = _place(root, problem)
     if isinstance(key, int):
         found = _at(data, tuple(around))
         return {
@@ -195,10 +200,8 @@ def _wrong_value(group: list[_Problem], root: Node | None) -> dict[str, Any]:
     problem = group[0]
     name = written(problem.path) or "the document"
     return {
-        "what": f"{name} cannot be {_shown(problem.found)}"
-        if problem.type in _TYPES or problem.type in _LIMITS or _choices(problem)
-        else f"{name}: {problem.message.removeprefix('Value error, ')}",
-        "where": _place(root, problem.path),
+        "what": f"{name} cannot be {_shown(problem.found)}",
+        "where": _place(root, problem),
         "expected": " or ".join(dict.fromkeys(_expected(one) for one in group)),
         "found": _shown(problem.found),
         "hint": _hint(group),
@@ -212,7 +215,8 @@ def _expected(problem: _Problem) -> str:
         return template.format(**limits)
     if choices := _choices(problem):
         return ", ".join(choices[:-1]) + f" or {choices[-1]}" if len(choices) > 1 else choices[0]
-    return _TYPES.get(problem.type) or problem.message.removeprefix("Input should be ")
+    message = problem.message.removeprefix("Input should be ").removeprefix("Value error, ")
+    return _TYPES.get(problem.type) or message
 
 
 def _hint(group: list[_Problem]) -> str:
@@ -263,10 +267,10 @@ def _at(data: Any, path: Path) -> Any:
     return data
 
 
-def _place(root: Node | None, path: Path, *, key: bool = False) -> Place | None:
-    """Where the value at `path` was written (its key, for `key`), or what is nearest around it."""
+def _place(root: Node | None, problem: _Problem) -> Place | None:
+    """Where the wrong value or key was written, or what is nearest around it."""
     node = root
-    for part in path:
+    for part in problem.path:
         if node is None:
             return None
         value: Any = node.value
@@ -275,7 +279,7 @@ def _place(root: Node | None, path: Path, *, key: bool = False) -> Place | None:
         node = value[part]
     if node is None:
         return None
-    return node.key_place if key else node.place
+    return node.key_place if problem.on_key else node.place
 
 
 def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel] | None:
