@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from reszoo.errors import Place, UserError, did_you_mean
+from reszoo.spec.fields import homes, model_at
+from reszoo.spec.node import Node, describe
 from reszoo.spec.value import Path, written
-from reszoo.spec.yaml_source import Node, describe
 
 _TYPES = {
     "bool_type": "true or false",
@@ -150,11 +150,11 @@ def _unknown_key(
     problem: _Problem, model: type[BaseModel], kind: str, root: Node | None
 ) -> dict[str, Any]:
     *around, key = problem.path
-    owner = _model_at(model, tuple(around))
+    owner = model_at(model, tuple(around))
     keys = list(owner.model_fields) if owner else []
     hint = did_you_mean(str(key), keys)
-    if homes := list(dict.fromkeys(_homes(model, str(key)))):
-        hint = f"'{key}' is a key of {' and of '.join(homes[:3])}"
+    if found := list(dict.fromkeys(homes(model, str(key)))):
+        hint = f"'{key}' is a key of {' and of '.join(found[:3])}"
     return {
         "what": f"unknown key '{key}' in {_owner_name(tuple(around), kind)}",
         "where": _place(root, problem),
@@ -182,7 +182,7 @@ def _missing(
             "found": _shown(found),
             "hint": "add the missing values",
         }
-    owner = _model_at(model, tuple(around))
+    owner = model_at(model, tuple(around))
     field = owner.model_fields.get(str(key)) if owner else None
     about = (field.description or "").split("\n")[0] if field else ""
     return {
@@ -280,54 +280,3 @@ def _place(root: Node | None, problem: _Problem) -> Place | None:
     if node is None:
         return None
     return node.key_place if problem.on_key else node.place
-
-
-def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel] | None:
-    """The class of the mapping at `path`, or None where that is no model."""
-    models: list[type[BaseModel]] = [model]
-    annotation: Any = model
-    for part in path:
-        if isinstance(part, str) and models:
-            field = models[0].model_fields.get(part)
-            annotation = field.annotation if field else None
-        else:
-            annotation = _item(annotation)
-        models = list(_models(annotation))
-    return models[0] if models else None
-
-
-def _item(annotation: Any) -> Any:
-    """The type of the items of a list, tuple or mapping type."""
-    for one in _branches(annotation):
-        if get_origin(one) in (list, tuple, dict, Mapping):
-            return [argument for argument in get_args(one) if argument is not Ellipsis][-1]
-    return None
-
-
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    for one in _branches(annotation):
-        if isinstance(one, type) and issubclass(one, BaseModel):
-            yield one
-
-
-def _branches(annotation: Any) -> Iterator[Any]:
-    """The alternatives of a type, without None and annotations."""
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        yield from _branches(get_args(annotation)[0])
-    elif origin in (Union, UnionType):
-        for one in get_args(annotation):
-            yield from _branches(one)
-    elif annotation is not NoneType:
-        yield annotation
-
-
-def _homes(model: type[BaseModel], key: str, path: str = "") -> Iterator[str]:
-    """Where else in the document a key is valid: `stages[*]` for `depth`."""
-    for name, field in model.model_fields.items():
-        inner = f"{path}.{name}" if path else name
-        for annotation, suffix in ((field.annotation, ""), (_item(field.annotation), "[*]")):
-            for one in _models(annotation):
-                if key in one.model_fields:
-                    yield inner + suffix
-                yield from _homes(one, key, inner + suffix)

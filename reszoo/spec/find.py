@@ -9,7 +9,7 @@ from typing import cast
 from reszoo.errors import MachineError, Place, UserError, did_you_mean
 from reszoo.resources import targets_folder, zoo_folder
 from reszoo.spec.value import Document
-from reszoo.spec.yaml_source import MOST_BYTES
+from reszoo.spec.yaml_errors import MOST_BYTES
 
 KINDS = ("architecture", "recipe", "search", "target")
 

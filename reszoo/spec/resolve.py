@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path as FilePath
 
 from reszoo.errors import Place, UserError
+from reszoo.spec.node import Node, describe
 from reszoo.spec.value import Path, written
-from reszoo.spec.yaml_source import Node, describe, parse_value
+from reszoo.spec.yaml_source import parse_value
 
 IDENTITY = ("name", "title", "source", "published")
 """What belongs to one file: never inherited by a spec that extends it."""

@@ -8,19 +8,14 @@ several documents) is refused with its place.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import yaml
 from yaml.cyaml import CParser  # type: ignore[attr-defined]
 
 from reszoo.errors import Place, UserError
-from reszoo.spec.value import Path
-
-Scalar = str | int | float | bool | None
-
-MOST_BYTES = 1 << 20
-"""A spec is a page; the largest file that is read as one."""
+from reszoo.spec.node import Node, Scalar, describe
+from reszoo.spec.yaml_errors import decode, mark_place, syntax_error, unreadable
 
 MOST_NESTED = 100
 """Deeper YAML is a mistake or an attack: libyaml recurses and would end the process."""
@@ -44,57 +39,13 @@ _PLAIN, _QUOTED, _COLLECTION = "reszoo:plain", "reszoo:quoted", "reszoo:collecti
 _TAGS = frozenset((_PLAIN, _QUOTED, _COLLECTION))
 
 
-class Node(NamedTuple):
-    """A value and where it was written, its key too where it stands in a mapping.
-
-    A tuple of plain numbers, because a search makes thousands of them a second.
-    """
-
-    value: Scalar | dict[str, Node] | list[Node]
-    file: str
-    line: int | None = None
-    column: int | None = None
-    key_line: int | None = None
-    key_column: int | None = None
-
-    @property
-    def place(self) -> Place:
-        """Where the value stands."""
-        return Place(self.file, self.line, self.column)
-
-    @property
-    def key_place(self) -> Place:
-        """Where its key stands; the value, where it has none."""
-        if self.key_line is None:
-            return self.place
-        return Place(self.file, self.key_line, self.key_column)
-
-    def plain(self) -> Any:
-        """The value without places: dicts, lists and scalars."""
-        if isinstance(self.value, dict):
-            return {key: node.plain() for key, node in self.value.items()}
-        if isinstance(self.value, list):
-            return [node.plain() for node in self.value]
-        return self.value
-
-    def walk(self, path: Path = ()) -> Iterator[tuple[Path, Node]]:
-        """This node and everything in it, each with its path."""
-        yield path, self
-        if isinstance(self.value, dict):
-            for key, node in self.value.items():
-                yield from node.walk((*path, key))
-        elif isinstance(self.value, list):
-            for index, node in enumerate(self.value):
-                yield from node.walk((*path, index))
-
-
 def parse_document(data: bytes, file: str) -> Node:
     """The one mapping a YAML file holds.
 
     Raises:
       UserError: the file is empty, binary, not UTF-8, not YAML, or not one plain mapping.
     """
-    text = _decode(data, file)
+    text = decode(data, file)
     node = _parse(text, file, offset=True)
     if node is None or node.value is None:
         raise UserError(
@@ -119,23 +70,6 @@ def parse_value(text: str, file: str) -> Node:
     """The value of one `--set`: YAML in one line. Every node's place is `file`."""
     node = _parse(text, file, offset=False)
     return node if node is not None else Node(None, file)
-
-
-def describe(value: Any) -> str:
-    """A value as an error message shows it: `the text 'abc'`, `a list of 3`, `0`."""
-    if value is None:
-        return "nothing (null)"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return f"the text '{value if len(value) <= 60 else value[:57] + '...'}'"
-    if isinstance(value, list | tuple):
-        return f"a list of {len(value)}"
-    if isinstance(value, dict):
-        keys = ", ".join(str(key) for key in list(value)[:4])
-        more = ", ..." if len(value) > 4 else ""
-        return f"a mapping with the keys {keys}{more}" if value else "an empty mapping"
-    return str(value)
 
 
 class _Loader(CParser):
@@ -163,40 +97,6 @@ class _TooDeep(Exception):
     """The YAML nests deeper than any spec."""
 
 
-def _decode(data: bytes, file: str) -> str:
-    if len(data) > MOST_BYTES:
-        raise UserError(
-            f"{file} is too large for a spec",
-            where=file,
-            expected=f"at most {MOST_BYTES} bytes of YAML",
-            found=f"more than {MOST_BYTES} bytes",
-            hint="is this the right file?",
-        )
-    if b"\x00" in data:
-        raise UserError(
-            f"{file} is a binary file",
-            where=_place_of(data[: data.index(b"\x00")], file),
-            expected="YAML text in UTF-8",
-            found="a zero byte",
-            hint="is this the right file? If it is YAML, save it as UTF-8",
-        )
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{file} is not UTF-8 text",
-            where=_place_of(data[: error.start], file),
-            expected="YAML text in UTF-8",
-            found=f"the byte 0x{data[error.start]:02x}",
-            hint="save the file as UTF-8",
-        ) from None
-
-
-def _place_of(before: bytes, file: str) -> Place:
-    text = before.decode("utf-8", errors="replace")
-    return Place(file, text.count("\n") + 1, len(text) - (text.rfind("\n") + 1) + 1)
-
-
 def _parse(text: str, file: str, *, offset: bool) -> Node | None:
     loader: _Loader | None = None
     try:
@@ -206,15 +106,15 @@ def _parse(text: str, file: str, *, offset: bool) -> Node | None:
         (parent,) = error.args
         raise UserError(
             "the YAML is nested too deep",
-            where=_mark(parent.start_mark, file) if offset else file,
+            where=mark_place(parent.start_mark, file) if offset else file,
             expected=f"at most {MOST_NESTED} levels",
             found="more levels than that",
             hint="is this the right file?",
         ) from None
     except yaml.reader.ReaderError as error:
-        raise _unreadable(error, text, file, offset) from None
+        raise unreadable(error, text, file, offset) from None
     except yaml.MarkedYAMLError as error:
-        raise _syntax_error(error, text, file, offset) from None
+        raise syntax_error(error, text, file, offset) from None
     finally:
         if loader is not None:
             loader.dispose()
@@ -301,7 +201,7 @@ class _Builder:
         return text
 
     def _place(self, node: yaml.Node | yaml.Event) -> Place:
-        return _mark(node.start_mark, self._file) if self._offset else Place(self._file)
+        return mark_place(node.start_mark, self._file) if self._offset else Place(self._file)
 
     def _refuse_tag(self, node: yaml.Node) -> NoReturn:
         raise UserError(
@@ -322,66 +222,3 @@ class _Builder:
             found=f"the alias *{alias.anchor}",
             hint="write the value out; use `extends` to share values between files",
         )
-
-
-def _mark(mark: Any, file: str) -> Place:
-    return Place(file, mark.line + 1, mark.column + 1)
-
-
-def _unreadable(error: Any, text: str, file: str, offset: bool) -> UserError:
-    character = error.character if isinstance(error.character, int) else ord(error.character)
-    match = re.search(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", text)
-    at = match.start() if match else 0
-    return UserError(
-        f"{file} holds a control character" if offset else "the value holds a control character",
-        where=_place_of(text[:at].encode("utf-8", errors="replace"), file) if offset else file,
-        expected="YAML text in UTF-8",
-        found=f"the character U+{ord(match.group()) if match else character:04X}",
-        hint="is this the right file? Remove the character",
-    )
-
-
-def _line(text: str, mark: Any) -> str:
-    lines = text.split("\n")
-    return lines[mark.line] if mark is not None and mark.line < len(lines) else ""
-
-
-_SINGLE = "expected a single document in the stream"
-
-
-def _syntax_error(error: Any, text: str, file: str, offset: bool) -> UserError:
-    mark = error.problem_mark or error.context_mark
-    where: Place | str = _mark(mark, file) if offset and mark is not None else file
-    if error.context == _SINGLE:
-        return UserError(
-            "the file holds several YAML documents",
-            where=where,
-            expected="one document",
-            found="a second one after `---`",
-            hint="put each spec into a file of its own",
-        )
-    line = _line(text, mark)
-    if "alias" in (error.problem or ""):
-        return UserError(
-            "YAML aliases are not allowed in a spec",
-            where=where,
-            expected="each value written out",
-            found=f"an alias: {line.strip()}",
-            hint="write the value out, and quote text that starts with * or &",
-        )
-    if mark is not None and "\t" in line[: mark.column + 1]:
-        return UserError(
-            "tabs cannot indent YAML",
-            where=where,
-            expected="spaces",
-            found="a tab character",
-            hint="replace each tab by two spaces",
-        )
-    context = f" {error.context}" if error.context else ""
-    return UserError(
-        "this is not valid YAML",
-        where=where,
-        expected="YAML such as `key: value`",
-        found=f"{error.problem}{context}" + (f": {line.strip()[:60]}" if line.strip() else ""),
-        hint="check the indentation, brackets, quotes and colons here and in the line above",
-    )

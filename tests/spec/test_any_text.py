@@ -14,18 +14,10 @@ from reszoo.spec import load
 from tests.spec.files import SPEC, write
 
 PIECES = st.sampled_from(
-    r"""{ } [ ] : ' " | > # ? = é *a !!x &a --- null 1e400 -1 .nan 99999999999999999999""".split()
-    + [
-        "- ",
-        "<<: ",
-        "\t",
-        "\n",
-        "\x00",
-        "\x85",
-        "\ufeff",
-        "name:",
-        "extends: resnet20\n",
-        "%YAML 1.1\n",
+    [
+        *("{", "}", "[", "]", ":", "- ", "\t", "&a ", "*a", "!!x ", "'", '"', "|", ">", "#", "\n"),
+        *("null", "1e400", "-1", ".nan", "99999999999999999999", "\x00", "\x85", "\ufeff", "? "),
+        *("<<: ", "---", "extends: resnet20\n", "name:", "stages:", "%YAML 1.1\n", "=", "é"),
     ]
 )
 quiet = settings(

@@ -1,0 +1,108 @@
+"""What is wrong with a file that is not YAML, for a person: bytes, characters and syntax."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from reszoo.errors import Place, UserError
+
+MOST_BYTES = 1 << 20
+"""A spec is a page; the largest file that is read as one."""
+
+
+def decode(data: bytes, file: str) -> str:
+    if len(data) > MOST_BYTES:
+        raise UserError(
+            f"{file} is too large for a spec",
+            where=file,
+            expected=f"at most {MOST_BYTES} bytes of YAML",
+            found=f"more than {MOST_BYTES} bytes",
+            hint="is this the right file?",
+        )
+    if b"\x00" in data:
+        raise UserError(
+            f"{file} is a binary file",
+            where=_place_of(data[: data.index(b"\x00")], file),
+            expected="YAML text in UTF-8",
+            found="a zero byte",
+            hint="is this the right file? If it is YAML, save it as UTF-8",
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{file} is not UTF-8 text",
+            where=_place_of(data[: error.start], file),
+            expected="YAML text in UTF-8",
+            found=f"the byte 0x{data[error.start]:02x}",
+            hint="save the file as UTF-8",
+        ) from None
+
+
+def _place_of(before: bytes, file: str) -> Place:
+    text = before.decode("utf-8", errors="replace")
+    return Place(file, text.count("\n") + 1, len(text) - (text.rfind("\n") + 1) + 1)
+
+
+def mark_place(mark: Any, file: str) -> Place:
+    return Place(file, mark.line + 1, mark.column + 1)
+
+
+def unreadable(error: Any, text: str, file: str, offset: bool) -> UserError:
+    character = error.character if isinstance(error.character, int) else ord(error.character)
+    match = re.search(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", text)
+    at = match.start() if match else 0
+    return UserError(
+        f"{file} holds a control character" if offset else "the value holds a control character",
+        where=_place_of(text[:at].encode("utf-8", errors="replace"), file) if offset else file,
+        expected="YAML text in UTF-8",
+        found=f"the character U+{ord(match.group()) if match else character:04X}",
+        hint="is this the right file? Remove the character",
+    )
+
+
+def _line(text: str, mark: Any) -> str:
+    lines = text.split("\n")
+    return lines[mark.line] if mark is not None and mark.line < len(lines) else ""
+
+
+_SINGLE = "expected a single document in the stream"
+
+
+def syntax_error(error: Any, text: str, file: str, offset: bool) -> UserError:
+    mark = error.problem_mark or error.context_mark
+    where: Place | str = mark_place(mark, file) if offset and mark is not None else file
+    if error.context == _SINGLE:
+        return UserError(
+            "the file holds several YAML documents",
+            where=where,
+            expected="one document",
+            found="a second one after `---`",
+            hint="put each spec into a file of its own",
+        )
+    line = _line(text, mark)
+    if "alias" in (error.problem or ""):
+        return UserError(
+            "YAML aliases are not allowed in a spec",
+            where=where,
+            expected="each value written out",
+            found=f"an alias: {line.strip()}",
+            hint="write the value out, and quote text that starts with * or &",
+        )
+    if mark is not None and "\t" in line[: mark.column + 1]:
+        return UserError(
+            "tabs cannot indent YAML",
+            where=where,
+            expected="spaces",
+            found="a tab character",
+            hint="replace each tab by two spaces",
+        )
+    context = f" {error.context}" if error.context else ""
+    return UserError(
+        "this is not valid YAML",
+        where=where,
+        expected="YAML such as `key: value`",
+        found=f"{error.problem}{context}" + (f": {line.strip()[:60]}" if line.strip() else ""),
+        hint="check the indentation, brackets, quotes and colons here and in the line above",
+    )
