@@ -141,11 +141,11 @@ def _by_dimension(
     for path, value in values.items():
         named = [one for one in space.dimensions if path in (one.name, one.key)]
         if not named:
-            names = [name for one in space.dimensions for name in (one.name, one.key)]
+            names = list(dict.fromkeys(n for one in space.dimensions for n in (one.key, one.name)))
             raise UserError(
                 f"start_from sets '{path}', which is not searched",
                 where=where,
-                expected=", ".join(dict.fromkeys(names)),
+                expected=", ".join(names),
                 hint=did_you_mean(path, names),
             )
         one_each = f"[{EACH}]" in path and isinstance(value, list) and len(value) == len(named)
