@@ -21,7 +21,8 @@ def make_optimizer(
     options: Optimizer, rate: TabledRate | float, *, ema: float | None = None
 ) -> keras.optimizers.Optimizer:
     """The Keras optimizer of a recipe; decoupled decay still has to learn its variables."""
-    shared: dict[str, Any] = {"learning_rate": rate}
+    # A name of its own, as Keras numbers the others: the names of a saved state must come again.
+    shared: dict[str, Any] = {"learning_rate": rate, "name": "optimizer"}
     if options.decoupled and options.weight_decay:
         shared["weight_decay"] = options.weight_decay
     if ema is not None:

@@ -15,15 +15,20 @@ from reszoo.runs import Run
 from reszoo.train import TrainingStopped, resume, train
 from tests.train.samples import SHORT, TINY, bar_data, bars
 
-# A state after every step, and never faster than the parent can look.
+# A state after every step, and steps slow enough for the parent to choose its moment.
 CHILD = textwrap.dedent(
     """
     import sys, time
+    import keras
     from reszoo.train import session, train
     from tests.train.samples import SHORT, TINY, bar_data
 
+    class Slow(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            time.sleep(0.1)
+
     session.CHECKPOINT_SECONDS = 0.0
-    train(TINY, bar_data(), SHORT, seed=7, out=sys.argv[1], quiet=True)
+    train(TINY, bar_data(), SHORT, seed=7, out=sys.argv[1], quiet=True, callbacks=[Slow()])
     """
 )
 
@@ -51,11 +56,11 @@ def test_a_killed_run_resumes_bit_for_bit(tmp_path, reference, assert_equal_runs
     out = tmp_path / "run"
     with subprocess.Popen([sys.executable, "-c", CHILD, str(out)]) as child:
         # Past the first epoch and inside the second: six steps of sixteen make an epoch.
-        until = time.monotonic() + 60
+        until = time.monotonic() + 120
         while not list(out.glob("checkpoints/step-00000000[89].state")):
             assert child.poll() is None, "the child ended before it was killed"
             assert time.monotonic() < until
-            time.sleep(0.002)
+            time.sleep(0.01)
         os.kill(child.pid, signal.SIGKILL)
     assert not (out / "model.keras").exists()
     assert Run.open(out).state == "running"
