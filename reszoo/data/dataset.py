@@ -17,7 +17,7 @@ from reszoo.errors import UserError, did_you_mean
 _SLICE = re.compile(r"^\s*([\w-]+)\s*(?:\[\s*(-?\d+%?)?\s*:\s*(-?\d+%?)?\s*\])?\s*$")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Split:
     """Some examples of a data set in a fixed order."""
 
@@ -26,7 +26,7 @@ class Split:
     source: Source = field(repr=False)
     indices: np.ndarray = field(repr=False)
     """Where the examples stand in the source, int64."""
-    decoded: dict[Geometry, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
+    decoded: dict[Geometry, np.ndarray] = field(default_factory=dict, repr=False)
     """The images in memory, uint8, kept by the pipeline for the geometry it was last asked for."""
 
     def __len__(self) -> int:
@@ -48,7 +48,7 @@ class Split:
         return Split(self.name, self.classes, self.source, self.indices[positions])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ImageData:
     """A data set of labelled images.
 

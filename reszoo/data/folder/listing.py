@@ -241,8 +241,16 @@ def _agreed_classes(root: Path, found: Mapping[str, _Found]) -> tuple[str, ...]:
             where=str(root),
             expected=f"two class folders or more: {_LAYOUT}",
             found=_named(classes) or "no folders",
+            hint=_deeper(root, classes),
         )
     return tuple(classes)
+
+
+def _deeper(root: Path, classes: Sequence[str]) -> str | None:
+    """Where to look instead, if the class folders lie one folder further down."""
+    if len(classes) == 1 and _has_folders(root / classes[0]):
+        return f"did you mean folder:{root / classes[0]}?"
+    return None
 
 
 def _files(found: _Found, classes: Sequence[str]) -> tuple[ImageFile, ...]:

@@ -1,0 +1,360 @@
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+
+import numpy as np
+import pytest
+
+from reszoo.data import (
+    Geometry,
+    batches,
+    contact_sheet,
+    describe,
+    open_data,
+    read_image,
+    to_geometry,
+)
+from reszoo.data.folder import folder_dataset_builder
+from reszoo.data.folder.examine import examine_bytes
+from reszoo.errors import MachineError, UserError
+from tests.data.conftest import class_folders, encoded, odd_images, picture
+
+GEOMETRY = Geometry(16, 16, 3)
+
+
+def opened(folder, data_dir, **options):
+    return open_data(f"folder:{folder}", data_dir=data_dir, **options)
+
+
+def read_back(split, geometry=GEOMETRY, **options):
+    """Images and labels of a split in its own order."""
+    parts = list(batches(split, geometry, batch_size=7, **options).as_numpy_iterator())
+    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+
+def test_splits_classes_and_counts(write, data_dir):
+    files = class_folders(5) | {
+        "validation/cat/1.png": encoded(picture()),
+        "validation/dog/1.png": encoded(picture()),
+    }
+    data = opened(write(files), data_dir)
+    assert dict(data.splits) == {"train": 10, "validation": 2, "test": 10}
+    assert data.classes == ("cat", "dog")
+    assert data.split("test").counts == (5, 5)
+    assert data.smallest == (8, 9)
+    assert data.skipped == ()
+
+
+def test_class_folders_at_the_top_get_a_seeded_stratified_test_split(write, data_dir):
+    folder = write(class_folders(10, ("",)))
+    data = opened(folder, data_dir)
+    assert dict(data.splits) == {"train": 16, "test": 4}
+    assert data.split("test").counts == (2, 2)
+    tested = read_back(data.split("test"))[0]
+    np.testing.assert_array_equal(read_back(opened(folder, data_dir).split("test"))[0], tested)
+    assert not np.array_equal(read_back(opened(folder, data_dir, seed=1).split("test"))[0], tested)
+
+
+def test_a_lone_train_folder_is_split_too(write, data_dir):
+    assert dict(opened(write(class_folders(10, ("train",))), data_dir).splits) == {
+        "train": 16,
+        "test": 4,
+    }
+
+
+def test_a_class_may_be_called_train(write, data_dir):
+    vehicles = {
+        f"{name}/{n}.png": encoded(picture(n)) for name in ("bus", "train") for n in range(5)
+    }
+    assert opened(write(vehicles), data_dir).classes == ("bus", "train")
+
+
+def test_sub_splits_in_the_words_of_tfds(write, data_dir):
+    data = opened(write(class_folders(10)), data_dir)
+    images, labels = read_back(data.split("train"))
+    for expression, part in [
+        ("train[:80%]", slice(0, 16)),
+        ("train[80%:]", slice(16, 20)),
+        ("train[5:7]", slice(5, 7)),
+        ("train[-3:]", slice(17, 20)),
+    ]:
+        some, of_them = read_back(data.split(expression))
+        np.testing.assert_array_equal(some, images[part])
+        np.testing.assert_array_equal(of_them, labels[part])
+    assert len(data.split("train+test[:50%]")) == 30
+    assert len(data.split("all")) == 40
+
+
+@pytest.mark.parametrize("expression", ["tests", "train[", "train[1:2:3]", "", "train[20:]"])
+def test_what_is_no_split_is_refused(expression, write, data_dir):
+    with pytest.raises(UserError, match="split"):
+        opened(write(class_folders(10)), data_dir).split(expression)
+
+
+def _kinds(write):
+    """A folder with every kind of file in both classes of both splits."""
+    kinds = odd_images()
+    return write({f"{s}/{c}/{n}": kinds[n] for s in ("train", "test") for c in "ab" for n in kinds})
+
+
+@pytest.mark.parametrize("embed_bytes", [folder_dataset_builder.EMBED_BYTES, 0])
+@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize("channels", [3, 1])
+def test_training_sees_the_pixels_that_prediction_sees(
+    write, tmp_path, monkeypatch, embed_bytes, in_memory, channels
+):
+    monkeypatch.setattr(folder_dataset_builder, "EMBED_BYTES", embed_bytes)
+    folder = _kinds(write)
+    data = opened(folder, tmp_path / "prepared")
+    geometry = Geometry(16, 16, channels)
+    images, labels = read_back(data.split("train"), geometry, in_memory=in_memory)
+    paths = [
+        folder / path.decode()
+        for path in data.source.features(data.split("train").indices, {"path": "string"})[
+            "path"
+        ].numpy()
+    ]
+    assert sorted(path.name for path in paths) == sorted(list(odd_images()) * 2)
+    for path, image, label in zip(paths, images, labels, strict=True):
+        np.testing.assert_array_equal(image, to_geometry(read_image(path), geometry), path.name)
+        assert path.parent.name == data.classes[label]
+
+
+def test_plain_files_stay_as_they_are_and_odd_ones_are_made_plain():
+    odd = {name for name, content in odd_images().items() if not examine_bytes(content).plain}
+    assert {"rotated.jpg", "cmyk.jpg", "alpha.png", "photo.webp", "photo.bmp", "moving.gif"} <= odd
+    assert not odd & {
+        "plain.jpg",
+        "progressive.jpeg",
+        "grey.jpg",
+        "plain.png",
+        "grey.png",
+        "deep.png",
+    }
+
+
+def test_a_large_folder_is_not_copied(write, tmp_path, monkeypatch):
+    monkeypatch.setattr(folder_dataset_builder, "EMBED_BYTES", 0)
+    folder = write(class_folders(10))
+    opened(folder, tmp_path / "prepared")
+    source = sum(path.stat().st_size for path in folder.rglob("*.png"))
+    records = sum(path.stat().st_size for path in (tmp_path / "prepared").rglob("*tfrecord*"))
+    assert records < source / 2
+
+
+def test_the_users_folder_is_left_alone(write, data_dir):
+    folder = write(class_folders())
+    before = sorted(folder.rglob("*"))
+    opened(folder, data_dir)
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_changes_are_noticed(write, tmp_path):
+    folder, prepared = write(class_folders(5)), tmp_path / "prepared"
+    first = opened(folder, prepared)
+    again = opened(folder, prepared)
+    assert len(list(prepared.glob("folders/*/*/folder"))) == 1
+    np.testing.assert_array_equal(read_back(first.split())[0], read_back(again.split())[0])
+    (folder / "train/cat/new.png").write_bytes(encoded(picture(77)))
+    assert dict(opened(folder, prepared).splits) == {"train": 11, "test": 10}
+    (folder / "train/cat/new.png").write_bytes(encoded(picture(78)))
+    os.utime(folder / "train/cat/new.png", (1, 1))
+    expected = to_geometry(picture(78), GEOMETRY)
+    assert any(
+        np.array_equal(image, expected) for image in read_back(opened(folder, prepared).split())[0]
+    )
+
+
+def test_preparations_that_a_folder_has_outgrown_are_removed_after_a_day(write, tmp_path):
+    folder, prepared = write(class_folders(5)), tmp_path / "prepared"
+    opened(folder, prepared)
+    (old,) = prepared.glob("folders/*/*")
+    os.utime(old, (1, 1))
+    (folder / "train/cat/new.png").write_bytes(encoded(picture(77)))
+    opened(folder, prepared)
+    (left,) = prepared.glob("folders/*/*")
+    assert left != old
+
+
+def test_a_preparation_that_was_killed_is_begun_again(write, tmp_path, monkeypatch):
+    folder, prepared = write(class_folders(5)), tmp_path / "prepared"
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(folder_dataset_builder, "_kept", killed)
+        opened(folder, prepared)
+    assert not list(prepared.rglob("dataset_info.json"))
+    assert dict(opened(folder, prepared).splits) == {"train": 10, "test": 10}
+
+
+def test_nested_folders_links_and_names_are_followed(write, data_dir, tmp_path):
+    content = encoded(picture(1))
+    folder = write(
+        {
+            "cat/2024/may/a.png": content,
+            "cat/b.PNG": content,
+            "cat/.hidden.png": content,
+            "cat/notes.txt": b"text",
+            "dög/ä b.png": content,
+            "dög/c.png": content,
+            "__MACOSX/cat/a.png": content,
+            "README.md": b"text",
+        }
+    )
+    (folder / "cat" / "loop").symlink_to(folder / "cat")
+    data = opened(folder, data_dir)
+    assert data.classes == ("cat", "dög")
+    assert sum(data.splits.values()) == 4
+    assert describe(data).passed_over == 2
+
+
+def refused(folder, data_dir, match, **options):
+    with pytest.raises(UserError, match=match) as caught:
+        opened(folder, data_dir, **options)
+    assert caught.value.exit_code == 2
+    return str(caught.value)
+
+
+def test_missing_empty_and_single_class_folders_are_refused(write, tmp_path, data_dir):
+    refused(tmp_path / "nowhere", data_dir, "there is no folder")
+    (tmp_path / "empty").mkdir()
+    refused(tmp_path / "empty", data_dir, "no class folders")
+    (tmp_path / "file").write_text("text")
+    refused(tmp_path / "file", data_dir, "is a file")
+    assert "2 image files" in refused(
+        write({"a.png": encoded(picture()), "b.png": encoded(picture())}, "flat"),
+        data_dir,
+        "no class folders",
+    )
+    refused(write({"cat/a.png": encoded(picture())}, "single"), data_dir, "only one class")
+    refused(write({"cat/a.txt": b"", "dog/b.txt": b""}, "texts"), data_dir, "no images")
+    hollow = write({"cat/a.png": encoded(picture()), "dog/readme.txt": b""}, "hollow")
+    assert "dog" in refused(hollow, data_dir, "1 class folder without images")
+
+
+def test_a_folder_one_too_high_is_pointed_down(write, data_dir):
+    files = {f"flowers/{name}": content for name, content in class_folders(2).items()}
+    folder = write(files)
+    assert f"folder:{folder / 'flowers'}" in refused(folder, data_dir, "only one class")
+
+
+def test_classes_that_differ_between_splits_are_refused(write, data_dir):
+    files = class_folders(2) | {"test/horse/1.png": encoded(picture())}
+    files = {name: content for name, content in files.items() if not name.startswith("test/cat")}
+    message = refused(write(files), data_dir, "train and test differ")
+    assert "only in train: cat" in message
+    assert "only in test: horse" in message
+
+
+def test_two_folders_for_one_split_are_refused(write, data_dir):
+    files = class_folders(2, ("train", "val", "validation"))
+    refused(write(files), data_dir, "two folders for the split 'validation'")
+
+
+BROKEN = {
+    "train/cat/empty.png": b"",
+    "train/cat/text.jpg": b"no image",
+    "train/dog/half.jpg": encoded(picture(1, 90, 90), "JPEG")[:400],
+    "test/dog/scan.tiff": encoded(picture(1), "TIFF"),
+}
+
+
+def test_broken_images_are_named_counted_and_refused(write, tmp_path):
+    message = refused(write(class_folders(5) | BROKEN), tmp_path / "prepared", "4 of 24 images")
+    for name in BROKEN:
+        assert name in message
+    for reason in ("zero bytes", "truncated", "not an image", "TIFF files are not read"):
+        assert reason in message
+    assert "--skip-bad-images" in message
+    assert not (tmp_path / "prepared").exists()
+
+
+def test_of_many_broken_images_five_are_named(write, data_dir):
+    broken = {f"train/cat/broken{number}.png": b"" for number in range(8)}
+    message = refused(write(class_folders(5) | broken), data_dir, "8 of 28 images")
+    assert message.count("broken") == 5
+    assert "and 3 more" in message
+
+
+def test_broken_images_are_left_out_when_asked_and_reported(write, data_dir):
+    folder = write(class_folders(5) | BROKEN)
+    data = opened(folder, data_dir, skip_bad_images=True)
+    assert dict(data.splits) == {"train": 10, "test": 10}
+    assert sorted(file.path for file in data.skipped) == sorted(BROKEN)
+    assert len(read_back(data.split())[0]) == 10
+    # What was prepared once is still refused to those who did not ask.
+    refused(folder, data_dir, "4 of 24 images")
+
+
+def test_a_class_without_a_readable_image_is_refused(write, data_dir):
+    files = class_folders(3) | {f"test/cat/{number}.png": b"" for number in range(3)}
+    refused(write(files), data_dir, "no readable image is left of cat", skip_bad_images=True)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_cache_that_cannot_be_written_is_the_machines_fault(write, tmp_path):
+    locked = tmp_path / "locked"
+    locked.mkdir()
+    locked.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    with pytest.raises(MachineError, match="cannot write"):
+        opened(write(class_folders(2)), locked)
+
+
+def test_a_cache_below_a_file_is_the_machines_fault(write, tmp_path):
+    (tmp_path / "file").write_text("text")
+    with pytest.raises(MachineError, match="cannot write") as caught:
+        opened(write(class_folders(2)), tmp_path / "file" / "prepared")
+    assert "RESZOO_DATA" in str(caught.value)
+
+
+def test_the_cache_lies_where_the_environment_says(write, tmp_path, monkeypatch):
+    folder = write(class_folders(2))
+    for variable, value, where in [
+        ("XDG_CACHE_HOME", tmp_path / "xdg", tmp_path / "xdg" / "reszoo"),
+        ("RESZOO_DATA", tmp_path / "own", tmp_path / "own"),
+    ]:
+        monkeypatch.setenv(variable, str(value))
+        open_data(f"folder:{folder}")
+        assert (where / "folders").is_dir()
+
+
+def test_a_folder_is_described(write, data_dir):
+    files = class_folders(4) | BROKEN | {"train/dog/turned.jpg": odd_images()["rotated.jpg"]}
+    data = opened(write(files), data_dir, skip_bad_images=True)
+    description = describe(data)
+    assert description.counts["train"] == {"cat": 4, "dog": 5}
+    assert (description.heights.least, description.heights.greatest) == (8, 30)
+    assert (description.widths.median, description.measured) == (9, 17)
+    assert description.forms == {"PNG RGB": 16, "JPEG RGB rotated": 1}
+    assert description.odd == 1
+    assert dict(description.broken)["train/cat/empty.png"] == "zero bytes"
+    assert any("4 files cannot be read" in note for note in description.notes())
+    assert description.to_dict()["classes"] == ("cat", "dog")
+
+
+def test_a_contact_sheet_shows_every_class(write, data_dir):
+    yellow, blue = (
+        np.full((30, 20, 3), colour, np.uint8) for colour in ([250, 220, 0], [0, 0, 250])
+    )
+    files = {f"yellow and rather long in its name/{n}.png": encoded(yellow) for n in range(3)}
+    files |= {f"blue/{n}.png": encoded(blue) for n in range(3)}
+    sheet = contact_sheet(opened(write(files), data_dir), per_class=4, thumbnail=40)
+    pixels = np.asarray(sheet)
+    for colour in (yellow, blue):
+        # Two images of each class are in the train split, 27 x 40 pixels each.
+        share = (np.abs(pixels.astype(int) - colour[0, 0]).max(axis=-1) <= 2).sum()
+        assert share == pytest.approx(2 * 27 * 40, rel=0.05)
+    # Text of both labels: dark pixels in the left column of both rows.
+    assert (pixels[50:90, :170].min(axis=(1, 2)) < 100).any()
+    assert (pixels[96:136, :170].min(axis=(1, 2)) < 100).any()
+
+
+def test_moved_folders_are_prepared_anew(write, tmp_path):
+    folder, prepared = write(class_folders(2)), tmp_path / "prepared"
+    opened(folder, prepared)
+    shutil.move(folder, tmp_path / "elsewhere")
+    assert len(opened(tmp_path / "elsewhere", prepared).split()) == 4

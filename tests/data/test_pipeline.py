@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from reszoo.data import Geometry, batches, open_data, pipeline
+from reszoo.spec.recipe import Augmentation, ResizedCrop
+from tests.data.conftest import encoded, picture
+
+EIGHT = Geometry(8, 8, 1)
+EVERYTHING = Augmentation(flip=True, shift=1, crop_padding=2, crop_fill="reflect", cutout=3)
+
+
+def read(split, geometry=EIGHT, **options):
+    parts = list(batches(split, geometry, **{"batch_size": 32, **options}).as_numpy_iterator())
+    return [np.concatenate([part[place] for part in parts]) for place in (0, 1)]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory, data_dir):
+    folder = tmp_path_factory.mktemp("photos")
+    for number in range(24):
+        path = folder / f"train/{number % 2}/{number}.{'jpg' if number % 3 else 'png'}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        form = "JPEG" if number % 3 else "PNG"
+        path.write_bytes(encoded(picture(number, 20 + number, 30), form))
+    (folder / "test").mkdir()
+    for name in "01":
+        (folder / "test" / name).mkdir()
+        (folder / "test" / name / "0.png").write_bytes(encoded(picture()))
+    return open_data(f"folder:{folder}", data_dir=data_dir)
+
+
+def test_without_a_seed_the_order_is_the_splits_own(digits):
+    split = digits.split("test")
+    _, labels = read(split)
+    np.testing.assert_array_equal(labels, split.labels)
+
+
+def test_a_seed_permutes_every_epoch_anew(digits):
+    split = digits.split("test")
+    orders = [read(split, seed=seed, epoch=epoch)[0] for seed, epoch in [(0, 0), (0, 1), (1, 0)]]
+    everything = sorted(image.tobytes() for image in read(split)[0])
+    for images in orders:
+        assert sorted(image.tobytes() for image in images) == everything
+    assert not any(np.array_equal(orders[i], orders[j]) for i, j in [(0, 1), (0, 2), (1, 2)])
+    np.testing.assert_array_equal(orders[0], read(split, seed=0, epoch=0)[0])
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_starting_late_gives_the_rest_of_the_epoch(digits, in_memory):
+    split = digits.split("test")
+    options = {"seed": 3, "epoch": 2, "augmentation": EVERYTHING, "in_memory": in_memory}
+    images, labels = read(split, **options)
+    late_images, late_labels = read(split, start=4, **options)
+    np.testing.assert_array_equal(late_images, images[4 * 32 :])
+    np.testing.assert_array_equal(late_labels, labels[4 * 32 :])
+    assert not list(batches(split, EIGHT, batch_size=32, start=12, **options))
+
+
+@pytest.mark.parametrize("augmentation", [None, EVERYTHING])
+def test_memory_and_stream_give_the_same_pixels(photos, augmentation):
+    geometry = Geometry(16, 16, 3)
+    options = {"seed": 5, "epoch": 1, "augmentation": augmentation, "fill": (1, 2, 3)}
+    memory, stream = (
+        read(photos.split(), geometry, batch_size=5, in_memory=choice, **options)
+        for choice in (True, False)
+    )
+    np.testing.assert_array_equal(memory[0], stream[0])
+    np.testing.assert_array_equal(memory[1], stream[1])
+
+
+def test_an_image_looks_the_same_in_a_subset_of_the_split(digits):
+    # Its draws come from where it stands in the data, not from who else is in the split.
+    split = digits.split("test")
+    options = {"seed": 1, "augmentation": Augmentation(shift=2)}
+    whole = {image.tobytes() for image in read(split, **options)[0]}
+    part = {image.tobytes() for image in read(split.subset(np.arange(0, 360, 2)), **options)[0]}
+    assert part <= whole
+
+
+def test_augmentation_changes_with_the_epoch(digits):
+    split = digits.split("test").subset(np.arange(20))
+    first, second = (
+        {i.tobytes() for i in read(split, seed=1, epoch=epoch, augmentation=EVERYTHING)[0]}
+        for epoch in (0, 1)
+    )
+    assert len(first & second) < 5
+
+
+def test_resized_crops_are_parts_of_the_image_and_repeat(photos):
+    geometry = Geometry(12, 12, 3)
+    recipe = Augmentation(resized_crop=ResizedCrop(area=(0.2, 0.6)), flip=True)
+    options = {"batch_size": 5, "seed": 2, "augmentation": recipe}
+    images, labels = read(photos.split(), geometry, **options)
+    assert (images.shape, images.dtype) == ((24, 12, 12, 3), np.uint8)
+    np.testing.assert_array_equal(images, read(photos.split(), geometry, **options)[0])
+    np.testing.assert_array_equal(labels, read(photos.split(), geometry, seed=2)[1])
+    np.testing.assert_array_equal(
+        images[15:], read(photos.split(), geometry, start=3, **options)[0]
+    )
+    plain = read(photos.split(), geometry, seed=2)[0]
+    assert np.abs(images.astype(int) - plain).mean() > 5
+
+
+def test_a_resized_crop_of_everything_is_the_resized_image(photos):
+    # All of the area at the image's own ratio: 30 x 20 pixels is number 0.
+    geometry = Geometry(20, 30, 3)
+    recipe = Augmentation(resized_crop=ResizedCrop(area=(1.0, 1.0), ratio=(1.5, 1.5)))
+    first = next(i for i, size in enumerate(sizes(photos)) if size == (20, 30))
+    split = photos.split().subset([first])
+    cropped = read(split, geometry, seed=0, augmentation=recipe)[0]
+    np.testing.assert_array_equal(cropped, read(split, geometry)[0])
+
+
+def sizes(data):
+    split = data.split()
+    element = data.source.features(split.indices, {"height": "int64", "width": "int64"})
+    return list(
+        zip(element["height"].numpy().tolist(), element["width"].numpy().tolist(), strict=True)
+    )
+
+
+def test_remainder_is_kept_or_dropped(digits):
+    split = digits.split("test")
+    for drop, expected in [(False, [100, 100, 100, 60]), (True, [100, 100, 100])]:
+        dataset = batches(split, EIGHT, batch_size=100, drop_remainder=drop)
+        assert [len(labels) for _, labels in dataset] == expected
+        assert int(dataset.cardinality()) == len(expected)
+        assert dataset.element_spec[0].shape.as_list() == [100 if drop else None, 8, 8, 1]
+
+
+def test_images_leave_as_bytes_and_labels_as_int32(digits):
+    images, labels = batches(digits.split(), EIGHT, batch_size=4).element_spec
+    assert (images.dtype.name, labels.dtype.name) == ("uint8", "int32")
+
+
+def test_a_split_is_decoded_once(digits, monkeypatch):
+    split = digits.split("test")
+    read(split, seed=0)
+
+    def decoded_again(*_):
+        raise AssertionError("decoded again")
+
+    monkeypatch.setattr(pipeline, "_decoded", decoded_again)
+    read(split, seed=1, epoch=3)
+
+
+def test_large_splits_stream(digits, monkeypatch):
+    split = digits.split("test")
+    assert pipeline.fits_in_memory(split, EIGHT)
+    monkeypatch.setattr(pipeline, "MEMORY_BYTES", 360 * 64 - 1)
+    assert not pipeline.fits_in_memory(split, EIGHT)
+    read(split, seed=0)
+    assert not split.decoded
+
+
+def test_augmentation_without_a_seed_is_a_mistake_of_the_program(digits):
+    with pytest.raises(ValueError, match="seed"):
+        batches(digits.split(), EIGHT, batch_size=4, augmentation=EVERYTHING)
