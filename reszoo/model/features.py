@@ -33,7 +33,7 @@ def features(model: keras.Model, names: Sequence[str], *, spec: Architecture) ->
     layers = {layer.name: layer for layer in model.layers}
     outputs = {name: _tensor(_end(name, stages), layers, model, spec) for name in names}
     with deep_recursion(len(layers)):
-        return keras.Model(model.inputs, outputs, name=f"{model.name}_features")
+        return keras.Model(model.input, outputs, name=f"{model.name}_features")
 
 
 def _end(name: str, stages: Any) -> Ref:

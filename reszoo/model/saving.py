@@ -172,8 +172,18 @@ def _mapping(archive: zipfile.ZipFile, path: Path, member: str) -> dict[str, Any
 
 
 def _spec(archive: zipfile.ZipFile, path: Path) -> Architecture:
-    document = parse_document(_text(archive, path, SPEC_MEMBER), f"{path}/{SPEC_MEMBER}")
-    spec: Architecture = from_mapping(document.plain())
+    where = f"{path}/{SPEC_MEMBER}"
+    try:
+        document = parse_document(_text(archive, path, SPEC_MEMBER), where)
+        spec: Architecture = from_mapping(document.plain())
+    except UserError as error:
+        raise UserError(
+            f"{path} carries a spec that this reszoo cannot read",
+            where=where,
+            expected="the architecture.yaml that `reszoo build` or `reszoo train` put there",
+            found=error.what,
+            hint="open it with the version that wrote it, or write it anew",
+        ) from error
     return spec
 
 

@@ -1,0 +1,26 @@
+"""Every spec of the zoo: what the plan says of a row is what Keras has as a layer."""
+
+from __future__ import annotations
+
+import keras
+import pytest
+
+from reszoo.model.build import canonical
+from reszoo.plan import cost, plan
+from reszoo.spec import architecture_names, load
+from tests.model.test_build import check_rows
+
+
+@pytest.mark.parametrize("name", architecture_names())
+def test_plan_says_what_keras_has_layer_by_layer(name: str) -> None:
+    spec = load(name)
+    rows = plan(spec)
+    model = canonical(rows)
+    check_rows(rows, model)
+    total = cost(spec)
+    trainable = sum(int(keras.ops.size(weight)) for weight in model.trainable_weights)
+    assert trainable == total.parameters
+    assert model.count_params() == total.parameters + total.other_parameters
+    assert model.input.shape[1:] == tuple(spec.input.shape)
+    assert model.output.shape[1:] == (spec.classes,)
+    assert model.output.dtype == "float32"
