@@ -5,19 +5,42 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from reszoo.cli.options import add_output
+from reszoo.cli.options import add_json
+from reszoo.cli.output import print_json
 from reszoo.cli.tensorflow import start_tensorflow
 from reszoo.errors import UserError
+from reszoo.files import atomic_file
+from reszoo.report.dataset import dataset_text
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """D, --sheet."""
+    """D, --sheet, --json."""
     parser.add_argument("data", metavar="D", help="digits, folder:PATH or tfds:NAME")
-    parser.add_argument("--sheet", metavar="FILE.png", help="draw a contact sheet: some of each class")
+    parser.add_argument(
+        "--sheet", metavar="FILE.png", help="draw a contact sheet: some images of each class"
+    )
+    add_json(parser)
 
 
 def run(options: Namespace) -> None:
     """Describes."""
-    if options.sheet and Path(options.sheet).suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise UserError(f"cannot draw into {options.sheet}", expected="a name that ends in .png or .jpg")
+    if options.sheet and Path(options.sheet).suffix.lower() != ".png":
+        raise UserError(
+            f"cannot draw into {options.sheet}", expected="a file name that ends in .png"
+        )
     start_tensorflow(debug=options.debug)
+    from reszoo.data import contact_sheet, describe, open_data
+
+    # Broken files are what this command is asked about: they are told, not refused.
+    data = open_data(options.data, skip_bad_images=True)
+    description = describe(data)
+    if options.json:
+        print_json(description.to_dict())
+    else:
+        print(dataset_text(description))
+    if options.sheet:
+        split = "train" if "train" in data.splits else next(iter(data.splits))
+        with atomic_file(options.sheet) as temporary:
+            contact_sheet(data, split).save(temporary, "PNG")
+        if not options.json:
+            print(f"\ndrew {options.sheet}")

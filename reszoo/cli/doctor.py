@@ -1,8 +1,10 @@
 """What this machine offers: packages, devices, the strategy and precision that training would
-choose, folders; and what is missing for what. The exit code is 1 when something needed is missing."""
+choose, folders; and what is missing for what. Exit code 1: something needed is missing.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from argparse import ArgumentParser, Namespace
 
 from reszoo.cli.tensorflow import start_tensorflow
@@ -19,10 +21,8 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Prints a line for each finding."""
-    try:
+    with contextlib.suppress(MachineError):  # the diagnosis says so in its own line
         start_tensorflow(debug=options.debug)
-    except MachineError:
-        pass  # the diagnosis says so in its own line
     findings = diagnose()
     rows = [(_MARKS[finding.verdict], finding.topic, finding.text) for finding in findings]
     print(table(("", "what", "found"), rows, "lll"))

@@ -1,4 +1,4 @@
-"""Accuracy with its confidence interval, top-5, precision and recall per class, confusion matrix."""
+"""Accuracy with its interval, top-5, precision and recall per class, confusion matrix."""
 
 from __future__ import annotations
 

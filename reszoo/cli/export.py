@@ -26,7 +26,9 @@ def add_options(parser: ArgumentParser) -> None:
         text="what to calibrate (training split) and compare on (default: the run's own data)",
     )
     parser.add_argument(
-        "--no-gate", action="store_true", help="write it even if it disagrees, and mark its contract"
+        "--no-gate",
+        action="store_true",
+        help="write it even if it disagrees, and mark its contract",
     )
 
 

@@ -1,7 +1,8 @@
-"""What does the user see when a command fails? One message, and an exit code that says whose fault."""
+"""What does the user see when a command fails? One message, and whose fault it was as exit code."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
@@ -47,8 +48,11 @@ def _known(error: BaseException) -> ReszooError | None:
 
 
 def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else ""
+    """The error's first line; TensorFlow's graphs say what went wrong only in their last one."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return "no reason was given"
+    return lines[-1] if lines[0].endswith(":") else lines[0]
 
 
 def _say(text: str) -> None:
@@ -57,7 +61,5 @@ def _say(text: str) -> None:
 
 def _drop_stdout() -> None:
     """Python would complain at its end that it cannot flush what nobody reads."""
-    try:
+    with contextlib.suppress(OSError, ValueError):  # a stdout that is no file has nothing to flush
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):  # a stdout that is no file has nothing to flush
-        pass

@@ -12,7 +12,10 @@ from reszoo.report.zoo import zoo_entries, zoo_table
 def add_options(parser: ArgumentParser) -> None:
     """PATTERN, --family, --json."""
     parser.add_argument(
-        "pattern", nargs="?", metavar="PATTERN", help="part of a name, or a pattern such as 'plain*'"
+        "pattern",
+        nargs="?",
+        metavar="PATTERN",
+        help="part of a name, or a pattern such as 'plain*'",
     )
     parser.add_argument("--family", metavar="F", help="only this family, such as cifar")
     add_json(parser)

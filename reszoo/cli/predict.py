@@ -17,7 +17,9 @@ from reszoo.report.predictions import predictions_csv, predictions_text
 def add_options(parser: ArgumentParser) -> None:
     """RUN|MODEL|TFLITE, IMAGE..., --top, --json, --csv."""
     parser.add_argument(
-        "target", metavar="RUN|MODEL|TFLITE", help="a run folder, a .keras or a bundle's .tflite file"
+        "target",
+        metavar="RUN|MODEL|TFLITE",
+        help="a run folder, a .keras or a bundle's .tflite file",
     )
     parser.add_argument(
         "images",

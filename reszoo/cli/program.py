@@ -78,8 +78,8 @@ def _parser(name: str | None) -> tuple[_Parser, ModuleType | None]:
     parser = _Parser(
         prog="reszoo",
         description="Residual, plain and highway networks from a page of YAML to an int8 file.",
-        epilog="`reszoo COMMAND --help` tells a command's options. Any command takes --debug, which "
-        "shows tracebacks and TensorFlow's own messages.",
+        epilog="`reszoo COMMAND --help` tells a command's options. Any command takes --debug, "
+        "which shows tracebacks and TensorFlow's own messages.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"reszoo {VERSION}")

@@ -1,4 +1,4 @@
-"""The JSON Schema of a kind of file. Editors with a YAML language server complete and check with it."""
+"""The JSON Schema of a kind of file; editors complete and check files with it."""
 
 from __future__ import annotations
 

@@ -15,7 +15,9 @@ def add_options(parser: ArgumentParser) -> None:
     add_spec(parser)
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--plan", action="store_true", help="print every row of the plan")
-    what.add_argument("--yaml", action="store_true", help="print the full spec, to start editing from")
+    what.add_argument(
+        "--yaml", action="store_true", help="print the full spec, to start editing from"
+    )
     what.add_argument(
         "--diagram", metavar="FILE", help="draw stages and one block of each kind: FILE.svg or .png"
     )

@@ -17,7 +17,9 @@ def add_options(parser: ArgumentParser) -> None:
     add_spec(parser)
     add_data(parser, default="digits")
     parser.add_argument(
-        "--recipe", metavar="R", help="a recipe, or a YAML file (default: the one for the image size)"
+        "--recipe",
+        metavar="R",
+        help="a recipe, or a YAML file (default: the one for the image size)",
     )
     parser.add_argument(
         "--set-recipe",

@@ -171,7 +171,7 @@ def _nodes(rows: Iterable[Row], columns: Sequence[str]) -> dict[str, _Node]:
 
 
 def _column(row: Row, inputs: Sequence[_Node], columns: Sequence[str]) -> int:
-    """The transform and what it merges with stand in the first column, each other path in its own."""
+    """The transform and its merges stand in the first column, each other path in its own."""
     if row.op in _SIGNS:  # merged where its inputs come from, x aside
         return min((node.column for node in inputs if node.row), default=0)
     return columns.index(row.tags.role) + 1 if row.tags.role in columns else 0

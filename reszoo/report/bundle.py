@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _WHAT = {
     "saved_model": "SavedModel, any batch size",
     "model.tflite": "TFLite",
+    "golden.png": "the image of the worked example",
     "labels.txt": "a class name per line",
     "contract.json": "inputs, outputs, formulas, a worked example",
     "parity.md": "how it compares with Keras, to read",
@@ -29,7 +30,14 @@ def bundle_text(bundle: Bundle) -> str:
     gate = [("bundle", str(bundle.path)), ("gate", bundle.gate)]
     gate.append(("Keras weights", f"{size(bundle.keras_bytes)} in float32"))
     comparisons = [_comparison(one) for one in bundle.parity.comparisons]
-    header = ("compared with Keras", "images", "same class", "largest difference", "accuracy", "Keras")
+    header = (
+        "compared with Keras",
+        "images",
+        "same class",
+        "largest difference",
+        "accuracy",
+        "Keras",
+    )
     sections = [facts(gate), table(("file", "size", "what"), files, "lrl")]
     if comparisons:
         sections.append(table(header, comparisons, "lrrrrr"))

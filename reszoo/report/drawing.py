@@ -144,8 +144,9 @@ def _head(points: Sequence[Point], length: float = 7, half_width: float = 3.5) -
 def _svg(shape: Shape) -> Iterable[str]:
     if isinstance(shape, Box):
         yield (
-            f'<rect x="{shape.x:g}" y="{shape.y:g}" width="{shape.width:g}" height="{shape.height:g}"'
-            f' rx="{shape.radius:g}" fill="{shape.fill}" stroke="{INK}" stroke-width="1"/>'
+            f'<rect x="{shape.x:g}" y="{shape.y:g}" width="{shape.width:g}" '
+            f'height="{shape.height:g}" rx="{shape.radius:g}" fill="{shape.fill}" '
+            f'stroke="{INK}" stroke-width="1"/>'
         )
         for text in _box_texts(shape):
             yield from _svg(text)

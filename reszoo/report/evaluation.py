@@ -18,17 +18,21 @@ def evaluation_text(evaluation: Evaluation) -> str:
     """All of it: the figures, a line per class, and what was taken for what."""
     low, high = evaluation.interval
     lines = [
-        ("data", f"{evaluation.data}, split {evaluation.split}, {count(evaluation.examples)} images"),
-        ("accuracy", f"{percent(evaluation.accuracy)} (95 % interval {100 * low:.2f} to {percent(high)})"),
+        (
+            "data",
+            f"{evaluation.data}, split {evaluation.split}, {count(evaluation.examples)} images",
+        ),
+        (
+            "accuracy",
+            f"{percent(evaluation.accuracy)} (95 % interval {100 * low:.2f} to {percent(high)})",
+        ),
     ]
     if evaluation.top5 is not None:
         lines.append(("top-5", percent(evaluation.top5)))
     lines.append(("loss", f"{evaluation.loss:.4f}"))
-    sections = [facts(lines), _classes(evaluation)]
-    if len(evaluation.classes) <= _WIDEST_MATRIX:
-        sections.append(_matrix(evaluation))
-    sections += [pairs] if (pairs := _worst_pairs(evaluation)) else []
-    return "\n\n".join(sections)
+    small = len(evaluation.classes) <= _WIDEST_MATRIX
+    confusions = _matrix(evaluation) if small else _worst_pairs(evaluation)
+    return "\n\n".join([facts(lines), _classes(evaluation), confusions]).rstrip()
 
 
 def _classes(evaluation: Evaluation) -> str:

@@ -1,4 +1,4 @@
-"""A network in words: its stages as the papers' tables give them, its cost, where each value is from."""
+"""A network in words: its stages as the papers give them, its cost, where each value is from."""
 
 from __future__ import annotations
 

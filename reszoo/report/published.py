@@ -34,4 +34,6 @@ def _compared(exact: int, published: float | None, where: str) -> str:
         return f"{text}, equal to the published count ({where})"
     if agrees(exact, published):
         return f"{text}, equal to the published {short(published, _digits(published))} ({where})"
-    return f"{text}, {exact - int(published):+,} from the published {count(int(published))} ({where})"
+    return (
+        f"{text}, {exact - int(published):+,} from the published {count(int(published))} ({where})"
+    )

@@ -1,0 +1,112 @@
+"""The main job on the embedded digits, start to end, in a few minutes: train a small residual net
+and its highway twin, evaluate both, export the better one to int8, check it against Keras, classify
+some pictures with it, search depth and width. Each step is a command that you can run yourself."""
+
+from __future__ import annotations
+
+import shlex
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from reszoo.cli.options import add_output
+from reszoo.cli.tensorflow import start_tensorflow
+from reszoo.runs import Run
+
+TWINS = ("resnet8_digits", "highway8_digits")
+_PICTURES = 5
+
+
+class _StepFailedError(Exception):
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """-o."""
+    add_output(parser, "FOLDER", "where everything goes (default: demo/1, demo/2, ...)")
+
+
+def run(options: Namespace) -> int:
+    """Runs the steps; the first that fails ends it."""
+    folder = Path(options.out) if options.out else _first_free(Path("demo"))
+    try:
+        _steps(folder, debug=options.debug)
+    except _StepFailedError as failed:
+        return failed.code
+    return 0
+
+
+def _steps(folder: Path, *, debug: bool) -> None:
+    for network in TWINS:
+        _step(f"train {network}", "train", network, "--data", "digits", "-o", folder / network)
+    for network in TWINS:
+        _step(f"evaluate {network} on the test images", "evaluate", folder / network)
+    better = max(TWINS, key=lambda network: _validation(folder / network))
+    bundle = folder / "bundle"
+    _step(
+        f"export {better}, the better on held out training images, and check it against Keras",
+        *("export", folder / better, "--target", "mobile-int8", "-o", bundle),
+    )
+    pictures = _write_pictures(folder / "pictures", debug=debug)
+    _step(
+        "classify pictures with the int8 file",
+        *("predict", bundle / "model.tflite", pictures, "--top", "3"),
+    )
+    _step(
+        "search depth and width",
+        *("tune", "digits_tiny", "--data", "digits", "-o", folder / "search"),
+    )
+    print(_where(folder, better))
+
+
+def _step(title: str, *words: str | Path) -> None:
+    from reszoo.cli.program import main
+
+    argv = [str(word) for word in words]
+    print(f"\n=== {title}\n$ reszoo {shlex.join(argv)}\n", flush=True)
+    if code := main(argv):
+        raise _StepFailedError(code)
+
+
+def _first_free(parent: Path) -> Path:
+    number = 1
+    while (parent / str(number)).exists():
+        number += 1
+    return parent / str(number)
+
+
+def _validation(run: Path) -> float:
+    best = Run.open(run).info.get("best") or {}
+    return float(best.get("val_accuracy", 0.0))
+
+
+def _write_pictures(folder: Path, *, debug: bool) -> Path:
+    """Writes some test digits as PNG files whose names tell the true digit."""
+    start_tensorflow(debug=debug)
+    from PIL import Image
+
+    from reszoo.data import Geometry, batches, open_data
+
+    folder.mkdir(parents=True, exist_ok=True)
+    split = open_data("digits").split("test")
+    images, labels = next(iter(batches(split, Geometry(8, 8, 1), batch_size=_PICTURES)))
+    for index, (image, label) in enumerate(zip(images.numpy(), labels.numpy(), strict=True), 1):
+        path = folder / f"{index}_is_a_{int(label)}.png"
+        Image.fromarray(image[..., 0].astype("uint8")).save(path)
+    return folder
+
+
+def _where(folder: Path, better: str) -> str:
+    from reszoo.report.text import facts
+
+    places = [
+        ("runs", ", ".join(str(folder / network) for network in TWINS)),
+        ("curves", str(folder / better / "metrics.jsonl")),
+        ("int8 file", str(folder / "bundle" / "model.tflite")),
+        ("its contract", str(folder / "bundle" / "contract.json")),
+        ("parity report", str(folder / "bundle" / "parity.md")),
+        ("pictures", str(folder / "pictures")),
+        ("best of the search", str(folder / "search" / "best.yaml")),
+    ]
+    return f"\n=== done; everything lies in {folder}\n{facts(places)}"

@@ -1,0 +1,58 @@
+"""Search depth, width and other fields by keras-tuner, within limits on cost. The same command goes
+on with a search that was stopped or killed."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
+
+from reszoo import spec
+from reszoo.cli.options import add_data, add_output, add_overrides, whole
+from reszoo.cli.tensorflow import start_tensorflow
+from reszoo.report.search import event_text, preview_text, result_text
+
+if TYPE_CHECKING:
+    from reszoo.tune import Event
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """SEARCH, --set, --data, --plan, --seed, -o."""
+    names = ", ".join(spec.search_names())
+    parser.add_argument("search", metavar="SEARCH", help=f"{names}, or a YAML file of your own")
+    add_overrides(parser, "limits.parameters=50000")
+    add_data(parser, default="digits")
+    parser.add_argument(
+        "--plan",
+        action="store_true",
+        help="show the space, its cost and the trainings; train nothing",
+    )
+    parser.add_argument("--seed", type=whole, metavar="S", help="instead of the search's")
+    add_output(parser, "FOLDER", "the search folder (default: searches/SEARCH-DATA)")
+
+
+def run(options: Namespace) -> None:
+    """Shows the plan, or searches."""
+    search = spec.load_search(options.search, options.overrides)
+    if options.plan:
+        from reszoo.tune import preview
+
+        print(preview_text(preview(search, seed=options.seed)))
+        return
+    start_tensorflow(debug=options.debug)
+    from reszoo.tune import tune
+
+    result = tune(
+        search,
+        options.data,
+        out=options.out,
+        seed=options.seed,
+        skip_bad_images=options.skip_bad_images,
+        progress=_tell,
+    )
+    print(result_text(result))
+
+
+def _tell(event: Event) -> None:
+    if text := event_text(event):
+        print(text, file=sys.stderr, flush=True)
