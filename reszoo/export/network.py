@@ -14,12 +14,12 @@ from reszoo.errors import UserError
 from reszoo.model import build, copy_weights
 from reszoo.plan import for_inference, plan
 from reszoo.spec.architecture import Architecture
-from reszoo.train.loading import Trained
+from reszoo.train.loading import Trained, at_size
 
 _BATCH = 32
 _REBUILT = (
     "Compared with the float32 network rebuilt from the spec: the model given computes in a lower "
-    "precision, or at another size than it is evaluated in."
+    "precision."
 )
 
 
@@ -43,7 +43,7 @@ class Network:
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(height, width, channels)."""
-        return (self.geometry.height, self.geometry.width, self.geometry.channels)
+        return self.geometry.shape
 
     @cached_property
     def weight_bytes(self) -> int:
@@ -82,12 +82,11 @@ def network_of(trained: Trained) -> Network:
     else:
         name, title, twin = spec.name, spec.title, inference_model(spec, geometry)
         copy_weights(model, twin)
-    same_size = tuple(model.input_shape[1:3]) == (geometry.height, geometry.width)
-    can_judge = same_size and _is_float32(model)
+    can_judge = _is_float32(model)
     return Network(
         name=name,
         title=title,
-        reference=model if can_judge else twin,
+        reference=trained.network() if can_judge else twin,
         model=twin,
         geometry=geometry,
         classes=trained.class_names,
@@ -97,9 +96,7 @@ def network_of(trained: Trained) -> Network:
 
 def inference_model(spec: Architecture, geometry: Geometry) -> keras.Model:
     """The spec's canonical float32 model at its evaluation size, without stochastic rows."""
-    shape = (geometry.height, geometry.width, geometry.channels)
-    sized = spec.model_copy(update={"input": spec.input.model_copy(update={"shape": shape})})
-    return build(for_inference(plan(sized)), dtype="float32")
+    return build(for_inference(plan(at_size(spec, geometry))), dtype="float32")
 
 
 def _require_exportable(model: keras.Model) -> None:

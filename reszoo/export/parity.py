@@ -84,6 +84,8 @@ def compare(
         **_accuracies(keras, exported, labels),
     }
     checks = _int8_checks(numbers, len(keras), gate) if int8 else _float_checks(numbers, gate)
+    if int8 and labels is not None:
+        checks.append(_better_than_guessing(numbers["keras_accuracy"], labels))
     return Comparison(
         file=file,
         arithmetic="int8" if int8 else "float32",
@@ -142,6 +144,22 @@ def _int8_checks(numbers: dict[str, Any], images: int, gate: Gate) -> list[Check
     if numbers["accuracy"] is not None:
         checks.append(_drop(numbers, images, gate.max_accuracy_drop))
     return checks
+
+
+def _better_than_guessing(accuracy: float, labels: np.ndarray) -> Check:
+    """Whether the Keras model knows more than which class is the most frequent.
+
+    An untrained network may give every image the same class; its int8 file then agrees, and that
+    says nothing.
+    """
+    guess = float(np.bincount(labels).max() / len(labels))
+    uncertainty = _CERTAINTY * np.sqrt(accuracy * (1 - accuracy) / len(labels))
+    words = (
+        f"Keras is right on {accuracy:.2%}, give or take {uncertainty:.2%}, where always guessing "
+        f"the most frequent class gives {guess:.2%}"
+    )
+    passed = bool(accuracy - uncertainty > guess)
+    return Check("better_than_guessing", accuracy, guess, passed, words)
 
 
 def _drop(numbers: dict[str, Any], images: int, limit: float) -> Check:

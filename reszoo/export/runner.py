@@ -1,4 +1,4 @@
-"""What does a .tflite say to a stack of images? Runs it with ai-edge-litert, no TensorFlow."""
+"""What does a .tflite say to a stack of images, with these kernels, and what goes on inside it?"""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from reszoo.errors import UserError
 from reszoo.export.quiet import quiet
+from reszoo.train.tflite import real_numbers, to_input
 
 Kernels = Literal["fast", "plain", "reference"]
 _RESOLVERS = {
@@ -82,22 +83,3 @@ class Runner:
     def tensor(self, details: dict[str, Any]) -> np.ndarray:
         """A tensor's real numbers after the last run; needs `keep_tensors`."""
         return real_numbers(self._interpreter.get_tensor(details["index"]), details)
-
-
-def to_input(image: np.ndarray, details: dict[str, Any]) -> np.ndarray:
-    """Pixels 0..255 as the input takes them: themselves, or quantised where it has a scale."""
-    dtype = details["dtype"]
-    scale, zero_point = details["quantization"]
-    if scale == 0.0 and dtype == np.float32:
-        return image.astype(np.float32)
-    steps = image.astype(np.float32) / (scale or 1.0) + zero_point
-    limits = np.iinfo(dtype)
-    return np.clip(np.round(steps), limits.min, limits.max).astype(dtype)
-
-
-def real_numbers(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:
-    """float32 numbers of a tensor: (values - zero_point) * scale where it is quantised."""
-    scale, zero_point = details["quantization"]
-    if scale == 0.0:
-        return values.astype(np.float32)
-    return ((values.astype(np.float32) - zero_point) * np.float32(scale)).astype(np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +44,13 @@ class TFLiteClassifier:
         return np.concatenate([self._one(image) for image in images])
 
     def _one(self, image: np.ndarray) -> np.ndarray:
-        self._interpreter.set_tensor(self._input["index"], _quantised(image, self._input)[None])
+        self._interpreter.set_tensor(self._input["index"], to_input(image, self._input)[None])
         self._interpreter.invoke()
-        return _real(self._interpreter.get_tensor(self._output["index"]), self._output)
+        return real_numbers(self._interpreter.get_tensor(self._output["index"]), self._output)
 
 
-def _quantised(pixels: np.ndarray, details: dict[str, Any]) -> np.ndarray:
-    """Pixels as the input takes them: themselves, unless the input has a scale."""
+def to_input(pixels: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+    """Pixels 0..255 as an interpreter's input takes them: themselves, unless it has a scale."""
     scale, zero_point = details["quantization"]
     if not np.issubdtype(details["dtype"], np.integer):
         return pixels.astype(details["dtype"])
@@ -58,7 +59,8 @@ def _quantised(pixels: np.ndarray, details: dict[str, Any]) -> np.ndarray:
     return np.clip(steps, limits.min, limits.max).astype(details["dtype"])
 
 
-def _real(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+def real_numbers(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+    """float32 numbers of a tensor: (values - zero_point) * scale where it has a scale."""
     scale, zero_point = details["quantization"]
     numbers = values.astype(np.float32)
     return (numbers - zero_point) * np.float32(scale) if scale else numbers
@@ -71,12 +73,13 @@ def _geometry(path: Path, shape: list[int]) -> Geometry:
             expected="one input of shape (1, height, width, channels)",
             found=str(tuple(shape)),
         )
+    sides = shape[1], shape[2], shape[3]
     contract = path.with_name("contract.json")
     if not contract.is_file():
-        return Geometry(*shape[1:])
+        return Geometry(*sides)
     try:
         said = json.loads(contract.read_text(encoding="utf-8"))["preprocessing"]
-        return Geometry(*shape[1:], **{name: said[name] for name in _GEOMETRY})
+        return replace(Geometry(*sides), **{name: said[name] for name in _GEOMETRY})
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{contract} is damaged", found=repr(error)) from error
 

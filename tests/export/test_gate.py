@@ -84,6 +84,17 @@ def test_a_later_success_removes_the_report_of_a_refusal(
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 
+def test_untrained_network_that_agrees_with_itself_is_refused_in_int8(
+    data: ImageData, tmp_path: Path
+) -> None:
+    net = small_net("residual")
+    # Always the same class: every file of this network agrees with it, and none is worth writing.
+    net.model.layers[-1].bias.assign(np.eye(10)[3] * 100)
+    with pytest.raises(GateError, match="always guessing") as refused:
+        export(net, "mobile-int8", out=tmp_path / "bundle", data=data)
+    assert "same first class" not in refused.value.found
+
+
 def test_untrained_network_is_refused_in_int8(data: ImageData, tmp_path: Path) -> None:
     net = small_net("residual")
     # Weights that no training has tamed: every class is as likely as any other.

@@ -16,6 +16,11 @@ def certain(classes: list[int], count: int = 3) -> np.ndarray:
     return probabilities
 
 
+def wrong_on(count: int, labels: np.ndarray) -> np.ndarray:
+    """Probabilities that are right on all but the first `count` images."""
+    return certain([2] * count + list(labels[count:]))
+
+
 def test_equal_files_pass_with_no_difference() -> None:
     same = certain([0, 1, 2])
     comparison = compare("saved_model", np.log(same), same, None, Gate(), int8=False)
@@ -53,10 +58,23 @@ def test_probabilities_that_vanish_are_not_compared_by_their_logarithm() -> None
     assert compare("tflite", np.log(keras), exported, None, Gate(), int8=False).passed
 
 
+def test_int8_of_a_network_that_guesses_fails() -> None:
+    # 60 of 100 are class 0; always saying 0 is right on 60 %.
+    labels = np.array([0] * 60 + [1] * 40)
+    guessing = certain([0] * 100)
+    comparison = compare("tflite", np.log(guessing), guessing, labels, Gate(), int8=True)
+    assert [check.name for check in comparison.checks if not check.passed] == [
+        "better_than_guessing"
+    ]
+    # Right on 80 %, give or take 1.645 * sqrt(0.8 * 0.2 / 100) = 6.6 %.
+    knowing = certain([0] * 60 + [1] * 20 + [0] * 20)
+    assert compare("tflite", np.log(knowing), knowing, labels, Gate(), int8=True).passed
+
+
 def test_int8_counts_agreement_and_what_changed_sides() -> None:
-    labels = np.array([0] * 100)
-    keras = certain([0] * 96 + [1] * 4)
-    exported = certain([0] * 94 + [1] * 2 + [0] + [1] * 3)
+    labels = np.array([0] * 50 + [1] * 50)
+    keras = certain([0] * 46 + [1] * 54)
+    exported = certain([0] * 44 + [1] * 2 + [0] + [1] * 53)
     comparison = compare("tflite", np.log(keras), exported, labels, Gate(), int8=True)
     assert (comparison.became_wrong, comparison.became_right) == (2, 1)
     assert (comparison.keras_accuracy, comparison.accuracy) == (0.96, 0.95)
@@ -65,16 +83,12 @@ def test_int8_counts_agreement_and_what_changed_sides() -> None:
 
 
 def test_int8_fails_on_disagreement_and_on_a_sure_loss_of_accuracy() -> None:
-    labels = np.zeros(1000, int)
-    keras = certain([0] * 1000)
+    labels = np.arange(1000) % 2
+    keras = certain(list(labels))
     # 4 % lost: the drop is 4 points, give or take 1.645 * sqrt(0.04 * 0.96 / 1000) = 1.02.
-    lost = compare(
-        "tflite", np.log(keras), certain([1] * 40 + [0] * 960), labels, Gate(), int8=True
-    )
+    lost = compare("tflite", np.log(keras), wrong_on(40, labels), labels, Gate(), int8=True)
     assert [check.name for check in lost.checks if not check.passed] == ["max_accuracy_drop"]
-    gone = compare(
-        "tflite", np.log(keras), certain([1] * 60 + [0] * 940), labels, Gate(), int8=True
-    )
+    gone = compare("tflite", np.log(keras), wrong_on(60, labels), labels, Gate(), int8=True)
     assert [check.name for check in gone.checks if not check.passed] == [
         "min_agreement",
         "max_accuracy_drop",
@@ -82,10 +96,9 @@ def test_int8_fails_on_disagreement_and_on_a_sure_loss_of_accuracy() -> None:
 
 
 def test_a_drop_that_few_images_cannot_tell_from_chance_passes_and_is_stated() -> None:
-    labels = np.zeros(100, int)
+    labels = np.arange(100) % 2
     # Two of 100 lost: 2 points, give or take 2.3.
-    comparison = compare(
-        "tflite", np.log(certain([0] * 100)), certain([1] * 2 + [0] * 98), labels, Gate(), int8=True
-    )
+    keras = np.log(certain(list(labels)))
+    comparison = compare("tflite", keras, wrong_on(2, labels), labels, Gate(), int8=True)
     assert comparison.passed
     assert "2.00 points lower, give or take 2.30" in comparison.checks[1].words
