@@ -33,7 +33,7 @@ def test_draws_are_uniform_and_uncorrelated():
     draws = augment.uniform(0, 0, np.arange(20_000))
     assert draws.min() >= 0
     assert draws.max() < 1
-    # Standard errors: 0.289 / sqrt(20,000) = 0.002 for a mean, 1 / sqrt(20,000) = 0.007 for a correlation.
+    # Standard errors: 0.289 / sqrt(20,000) = 0.002 of a mean, 0.007 of a correlation.
     assert np.abs(draws.mean(axis=0) - 0.5).max() < 0.01
     both = np.concatenate([draws[:-1], draws[1:], augment.uniform(0, 1, np.arange(19_999))], axis=1)
     correlation = np.corrcoef(both, rowvar=False) - np.eye(both.shape[1])

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from reszoo.data import Geometry, batches, describe, named, open_data
 from reszoo.errors import MachineError, UserError
+
+
+def whole(split):
+    """All images and labels of a split, in its own order."""
+    return next(batches(split, Geometry(8, 8, 1), batch_size=len(split)).as_numpy_iterator())
 
 
 def test_digits_are_scikit_learns(digits):
@@ -17,8 +23,7 @@ def test_digits_are_scikit_learns(digits):
     assert (digits.channels, digits.smallest) == (1, (8, 8))
     # 1,797 images of ten classes: each has 35 to 37 in the test split.
     assert set(digits.split("test").counts) <= {35, 36, 37}
-    every = batches(digits.split("all"), Geometry(8, 8, 1), batch_size=1797)
-    images, labels = next(every.as_numpy_iterator())
+    images, labels = whole(digits.split("all"))
     known = load_digits()
     expected = np.rint(known.images * 255 / 16).astype(np.uint8)
     pairs = {
@@ -81,15 +86,9 @@ def test_data_without_classified_images_are_refused_before_a_download(word, data
 def test_without_a_network_a_download_fails_at_once_and_in_one_sentence(tmp_path, monkeypatch):
     # Nothing listens on port 9 of this machine; no proxy may answer in its place.
     monkeypatch.setattr(named, "_hosts", lambda builder: ["http://127.0.0.1:9"])
-    for variable in (
-        "http_proxy",
-        "https_proxy",
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "all_proxy",
-        "ALL_PROXY",
-    ):
-        monkeypatch.delenv(variable, raising=False)
+    for name in ("http", "https", "all"):
+        for variable in (f"{name}_proxy", f"{name.upper()}_PROXY"):
+            monkeypatch.delenv(variable, raising=False)
     started = time.monotonic()
     with pytest.raises(MachineError, match="cannot be reached") as caught:
         open_data("tfds:cifar10", data_dir=tmp_path)
@@ -100,10 +99,8 @@ def test_without_a_network_a_download_fails_at_once_and_in_one_sentence(tmp_path
 
 
 def test_the_first_host_of_the_downloads_is_probed():
-    class Builder:
-        url_infos = {"https://one.example/a": 1, "https://one.example/b": 2}
-
-    assert named._hosts(Builder()) == ["https://one.example"]
+    urls = {"https://one.example/a": 1, "https://one.example/b": 2}
+    assert named._hosts(SimpleNamespace(url_infos=urls)) == ["https://one.example"]
 
 
 @pytest.mark.parametrize(

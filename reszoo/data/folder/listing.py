@@ -97,8 +97,7 @@ def list_folder(path: str | os.PathLike[str], seed: int = 0) -> Listing:
         found = {split: _walk_classes(root, root / folder) for split, folder in splits.items()}
         loose += len(set(folders) - set(splits.values()))
     else:
-        found = {"train": _walk_classes(root, root, folders)}
-        found["train"].passed_over = 0  # Counted as loose files already.
+        found, loose = {"train": _walk_classes(root, root)}, 0
     classes = _agreed_classes(root, found)
     files = {split: _files(one, classes) for split, one in found.items()}
     if alone:
@@ -119,10 +118,10 @@ def _top(root: Path) -> tuple[list[str], int]:
     if not root.is_dir():
         raise UserError(f"{root} is a file, not a folder of images", expected=_LAYOUT)
     try:
-        entries = [entry for entry in os.scandir(root) if not _hidden(entry.name)]
+        entries = _entries(root)
     except OSError as error:
         raise _unreadable(error, root) from error
-    folders = sorted(entry.name for entry in entries if entry.is_dir())
+    folders = [entry.name for entry in entries if entry.is_dir()]
     images = sum(Path(entry.name).suffix.lower() in SUFFIXES for entry in entries)
     if not folders:
         found = f"{images} image files without class folders" if images else "an empty folder"
@@ -153,20 +152,19 @@ def _split_folders(root: Path, folders: Sequence[str]) -> dict[str, str]:
 
 def _has_folders(folder: Path) -> bool:
     try:
-        return any(entry.is_dir() for entry in os.scandir(folder) if not _hidden(entry.name))
+        return any(entry.is_dir() for entry in _entries(folder))
     except OSError as error:
         raise _unreadable(error, folder) from error
 
 
-def _walk_classes(root: Path, folder: Path, names: Sequence[str] | None = None) -> _Found:
+def _walk_classes(root: Path, folder: Path) -> _Found:
     """The files of each class folder in `folder`."""
     found = _Found({}, 0)
     try:
-        entries = [entry for entry in os.scandir(folder) if not _hidden(entry.name)]
-        for entry in sorted(entries, key=lambda entry: entry.name):
+        for entry in _entries(folder):
             if not entry.is_dir():
                 found.passed_over += 1
-            elif names is None or entry.name in names:
+            else:
                 found.classes[entry.name] = []
                 for path, size, modified in _walk(Path(entry.path), set()):
                     suffix = Path(path).suffix.lower()
@@ -186,9 +184,7 @@ def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[tuple[str, int, 
     if (status.st_dev, status.st_ino) in seen:
         return
     seen.add((status.st_dev, status.st_ino))
-    for entry in os.scandir(folder):
-        if _hidden(entry.name):
-            continue
+    for entry in _entries(folder):
         if entry.is_dir():
             yield from _walk(Path(entry.path), seen)
             continue
@@ -277,8 +273,11 @@ def _fingerprint(files: Mapping[str, Sequence[ImageFile]], classes: Sequence[str
     return digest.hexdigest()[:16]
 
 
-def _hidden(name: str) -> bool:
-    return name.startswith(".") or name == "__MACOSX"
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What lies in a folder, sorted by name, without hidden files."""
+    with os.scandir(folder) as entries:
+        shown = [e for e in entries if not e.name.startswith(".") and e.name != "__MACOSX"]
+    return sorted(shown, key=lambda entry: entry.name)
 
 
 def _named(names: Sequence[str], most: int = 5) -> str:
