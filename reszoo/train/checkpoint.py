@@ -104,7 +104,7 @@ class Checkpoints:
 def write_state(path: Path, state: State) -> None:
     """Writes a state whole or not at all, with the checksum of its variables."""
     payload = io.BytesIO()
-    np.savez(payload, **state.arrays)
+    np.savez(payload, allow_pickle=False, **state.arrays)
     content = payload.getbuffer()
     header = {
         "format": FORMAT,

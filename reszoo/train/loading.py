@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 
@@ -63,7 +63,7 @@ def at_size(spec: Architecture, geometry: Geometry) -> Architecture:
     )
 
 
-Target = Run | Trained | keras.Model | str | Path
+Target: TypeAlias = "Run | Trained | keras.Model | str | Path"
 """What `evaluate`, `predict` and `export` take for a network."""
 
 

@@ -49,7 +49,9 @@ class Loop:
         self.options = options
         self.batch = batch
         self.strategy = strategy or tf.distribute.get_strategy()
-        self.class_weights = None if class_weights is None else np.float32(class_weights)
+        self.class_weights = (
+            None if class_weights is None else np.asarray(class_weights, np.float32)
+        )
         with self.strategy.scope():
             build_optimizer(optimizer, options, model.trainable_variables)
             self.training_loss = keras.metrics.Mean(name="loss")

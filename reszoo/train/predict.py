@@ -123,16 +123,21 @@ def _pixels(image: Image) -> np.ndarray:
 
 def _named(images: Image | Iterable[Image]) -> Iterator[tuple[str, Image]]:
     """Each image with the name it is reported by."""
-    single = isinstance(images, (str, os.PathLike, bytes)) or (
-        isinstance(images, np.ndarray) and images.ndim < 4
-    )
-    for number, image in enumerate([images] if single else images):
+    for number, image in enumerate(_listed(images)):
         if isinstance(image, (bytes, np.ndarray)):
             yield str(number), image
         elif (path := Path(image)).is_dir():
             yield from ((str(file), file) for file in _files(path))
         else:
             yield str(path), path
+
+
+def _listed(images: Image | Iterable[Image]) -> Iterable[Image]:
+    if isinstance(images, (str, os.PathLike, bytes)):
+        return [images]
+    if isinstance(images, np.ndarray):
+        return [images] if images.ndim < 4 else list(images)
+    return images
 
 
 def _files(folder: Path) -> list[Path]:

@@ -1,0 +1,68 @@
+"""Recipes say what they mean, and what cannot be meant is refused."""
+
+import pytest
+
+from reszoo import spec
+from reszoo.errors import UserError
+from reszoo.spec.recipe import Optimizer, Regularization, default_recipe_name, regularize
+
+MINIMAL = {"name": "one", "epochs": 1, "batch": 8, "schedule": "constant"}
+
+
+@pytest.mark.parametrize("name", spec.recipe_names())
+def test_every_shipped_recipe_loads_and_survives_being_written(name, tmp_path):
+    recipe = spec.load_recipe(name)
+    assert recipe.name == name
+    assert recipe.title
+    assert recipe.source
+    (tmp_path / "again.yaml").write_text(spec.to_yaml(recipe))
+    assert spec.load_recipe(tmp_path / "again.yaml") == recipe
+
+
+@pytest.mark.parametrize(
+    ("side", "name"),
+    [(8, "short8"), (28, "short28"), (32, "short32"), (64, "short32"), (128, "short_photo")],
+)
+def test_there_is_a_short_recipe_for_every_image_size(side, name):
+    assert default_recipe_name(side) == name
+    assert name in spec.recipe_names()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": 0}, "epochs"),
+        ({"batch": "many"}, "batch"),
+        ({"optimiser": "sgd"}, "optimizer"),
+        ({"optimizer": {"kind": "adamw", "decay": "coupled"}}, "adamw decays decoupled"),
+        ({"schedule": {"kind": "step"}}, "needs drops"),
+        ({"schedule": {"kind": "cosine", "drops": [0.5]}}, "needs drops"),
+        ({"schedule": {"kind": "step", "drops": [0.8, 0.5]}}, "rising"),
+        ({"augmentation": {"resized_crop": {"area": [1.0, 0.1]}}}, "smallest, largest"),
+        ({"validation": {"fraction": 0.9}}, "fraction"),
+        ({"precision": "float8"}, "float8"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(changes, message):
+    with pytest.raises(UserError, match=message):
+        spec.from_mapping(MINIMAL | changes, "recipe")
+
+
+def test_decay_is_coupled_unless_it_is_adamw_or_said_otherwise():
+    assert not Optimizer(kind="sgd").decoupled
+    assert not Optimizer(kind="adam").decoupled
+    assert Optimizer(kind="adamw").decoupled
+    assert Optimizer(kind="sgd", decay="decoupled").decoupled
+
+
+def test_regularisation_changes_what_it_names_and_nothing_else():
+    architecture = spec.load("resnet20")
+    assert regularize(architecture, Regularization()) == architecture
+    changed = regularize(
+        architecture, Regularization(survival_probability=0.5, dropout=0.25, zero_gamma=True)
+    )
+    assert changed.block.survival_probability == 0.5
+    assert changed.block.zero_gamma
+    assert changed.head.dropout == 0.25
+    undone = changed.model_copy(update={"block": architecture.block, "head": architecture.head})
+    assert undone == architecture
