@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from reszoo.model import save as save_model
     from reszoo.plan import cost, plan, register_connection, register_transform
     from reszoo.spec import load
-    from reszoo.train import evaluate, predict, resume, train
+    from reszoo.train import resume, train
+    from reszoo.train.evaluate import evaluate
+    from reszoo.train.predict import predict
     from reszoo.tune import tune
 
 __all__ = [

@@ -28,7 +28,9 @@ def register_layers_with_keras() -> None:
 class _KerasWatcher(MetaPathFinder):
     """Stands before Python's own finders until Keras is asked for, then leaves."""
 
-    def find_spec(self, name: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(
+        self, name: str, path: Any, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         if name != "keras":
             return None
         sys.meta_path.remove(self)
