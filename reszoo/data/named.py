@@ -165,4 +165,4 @@ def _first_sentences(error: BaseException) -> str:
     """An error of TensorFlow Datasets without its prefix and its lists."""
     text = str(error).split("builder_kwargs", 1)[-1].split('}": ', 1)[-1]
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:300]
+    return (lines[0].split(" Here are ")[0] if lines else type(error).__name__)[:300]

@@ -8,7 +8,7 @@ what `read_image` gives: training and prediction see the same pixels by construc
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,22 +63,17 @@ def examine(listing: Listing) -> Examined:
     total = sum(len(files) for files in listing.splits.values())
     # None: a bar on a terminal only.
     silent = None if total >= _SHOW_FROM else True
-    with (
-        ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool,
-        tqdm(
-            total=total, desc="checking images", unit=" files", disable=silent, leave=False
-        ) as bar,
-    ):
+    with tqdm(
+        total=total, desc="checking images", unit=" files", disable=silent, leave=False
+    ) as bar:
         for split, files in listing.splits.items():
-            groups = [files[first : first + _AT_ONCE] for first in range(0, len(files), _AT_ONCE)]
             good: list[tuple[ImageFile, Facts]] = []
-            for group, results in zip(groups, pool.map(_group(listing.root), groups), strict=True):
-                for file, result in zip(group, results, strict=True):
-                    if isinstance(result, Facts):
-                        good.append((file, result))
-                    else:
-                        broken.append(BrokenFile(file.path, result))
-                bar.update(len(group))
+            for file, result in _in_parallel(listing.root, files):
+                if isinstance(result, Facts):
+                    good.append((file, result))
+                else:
+                    broken.append(BrokenFile(file.path, result))
+                bar.update()
             splits[split] = tuple(good)
     return Examined(splits, tuple(broken))
 
@@ -94,11 +89,17 @@ def examine_bytes(encoded: bytes) -> Facts:
     return Facts(height, width, channels, form, _same_in_tensorflow(encoded, pixels, form))
 
 
-def _group(root: Path) -> Callable[[Iterable[ImageFile]], Sequence[Facts | str]]:
-    def examined(files: Iterable[ImageFile]) -> Sequence[Facts | str]:
-        return [_one(root, file) for file in files]
-
-    return examined
+def _in_parallel(root: Path, files: Sequence[ImageFile]) -> Iterator[tuple[ImageFile, Facts | str]]:
+    """Each file with its facts, or with what is wrong with it, in order."""
+    groups = [files[first : first + _AT_ONCE] for first in range(0, len(files), _AT_ONCE)]
+    pool = ThreadPoolExecutor(min(16, os.cpu_count() or 1))
+    try:
+        results = pool.map(lambda group: [_one(root, file) for file in group], groups)
+        for group, found in zip(groups, results, strict=True):
+            yield from zip(group, found, strict=True)
+    finally:
+        # After Ctrl-C the groups that wait are given up, so that the program ends at once.
+        pool.shutdown(cancel_futures=True)
 
 
 def _one(root: Path, file: ImageFile) -> Facts | str:
