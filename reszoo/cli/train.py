@@ -36,6 +36,11 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--class-weights", choices=["balanced"], help="weigh rare classes up in the loss"
     )
+    parser.add_argument(
+        "--enlarge-small-images",
+        action="store_true",
+        help="take images smaller than the network's input instead of refusing the data",
+    )
     add_output(parser, "RUN", "the run folder (default: runs/NETWORK-DATA-N)")
 
 
@@ -60,6 +65,7 @@ def run(options: Namespace) -> None:
         classes=options.classes,
         class_weights=options.class_weights,
         skip_bad_images=options.skip_bad_images,
+        enlarge_small_images=options.enlarge_small_images,
         command=options.command_line,
     )
     print(run_text(trained))
