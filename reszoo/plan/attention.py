@@ -16,6 +16,14 @@ def attention(plan: BlockPlan, h: Ref) -> Ref:
     kind = plan.block.attention.kind
     if kind == "none":
         return h
+    if len(plan.scope.shape(h)) == 1:
+        plan.scope.fail(
+            "channel attention needs a feature map",
+            "attention",
+            expected="`attention: none`, or a transform that keeps a map",
+            found=f"{plan.scope.channels(h)} features",
+            hint="leave `attention` out of dense nets",
+        )
     gate = _squeeze_excite(plan, h) if kind == "se" else _eca(plan, h)
     return plan.scope.add("multiply", h, gate, role=_ROLE, part="multiply")
 

@@ -38,6 +38,14 @@ class BlockPlan:
         """Whether each convolution is normalised before it, not after it."""
         return self.order == "full_pre"
 
+    @property
+    def starts_at_zero(self) -> bool:
+        """Whether H starts at 0. Only where something else is left of the block, and where nothing
+        comes between the last normalisation and the addition: the gradient of a ReLU at 0 is 0.
+        """
+        added = self.order in ("post", "relu_only_pre") and self.block.connection != "plain"
+        return self.block.zero_gamma and added
+
     def changes_shape(self, x: Ref) -> bool:
         """Whether the block puts out another shape than x has."""
         return self.stride != 1 or self.scope.channels(x) != self.output_width

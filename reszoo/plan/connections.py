@@ -7,7 +7,6 @@ blocks stay shallow along the first inputs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 
 from reszoo.plan.block import BlockPlan
 from reszoo.plan.rows import Ref
@@ -148,7 +147,7 @@ _registered: dict[str, Function] = {}
 
 def register_connection(
     name: str, function: Function | None = None
-) -> Function | partial[Function]:
+) -> Function | Callable[[Function], Function]:
     """Adds a connection that a spec's `connection:` can then name; also usable as a decorator.
 
     ```python
@@ -168,8 +167,10 @@ def register_connection(
     """
     if name in names.CONNECTIONS:
         raise ValueError(f"'{name}' is a built-in connection; choose another name")
-    if function is None:
-        return partial(register_connection, name)
-    _registered[name] = function
-    names.registered_connections[name] = (function.__doc__ or name).strip().splitlines()[0]
-    return function
+
+    def register(given: Function) -> Function:
+        _registered[name] = given
+        names.registered_connections[name] = (given.__doc__ or name).strip().splitlines()[0]
+        return given
+
+    return register if function is None else register(function)

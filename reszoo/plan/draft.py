@@ -82,7 +82,19 @@ class Scope:
     ) -> Ref:
         """Writes a row of any op."""
         tags = Tags(role, part, self.stage, self.block)
-        return self.draft.add(self._name(role, part), op, inputs, tags, attributes, precision)
+        try:
+            return self.draft.add(self._name(role, part), op, inputs, tags, attributes, precision)
+        except ValueError as error:
+            if op not in ("add", "subtract", "multiply"):
+                raise
+            self.fail(
+                f"two branches of a block end in different shapes ({error})",
+                "kernel",
+                expected="branches that keep the size of the map",
+                found=" and ".join(str(self.shape(x)) for x in inputs),
+                hint="use odd kernels and `padding: torch` or `same`",
+            )
+            raise
 
     def conv(
         self,
@@ -180,9 +192,11 @@ class Scope:
         role: str,
         part: str,
         padding: str | None = None,
-        border: float = 0.0,
+        border: float | None = None,
     ) -> Ref:
-        """Max or average pooling; `border` is what a padding row before a max-pool holds."""
+        """Max or average pooling; `border` is what surrounds a max-pool's map, None where any value
+        up to 0 is right.
+        """
         if kind == "average":
             # torch's ceil_mode without counting the padding is TensorFlow's `same`
             mode = "valid" if (padding or self.spec.padding) == "valid" else "same"
@@ -193,6 +207,18 @@ class Scope:
             f"{kind}_pool", x, role=role, part=part, size=size, stride=stride, padding=mode
         )
 
+    def blur(self, x: Ref, stride: int, *, role: str, part: str) -> Ref:
+        """A low-pass filter that subsamples (Zhang 2019)."""
+        if min(self.shape(x)[:2]) < 2:
+            self.fail(
+                "a blur mirrors the map at its border and needs two pixels",
+                "stride",
+                expected="a map of at least 2x2",
+                found=f"a map of shape {self.shape(x)}",
+                hint="lower the stride, drop a stage or use a larger input",
+            )
+        return self.add("blur", x, role=role, part=part, stride=stride)
+
     def padded(
         self,
         x: Ref,
@@ -202,26 +228,28 @@ class Scope:
         *,
         role: str,
         part: str,
-        border: float = 0.0,
+        border: float | None = None,
     ) -> tuple[Ref, str]:
         """X made ready for a window, and the window's own padding mode (same or valid).
 
         torch pads (kernel - 1) // 2 on every side. Where TensorFlow's `same` does just that, no
-        row is needed; a strided window on an even map needs one.
+        row is needed; a strided window on an even map needs one. So does a max-pool whose border
+        is 0, because TensorFlow's own is -infinity.
         """
         mode = padding or self.spec.padding
         self._check_window(x, kernel, stride, mode)
-        if mode != "torch":
+        if mode == "valid":
             return x, mode
-        amount = (kernel - 1) // 2
-        height, width, _ = self.shape(x)
-        if all(same_padding(side, kernel, stride) == (amount, amount) for side in (height, width)):
+        by_itself = tuple(same_padding(side, kernel, stride) for side in self.shape(x)[:2])
+        side = (kernel - 1) // 2
+        amounts = ((side, side), (side, side)) if mode == "torch" else by_itself
+        if not any(map(any, amounts)):
+            return x, "same" if amounts == by_itself else "valid"
+        if amounts == by_itself and border != 0.0:
             return x, "same"
-        if amount == 0:
-            return x, "valid"
-        amounts = ((amount, amount), (amount, amount))
+        value = border or 0.0
         return self.add(
-            "pad", x, role=role, part=f"{part}_pad", amounts=amounts, value=border
+            "pad", x, role=role, part=f"{part}_pad", amounts=amounts, value=value
         ), "valid"
 
     def fail(self, what: str, field: str, *, expected: str, found: str, hint: str) -> None:

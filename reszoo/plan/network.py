@@ -68,13 +68,11 @@ def _input(draft: Draft) -> Ref:
     x = draft.add("image", "input", (), Tags("stem", "image"), {"shape": field.shape})
     mean, std = (_per_channel(draft.spec, name, channels) for name in ("mean", "std"))
     if any(mean) or any(value != 1.0 for value in std):
-        attributes = {"mean": mean, "std": std}
-        x = draft.add(
-            "normalize", "normalize", (x,), Tags("stem", "normalize"), attributes, "float32"
-        )
+        tags, normalization = Tags("stem", "normalize"), {"mean": mean, "std": std}
+        x = draft.add("normalize", "normalize", (x,), tags, normalization, "float32")
     if field.dropout:
-        attributes = {"rate": field.dropout, "whole": False}
-        x = draft.add("input_dropout", "dropout", (x,), Tags("stem", "dropout"), attributes)
+        tags, dropout = Tags("stem", "dropout"), {"rate": field.dropout, "whole": False}
+        x = draft.add("input_dropout", "dropout", (x,), tags, dropout)
     return x
 
 
@@ -160,14 +158,14 @@ def _pooled(scope: Scope, x: Ref, pool: Pool, *, role: str, nonnegative: bool) -
         return scope.pool(
             x, "average", pool.size, pool.stride, role=role, part=part, padding=padding
         )
-    # behind a ReLU no value is below 0, so padding with 0 equals padding with -infinity
-    border = 0.0 if nonnegative or pool.zero_padded else float("-inf")
+    # behind a ReLU no value is below 0, so that padding with 0 equals padding with -infinity
+    border = 0.0 if pool.zero_padded else None if nonnegative else float("-inf")
     stride = 1 if pool.kind == "blur" else pool.stride
     x = scope.pool(
         x, "max", pool.size, stride, role=role, part=part, padding=padding, border=border
     )
     if pool.kind == "blur":
-        x = scope.add("blur", x, role=role, part="blur", stride=pool.stride)
+        x = scope.blur(x, pool.stride, role=role, part="blur")
     return x
 
 
@@ -227,8 +225,8 @@ def _block_plan(scope: Scope, block: Block, width: int, stride: int, blocks: _Bl
 def _survival(block: Block, blocks: _Blocks) -> float:
     """P of this block: 1 - (i / L) (1 - p_L), linear in depth (Huang 2016)."""
     last = block.survival_probability
-    if block.connection == "stochastic" and last == 1.0:
-        last = 0.5
+    if last is None:
+        last = 0.5 if block.connection == "stochastic" else 1.0
     if block.survival_decay == "constant":
         return last
     return 1.0 - (blocks.done + 1) / blocks.count * (1.0 - last)
@@ -292,8 +290,9 @@ def _after_stage(draft: Draft, index: int, x: Ref) -> Ref:
     scope = Scope(draft, ("stages", index, "after"), index + 1)
     block = draft.spec.stage_block(index)
     # only the orders that end a block with its activation promise values of at least 0
+    order = block.order or transform(block.transform).default_order
     nonnegative = (
-        block.order in (None, "post", "bn_after_add")
+        order in ("post", "bn_after_add")
         and (block.activation or draft.spec.activation) in _NONNEGATIVE
     )
     x = _pooled(scope, x, after.pool, role="pool", nonnegative=nonnegative)

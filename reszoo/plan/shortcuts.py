@@ -31,16 +31,18 @@ def _reshaped(plan: BlockPlan, x: Ref, activated: Ref) -> Ref:
     kind = plan.block.shortcut.kind
     if kind == "projection_all":
         return _projection(plan, activated, plan.stride)
+    if plan.first_of_network:
+        # a pre-activation net activates right behind its first convolution, "before splitting into
+        # two paths" (He 2016, appendix)
+        x = activated
     if not plan.changes_shape(x):
-        # the first block of a pre-activation net shares its activation with the shortcut (He 2016,
-        # appendix)
-        return activated if plan.first_of_network and plan.pre_normed else x
+        return x
     if kind == "identity":
         return _refuse_identity(plan, x)
-    if len(plan.scope.shape(x)) == 1:
-        return _projection(plan, activated, 1)
     if kind == "zero_pad":
         return _zero_padded(plan, x)
+    if len(plan.scope.shape(x)) == 1:
+        return _projection(plan, activated, 1)
     if kind == "max_pool" and plan.scope.channels(x) == plan.output_width:
         return plan.scope.add("subsample", x, role=_ROLE, part="subsample", stride=plan.stride)
     if kind == "average_projection" and plan.stride > 1:
@@ -67,6 +69,14 @@ def _projection(plan: BlockPlan, x: Ref, stride: int) -> Ref:
 def _zero_padded(plan: BlockPlan, x: Ref) -> Ref:
     """Option A of He 2015: every second pixel (or the mean of 2x2), and zero channels."""
     scope, stride = plan.scope, plan.stride
+    if len(scope.shape(x)) == 1:
+        scope.fail(
+            "a zero-padded shortcut needs a feature map",
+            "shortcut",
+            expected="the same width, or a shortcut that projects",
+            found=f"{scope.channels(x)} to {plan.output_width} features",
+            hint="use `shortcut: projection`",
+        )
     if stride > 1 and plan.block.shortcut.subsample == "average":
         x = scope.pool(x, "average", stride, stride, role=_ROLE, part="pool")
     elif stride > 1:

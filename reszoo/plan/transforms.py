@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 from reszoo.plan.block import BlockPlan
 from reszoo.plan.rows import Ref
@@ -66,7 +65,7 @@ def _convolutions(plan: BlockPlan, x: Ref, convs: list[_Conv]) -> Ref:
                 x = _filtered(plan, x, conv, number)
             continue
         if norm_after:
-            gamma = 0.0 if last and plan.block.zero_gamma else 1.0
+            gamma = 0.0 if last and plan.starts_at_zero else 1.0
             x = scope.norm(x, plan.norm, role=role, part=f"norm{number}", gamma=gamma)
         if not last or plan.order == "relu_before_add":
             x = scope.activation(x, plan.activation, role=role, part=f"activation{number}")
@@ -99,7 +98,7 @@ def _filtered(plan: BlockPlan, x: Ref, conv: _Conv, number: int) -> Ref:
         return x
     part = f"antialias{number}"
     if plan.block.antialias == "blur":
-        return plan.scope.add("blur", x, role="transform", part=part, stride=conv.stride)
+        return plan.scope.blur(x, conv.stride, role="transform", part=part)
     return plan.scope.pool(x, "average", conv.stride, conv.stride, role="transform", part=part)
 
 
@@ -174,7 +173,7 @@ def register_transform(
     output_width: Callable[[Block, int], int] | None = None,
     gate_kernel: int = 1,
     order: str = "post",
-) -> Function | partial[Function]:
+) -> Function | Callable[[Function], Function]:
     """Adds a transform that a spec's `transform:` can then name; also usable as a decorator.
 
     ```python
@@ -200,21 +199,11 @@ def register_transform(
     """
     if name in names.TRANSFORMS:
         raise ValueError(f"'{name}' is a built-in transform; choose another name")
-    if function is None:
-        return partial(
-            register_transform,
-            name,
-            layers=layers,
-            output_width=output_width,
-            gate_kernel=gate_kernel,
-            order=order,
-        )
-    _registered[name] = Transform(
-        function,
-        layers,
-        output_width or (lambda _, width: width),
-        lambda _: gate_kernel,
-        order,
-    )
-    names.registered_transforms[name] = (function.__doc__ or name).strip().splitlines()[0]
-    return function
+    width_of = output_width or (lambda _, width: width)
+
+    def register(given: Function) -> Function:
+        _registered[name] = Transform(given, layers, width_of, lambda _: gate_kernel, order)
+        names.registered_transforms[name] = (given.__doc__ or name).strip().splitlines()[0]
+        return given
+
+    return register if function is None else register(function)

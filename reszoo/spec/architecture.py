@@ -251,15 +251,15 @@ class Block(Value):
     gate: Gate = Gate()
     constants: Constants = Constants()
     scale: Scale = Scale()
-    survival_probability: Probability = 1.0
+    survival_probability: Probability | None = None
     """Probability that training keeps the last block's transform; any connection may carry it
-    (Huang 2016).
-    A `stochastic` connection is `residual` with 0.5 unless given."""
+    (Huang 2016). 1 unless given; a `stochastic` connection is `residual` with 0.5 unless given."""
     survival_decay: Literal["linear", "constant"] = "linear"
     """Whether earlier blocks survive more often, linearly in depth, or all alike."""
     zero_gamma: bool = False
     """The last normalisation of H starts at gamma 0, so that a residual block starts as the
-    identity."""
+    identity; where H is the whole block, or an activation follows that would stay dead, it does
+    not."""
 
 
 class After(Value):

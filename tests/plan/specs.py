@@ -12,7 +12,7 @@ def cifar(n: int = 1, classes: int = 10, **fields: Any) -> Architecture:
     block = {"shortcut": "zero_pad", **fields.pop("block", {})}
     return architecture(
         name=f"resnet{6 * n + 2}",
-        input={"shape": [32, 32, 3]},
+        input=fields.pop("input", {"shape": [32, 32, 3]}),
         stem=fields.pop("stem", {"filters": 16, "kernel": 3}),
         block=block,
         stages=[

@@ -11,6 +11,8 @@ from reszoo.plan.network import guideline_bias
 from reszoo.spec import names
 from tests.plan.specs import architecture, cifar, highway_dense
 
+FLAT = {"transform": "dense", "shortcut": "zero_pad"}
+
 
 def ops(spec, stage: int, block: int) -> list[str]:
     rows = [row for row in plan(spec).rows if (row.tags.stage, row.tags.block) == (stage, block)]
@@ -104,6 +106,92 @@ def test_first_preactivation_is_shared_with_the_shortcut() -> None:
     assert adds["stage1_block2_merge_add"].inputs[0].row == "stage1_block1_merge_add"
 
 
+def survivals(**block) -> list[float]:
+    rows = plan(cifar(2, block=block)).rows
+    return [1 - row.attributes["rate"] for row in rows if row.tags.part == "survival"]
+
+
+def test_a_given_survival_probability_is_kept_even_where_it_is_1() -> None:
+    assert survivals(connection="stochastic", survival_probability=1.0) == []
+    assert survivals(connection="stochastic")[-1] == 0.5
+    assert survivals(connection="residual") == []
+    assert survivals(connection="highway", survival_probability=0.25)[-1] == 0.25
+
+
+@pytest.mark.parametrize("order", ["full_pre", "relu_only_pre"])
+@pytest.mark.parametrize("width", [16, 24])
+def test_first_preactivation_is_shared_whatever_the_shortcut_does(order: str, width: int) -> None:
+    spec = architecture(
+        name="net",
+        input={"shape": [8, 8, 3]},
+        stem={"filters": 16, "norm": "none", "activation": "none"},
+        block={"order": order, "shortcut": "zero_pad"},
+        stages=[{"depth": 1, "width": width}],
+        classes=3,
+    )
+    rows = {row.name: row for row in plan(spec).rows}
+    source = rows["stage1_block1_merge_add"].inputs[0].row
+    if width == 24:
+        source = rows[source].inputs[0].row
+    assert source == "stage1_block1_preactivation_activation"
+
+
+@pytest.mark.parametrize(("side", "amounts"), [(8, ((1, 1), (1, 1))), (9, ((1, 1), (1, 1)))])
+def test_a_zero_padded_pool_holds_zeros_even_where_same_pads_alike(side: int, amounts) -> None:
+    def border(**pool) -> list:
+        stem = {"filters": 4, "norm": "none", "activation": "none"}
+        stem["pool"] = {"kind": "max", **pool}
+        rows = plan(cifar(1, input={"shape": [side, side, 3]}, stem={**stem})).rows
+        return [row.attributes for row in rows if row.name == "stem_pool_pad"]
+
+    assert border(zero_padded=True) == [{"amounts": amounts, "value": 0.0}]
+    expected = [{"amounts": amounts, "value": float("-inf")}] if side == 8 else []
+    assert border() == expected
+    same = border(zero_padded=True, padding="same")
+    assert same == [{"amounts": ((0, 1), (0, 1)) if side == 8 else amounts, "value": 0.0}]
+
+
+def test_only_a_block_that_ends_with_its_relu_promises_a_pool_no_negative_values() -> None:
+    def border(transform: str, **block) -> float:
+        stages = [{"depth": 1, "width": 16, "after": {"pool": {"kind": "max", "size": 3}}}]
+        block = {"transform": transform, "connection": "scaled", **block}
+        spec = architecture(
+            name="net",
+            input={"shape": [8, 8, 3]},
+            stem={"filters": 16},
+            block=block,
+            stages=stages,
+            classes=3,
+        )
+        return next(row.attributes["value"] for row in plan(spec).rows if row.op == "pad")
+
+    assert border("basic") == 0.0
+    assert border("conv") == float("-inf")
+    assert border("conv", order="post") == 0.0
+    assert border("conv", order="post", activation="tanh") == float("-inf")
+
+
+@pytest.mark.parametrize(
+    ("block", "gammas"),
+    [
+        ({}, [1.0, 0.0]),
+        ({"order": "relu_only_pre"}, [1.0, 0.0]),
+        ({"transform": "bottleneck"}, [1.0, 1.0, 0.0]),
+        ({"connection": "plain"}, [1.0, 1.0]),
+        ({"order": "relu_before_add"}, [1.0, 1.0]),
+        ({"transform": "conv", "connection": "highway"}, [1.0]),
+    ],
+)
+def test_gamma_starts_at_0_where_the_block_becomes_the_identity(block, gammas) -> None:
+    rows = plan(cifar(2, block={"zero_gamma": True, **block})).rows
+    found = [
+        row.attributes["gamma_initial"]
+        for row in rows
+        if row.op == "norm" and row.tags[0] == "transform" and row.tags[2:] == (1, 2)
+    ]
+    assert found == gammas
+
+
 def test_without_a_head_the_last_feature_map_comes_out() -> None:
     backbone = plan(cifar(1), head=False)
     assert backbone.outputs == (backbone.stages["stage3"],)
@@ -125,6 +213,20 @@ def test_without_a_head_the_last_feature_map_comes_out() -> None:
         ),
         ({"stem": {"filters": 64}}, "cannot narrow"),
         ({"stem": {"kind": "dense", "filters": 9}}, "cannot follow a dense layer"),
+        ({"block": {"kernel": 2, "shortcut": "zero_pad"}}, "end in different shapes"),
+        ({"padding": "valid"}, "end in different shapes"),
+        (
+            {"stem": {"kind": "dense", "filters": 16}, "block": FLAT},
+            "zero-padded shortcut needs a feature map",
+        ),
+        (
+            {"stem": {"kind": "dense", "filters": 16}, "block": {**FLAT, "attention": "se"}},
+            "channel attention needs a feature map",
+        ),
+        (
+            {"input": {"shape": [2, 2, 3]}, "stem": {"filters": 16, "stride": 2, "pool": "blur"}},
+            "needs two pixels",
+        ),
     ],
 )
 def test_what_cannot_be_a_network_is_refused(fields: dict, message: str) -> None:
