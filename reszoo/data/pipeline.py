@@ -23,7 +23,6 @@ MEMORY_BYTES = 1 << 30
 """Splits that take no more than this when decoded are kept in memory."""
 
 _READ_TOGETHER = 64
-_DECODE_TOGETHER = 256
 
 
 def batches(
@@ -191,12 +190,22 @@ def _examples(work: _Work, indices: np.ndarray) -> tf.data.Dataset:
 
 
 def _decoded(split: Split, geometry: Geometry) -> np.ndarray:
+    source = split.source
+
+    def decode(indices: tf.Tensor) -> tf.Tensor:
+        # One step of the pipeline for many images: for small ones the step costs more than they.
+        return tf.map_fn(
+            lambda element: fit(source.image(element), geometry),
+            source.load(indices),
+            fn_output_signature=tf.TensorSpec(geometry.shape, tf.uint8),
+        )
+
     images = np.empty((len(split), *geometry.shape), np.uint8)
-    work = _Work(split, geometry, 0, 0, None, (0.0,))
+    chunks = tf.data.Dataset.from_tensor_slices(split.indices).batch(_READ_TOGETHER)
     place = 0
-    for batch, _, _ in _examples(work, split.indices).batch(_DECODE_TOGETHER).as_numpy_iterator():
-        images[place : place + len(batch)] = batch
-        place += len(batch)
+    for group in chunks.map(decode, num_parallel_calls=tf.data.AUTOTUNE).as_numpy_iterator():
+        images[place : place + len(group)] = group
+        place += len(group)
     return images
 
 
