@@ -1,0 +1,174 @@
+"""What holds for every command: help, mistakes in words, failures, exit codes."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+import sys
+
+import pytest
+
+from reszoo.cli import list as list_command
+from reszoo.cli.program import COMMANDS
+from reszoo.errors import GateError, MachineError, RestartError, UserError
+from tests.cli.conftest import refused
+
+
+def in_process(*words, **options):
+    command = [sys.executable, "-m", "reszoo", *words]
+    return subprocess.run(command, capture_output=True, text=True, **options)
+
+
+@pytest.fixture
+def failing(monkeypatch, reszoo):
+    """Runs a command that raises what it is given."""
+
+    def run(error, *words):
+        def fail(options):
+            raise error
+
+        monkeypatch.setattr(list_command, "run", fail)
+        return reszoo("list", *words)
+
+    return run
+
+
+def test_help_names_every_command_with_a_sentence(reszoo):
+    result = reszoo("--help")
+    assert result.code == 0
+    for command in COMMANDS:
+        assert f"\n    {command} " in result.out
+
+
+def test_no_words_are_a_call_for_help(reszoo):
+    assert reszoo() == reszoo("--help")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(reszoo, command):
+    result = reszoo(command, "--help")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith(f"usage: reszoo {command}")
+
+
+def test_the_version(reszoo):
+    assert reszoo("--version").out.startswith("reszoo 0.")
+
+
+def test_a_misspelt_command_names_the_nearest(reszoo):
+    refused(reszoo("trian", "resnet20"), "there is no command 'trian'", "did you mean 'train'")
+
+
+def test_a_misspelt_option_names_the_nearest(reszoo):
+    refused(reszoo("list", "--famly", "cifar"), "no option --famly", "did you mean '--family'")
+
+
+def test_options_are_never_guessed_from_their_beginning(reszoo):
+    refused(reszoo("list", "--fam", "cifar"), "no option --fam")
+
+
+def test_too_many_words_are_refused(reszoo):
+    refused(reszoo("list", "resnet", "highway"), "unexpected: highway", "reszoo list --help")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("train",), "NAME|FILE"),
+        (("train", "resnet20", "--epochs", "0"), "expected 1 or more, found 0"),
+        (("train", "resnet20", "--seed", "x"), "expected a whole number, found 'x'"),
+        (("export", "run"), "--target"),
+        (("schema", "spec"), "'architecture'"),
+        (("show", "resnet20", "--plan", "--yaml"), "not allowed with"),
+    ],
+)
+def test_wrong_words_are_the_users_fault(reszoo, words, expected):
+    refused(reszoo(*words), expected)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UserError("no", hint="yes"), 2),
+        (MachineError("no", hint="yes"), 1),
+        (GateError("no", hint="yes"), 1),
+        (RestartError("no", hint="yes"), 75),
+    ],
+)
+def test_an_error_is_its_message_and_its_exit_code(failing, error, code):
+    assert failing(error) == (code, "", "error: no\n  do:       yes\n")
+
+
+def test_ctrl_c_is_130_and_a_sentence(failing):
+    result = failing(KeyboardInterrupt())
+    assert (result.code, result.out) == (130, "")
+    assert result.err == "stopped; nothing stands half-written under its final name\n"
+
+
+def test_what_the_operating_system_refuses_is_the_machines_fault(failing):
+    error = PermissionError(errno.EACCES, "Permission denied", "runs/x")
+    assert failing(error) == (1, "", "error: Permission denied\n  where:    runs/x\n")
+
+
+def test_no_memory_is_the_machines_fault(failing):
+    refused(failing(MemoryError()), "out of memory", "smaller network, image or batch", code=1)
+
+
+def test_a_mistake_of_ours_is_one_line_and_how_to_see_more(failing):
+    result = failing(ZeroDivisionError("division by zero"))
+    assert result.code == 1
+    assert result.err == (
+        "error: unexpected ZeroDivisionError: division by zero\n"
+        "  do:       run the command again with --debug for the traceback\n"
+    )
+
+
+def test_an_error_from_inside_a_graph_is_its_last_line(failing):
+    result = failing(TypeError('in user code:\n\n    File "x.py"\n\n    TypeError: no float\n'))
+    assert result.err.startswith("error: unexpected TypeError: TypeError: no float\n")
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_debug_shows_the_traceback_wherever_it_stands(failing, place):
+    result = failing(UserError("no"), "--debug")
+    assert result.code == 2
+    assert "Traceback (most recent call last)" in result.err
+    assert result.err.endswith("error: no\n")
+
+
+def test_a_reader_that_leaves_is_no_error():
+    shell = (
+        f"{sys.executable} -m reszoo show resnet1202 --plan | head -n 1; echo ${{PIPESTATUS[0]}}"
+    )
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True)
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[1:] == ["141"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("list",),
+        ("show", "resnet152"),
+        ("show", "resnet20", "--plan"),
+        ("show", "resnet20", "--diagram", "x.svg"),
+        ("schema", "search"),
+        ("tune", "digits_tiny", "--plan"),
+    ],
+    ids=" ".join,
+)
+def test_light_commands_import_no_tensorflow(words, tmp_path):
+    program = (
+        "import sys; from reszoo.cli import main; code = main(sys.argv[1:])\n"
+        "print(code, {'tensorflow', 'keras', 'numpy'} & set(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.stderr == "0 set()\n"
+
+
+def test_python_m_reszoo_is_reszoo():
+    done = in_process("list", "--family", "cifr")
+    assert done.returncode == 2
+    assert "there is no family 'cifr'" in done.stderr

@@ -1,0 +1,136 @@
+"""list, show, validate, schema, doctor: what is there, what is right, what it costs."""
+
+from __future__ import annotations
+
+import json
+
+import jsonschema
+import pytest
+from PIL import Image
+
+from reszoo import spec
+from reszoo.runs import Finding
+from tests.cli.conftest import refused
+
+
+def test_list_shows_every_network_with_its_known_numbers(reszoo):
+    result = reszoo("list")
+    assert (result.code, result.err) == (0, "")
+    names = [line.split()[0] for line in result.out.splitlines()[2:]]
+    assert sorted(names) == sorted(spec.architecture_names())
+    (line,) = (line for line in result.out.splitlines() if line.startswith("resnet50 "))
+    words = line.split(maxsplit=8)
+    assert words[1:5] == ["imagenet", "224x224x3", "25,557,032", "4.09"]
+    assert line.endswith("76.13  torchvision IMAGENET1K_V1")
+
+
+def test_list_json_says_the_same_to_programs(reszoo):
+    entries = json.loads(reszoo("list", "resnet20", "--json").out)
+    (entry,) = [one for one in entries if one["name"] == "resnet20"]
+    assert entry["parameters"] == 269_722
+    assert entry["input"] == [32, 32, 3]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["plain", "--family", "imagenet"], {"plain18", "plain34"}),
+        (["resnet1?1"], {"resnet101"}),
+        (["highway10"], {"highway10_w16_mnist", "highway10_w32_mnist"}),
+    ],
+)
+def test_list_finds_by_part_pattern_and_family(reszoo, words, expected):
+    names = {entry["name"] for entry in json.loads(reszoo("list", *words, "--json").out)}
+    assert names == expected
+
+
+def test_list_refuses_what_is_not_there_and_names_the_nearest(reszoo):
+    refused(reszoo("list", "resnt50"), "no network in the zoo is like 'resnt50'", "resnet50")
+    refused(reszoo("list", "--family", "cifer"), "there is no family 'cifer'", "'cifar'")
+    refused(reszoo("list", "mnist", "--family", "cifar"), "the family cifar has no network like")
+
+
+def test_show_tells_stages_cost_and_origins(reszoo):
+    out = reszoo("show", "resnet152", "--set", "stages[1].depth=9").out
+    assert "x 9" in out
+    assert "stage 3  14x14x1024" in out
+    assert "depth: 9, width: 128" in out
+    assert "# line 7; depth: --set" in out
+    assert "classes: 1000  # resnet50.yaml, line" in out
+    assert "published" not in out.partition("# Every value")[0]
+
+
+def test_show_says_that_a_count_is_the_published_one(reszoo):
+    out = reszoo("show", "resnet50").out
+    assert "25,557,032, equal to the published count" in out
+    assert "4,089,184,256 (4.09 G), equal to the published 4.089 G" in out
+
+
+def test_show_plan_has_a_line_for_each_row(reszoo):
+    from reszoo.plan import plan
+
+    lines = reszoo("show", "resnet20", "--plan").out.splitlines()
+    assert len(lines) == 2 + len(plan(spec.load("resnet20")).rows)
+
+
+def test_show_yaml_loads_back_to_the_same_network(reszoo, tmp_path):
+    text = reszoo("show", "plain34", "--yaml").out
+    (tmp_path / "own.yaml").write_text(text)
+    assert spec.load(tmp_path / "own.yaml") == spec.load("plain34")
+
+
+@pytest.mark.parametrize("ending", ["svg", "png"])
+def test_show_draws(reszoo, tmp_path, ending):
+    result = reszoo("show", "highway10_w16_mnist", "--diagram", f"out.{ending}")
+    assert result == (0, f"drew out.{ending}\n", "")
+    file = tmp_path / f"out.{ending}"
+    if ending == "svg":
+        assert file.read_text().startswith("<svg")
+    else:
+        with Image.open(file) as drawn:
+            assert drawn.format == "PNG"
+
+
+def test_show_refuses_another_ending_before_it_draws(reszoo, tmp_path):
+    refused(reszoo("show", "resnet20", "--diagram", "x.pdf"), "cannot draw into x.pdf", ".svg")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_network_names_the_nearest(reszoo):
+    refused(reszoo("show", "resnet51"), "'resnet51'", "'resnet50'")
+
+
+def test_validate_tells_each_file(reszoo, tiny, tmp_path):
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(tiny.read_text().replace("depth: 1", "depht: 1"))
+    result = reszoo("validate", tiny, bad)
+    assert result.out == f"{tiny}: a valid architecture\n"
+    refused(result, f"{bad}:6:", "depht", "depth")
+
+
+def test_validate_plans_a_network(reszoo, tiny, tmp_path):
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(tiny.read_text().replace("stem: {", "padding: valid\nstem: {stride: 9, "))
+    refused(reszoo("validate", bad))
+
+
+@pytest.mark.parametrize("kind", spec.KINDS)
+def test_schema_is_a_json_schema_that_the_zoos_own_files_keep(reszoo, kind):
+    schema = json.loads(reszoo("schema", kind).out)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    names = getattr(spec, f"{kind}_names")()
+    document = spec.resolve(names[0], kind).document
+    jsonschema.validate(spec.to_mapping(document), schema)
+
+
+def test_doctor_marks_what_is_missing_and_exits_1(reszoo, monkeypatch):
+    from reszoo.cli import doctor
+
+    findings = [Finding("keras", "fine", "3.15"), Finding("tensorflow", "missing", "not installed")]
+    monkeypatch.setattr(doctor, "diagnose", lambda: findings)
+    monkeypatch.setattr(doctor, "start_tensorflow", lambda debug: None)
+    result = reszoo("doctor")
+    assert result.code == 1
+    assert "MISSING  tensorflow  not installed" in result.out
+    monkeypatch.setattr(doctor, "diagnose", lambda: findings[:1])
+    assert reszoo("doctor").code == 0
