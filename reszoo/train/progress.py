@@ -67,6 +67,12 @@ class Progress:
         """Shows a line of its own."""
         self._write(text)
 
+    def close(self) -> None:
+        """Ends a moving line, so that what is written next has its own."""
+        if self._width:
+            self.stream.write("\n")
+            self._width = 0
+
     def _left(self, done: int) -> str:
         fresh, elapsed = done - self._first_step, self.clock() - self._begun
         if not fresh or done >= self.epochs * self.steps:

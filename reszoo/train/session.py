@@ -99,10 +99,12 @@ class Session:
           TrainingStopped: a signal came; the state is saved.
           GateError: the loss is no longer a number.
         """
-        with StopRequest() as request:
+        with StopRequest() as request, contextlib.closing(self.progress):
             self.callbacks.on_train_begin()
             self.model.stop_training = False
             while self.epoch < self.until and not self.model.stop_training:
+                # A signal may have come during the validation of the epoch before.
+                self._stop_if_asked(request)
                 self._train_epoch(request)
             self.callbacks.on_train_end()
         self._save_model()
@@ -136,8 +138,7 @@ class Session:
             self.step += 1
             if self.progress.wants_step():
                 self._show_step()
-            if request.signal_number is not None:
-                self._stop(request.signal_number)
+            self._stop_if_asked(request)
             if time.monotonic() - saved > CHECKPOINT_SECONDS:
                 self._save_state()
                 saved = time.monotonic()
@@ -226,14 +227,16 @@ class Session:
         metrics = self.loop.results(self.loop.training_metrics)
         self.progress.step(self.epoch + 1, self.step, metrics)
 
-    def _stop(self, signal_number: int) -> None:
+    def _stop_if_asked(self, request: StopRequest) -> None:
+        if request.signal_number is None:
+            return
         self._save_state()
         raise TrainingStopped(
             f"training stopped in epoch {self.epoch + 1} after step {self.step} of "
             f"{self.job.steps}; everything is saved",
-            found=f"{signal.Signals(signal_number).name}",
+            found=signal.Signals(request.signal_number).name,
             hint=f"`reszoo resume {self.run.path}` goes on",
-            signal_number=signal_number,
+            signal_number=request.signal_number,
         )
 
     def _require_finite(self) -> None:

@@ -56,6 +56,15 @@ def test_the_time_left_of_a_resumed_run_counts_new_steps_only():
     assert "10 images/s  40 s left" in stream.getvalue()
 
 
+def test_an_interrupted_moving_line_is_ended():
+    shown, stream, clock = progress(terminal=True)
+    clock.now = 10.0
+    shown.step(1, 50, {})
+    shown.close()
+    shown.close()
+    assert stream.getvalue().count("\n") == 1
+
+
 def test_quiet_says_nothing():
     shown, stream, clock = progress(terminal=True, quiet=True)
     clock.now = 1000.0
