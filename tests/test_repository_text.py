@@ -13,7 +13,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Written in two parts, so that this file does not hold what it forbids.
 FORBIDDEN = {
-    "a registry's host": re.compile("|".join(["pypi" r"\.", "pythonhosted", "anaconda" r"\.org"])),
+    "a registry's host": re.compile(
+        "|".join(["pypi" r"\.", "python" + "hosted", "anaconda" r"\.org"])
+    ),
     "pip's choice of registry": re.compile("(--|extra[-_])index[-_]url"),
     "a path of one machine": re.compile(r"(?<![\w.}/])/(work|root|Users|home/\w+|opt/\w+)" r"/\w"),
 }

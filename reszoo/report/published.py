@@ -11,8 +11,8 @@ def count_lines(spec: Architecture, cost: Cost) -> list[tuple[str, str]]:
     """Parameters and multiply-adds, each with its published value where there is one."""
     published = spec.published or Published(where="")
     return [
-        ("parameters", _compared(cost.parameters, published.parameters, published.where)),
-        ("multiply-adds", _compared(cost.macs, published.macs, published.where)),
+        ("parameters", _parameters(cost.parameters, published.parameters, published.where)),
+        ("multiply-adds", _macs(cost.macs, published.macs, published.where)),
     ]
 
 
@@ -26,14 +26,18 @@ def _digits(published: float) -> int:
     return max(1, len(f"{published:.12f}".partition(".")[0].strip("0")))
 
 
-def _compared(exact: int, published: float | None, where: str) -> str:
+def _parameters(exact: int, published: int | None, where: str) -> str:
+    if published is None:
+        return count(exact)
+    if exact == published:
+        return f"{count(exact)}, equal to the published count ({where})"
+    return f"{count(exact)}, {exact - published:+,} from the published {count(published)} ({where})"
+
+
+def _macs(exact: int, published: float | None, where: str) -> str:
     text = count(exact) if exact < 1e9 else f"{count(exact)} ({short(exact)})"
     if published is None:
         return text
-    if exact == published:
-        return f"{text}, equal to the published count ({where})"
-    if agrees(exact, published):
-        return f"{text}, equal to the published {short(published, _digits(published))} ({where})"
-    return (
-        f"{text}, {exact - int(published):+,} from the published {count(int(published))} ({where})"
-    )
+    written = short(published, _digits(published))
+    relation = "equal to" if agrees(exact, published) else f"{exact - int(published):+,} from"
+    return f"{text}, {relation} the published {written} ({where})"

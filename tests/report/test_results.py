@@ -1,0 +1,89 @@
+"""Evaluations, predictions, searches and data sets are told whole."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from reszoo.report.dataset import dataset_text
+from reszoo.report.evaluation import evaluation_text
+from reszoo.report.predictions import predictions_csv, predictions_text
+from reszoo.report.search import event_text
+
+
+def evaluation(count):
+    """`count` classes with ten images each; every image is taken for the class before."""
+    names = [f"class{index}" for index in range(count)]
+    confusion = [[10 if j == (i - 1) % count else 0 for j in range(count)] for i in range(count)]
+    classes = [SimpleNamespace(name=n, examples=10, precision=None, recall=0.0) for n in names]
+    return SimpleNamespace(
+        data="digits",
+        split="test",
+        examples=10 * count,
+        accuracy=0.0,
+        interval=(0.0, 0.125),
+        top5=None,
+        loss=1.5,
+        classes=classes,
+        confusion=confusion,
+    )
+
+
+def test_few_classes_have_a_matrix():
+    text = evaluation_text(evaluation(3))
+    assert "0.00 % (95 % interval 0.00 to 12.50 %)" in text
+    assert "top-5" not in text
+    assert text.splitlines()[-3:] == [
+        "class0                 .       .      10",
+        "class1                10       .       .",
+        "class2                 .      10       .",
+    ]
+
+
+def test_many_classes_have_their_worst_pairs():
+    lines = evaluation_text(evaluation(30)).splitlines()
+    assert lines[-10].split() == ["class0", "class29", "10"]
+    assert len(lines[-1].split()) == 3
+
+
+def test_predictions_are_a_table_or_csv():
+    seen = [SimpleNamespace(path="a,b.png", classes=("cat", "dog"), probabilities=(0.75, 0.25))]
+    assert predictions_text(seen).splitlines()[2:] == [
+        "a,b.png  cat        75.00 %",
+        "         dog        25.00 %",
+    ]
+    assert predictions_csv(seen).splitlines() == [
+        "picture,rank,class,probability",
+        '"a,b.png",1,cat,0.750000',
+        '"a,b.png",2,dog,0.250000',
+    ]
+
+
+def test_a_search_tells_each_training_once_it_has_ended():
+    row = SimpleNamespace(trial=2, epochs=6, val_accuracy=0.5, changes={"stages[*].depth": 3})
+    event = SimpleNamespace(kind="recalled", row=row, done=1, planned=4, best=row)
+    assert event_text(event) == (
+        "1/4  trial 2, 6 epochs: 50.00 % (from before)  stages[*].depth=3  best: 50.00 %"
+    )
+    assert event_text(SimpleNamespace(**{**vars(event), "row": None})) is None
+    failed = SimpleNamespace(**{**vars(row), "val_accuracy": None})
+    assert "failed" in event_text(SimpleNamespace(**{**vars(event), "row": failed, "best": None}))
+
+
+def test_broken_files_are_named_and_counted():
+    description = SimpleNamespace(
+        name="folder:x",
+        classes=("a", "b"),
+        splits={"train": 30},
+        counts={"train": {"a": 20, "b": 10}},
+        channels=3,
+        heights="8",
+        widths="8 to 9, median 8",
+        measured=30,
+        forms={"PNG RGB": 30},
+        broken=tuple((f"x/{index}.png", "it is empty") for index in range(25)),
+        notes=lambda: ["some are odd"],
+    )
+    text = dataset_text(description)
+    assert "x/0.png      it is empty" in text
+    assert "and 5 more" in text
+    assert text.endswith("note: some are odd")

@@ -1,0 +1,67 @@
+"""Numbers and tables look as a person writes them."""
+
+from __future__ import annotations
+
+import pytest
+
+from reszoo.plan import cost
+from reszoo.report.published import agrees, count_lines
+from reszoo.report.text import facts, percent, short, size, table
+from reszoo.spec import load
+
+
+@pytest.mark.parametrize(
+    ("number", "digits", "expected"),
+    [
+        (0, 3, "0"),
+        (999, 3, "999"),
+        (1000, 3, "1 k"),
+        (40_551_040, 3, "40.6 M"),
+        (40_551_040, 4, "40.55 M"),
+        (4_089_184_256, 3, "4.09 G"),
+        (999_999_999, 3, "1 G"),
+    ],
+)
+def test_large_numbers_are_short(number, digits, expected):
+    assert short(number, digits) == expected
+
+
+def test_sizes_have_decimal_units():
+    assert [size(n) for n in (0, 999, 1000, 25_636_712)] == ["0 B", "999 B", "1 kB", "25.6 MB"]
+
+
+def test_shares_are_percent():
+    assert percent(0.9943) == "99.43 %"
+    assert percent(1.0, 1) == "100.0 %"
+
+
+def test_columns_are_aligned_and_cells_may_be_high():
+    drawn = table(("name", "n"), [("a", "1"), ("long\nname", "12")], "lr")
+    assert drawn.splitlines() == ["name   n", "----  --", "a      1", "long  12", "name"]
+
+
+def test_facts_stand_under_each_other():
+    assert facts([("a", "1"), ("long", "2")]) == "  a     1\n  long  2"
+
+
+@pytest.mark.parametrize(
+    ("exact", "published", "same"),
+    [
+        (25_557_032, 25_557_032, True),
+        (25_557_033, 25_557_032, False),
+        (4_089_184_256, 4.089e9, True),
+        (4_089_500_001, 4.089e9, False),
+        (40_551_040, 40.55e6, True),
+        (40_600_000, 40.55e6, False),
+    ],
+)
+def test_a_count_is_the_published_one_when_it_rounds_to_its_digits(exact, published, same):
+    assert agrees(exact, published) is same
+
+
+def test_a_count_that_differs_says_by_how_much():
+    spec = load("resnet20")
+    published = spec.published.model_copy(update={"parameters": 269_720})
+    wrong = spec.model_copy(update={"published": published})
+    lines = dict(count_lines(wrong, cost(wrong)))
+    assert lines["parameters"] == "269,722, +2 from the published 269,720 (He 2015, Table 6)"
