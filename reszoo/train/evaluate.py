@@ -44,8 +44,8 @@ def evaluate(
       UserError: no such target, data or split, or their classes differ.
     """
     trained = load_trained(target)
-    images = _images(trained, data, skip_bad_images, data_dir)
-    names = _common_classes(trained, images)
+    images = open_images(trained, data, skip_bad_images, data_dir)
+    names = common_classes(trained, images)
     if split == "test" and images.only_split is not None:
         split = images.only_split
     part = images.split(split)
@@ -72,21 +72,24 @@ def batch_size_for(geometry: Geometry) -> int:
     return int(np.clip(_PIXELS_PER_BATCH // (geometry.height * geometry.width), 1, 512))
 
 
-def _images(
+def open_images(
     trained: Trained, data: Any, skip_bad_images: bool, data_dir: Path | str | None
 ) -> ImageData:
+    """The images to judge a network on: the data given, else a run's own.
+
+    Raises:
+      UserError: neither is there, or the data cannot be opened.
+    """
     if isinstance(data, ImageData):
         return data
     if data is not None:
-        # A folder without a test split has one drawn by the seed: it must be the run's own.
-        seed = trained.run.seed if trained.run else 0
-        return open_data(data, seed=seed, skip_bad_images=skip_bad_images, data_dir=data_dir)
+        return open_data(data, skip_bad_images=skip_bad_images, data_dir=data_dir)
     if trained.run is None:
         raise UserError("say which data to evaluate on", expected="--data", found="a model alone")
-    return reopen(trained.run.data(), trained.run.seed)
+    return reopen(trained.run.data())
 
 
-def reopen(facts: dict[str, Any], seed: int) -> ImageData:
+def reopen(facts: dict[str, Any]) -> ImageData:
     """Opens the data of a run again, by its data.json.
 
     Raises:
@@ -99,7 +102,6 @@ def reopen(facts: dict[str, Any], seed: int) -> ImageData:
         )
     data = open_data(
         facts["name"],
-        seed=seed,
         skip_bad_images=facts["skip_bad_images"],
         data_dir=facts["data_dir"],
     )
@@ -115,7 +117,7 @@ def reopen(facts: dict[str, Any], seed: int) -> ImageData:
     return data
 
 
-def _common_classes(trained: Trained, data: ImageData) -> tuple[str, ...]:
+def common_classes(trained: Trained, data: ImageData) -> tuple[str, ...]:
     """The class names that network and data agree on; bare numbers agree with any names."""
     outputs = trained.model.output_shape[-1]
     count = len(data.classes)

@@ -84,7 +84,7 @@ def train(
     architecture = _architecture(spec, overrides)
     chosen = chosen_recipe(recipe, architecture, epochs=epochs, overrides=recipe_overrides)
     until = _until(stop_after, chosen)
-    opened = open_data(data, seed=seed, skip_bad_images=skip_bad_images, data_dir=data_dir)
+    opened = open_data(data, skip_bad_images=skip_bad_images, data_dir=data_dir)
     placement = place(chosen.precision)
     chosen = chosen.model_copy(update={"precision": placement.precision})
     job = prepare(
@@ -144,7 +144,7 @@ def resume(
             recipe = recipe.model_copy(update={"epochs": epochs})
             run.write_recipe(recipe)
         until = _until(epochs, recipe)
-        opened = reopen(facts, run.seed) if data is None else open_data(data, seed=run.seed)
+        opened = reopen(facts) if data is None else open_data(data)
         job = _job_again(run, recipe, opened, facts)
         session = Session(job, place(recipe.precision), seed=run.seed, callbacks=callbacks)
         _conduct(session, run, until=until, test=facts["test"], quiet=quiet)

@@ -48,7 +48,6 @@ def _check(options: argparse.Namespace) -> dict[str, Any]:
 
         opened = open_data(
             options.data,
-            seed=options.seed,
             skip_bad_images=options.skip_bad_images,
             data_dir=options.data_dir,
         )
