@@ -1,4 +1,7 @@
-"""The zoo says what the papers say: every name once, short files, the published numbers."""
+"""The zoo is easy to read: every name once, short files, twins that differ in a word.
+
+What each network costs is a matter of the plan: `tests/plan/test_zoo.py`.
+"""
 
 from __future__ import annotations
 
@@ -7,70 +10,11 @@ from collections import Counter
 import pytest
 
 from reszoo.errors import UserError
-from reszoo.plan import cost
 from reszoo.resources import zoo_folder
 from reszoo.spec import architecture_names, families, family_of, load
 from reszoo.spec.find import find
 
 NAMES = architecture_names()
-
-# Trainable weights, moving statistics and multiply-adds (0 where nobody counted them).
-COUNTS = {
-    "resnet18": (11_689_512, 9_600, 1.814e9),
-    "resnet34": (21_797_672, 17_024, 3.664e9),
-    "resnet50": (25_557_032, 53_120, 4.089e9),
-    "resnet101": (44_549_160, 105_344, 7.801e9),
-    "resnet152": (60_192_808, 151_424, 11.514e9),
-    # Without the projections of option B: 173,824 weights, gamma and beta among them.
-    "plain18": (11_689_512 - 173_824, 9_600 - 2 * (128 + 256 + 512), 0),
-    "plain34": (21_797_672 - 173_824, 17_024 - 2 * (128 + 256 + 512), 0),
-    # Depth 6n + 2, option A: 97,216 n - 21,926 weights and 448 n + 32 moving statistics.
-    "resnet8": (75_290, 480, 12.24e6),
-    "resnet20": (269_722, 1_376, 40.55e6),
-    "resnet32": (464_154, 2_272, 68.86e6),
-    "resnet44": (658_586, 3_168, 97.17e6),
-    "resnet56": (853_018, 4_064, 125.49e6),
-    "resnet110": (1_727_962, 8_096, 252.89e6),
-    "resnet1202": (19_421_274, 89_632, 2829.2e6),
-    "plain20": (269_722, 1_376, 40.55e6),
-    "plain32": (464_154, 2_272, 68.86e6),
-    "plain44": (658_586, 3_168, 97.17e6),
-    "plain56": (853_018, 4_064, 125.49e6),
-    "highway19_cifar10": (2_256_838, 0, 330.8e6),
-    "highway19_cifar100": (2_265_928, 0, 330.8e6),
-    "highway10_w16_mnist": (38_986, 0, 8.03e6),
-    "highway10_w32_mnist": (151_690, 0, 31.65e6),
-    # 784 inputs, then (depth - 1) layers of 2 (50^2 + 50) or 71^2 + 71, then 10 classes.
-    "highway_dense10_mnist": (85_660, 0, 0),
-    "highway_dense20_mnist": (136_660, 0, 0),
-    "highway_dense50_mnist": (289_660, 0, 0),
-    "highway_dense100_mnist": (544_660, 0, 0),
-    "plain_dense10_mnist": (102_463, 0, 0),
-    "plain_dense20_mnist": (153_583, 0, 0),
-    "plain_dense50_mnist": (306_943, 0, 0),
-    "plain_dense100_mnist": (562_543, 0, 0),
-}
-
-
-@pytest.mark.parametrize("name", COUNTS)
-def test_a_spec_costs_what_is_known_of_it(name: str) -> None:
-    parameters, statistics, macs = COUNTS[name]
-    counted = cost(load(name))
-    assert (counted.parameters, counted.other_parameters) == (parameters, statistics)
-    if macs:
-        assert counted.macs == pytest.approx(macs, rel=1e-3)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_spec_costs_what_it_says_was_published(name: str) -> None:
-    published = load(name).published
-    if published is None:
-        assert name == "resnet8" or "dense" in name or family_of(name) == "digits"
-        return
-    counted = cost(load(name))
-    assert counted.parameters == published.parameters
-    if published.macs:
-        assert counted.macs == pytest.approx(published.macs, rel=1e-3)
 
 
 def test_every_name_stands_once_and_is_its_files_name() -> None:
@@ -90,19 +34,25 @@ def test_a_spec_is_a_page_with_its_title_and_source(name: str) -> None:
 
 
 def test_families_are_the_folders() -> None:
-    assert {"cifar", "digits", "imagenet", "mnist"} <= set(families())
-    assert not {"recipes", "searches"} & set(families())
+    assert {"cifar", "digits", "edge", "imagenet", "mnist"} == set(families())
     assert family_of("resnet20") == "cifar"
     assert family_of("resnet152") == "imagenet"
     assert family_of("highway10_w16_mnist") == "mnist"
     assert family_of("plain8_digits") == "digits"
+    assert family_of("resnet8_mlperf") == "edge"
     with pytest.raises(UserError, match="no architecture called"):
         family_of("resnet21")
     assert sum(len(list((zoo_folder() / one).glob("*.yaml"))) for one in families()) == len(NAMES)
 
 
 TWINS = [
-    *((f"plain{depth}", f"resnet{depth}", "plain") for depth in (18, 34, 20, 32, 44, 56)),
+    *((f"plain{depth}", f"resnet{depth}", "plain") for depth in (18, 34, 20, 32, 44, 56, 110)),
+    *((f"highway{depth}", f"resnet{depth}", "highway") for depth in (18, 34, 50)),
+    *(
+        (f"resnet{depth}_{word}", f"resnet{depth}", word)
+        for depth in (18, 34, 50)
+        for word in ("stochastic", "scaled")
+    ),
     *((f"plain{depth}_digits", f"resnet{depth}_digits", "plain") for depth in (8, 14)),
     *((f"highway{depth}_digits", f"resnet{depth}_digits", "highway") for depth in (8, 14)),
 ]
@@ -122,3 +72,11 @@ def test_the_released_mnist_net_keeps_its_windows_and_dropouts() -> None:
     assert {stage.width for stage in spec.stages} == {32}
     assert spec.stem.filters == 32
     assert spec.stem.padding == "valid"
+
+
+def test_the_gates_of_he_2016_table_1_start_where_the_table_says() -> None:
+    biases = {"exclusive_gate": (-6, -7), "shortcut_gate": (0, -6)}
+    for words, values in biases.items():
+        for value in values:
+            block = load(f"resnet110_{words}_b{-value}").block
+            assert (block.gate.bias, block.gate.kernel) == (value, 1)
