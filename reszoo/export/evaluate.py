@@ -30,16 +30,7 @@ def evaluate_tflite(path: Path | str, data: Any, split: str = "test") -> Evaluat
     """
     images = data if isinstance(data, ImageData) else open_data(data)
     classifier = TFLiteClassifier(Path(path))
-    named = Path(path).with_name("labels.txt").is_file()
-    if len(classifier.classes) != len(images.classes) or (
-        named and classifier.classes != tuple(images.classes)
-    ):
-        raise UserError(
-            f"{path} and the data {images.name} have different classes",
-            expected=_short(classifier.classes),
-            found=_short(images.classes),
-            hint="the order counts: each output stands for one class",
-        )
+    _require_same_classes(Path(path), classifier, images)
     part = images.split(split)
     if not len(part):
         raise UserError(f"the split {split!r} of {images.name} is empty")
@@ -49,7 +40,25 @@ def evaluate_tflite(path: Path | str, data: Any, split: str = "test") -> Evaluat
     )
     logits = np.log(np.maximum(probabilities, _LEAST_PROBABILITY))
     labels = np.asarray(part.labels)
-    return score(labels, logits, images.classes, data=images.name, split=split)
+    return score(labels, logits, classifier.classes, data=images.name, split=split)
+
+
+def _require_same_classes(path: Path, classifier: TFLiteClassifier, data: ImageData) -> None:
+    """Names must be the same, in order; bare numbers on either side agree with any names."""
+    outputs, names = len(classifier.classes), tuple(data.classes)
+    numbers = tuple(str(index) for index in range(max(outputs, len(names))))
+    if names == numbers[: len(names)] and len(names) <= outputs:
+        return
+    if classifier.classes == names or (
+        classifier.classes == numbers[:outputs] and len(names) == outputs
+    ):
+        return
+    raise UserError(
+        f"{path} and the data {data.name} have different classes",
+        expected=_short(classifier.classes),
+        found=_short(names),
+        hint="the order counts: each output stands for one class",
+    )
 
 
 def _short(names: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from reszoo.spec.target import Gate
 _LEAST_PROBABILITY = 1e-6
 # One-sided 95 %: how far a drop measured on few images may be from the true one.
 _CERTAINTY = 1.645
+_GUESSING = "better_than_guessing"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,11 @@ class Comparison:
     def passed(self) -> bool:
         """Whether every limit was kept."""
         return all(check.passed for check in self.checks)
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the file says what Keras says, whatever that is worth."""
+        return all(check.passed for check in self.checks if check.name != _GUESSING)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -159,7 +165,7 @@ def _better_than_guessing(accuracy: float, labels: np.ndarray) -> Check:
         f"the most frequent class gives {guess:.2%}"
     )
     passed = bool(accuracy - uncertainty > guess)
-    return Check("better_than_guessing", accuracy, guess, passed, words)
+    return Check(_GUESSING, accuracy, guess, passed, words)
 
 
 def _drop(numbers: dict[str, Any], images: int, limit: float) -> Check:

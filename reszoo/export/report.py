@@ -32,9 +32,9 @@ def as_json(parity: Parity) -> dict[str, Any]:
 
 def as_text(parity: Parity, name: str) -> str:
     """The report as Markdown."""
-    verdict = "agrees with" if parity.passed else "DISAGREES with"
+    verdict = _verdict(parity)
     lines = [
-        f"# {name} for {parity.target}: {verdict} the Keras model",
+        f"# {name} for {parity.target}: {verdict}",
         "",
         f"Compared on {parity.source}.",
     ]
@@ -51,7 +51,7 @@ def as_text(parity: Parity, name: str) -> str:
 def failures(parity: Parity) -> list[str]:
     """One sentence for each limit that was not kept."""
     return [
-        f"{_TITLES[comparison.file]}: {check.words} (limit {check.limit:g})"
+        f"{_TITLES[comparison.file]}: {check.words} (limit {check.limit:.4g})"
         for comparison in parity.comparisons
         for check in comparison.checks
         if not check.passed
@@ -62,6 +62,14 @@ def begins(layer: LayerDifference) -> str:
     """Where the difference begins, in words."""
     inside = f" (computed with {', '.join(layer.fused[:-1])})" if len(layer.fused) > 1 else ""
     return f"{layer.layer}{inside}, {layer.relative:.2%} off"
+
+
+def _verdict(parity: Parity) -> str:
+    if parity.passed:
+        return "agrees with the Keras model"
+    if all(comparison.agrees for comparison in parity.comparisons):
+        return "agrees with a Keras model that only GUESSES"
+    return "DISAGREES with the Keras model"
 
 
 def _table(comparisons: tuple[Comparison, ...]) -> list[str]:
@@ -87,7 +95,7 @@ def _table(comparisons: tuple[Comparison, ...]) -> list[str]:
 def _verdicts(comparison: Comparison) -> list[str]:
     return [
         f"- {_TITLES[comparison.file]}, {'passed' if check.passed else 'FAILED'}: "
-        f"{check.words}; limit {check.limit:g}"
+        f"{check.words}; limit {check.limit:.4g}"
         for check in comparison.checks
     ]
 

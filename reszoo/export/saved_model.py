@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,8 +94,10 @@ def _write(model: keras.Model, signatures: dict[str, Any], folder: Path) -> None
         with quiet():
             tf.saved_model.save(holder, str(folder), signatures=signatures)
     except tf.errors.OpError as error:
-        # TensorFlow tells a full or read-only disk in a class of its own.
-        raise OSError(_number(error), error.message.splitlines()[0]) from error
+        # TensorFlow tells a full or read-only disk in classes of its own.
+        number = _number(error)
+        said = error.message.splitlines()[0] if number == errno.EIO else os.strerror(number)
+        raise OSError(number, said) from error
 
 
 def _number(error: tf.errors.OpError) -> int:

@@ -135,3 +135,11 @@ def test_data_of_other_classes_are_refused(nets: dict[str, Trained], tmp_path: P
     with pytest.raises(UserError, match="different classes"):
         export(nets["residual"], "server", out=tmp_path / "b", data=(images, np.arange(20) % 3))
     assert not any(tmp_path.iterdir())
+
+
+def test_tflite_is_not_judged_on_data_of_other_classes(bundle_of: BundleOf) -> None:
+    tflite = bundle_of("residual", "mobile-int8").tflite
+    images = np.zeros((20, 8, 8, 1), np.uint8)
+    words = np.array(["cat", "dog"])[np.arange(20) % 2]
+    with pytest.raises(UserError, match="different classes"):
+        evaluate_tflite(tflite, (images, words), "train")

@@ -48,7 +48,7 @@ def test_changed_weights_are_refused_with_the_layer_they_begin_in(
     with pytest.raises(GateError) as refused:
         export(nets[net], target, out=tmp_path / "bundle", data=data)
     # The convolution, its normalisation and its ReLU are one operator; the last names it.
-    assert "begins in stage2_block1_activation1 (computed with stage2_block1_conv1" in str(
+    assert "it begins in stage2_block1_activation1 (computed with stage2_block1_conv1" in str(
         refused.value
     )
     assert "limit" in refused.value.found
@@ -93,6 +93,8 @@ def test_untrained_network_that_agrees_with_itself_is_refused_in_int8(
     with pytest.raises(GateError, match="always guessing") as refused:
         export(net, "mobile-int8", out=tmp_path / "bundle", data=data)
     assert "same first class" not in refused.value.found
+    assert refused.value.where is None
+    assert "GUESSES" in (tmp_path / "bundle.parity.md").read_text()
 
 
 def test_untrained_network_is_refused_in_int8(data: ImageData, tmp_path: Path) -> None:
