@@ -132,8 +132,9 @@ def test_model_that_ends_in_a_softmax_is_refused(data: ImageData, tmp_path: Path
 
 def test_data_of_other_classes_are_refused(nets: dict[str, Trained], tmp_path: Path) -> None:
     images = np.zeros((20, 8, 8, 1), np.uint8)
+    words = np.array(["cat", "dog"])[np.arange(20) % 2]
     with pytest.raises(UserError, match="different classes"):
-        export(nets["residual"], "server", out=tmp_path / "b", data=(images, np.arange(20) % 3))
+        export(nets["residual"], "server", out=tmp_path / "b", data=(images, words))
     assert not any(tmp_path.iterdir())
 
 
