@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reszoo.errors import UserError
+from reszoo.errors import Place, UserError
 from reszoo.plan.ops import OPS, same_padding, window_count
 from reszoo.plan.rows import Ref, Row, Shape, Tags
-from reszoo.spec.architecture import Architecture, Initializer, Norm
+from reszoo.spec.architecture import Architecture, Block, Initializer, Norm
 from reszoo.spec.value import Path
 
 
@@ -254,10 +254,17 @@ class Scope:
 
     def fail(self, what: str, field: str, *, expected: str, found: str, hint: str) -> None:
         """Raises a UserError that points at `field` of the part being planned."""
-        where = self.spec.where(*self.path, field)
-        raise UserError(
-            f"{self.spec.name}: {what}", where=where, expected=expected, found=found, hint=hint
-        )
+        what = f"{self.spec.name}: {what}"
+        raise UserError(what, where=self._written(field), expected=expected, found=found, hint=hint)
+
+    def _written(self, field: str) -> Place | str | None:
+        """Where the field stands: a block's, unless the stage says it again."""
+        spec = self.spec
+        if self.block is not None and field in Block.model_fields:
+            stage = spec.stages[int(self.path[1])]
+            if getattr(stage, field) is None:
+                return spec.where("block", field)
+        return spec.where(*self.path, field)
 
     def _check_window(self, x: Ref, kernel: int, stride: int, mode: str) -> None:
         shape = self.shape(x)

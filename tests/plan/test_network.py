@@ -8,7 +8,7 @@ import reszoo.plan as planning
 from reszoo.errors import UserError
 from reszoo.plan import plan
 from reszoo.plan.network import guideline_bias
-from reszoo.spec import names
+from reszoo.spec import load, names
 from tests.plan.specs import architecture, cifar, highway_dense
 
 FLAT = {"transform": "dense", "shortcut": "zero_pad"}
@@ -291,3 +291,11 @@ def test_built_in_names_cannot_be_taken() -> None:
         planning.register_transform("basic", lambda block, x: x)
     with pytest.raises(ValueError, match="built-in"):
         planning.register_connection("highway", lambda block, shortcut, h, x: h)
+
+
+def test_an_error_points_at_the_line_that_says_it(tmp_path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text("name: net\nextends: resnet20\nblock: {groups: 3}\n")
+    with pytest.raises(UserError) as error:
+        plan(load(path))
+    assert str(error.value.where).endswith("net.yaml:3:9")
