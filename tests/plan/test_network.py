@@ -298,4 +298,4 @@ def test_an_error_points_at_the_line_that_says_it(tmp_path) -> None:
     path.write_text("name: net\nextends: resnet20\nblock: {groups: 3}\n")
     with pytest.raises(UserError) as error:
         plan(load(path))
-    assert str(error.value.where).endswith("net.yaml:3:9")
+    assert str(error.value.where).endswith("net.yaml:3:17")
