@@ -7,11 +7,20 @@ import pytest
 
 from reszoo.model.build import canonical
 from reszoo.plan import cost, plan
+from reszoo.plan.golden import known_cost
 from reszoo.spec import architecture_names, load
 from tests.model.test_build import check_rows
 
+_DEEP = 100
+"""Layers from which on building takes seconds; their blocks are those of shallower nets."""
 
-@pytest.mark.parametrize("name", architecture_names())
+
+def _marked(name: str) -> object:
+    deep = known_cost(load(name)).depth > _DEEP
+    return pytest.param(name, marks=pytest.mark.slow) if deep else name
+
+
+@pytest.mark.parametrize("name", [_marked(name) for name in architecture_names()])
 def test_plan_says_what_keras_has_layer_by_layer(name: str) -> None:
     spec = load(name)
     rows = plan(spec)
