@@ -310,6 +310,24 @@ class Published(Value):
     where: str
 
 
+class Weights(Value):
+    """Where a saved network's weights come from; `input` has the mean and std they need."""
+
+    source: str
+    """What was asked for: `keras:imagenet`, `timm:TAG` or a file."""
+    file: str
+    """The name of the file the weights were read from."""
+    sha256: str
+    """Of that file."""
+    input_size: Tuple[PositiveInt] | None = None
+    """Height and width the weights were made for, where that is known."""
+    top1: float | None = None
+    """Published accuracy with these weights, percent."""
+    top5: float | None = None
+    where: str | None = None
+    """Where the accuracy stands."""
+
+
 class Architecture(Document):
     """A whole network: input, stem, stages of blocks, head."""
 
@@ -328,6 +346,8 @@ class Architecture(Document):
     head: Head = Head()
     classes: PositiveInt
     published: Published | None = None
+    weights: Weights | None = None
+    """Written by `reszoo build --weights`: where the weights saved with this spec come from."""
 
     def stage_block(self, index: int) -> Block:
         """The block of stage `index` (from 0): the shared block with what the stage says

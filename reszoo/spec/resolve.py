@@ -11,7 +11,7 @@ from reszoo.spec.node import Node, describe
 from reszoo.spec.value import Path, written
 from reszoo.spec.yaml_source import parse_value
 
-IDENTITY = ("name", "title", "source", "published")
+IDENTITY = ("name", "title", "source", "published", "weights")
 """What belongs to one file: never inherited by a spec that extends it."""
 
 MOST_EXTENDS = 3
@@ -92,8 +92,9 @@ def merge(under: Node, over: Node) -> Node:
 def apply_overrides(root: Node, overrides: Sequence[str]) -> Node:
     """The spec with each `path=value` on top, the later over the earlier.
 
-    A changed network is not the published one any more: `title`, `source` and `published` fall
-    away unless an override gives them; `name` stays, so that runs are called after their origin.
+    A changed network is not the published one any more: `title`, `source`, `published` and
+    `weights` fall away unless an override gives them; `name` stays, so that runs are called after
+    their origin.
 
     Raises:
       UserError: an override is no `path=value`, or names an item that is not there.

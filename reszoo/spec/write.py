@@ -45,8 +45,8 @@ def to_yaml(document: Document, comments: Mapping[Path, str] | None = None) -> s
 def fingerprint(architecture: Architecture) -> str:
     """What the network computes, as the SHA-256 of its canonical JSON.
 
-    Name, title, source and published numbers are not part of it, so two specs of one network have
-    one fingerprint.
+    Name, title, source, published numbers and the origin of weights are not part of it, so two
+    specs of one network have one fingerprint.
     """
     mapping = to_mapping(architecture)
     for key in IDENTITY:

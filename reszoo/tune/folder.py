@@ -198,7 +198,7 @@ def identity_of(setup: Setup, data: Mapping[str, Any]) -> dict[str, Any]:
     """All that the proposals and the trainings of a search depend on, as plain values."""
     strategy = setup.search.strategy
     base = spec.to_mapping(setup.space.base)
-    for field in ("name", "title", "source", "published"):
+    for field in ("name", "title", "source", "published", "weights"):
         base.pop(field, None)
     identity = {
         "format": FORMAT,

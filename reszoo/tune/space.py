@@ -25,6 +25,7 @@ _NOT_SEARCHED = {
     "title": "it says nothing about the network",
     "source": "it says nothing about the network",
     "published": "it says nothing about the network",
+    "weights": "it says nothing about the network",
     "classes": "the number of classes comes from the data",
 }
 
@@ -104,7 +105,7 @@ class Space:
     @cached_property
     def _mapping(self) -> dict[str, Any]:
         mapping = spec.to_mapping(self.base)
-        for field in ("title", "source", "published"):
+        for field in ("title", "source", "published", "weights"):
             mapping.pop(field, None)
         return mapping
 

@@ -108,7 +108,7 @@ def _matching(space: Space, dimension: Dimension, start: Architecture) -> int | 
 
 
 def _computing(architecture: Architecture) -> list[str]:
-    ignored = ("name", "title", "source", "published", "classes")
+    ignored = ("name", "title", "source", "published", "weights", "classes")
     return [field for field in type(architecture).model_fields if field not in ignored]
 
 
