@@ -11,8 +11,10 @@ from reszoo.report.evaluation import evaluation_text
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """RUN|MODEL, --data, --split, --json."""
-    parser.add_argument("target", metavar="RUN|MODEL", help="a run folder or a .keras file")
+    """RUN|MODEL|TFLITE, --data, --split, --json."""
+    parser.add_argument(
+        "target", metavar="RUN|MODEL|TFLITE", help="a run folder, a .keras or a .tflite file"
+    )
     add_data(
         parser, default=None, text="digits, folder:PATH or tfds:NAME (default: the run's own data)"
     )

@@ -1,7 +1,6 @@
 """Export: a trained network becomes a SavedModel and a .tflite that say what Keras says."""
 
 from reszoo.export.bundle import Bundle, Parity
-from reszoo.export.evaluate import evaluate_tflite
 from reszoo.export.exporting import export
 from reszoo.export.layers import LayerDifference
 from reszoo.export.parity import Check, Comparison
@@ -12,6 +11,5 @@ __all__ = [
     "Comparison",
     "LayerDifference",
     "Parity",
-    "evaluate_tflite",
     "export",
 ]

@@ -93,7 +93,9 @@ def export(
     images = _open(source, data, skip_bad_images, data_dir)
     network = network_of(source)
     if images is not None:
-        network = replace(network, classes=common_classes(source, images))
+        network = replace(
+            network, classes=common_classes(source.model.output_shape[-1], source.classes, images)
+        )
     folder = Path(out) if out is not None else _default_folder(source, network, chosen)
     _refuse_foreign_folder(folder)
     job = _job(network, chosen, source, images, check=gate)

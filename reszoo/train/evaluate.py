@@ -9,13 +9,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from reszoo.data import Geometry, ImageData, batches, open_data
+from reszoo.data import Geometry, ImageData, Split, batches, open_data
 from reszoo.errors import UserError
 from reszoo.train.loading import Target, Trained, load_trained
 from reszoo.train.scores import Evaluation, score
+from reszoo.train.tflite import TFLiteClassifier, is_tflite
 
 _PIXELS_PER_BATCH = 1 << 21
 """About 2,000 images of 32x32 or 40 of 224x224: large enough for speed, small enough for memory."""
+_LEAST_PROBABILITY = 1e-12
 
 
 def evaluate(
@@ -34,7 +36,7 @@ def evaluate(
         0.98
 
     Args:
-      target: a run, a `.keras` file or a Keras model.
+      target: a run, a `.keras` file, an exported `.tflite` file, or a Keras model.
       data: as for `train`; a run's own data unless given.
       split: which part, in TFDS's words (`test`, `train[:10%]`); data of one split need not say.
       skip_bad_images: leave broken files out instead of refusing the data.
@@ -43,14 +45,46 @@ def evaluate(
     Raises:
       UserError: no such target, data or split, or their classes differ.
     """
+    if is_tflite(target):
+        return _evaluate_tflite(Path(target), data, split, skip_bad_images, data_dir)
     trained = load_trained(target)
     images = open_images(trained, data, skip_bad_images, data_dir)
-    names = common_classes(trained, images)
+    names = common_classes(trained.model.output_shape[-1], trained.classes, images)
+    split, part = _part(images, split)
+    found = logits(trained.network(), part, trained.geometry)
+    return score(np.asarray(part.labels), found, names, data=images.name, split=split)
+
+
+def _evaluate_tflite(
+    path: Path, data: Any, split: str, skip_bad_images: bool, data_dir: Path | str | None
+) -> Evaluation:
+    if data is None:
+        raise _no_data("a .tflite alone")
+    classifier = TFLiteClassifier(path)
+    images = open_data(data, skip_bad_images=skip_bad_images, data_dir=data_dir)
+    outputs = len(classifier.classes)
+    # Without labels.txt its outputs have numbers only, which agree with any names.
+    labels = None if classifier.classes == bare_numbers(outputs) else classifier.classes
+    names = common_classes(outputs, labels, images)
+    split, part = _part(images, split)
+    source = batches(part, classifier.geometry, batch_size=batch_size_for(classifier.geometry))
+    told = [classifier.probabilities(np.asarray(pixels)) for pixels, _ in source]
+    # Logits but for a constant, which neither the loss nor any rank sees.
+    found = np.log(np.maximum(np.concatenate(told), _LEAST_PROBABILITY))
+    return score(np.asarray(part.labels), found, names, data=images.name, split=split)
+
+
+def _part(images: ImageData, split: str) -> tuple[str, Split]:
     if split == "test" and images.only_split is not None:
         split = images.only_split
     part = images.split(split)
-    found = logits(trained.network(), part, trained.geometry)
-    return score(np.asarray(part.labels), found, names, data=images.name, split=split)
+    if not len(part):
+        raise UserError(f"the split {split!r} of {images.name} is empty")
+    return split, part
+
+
+def _no_data(found: str) -> UserError:
+    return UserError("say which data to evaluate on", expected="--data", found=found)
 
 
 def logits(model: keras.Model, split: Any, geometry: Geometry) -> np.ndarray:
@@ -85,7 +119,7 @@ def open_images(
     if data is not None:
         return open_data(data, skip_bad_images=skip_bad_images, data_dir=data_dir)
     if trained.run is None:
-        raise UserError("say which data to evaluate on", expected="--data", found="a model alone")
+        raise _no_data("a model alone")
     return reopen(trained.run.data())
 
 
@@ -117,27 +151,43 @@ def reopen(facts: dict[str, Any]) -> ImageData:
     return data
 
 
-def common_classes(trained: Trained, data: ImageData) -> tuple[str, ...]:
-    """The class names that network and data agree on; bare numbers agree with any names."""
-    outputs = trained.model.output_shape[-1]
+def common_classes(
+    outputs: int, classes: tuple[str, ...] | None, data: ImageData
+) -> tuple[str, ...]:
+    """The class names that a network and data agree on; data with bare numbers agree with any.
+
+    Args:
+      outputs: how many classes the network tells apart.
+      classes: what it calls them, if it knows.
+      data: what it is to be judged on.
+
+    Raises:
+      UserError: they are other classes, or in another order.
+    """
     count = len(data.classes)
-    numbered = data.classes == tuple(str(number) for number in range(count))
+    numbers = bare_numbers(max(count, outputs))
+    numbered = data.classes == numbers[:count]
     if count != outputs and not (numbered and count < outputs):
         raise UserError(
             f"the network and the data {data.name} have different classes",
             expected=f"{outputs} classes",
             found=f"{count}: {_short(data.classes)}",
         )
-    if numbered or trained.classes is None:
-        return trained.class_names if numbered else tuple(data.classes)
-    if trained.classes != tuple(data.classes):
+    if numbered:
+        return classes or numbers[:outputs]
+    if classes is not None and classes != tuple(data.classes):
         raise UserError(
             f"the network and the data {data.name} have different classes",
-            expected=_short(trained.classes),
+            expected=_short(classes),
             found=_short(data.classes),
-            hint="the order counts: each logit stands for one class",
+            hint="the order counts: each output stands for one class",
         )
-    return trained.classes
+    return tuple(data.classes)
+
+
+def bare_numbers(count: int) -> tuple[str, ...]:
+    """The class names of data or a network that have none: 0, 1, 2, ..."""
+    return tuple(str(number) for number in range(count))
 
 
 def _short(value: Any) -> str:

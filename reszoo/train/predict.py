@@ -16,7 +16,7 @@ from reszoo.errors import UserError
 from reszoo.train.evaluate import batch_size_for, inference
 from reszoo.train.loading import Target, load_trained
 from reszoo.train.scores import TOP, likeliest, softmax
-from reszoo.train.tflite import TFLiteClassifier
+from reszoo.train.tflite import TFLiteClassifier, is_tflite
 
 Image = str | os.PathLike[str] | bytes | np.ndarray
 
@@ -94,11 +94,7 @@ def predict(target: Target, images: Image | Iterable[Image], *, top: int = TOP) 
 
 
 def _classifier(target: Target) -> Classifier:
-    if isinstance(target, (str, Path)) and Path(target).suffix == ".tflite":
-        if not Path(target).is_file():
-            raise UserError(f"there is no {target}", expected="a .tflite file")
-        return TFLiteClassifier(Path(target))
-    return KerasClassifier(target)
+    return TFLiteClassifier(Path(target)) if is_tflite(target) else KerasClassifier(target)
 
 
 def _predict_batch(

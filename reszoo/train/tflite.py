@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
@@ -15,6 +15,11 @@ from reszoo.data import Geometry
 from reszoo.errors import UserError
 
 _GEOMETRY = ("crop", "interpolation", "antialias")
+
+
+def is_tflite(target: Any) -> TypeGuard[str | os.PathLike[str]]:
+    """Whether a target is the name of a `.tflite` file."""
+    return isinstance(target, (str, os.PathLike)) and Path(target).suffix == ".tflite"
 
 
 class TFLiteClassifier:
@@ -29,6 +34,8 @@ class TFLiteClassifier:
     """
 
     def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise UserError(f"there is no {path}", expected="a .tflite file")
         try:
             self._interpreter = Interpreter(str(path), num_threads=os.cpu_count() or 1)
             self._interpreter.allocate_tensors()

@@ -12,10 +12,11 @@ import pytest
 
 from reszoo.data import Geometry, ImageData, batches
 from reszoo.errors import UserError
-from reszoo.export import Bundle, evaluate_tflite, export
+from reszoo.export import Bundle, export
 from reszoo.export.checks import read_contents
 from reszoo.export.runner import Runner
 from reszoo.model import save
+from reszoo.train import evaluate
 from reszoo.train.loading import Trained
 
 from .conftest import NETS, TARGETS
@@ -81,7 +82,7 @@ def test_float_file_has_no_leftovers_of_training(bundle_of: BundleOf) -> None:
 def test_tflite_accuracy_on_the_whole_split_is_close_to_keras(
     bundle_of: BundleOf, nets: dict[str, Trained], data: ImageData, net: str
 ) -> None:
-    evaluation = evaluate_tflite(bundle_of(net, "mobile-int8").tflite, data, "test")
+    evaluation = evaluate(bundle_of(net, "mobile-int8").tflite, data)
     split = data.split("test")
     images = np.concatenate([x for x, _ in batches(split, Geometry(8, 8, 1), batch_size=360)])
     keras_accuracy = np.mean(np.argmax(nets[net].model(images), -1) == split.labels)
@@ -143,4 +144,4 @@ def test_tflite_is_not_judged_on_data_of_other_classes(bundle_of: BundleOf) -> N
     images = np.zeros((20, 8, 8, 1), np.uint8)
     words = np.array(["cat", "dog"])[np.arange(20) % 2]
     with pytest.raises(UserError, match="different classes"):
-        evaluate_tflite(tflite, (images, words), "train")
+        evaluate(tflite, (images, words), split="train")
