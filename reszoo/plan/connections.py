@@ -64,8 +64,6 @@ def _shortcut_gate(plan: BlockPlan, shortcut: Ref, h: Ref, x: Ref) -> Ref:
 def _constant(plan: BlockPlan, shortcut: Ref, h: Ref, _: Ref) -> Ref:
     constants = plan.block.constants
     h = _times(plan, h, constants.transform, "transform_constant")
-    if constants.carry == 0.0:
-        return h
     return _add(plan, _times(plan, shortcut, constants.carry, "carry_constant"), survive(plan, h))
 
 

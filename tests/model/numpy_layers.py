@@ -1,0 +1,107 @@
+"""What is a convolution, a pool, a normalisation? Their definitions in NumPy, for comparison.
+
+Maps are (batch, height, width, channels) in float64. Nothing here knows reszoo or TensorFlow.
+"""
+
+from __future__ import annotations
+
+from math import erf
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+Array = np.ndarray
+Border = tuple[int, int]
+
+
+def sigmoid(x: Array) -> Array:
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+ACTIVATIONS = {
+    "none": lambda x: x,
+    "relu": lambda x: np.maximum(x, 0.0),
+    "relu6": lambda x: np.clip(x, 0.0, 6.0),
+    "leaky_relu": lambda x: np.where(x > 0, x, 0.01 * x),
+    "elu": lambda x: np.where(x > 0, x, np.exp(np.minimum(x, 0.0)) - 1.0),
+    "silu": lambda x: x * sigmoid(x),
+    "gelu": lambda x: 0.5 * x * (1.0 + np.vectorize(erf)(x / np.sqrt(2.0))),
+    "hard_swish": lambda x: x * np.clip(x + 3.0, 0.0, 6.0) / 6.0,
+    "tanh": np.tanh,
+}
+
+
+def borders(side: int, kernel: int, stride: int, padding: str) -> Border:
+    """Pixels added before and after a side.
+
+    torch: half the kernel on both sides. TensorFlow's same: as few as give ceil(side / stride)
+    windows, the odd one after.
+    """
+    if padding == "valid":
+        return 0, 0
+    if padding == "torch":
+        return (kernel - 1) // 2, (kernel - 1) // 2
+    windows = -(-side // stride)
+    missing = max((windows - 1) * stride + kernel - side, 0)
+    return missing // 2, missing - missing // 2
+
+
+def surrounded(x: Array, kernel: int, stride: int, padding: str, value: float) -> Array:
+    rows, columns = (borders(side, kernel, stride, padding) for side in x.shape[1:3])
+    return np.pad(x, ((0, 0), rows, columns, (0, 0)), constant_values=value)
+
+
+def windows(x: Array, size: int, stride: int) -> Array:
+    """(batch, rows, columns, channels, size, size): what each window sees."""
+    return sliding_window_view(x, (size, size), axis=(1, 2))[:, ::stride, ::stride]
+
+
+def conv(
+    x: Array, kernel: Array, bias: Array | None, *, stride: int, padding: str, groups: int = 1
+) -> Array:
+    """sum over i, j, c of x[row + i, column + j, c] kernel[i, j, c, filter], per group."""
+    size, filters = kernel.shape[0], kernel.shape[3]
+    seen = windows(surrounded(x, size, stride, padding, 0.0), size, stride)
+    inside, outside = x.shape[3] // groups, filters // groups
+    assert kernel.shape == (size, size, inside, filters)
+    parts = [
+        np.einsum(
+            "nrscij,ijcf->nrsf",
+            seen[:, :, :, group * inside : (group + 1) * inside],
+            kernel[:, :, :, group * outside : (group + 1) * outside],
+            optimize=True,
+        )
+        for group in range(groups)
+    ]
+    y = np.concatenate(parts, axis=3)
+    return y if bias is None else y + bias
+
+
+def batch_norm(x: Array, weights: dict[str, Array], epsilon: float) -> Array:
+    """Ioffe 2015, at inference."""
+    deviation = np.sqrt(weights["moving_variance"] + epsilon)
+    return weights["gamma"] * (x - weights["moving_mean"]) / deviation + weights["beta"]
+
+
+def max_pool(x: Array, size: int, stride: int, padding: str, border: float = -np.inf) -> Array:
+    return windows(surrounded(x, size, stride, padding, border), size, stride).max(axis=(4, 5))
+
+
+def average_pool(x: Array, size: int, stride: int, padding: str) -> Array:
+    """The mean of the pixels that a window has of the map; what surrounds the map does not count.
+
+    An average pool has TensorFlow's windows where the nets have torch's: those of torch's
+    `ceil_mode=True, count_include_pad=False` for windows that do not overlap.
+    """
+    padding = "valid" if padding == "valid" else "same"
+    seen = windows(surrounded(x, size, stride, padding, np.nan), size, stride)
+    return np.nanmean(seen, axis=(4, 5))
+
+
+def blur(x: Array, stride: int) -> Array:
+    """Zhang 2019: the binomial filter [1, 2, 1] both ways over a mirrored border, then every
+    stride-th pixel.
+    """
+    binomial = np.outer([1.0, 2.0, 1.0], [1.0, 2.0, 1.0]) / 16.0
+    mirrored = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
+    return np.einsum("nrscij,ij->nrsc", windows(mirrored, 3, stride), binomial)
