@@ -9,6 +9,8 @@ from reszoo.cli.output import print_json
 from reszoo.cli.tensorflow import start_tensorflow
 from reszoo.report.evaluation import evaluation_text
 
+_TARGET = "a run folder, a .keras or a bundle's .tflite file"
+
 
 def add_options(parser: ArgumentParser) -> None:
     """RUN|MODEL|TFLITE, --data, --split, --json."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
 from typing import IO
 
-_STDERR = 2
+from reszoo.quiet import stderr_to
+
 _KEPT_CHARACTERS = 2000
 
 
@@ -28,7 +28,7 @@ def quiet() -> Iterator[None]:
         warnings.simplefilter("ignore")
         logger.setLevel(logging.ERROR)
         try:
-            with _redirected(hidden):
+            with stderr_to(hidden):
                 yield
         except Exception as error:
             if said := _tail(hidden):
@@ -36,29 +36,6 @@ def quiet() -> Iterator[None]:
             raise
         finally:
             logger.setLevel(level)
-
-
-@contextlib.contextmanager
-def _redirected(file: IO[bytes]) -> Iterator[None]:
-    """Sends file descriptor 2 to a file: C++ writes there without asking Python."""
-    try:
-        kept = os.dup(_STDERR)
-    except OSError:  # a daemon without a stderr has nothing to hide
-        yield
-        return
-    _flush()
-    os.dup2(file.fileno(), _STDERR)
-    try:
-        yield
-    finally:
-        _flush()
-        os.dup2(kept, _STDERR)
-        os.close(kept)
-
-
-def _flush() -> None:
-    with contextlib.suppress(AttributeError, ValueError, OSError):
-        sys.stderr.flush()
 
 
 def _tail(file: IO[bytes]) -> str:

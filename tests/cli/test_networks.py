@@ -138,6 +138,8 @@ def test_a_bundle_is_told_and_its_file_predicts(reszoo, run_folder, picture, tmp
     for file in (tmp_path / "bundle").iterdir():
         assert file.name in result.out
     assert reszoo("predict", "bundle/model.tflite", picture).code == 0
+    told = reszoo("evaluate", "bundle/model.tflite", "--data", "digits", "--json")
+    assert json.loads(told.out)["examples"] == 360
 
 
 def test_export_refuses_an_unknown_target(reszoo, run_folder):
