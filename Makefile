@@ -11,6 +11,9 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
+# An interrupted installation is begun again.
+.DELETE_ON_ERROR:
+
 .PHONY: help demo test test-slow lint format wheel clean
 
 help:
@@ -46,7 +49,7 @@ clean:
 
 $(BIN)/python:
 	@if [ -z "$(PYTHON)" ] || ! $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'; then \
-	  echo "error: reszoo needs Python 3.11, 3.12 or 3.13; python3 here is $$(python3 --version 2>&1)" >&2; \
+	  echo "error: reszoo needs Python 3.11, 3.12 or 3.13; $(or $(PYTHON),python3) here is $$($(or $(PYTHON),python3) --version 2>&1)" >&2; \
 	  echo "  do:       install one of them, or say  make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; \
 	  exit 2; \
 	fi
