@@ -88,6 +88,18 @@ PUBLISHED: dict[str, tuple[int, int | None, float | None]] = {
     "resnetrs270": (129_861_448, 243_072, 26_950),
     "resnetrs350": (163_956_168, 312_192, 43_494),
     "resnetrs420": (191_891_656, 370_560, 63_942),
+    # pre-activation, timm's layout; 200 layers by arithmetic: 7,680 weights of norms fewer
+    "resnet50_v2": (25_549_352, 45_440, 4_089),
+    "resnet101_v2": (44_541_480, 97_664, None),
+    "resnet152_v2": (60_185_128, 143_744, None),
+    "resnet200_v2": (64_673_832 - 7_680, 176_000 - 7_680, None),
+    # keras.applications: biases on every convolution of v1, on three kinds of them in v2
+    "resnet50_v1_keras": (25_583_592, 25_636_712 - 25_583_592, 3_858),
+    "resnet101_v1_keras": (44_601_832, 44_707_176 - 44_601_832, 7_570),
+    "resnet152_v1_keras": (60_268_520, 60_419_944 - 60_268_520, 11_282),
+    "resnet50_v2_keras": (25_568_360, 25_613_800 - 25_568_360, 3_482),
+    "resnet101_v2_keras": (44_577_896, 44_675_560 - 44_577_896, None),
+    "resnet152_v2_keras": (60_236_904, 60_380_648 - 60_236_904, None),
     # twins: gates add their weights, a scaled block one number, stochastic depth nothing
     "highway18": (11_689_512 + _gates(3, *_basic_stages(2, 2, 2, 2)), 9_600, None),
     "highway34": (21_797_672 + _gates(3, *_basic_stages(3, 4, 6, 3)), 17_024, None),
@@ -201,6 +213,18 @@ OTHER_CLASSES = {
     ("wrn40_10", 100): 55_899_444,
 }
 
+# nets that are a word away from one of the zoo: trainable weights and multiply-adds in millions
+A_WORD_AWAY = {
+    # He 2015 strides in the first 1x1 convolution
+    ("resnet50", "block.stride_at=first"): (25_557_032, 3_858),
+    ("resnet101", "block.stride_at=first"): (44_549_160, 7_570),
+    ("resnet152", "block.stride_at=first"): (60_192_808, 11_282),
+    ("seresnet50", "block.attention.bias=false"): (28_071_976, 4_092),
+    # ECA as its authors released it: kernels 3, 5, 5, 7
+    ("ecaresnet50d", "stages[0].attention={kind: eca, kernel: 3}"): (25_576_350 - 3 * 2, 4_329),
+    ("resnetrs50", "input.shape=[224,224,3]"): (35_691_912, 4_454),
+}
+
 
 @cache
 def zoo() -> Mapping[str, Mapping[str, Any]]:
@@ -260,6 +284,12 @@ def test_depth_is_what_the_name_says(name: str) -> None:
     assert zoo()[name]["depth"] == int(digits)
 
 
-def test_a_recipes_size_changes_the_work_and_not_the_weights() -> None:
-    counted = cost(load("resnetrs50", ["input.shape=[224,224,3]"]))
-    assert (counted.parameters, round(counted.macs / 1e6)) == (35_691_912, 4_454)
+@pytest.mark.parametrize(("name", "override"), A_WORD_AWAY)
+def test_published_counts_hold_a_word_away(name: str, override: str) -> None:
+    counted = cost(load(name, [override]))
+    assert (counted.parameters, round(counted.macs / 1e6)) == A_WORD_AWAY[name, override]
+
+
+@pytest.mark.parametrize(("name", "biased"), [("resnet20", 270_410), ("resnet110", 1_732_010)])
+def test_published_counts_hold_with_biases(name: str, biased: int) -> None:
+    assert cost(load(name, ["block.bias=true", "stem.bias=true"])).parameters == biased
