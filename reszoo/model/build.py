@@ -32,7 +32,7 @@ def build(
 
     The model takes images (batch, height, width, channels) of raw pixels, uint8 or floats 0..255,
     and returns logits (batch, classes) in float32; without a head, the last feature map in the
-    compute dtype. Every layer is named after its row.
+    compute dtype. Every layer is named after its row, and `model.reszoo_plan` is the plan.
 
         >>> import reszoo
         >>> model = reszoo.build(reszoo.load("resnet20"), seed=0)
@@ -97,11 +97,13 @@ def _connected(rows: Plan, setting: Setting, kernels: Kernels | None) -> keras.M
             if "kernel_initializer" in row.attributes:
                 layer.kernel_initializer = initializer(row, setting.seed)
                 if kernels is not None:
-                    kernels.draw(layer)
+                    kernels.draw(row, layer)
         several = outputs if isinstance(outputs, (list, tuple)) else [outputs]
         tensors.update((Ref(row.name, index), tensor) for index, tensor in enumerate(several))
     results = [tensors[ref] for ref in rows.outputs]
-    return keras.Model(_only(inputs), _only(results), name=rows.name)
+    model = keras.Model(_only(inputs), _only(results), name=rows.name)
+    model.reszoo_plan = rows
+    return model
 
 
 def _only(items: list[Any]) -> Any:

@@ -25,7 +25,7 @@ from reszoo.files import atomic_file
 from reszoo.model.build import canonical, deep_recursion
 from reszoo.model.fast import FusedBatchNormalization
 from reszoo.model.weights import copy_weights
-from reszoo.plan import plan
+from reszoo.plan import Plan, plan
 from reszoo.spec import Architecture, from_mapping, to_yaml
 from reszoo.spec.yaml_source import parse_document
 
@@ -110,7 +110,22 @@ def load(path: Path | str) -> Loaded:
             model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
         raise _explained(error, path) from error
+    if spec is not None:
+        model.reszoo_plan = _plan_of(model, spec)
     return Loaded(model, spec, classes)
+
+
+def read_description(
+    path: Path | str,
+) -> tuple[Architecture | None, tuple[str, ...] | None]:
+    """The spec and the names of the classes in a .keras file; the network stays where it is.
+
+    Raises:
+      UserError: there is no such file, or it is damaged.
+      MachineError: the file may not be read.
+    """
+    _, spec, classes = _contents(_keras_path(path))
+    return spec, classes
 
 
 def _keras_path(path: Path | str) -> Path:
@@ -131,10 +146,16 @@ def _is_canonical(model: keras.Model) -> bool:
     )
 
 
-def _rebuilt(model: keras.Model, spec: Architecture) -> keras.Model:
-    logits = plan(spec).outputs[0].row
+def _plan_of(model: keras.Model, spec: Architecture) -> Plan:
+    """The canonical plan of a model of that spec, which may have no head."""
+    whole = plan(spec)
+    logits = whole.outputs[0].row
     head = any(layer.name == logits for layer in model.layers)
-    network = canonical(plan(spec, head=head))
+    return whole if head else plan(spec, head=False)
+
+
+def _rebuilt(model: keras.Model, spec: Architecture) -> keras.Model:
+    network = canonical(_plan_of(model, spec))
     copy_weights(model, network)
     return network
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import keras
 
 from reszoo.errors import UserError, did_you_mean
 
 
-def copy_weights(source: keras.Model, target: keras.Model) -> None:
+def copy_weights(source: keras.Model, target: keras.Model, *, skip: Collection[str] = ()) -> None:
     """Gives every layer of `target` the weights of the layer of that name in `source`.
 
     What `source` has beyond that, such as a head, is left aside. Dtypes may differ. Nothing is
     copied unless everything fits.
+
+    Args:
+      source: the model that is read.
+      target: the model that is written.
+      skip: layers of `target` that keep their own weights.
 
     Raises:
       UserError: a layer is missing from `source`, or its weights have other names or shapes.
@@ -19,7 +26,7 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
     found = {layer.name: layer for layer in source.layers}
     pairs = []
     for layer in target.layers:
-        if layer.weights:
+        if layer.weights and layer.name not in skip:
             pairs += _pair(found.get(layer.name), layer, source)
     for old, new in pairs:
         new.assign(old.value)

@@ -13,12 +13,14 @@ from reszoo.errors import UserError
 from reszoo.model.build import build, deep_recursion
 from reszoo.model.fast import FusedBatchNormalization
 from reszoo.model.ops import ACTIVATIONS, FACTORIES
-from reszoo.model.start import INITIALIZERS
+from reszoo.model.start import SPREADS
 from reszoo.plan import Plan, Ref, plan
 from reszoo.plan.ops import OPS
 from reszoo.spec import from_mapping
 from reszoo.spec.architecture import Activation, Initializer
 from tests.model import plans
+
+KINDS = (*SPREADS, "normal", "zeros")
 
 
 def weights(model: keras.Model) -> dict[str, np.ndarray]:
@@ -57,7 +59,7 @@ def test_every_op_of_the_plan_has_a_layer() -> None:
 
 def test_every_name_of_the_spec_has_a_keras_object() -> None:
     assert set(ACTIVATIONS) | {"leaky_relu"} == set(Activation.__args__) | {"sigmoid"}
-    assert set(INITIALIZERS) == set(Initializer.model_fields["kind"].annotation.__args__)
+    assert set(KINDS) == set(Initializer.model_fields["kind"].annotation.__args__)
 
 
 @pytest.mark.parametrize("function", [*ACTIVATIONS, "leaky_relu"])
@@ -172,7 +174,7 @@ def test_twins_share_the_starting_weights_of_rows_they_share() -> None:
         np.testing.assert_array_equal(value, twin[name])
 
 
-@pytest.mark.parametrize("kind", INITIALIZERS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_initializers_have_the_spread_of_their_name(kind: str) -> None:
     std = {"std": 0.03} if kind == "normal" else {}
     initializer = Initializer(kind=kind, **std)
@@ -191,14 +193,18 @@ def test_initializers_have_the_spread_of_their_name(kind: str) -> None:
         "normal": 0.03,
         "zeros": 0.0,
     }[kind]
-    kernel = build(rows, seed=0).get_layer("conv").kernel.numpy()
+    layer = build(rows, seed=0).get_layer("conv")
+    said = layer.kernel_initializer((3, 3, 16, 64), "float32").numpy()
+    kernel = layer.kernel.numpy()
+    assert said.std() == pytest.approx(expected, rel=0.04)
+    assert said.max() == pytest.approx(kernel.max(), rel=0.3)
     assert kernel.std() == pytest.approx(expected, rel=0.04)
     assert abs(kernel.mean()) <= 4 * expected / kernel.size**0.5
 
 
 def test_layer_config_says_how_it_started() -> None:
     config = build(plans.HIGHWAY, seed=0).get_layer("h").get_config()
-    assert config["kernel_initializer"]["class_name"] == "HeNormal"
+    assert config["kernel_initializer"]["config"]["distribution"] == "untruncated_normal"
     assert config["kernel_initializer"]["config"]["seed"] is not None
 
 
