@@ -5,6 +5,7 @@ TensorFlow.
 from reszoo.plan.connections import register_connection
 from reszoo.plan.cost import Cost, cost
 from reszoo.plan.network import plan
+from reszoo.plan.parts import factors, named_parts, part_names, part_of, rows_in
 from reszoo.plan.rewrites import fold_norms, for_device, for_inference
 from reszoo.plan.rows import Plan, Ref, Row, Tags
 from reszoo.plan.table import Part, stage_table
@@ -18,11 +19,16 @@ __all__ = [
     "Row",
     "Tags",
     "cost",
+    "factors",
     "fold_norms",
     "for_device",
     "for_inference",
+    "named_parts",
+    "part_names",
+    "part_of",
     "plan",
     "register_connection",
     "register_transform",
+    "rows_in",
     "stage_table",
 ]

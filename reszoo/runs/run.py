@@ -54,6 +54,7 @@ class Run:
         command: Sequence[str],
         seed: int,
         default_name: str,
+        start: Mapping[str, Any] | None = None,
     ) -> Run:
         """Makes the folder of a new run; on any failure nothing stays behind.
 
@@ -66,13 +67,15 @@ class Run:
           command: the words that repeat the run.
           seed: of weights, data order, augmentation and held out images.
           default_name: name of the network and the data, for the folder.
+          start: where its first weights come from, when they are not fresh ones.
 
         Raises:
           UserError: the folder is taken.
           MachineError: it cannot be written.
         """
         folder, made = _claim(None if path is None else Path(path), default_name)
-        run = cls(folder, _birth(folder.name, command, seed))
+        info = _birth(folder.name, command, seed)
+        run = cls(folder, info if start is None else {**info, "start": dict(start)})
         try:
             run.write_architecture(architecture)
             run.write_recipe(recipe)

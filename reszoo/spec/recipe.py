@@ -164,6 +164,15 @@ class Recipe(Document):
     label_smoothing: Fraction = 0.0
     augmentation: Augmentation = Augmentation()
     regularization: Regularization = Regularization()
+    rate_factors: dict[str, Positive] = Field(default_factory=dict)
+    """What the learning rate is multiplied by in each part of the network: `stem`, `stage1`..,
+    `head`, or `backbone` for whatever is not named but the head. 1 elsewhere."""
+    freeze: Tuple[str] = ()
+    """Parts of a network with trained weights that stay as they are, statistics included: `stem`,
+    `stage1`.., `backbone` (all but the head), or `stem..stage2` for all from the one to the
+    other."""
+    unfreeze_at: Annotated[int, Field(ge=2)] | None = None
+    """The epoch (from 1) in which the frozen parts begin to learn; never unless given."""
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Share of an exponential moving average of the weights kept at each step; the average is what
     is evaluated and saved. None: no average."""
@@ -202,10 +211,16 @@ def _with_less_dropout(architecture: Architecture, factor: float) -> Architectur
     return architecture.model_copy(update={**parts, "stages": stages})
 
 
-def default_recipe_name(side: int) -> str:
-    """The recipe for people in a hurry, by the side of the training images in pixels."""
+def default_recipe_name(side: int, *, fine_tuning: bool = False) -> str:
+    """The recipe for people in a hurry, by the side of the training images in pixels.
+
+    Args:
+      side: pixels.
+      fine_tuning: whether the weights are trained already and want lower rates.
+    """
+    kind = "finetune" if fine_tuning else "short"
     if side <= 16:
-        return "short8"
+        return f"{kind}8"
     if side <= 28:
-        return "short28"
-    return "short32" if side <= 64 else "short_photo"
+        return f"{kind}28"
+    return f"{kind}32" if side <= 64 else f"{kind}_photo"

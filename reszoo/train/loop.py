@@ -15,6 +15,10 @@ import tensorflow as tf
 
 from reszoo.spec.recipe import Optimizer
 from reszoo.train.optimizer import build_optimizer, final_gradients
+from reszoo.train.pace import Pace
+
+_GRAPH = {"jit_compile": False, "reduce_retracing": True}
+"""XLA is off: on a CPU it makes the whole step slower (0.6x on ResNet-20)."""
 
 
 class Loop:
@@ -29,6 +33,8 @@ class Loop:
       label_smoothing: of the training loss; evaluation never smooths.
       class_weights: factor of each class in the training loss, or None.
       judge: what is evaluated, where it is not `model` itself.
+      learning: the variables that learn at some time, where that is not all the time, or not all.
+      paces: how each of them learns, where they differ; the optimizer is a paced one then.
     """
 
     def __init__(
@@ -42,6 +48,8 @@ class Loop:
         label_smoothing: float = 0.0,
         class_weights: Sequence[float] | None = None,
         judge: keras.Model | None = None,
+        learning: Sequence[Any] | None = None,
+        paces: Sequence[Pace] | None = None,
     ) -> None:
         self.model = model
         self.judge = judge or model
@@ -52,8 +60,9 @@ class Loop:
         self.class_weights = (
             None if class_weights is None else np.asarray(class_weights, np.float32)
         )
+        self.learning = list(model.trainable_variables if learning is None else learning)
         with self.strategy.scope():
-            build_optimizer(optimizer, options, model.trainable_variables)
+            build_optimizer(optimizer, options, self.learning, paces)
             self.training_loss = keras.metrics.Mean(name="loss")
             self.training_accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
             self.validation_loss = keras.metrics.Mean(name="val_loss")
@@ -63,11 +72,8 @@ class Loop:
         # Host counters: outside the scope, where a variable is one number and not one per replica.
         self._steps = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._bad_step = tf.Variable(-1, dtype=tf.int64, trainable=False)
-        # XLA is off: on a CPU it makes the whole step slower (0.6x on ResNet-20).
-        graph = {"jit_compile": False, "reduce_retracing": True}
-        self._train = tf.function(self._step, **graph)
-        self._evaluate = tf.function(self._measure, **graph)
-        self._average = tf.function(self._share_statistics, **graph)
+        self._evaluate = tf.function(self._measure, **_GRAPH)
+        self.trace_again()
 
     @property
     def training_metrics(self) -> list[keras.metrics.Metric]:
@@ -89,6 +95,11 @@ class Loop:
         """Says how many steps were done, when a state is restored."""
         self._steps.assign(steps)
         self._bad_step.assign(-1)
+
+    def trace_again(self) -> None:
+        """Makes the next step look at which layers learn: a traced one no longer does."""
+        self._train = tf.function(self._step, **_GRAPH)
+        self._average = tf.function(self._share_statistics, **_GRAPH)
 
     def train(self, images: Any, labels: Any) -> None:
         """One step on one batch; under several replicas, on one distributed batch."""
@@ -154,7 +165,8 @@ class Loop:
 
     def _replica_average(self) -> None:
         context = tf.distribute.get_replica_context()
-        for variable in self.model.non_trainable_variables:
+        moving = (layer for layer in self.model.layers if layer.trainable)
+        for variable in (one for layer in moving for one in layer.non_trainable_variables):
             if variable.dtype.startswith("float"):
                 # The identity matters: a mirrored variable itself cannot be reduced.
                 value = tf.identity(variable.value)

@@ -14,25 +14,35 @@ import keras
 import tensorflow as tf
 
 from reszoo.spec.recipe import Optimizer
+from reszoo.train.pace import Pace, PacedAdam, PacedSGD
 from reszoo.train.schedule import TabledRate
 
 
 def make_optimizer(
-    options: Optimizer, rate: TabledRate | float, *, ema: float | None = None
+    options: Optimizer, rate: TabledRate | float, *, ema: float | None = None, paced: bool = False
 ) -> keras.optimizers.Optimizer:
-    """The Keras optimizer of a recipe; decoupled decay still has to learn its variables."""
+    """The Keras optimizer of a recipe; decoupled decay still has to learn its variables.
+
+    Args:
+      options: the recipe's.
+      rate: the learning rate.
+      ema: share of a moving average of the weights kept at each step, or None.
+      paced: whether `build_optimizer` will give variables rates of their own.
+    """
     # A name of its own, as Keras numbers the others: the names of a saved state must come again.
     shared: dict[str, Any] = {"learning_rate": rate, "name": "optimizer"}
-    if options.decoupled and options.weight_decay:
+    if options.decoupled and options.weight_decay and not paced:
         shared["weight_decay"] = options.weight_decay
     if ema is not None:
         shared |= {"use_ema": True, "ema_momentum": ema}
     if options.kind == "sgd":
         nesterov = options.nesterov and options.momentum > 0
-        return keras.optimizers.SGD(momentum=options.momentum, nesterov=nesterov, **shared)
+        sgd = PacedSGD if paced else keras.optimizers.SGD
+        return sgd(momentum=options.momentum, nesterov=nesterov, **shared)
     first, second = options.betas
     # Keras's Adam decays decoupled when it decays at all, which makes it AdamW.
-    return keras.optimizers.Adam(beta_1=first, beta_2=second, epsilon=options.epsilon, **shared)
+    adam = PacedAdam if paced else keras.optimizers.Adam
+    return adam(beta_1=first, beta_2=second, epsilon=options.epsilon, **shared)
 
 
 def decays(variable: Any, options: Optimizer) -> bool:
@@ -41,13 +51,33 @@ def decays(variable: Any, options: Optimizer) -> bool:
 
 
 def build_optimizer(
-    optimizer: keras.optimizers.Optimizer, options: Optimizer, variables: Sequence[Any]
+    optimizer: keras.optimizers.Optimizer,
+    options: Optimizer,
+    variables: Sequence[Any],
+    paces: Sequence[Pace] | None = None,
 ) -> None:
-    """Makes the optimizer's variables and tells it which of the model's do not decay."""
+    """Makes the optimizer's variables and tells it which of the model's do not decay.
+
+    Args:
+      optimizer: from `make_optimizer`, `paced` where there are paces.
+      options: the recipe's.
+      variables: all that learn at some time of the training.
+      paces: how each of them learns.
+    """
+    if paces is not None:
+        optimizer.set_paces(_with_decay(paces, options, variables))
     if optimizer.weight_decay:
         kept = [variable for variable in variables if not decays(variable, options)]
         optimizer.exclude_from_weight_decay(var_list=kept)
     optimizer.build(variables)
+
+
+def _with_decay(paces: Sequence[Pace], options: Optimizer, variables: Sequence[Any]) -> list[Pace]:
+    decay = options.weight_decay if options.decoupled else 0.0
+    return [
+        pace._replace(decay=decay) if decays(variable, options) else pace
+        for pace, variable in zip(paces, variables, strict=True)
+    ]
 
 
 def final_gradients(

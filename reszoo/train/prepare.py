@@ -15,8 +15,10 @@ import numpy as np
 from reszoo import spec as specs
 from reszoo.data import ImageData, stratified_holdout, training_geometry
 from reszoo.errors import UserError
+from reszoo.plan import factors, plan
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import Recipe, Validation, default_recipe_name, regularize
+from reszoo.train.freezing import freezing
 
 ClassWeights = Literal["balanced"] | Mapping[str, float] | None
 
@@ -51,18 +53,30 @@ def chosen_recipe(
     *,
     epochs: int | None = None,
     overrides: Sequence[str] = (),
+    fine_tuning: bool = False,
 ) -> Recipe:
-    """The recipe as given, or the short one for the network's image size."""
+    """The recipe as given, or the short one (the gentle one for trained weights) for the network's
+    image size.
+    """
     if isinstance(recipe, Recipe):
         recipe = specs.override(recipe, overrides)
     else:
-        name = recipe or default_recipe_name(max(architecture.input.shape[:2]))
+        side = max(architecture.input.shape[:2])
+        name = recipe or default_recipe_name(side, fine_tuning=fine_tuning)
         recipe = specs.load_recipe(name, overrides)
     if epochs is None:
         return recipe
     if epochs < 1:
         raise UserError("a training needs epochs", expected="1 or more", found=str(epochs))
     return recipe.model_copy(update={"epochs": epochs})
+
+
+def freezing_recipe(recipe: Recipe, freeze: Sequence[str], unfreeze_at: int | None) -> Recipe:
+    """The recipe with the parts and the epoch of the command line, where given."""
+    changes: dict[str, Any] = {"freeze": tuple(freeze)} if freeze else {}
+    if unfreeze_at is not None:
+        changes["unfreeze_at"] = unfreeze_at
+    return recipe.model_copy(update=changes) if changes else recipe
 
 
 def prepare(
@@ -74,8 +88,19 @@ def prepare(
     classes: int | None = None,
     class_weights: ClassWeights = None,
     enlarge_small_images: bool = False,
+    new_layers: Sequence[str] | None = None,
 ) -> Job:
     """Fits the network to the data, regularises it, and divides the training images.
+
+    Args:
+      architecture: the network.
+      recipe: how it is trained.
+      data: what it is trained on.
+      seed: of the division.
+      classes: must be the data's number of classes, when given.
+      class_weights: for the loss; see `weights_of`.
+      enlarge_small_images: whether images smaller than the network's input are taken.
+      new_layers: the layers whose weights are not trained yet; all of them unless given.
 
     Raises:
       UserError: they do not fit; the message says what to do.
@@ -84,16 +109,34 @@ def prepare(
     require_channels(architecture, data)
     if not enlarge_small_images:
         require_size(architecture, data)
+    architecture = regularize(architecture, recipe.regularization)
+    _require_parts(architecture, recipe, new_layers)
     train = data.split(data.only_split or "train")
     kept, held_out = _divide(train, recipe.validation, seed)
     return Job(
-        architecture=regularize(architecture, recipe.regularization),
+        architecture=architecture,
         recipe=recipe,
         data=data,
         kept=kept,
         held_out=held_out,
         class_weights=weights_of(class_weights, np.asarray(kept.labels), data.classes),
     )
+
+
+def _require_parts(
+    architecture: Architecture, recipe: Recipe, new_layers: Sequence[str] | None
+) -> None:
+    """Refuses a recipe that treats parts in a way that the network does not allow."""
+    rows = plan(architecture)
+    factors(rows, recipe.rate_factors, where=recipe.where("rate_factors"))
+    if recipe.freeze and new_layers is None:
+        raise UserError(
+            "there are no trained weights to freeze: what is frozen would stay random",
+            where=recipe.where("freeze"),
+            expected="weights to start from, with --weights or --from",
+            found=f"freeze {', '.join(recipe.freeze)}, and fresh weights",
+        )
+    freezing(rows, recipe, new_layers=new_layers or ())
 
 
 def with_data_classes(

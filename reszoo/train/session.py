@@ -14,6 +14,7 @@ import keras
 from reszoo import model as models
 from reszoo.data import Geometry, batches, evaluation_geometry, training_geometry
 from reszoo.errors import GateError
+from reszoo.plan import plan
 from reszoo.runs import Run
 from reszoo.spec.architecture import Architecture
 from reszoo.train.board import Board
@@ -24,6 +25,7 @@ from reszoo.train.checkpoint import (
     write_variables,
 )
 from reszoo.train.evaluate import batch_size_for
+from reszoo.train.freezing import freezing, paces
 from reszoo.train.loading import at_size
 from reszoo.train.loop import Loop
 from reszoo.train.optimizer import make_optimizer
@@ -31,6 +33,7 @@ from reszoo.train.prepare import Job
 from reszoo.train.progress import Progress
 from reszoo.train.schedule import keras_rate, rates
 from reszoo.train.signals import StopRequest, TrainingStopped
+from reszoo.train.start import Start, require_fresh
 from reszoo.train.strategy import Placement
 
 CHECKPOINT_SECONDS = 300.0
@@ -45,11 +48,18 @@ class Session:
     """
 
     def __init__(
-        self, job: Job, placement: Placement, *, seed: int, callbacks: Sequence[Any] = ()
+        self,
+        job: Job,
+        placement: Placement,
+        *,
+        seed: int,
+        callbacks: Sequence[Any] = (),
+        start: Start | None = None,
     ) -> None:
         self.job = job
         self.placement = placement
         self.seed = seed
+        self.started = start is not None
         recipe = job.recipe
         self.training_geometry = training_geometry(job.architecture.input)
         self.geometry = evaluation_geometry(job.architecture.input)
@@ -58,8 +68,14 @@ class Session:
             # A second, larger or smaller network where a spec trains and evaluates at two sizes.
             same = self.geometry.shape == self.training_geometry.shape
             self.judge = self.model if same else self._build(self.geometry)
+            if start is not None:
+                start.give(self.model, start.new_layers(job.data))
+            self.freezing = freezing(plan(job.architecture), recipe)
+            learning, pace = paces(self.model, self.freezing, recipe, job.steps)
             rate = keras_rate(recipe.schedule, job.steps * recipe.epochs)
-            optimizer = make_optimizer(recipe.optimizer, rate, ema=recipe.ema)
+            optimizer = make_optimizer(
+                recipe.optimizer, rate, ema=recipe.ema, paced=pace is not None
+            )
             # Only for callbacks, which look for `model.optimizer`; nothing is traced here.
             self.model.compile(optimizer=optimizer, jit_compile=False)
         self.loop = Loop(
@@ -71,6 +87,8 @@ class Session:
             label_smoothing=recipe.label_smoothing,
             class_weights=job.class_weights,
             judge=self.judge,
+            learning=learning,
+            paces=pace,
         )
         self.rates = rates(recipe.schedule, job.steps * recipe.epochs)
         self.callbacks = keras.callbacks.CallbackList(list(callbacks), model=self.model)
@@ -86,10 +104,15 @@ class Session:
         self.board = Board(run.path)
         if state := self.checkpoints.last():
             self._restore(state)
+        elif not self.started:
+            require_fresh(run)
+        self.freezing.apply(self.model, self.epoch)
         run.keep_metrics(state.facts["metrics_lines"] if state else 0)
         self.progress = Progress(
             until, self.job.steps, self.job.batch, done=self.loop.steps, quiet=quiet
         )
+        if self.started:
+            self._save_state()  # The weights it began with, which only its source knew.
         return state
 
     def train(self) -> None:
@@ -117,8 +140,16 @@ class Session:
             device=self.placement.device_kind,
         )
 
+    def _open_when_due(self) -> None:
+        """Lets what was frozen learn from this epoch on, where the recipe says so."""
+        if self.freezing.at(self.epoch) != self.freezing.at(self.epoch - 1):
+            self.freezing.apply(self.model, self.epoch)
+            self.loop.trace_again()
+            self.progress.say(f"epoch {self.epoch + 1}: the frozen parts begin to learn")
+
     def _train_epoch(self, request: StopRequest) -> None:
         begun = saved = time.monotonic()
+        self._open_when_due()
         self.callbacks.on_epoch_begin(self.epoch)
         source = batches(
             self.job.kept,
@@ -193,7 +224,11 @@ class Session:
             yield
             return
         raw = read_variables(model=self.model)
-        self.loop.optimizer.finalize_variable_values(self.model.trainable_variables)
+        frozen = [layer for layer in self.model.layers if not layer.trainable]
+        kept = [layer.get_weights() for layer in frozen]
+        self.loop.optimizer.finalize_variable_values(self.loop.learning)
+        for layer, values in zip(frozen, kept, strict=True):
+            layer.set_weights(values)  # An average of equal numbers is not always that number.
         try:
             yield
         finally:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from reszoo import spec as specs
 from reszoo.data import ImageData, open_data
@@ -18,20 +15,30 @@ from reszoo.runs import Run
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import Recipe
 from reszoo.train.evaluate import evaluate, reopen
-from reszoo.train.prepare import ClassWeights, Job, chosen_recipe, prepare
+from reszoo.train.facts import (
+    announce,
+    circumstances,
+    data_facts,
+    labels_digest,
+    results,
+    short_name,
+)
+from reszoo.train.loading import Target
+from reszoo.train.prepare import ClassWeights, Job, chosen_recipe, freezing_recipe, prepare
 from reszoo.train.scores import Evaluation
 from reszoo.train.session import Session
+from reszoo.train.start import Start, start_from
 from reszoo.train.strategy import place
-
-IN_MEMORY = "arrays"
-"""What `ImageData.name` says where no word opens the data again."""
 
 
 def train(
-    spec: Architecture | str | Path,
+    spec: Architecture | str | Path | None = None,
     data: Any = "digits",
     recipe: Recipe | str | Path | None = None,
     *,
+    start: Target | None = None,
+    freeze: Sequence[str] = (),
+    unfreeze_at: int | None = None,
     epochs: int | None = None,
     stop_after: int | None = None,
     seed: int = 0,
@@ -56,9 +63,15 @@ def train(
         1
 
     Args:
-      spec: an architecture, its name in the zoo or a file.
+      spec: an architecture, its name in the zoo or a file; left out where `start` brings one.
       data: `digits`, `folder:PATH`, `tfds:NAME`, arrays `(images, labels)`, a `tf.data.Dataset`.
-      recipe: a recipe, its name or a file; the short one for the image size unless given.
+      recipe: a recipe, its name or a file; the short one for the image size unless given, or the
+        gentle one where the weights are trained.
+      start: a trained network to go on from, architecture included: a run, a `.keras` file. Its
+        last layer is learned anew where the classes are others.
+      freeze: parts that keep their weights and statistics: `stem`, `stage1`.., `backbone` (all but
+        the head), or `stem..stage2` for all from the one to the other.
+      unfreeze_at: the epoch (from 1) in which they begin to learn.
       epochs: epochs of the whole schedule; the recipe's unless given.
       stop_after: end after this many epochs of the schedule; `resume` can go on.
       seed: of weights, data order, augmentation and held out images. Equal seeds give equal runs
@@ -81,12 +94,21 @@ def train(
       TrainingStopped: Ctrl-C or SIGTERM; the run is saved and `resume` goes on.
       GateError: the loss is no longer a number.
     """
-    architecture = _architecture(spec, overrides)
-    chosen = chosen_recipe(recipe, architecture, epochs=epochs, overrides=recipe_overrides)
+    begin = _start(spec, start, overrides)
+    architecture = begin.spec if begin else _architecture(spec, overrides)
+    chosen = chosen_recipe(
+        recipe,
+        architecture,
+        epochs=epochs,
+        overrides=recipe_overrides,
+        fine_tuning=begin is not None,
+    )
+    chosen = freezing_recipe(chosen, freeze, unfreeze_at)
     until = _until(stop_after, chosen)
     opened = open_data(data, skip_bad_images=skip_bad_images, data_dir=data_dir)
     placement = place(chosen.precision)
     chosen = chosen.model_copy(update={"precision": placement.precision})
+    new_layers = begin.new_layers(opened) if begin else None
     job = prepare(
         architecture,
         chosen,
@@ -95,16 +117,18 @@ def train(
         classes=classes,
         class_weights=class_weights,
         enlarge_small_images=enlarge_small_images,
+        new_layers=new_layers,
     )
-    session = Session(job, placement, seed=seed, callbacks=callbacks)
+    session = Session(job, placement, seed=seed, callbacks=callbacks, start=begin)
     run = Run.create(
         None if out is None else Path(out),
         architecture=job.architecture,
         recipe=job.recipe,
-        data=_facts(job, seed, skip_bad_images, data_dir) | {"test": test},
+        data=data_facts(job, seed, skip_bad_images, data_dir) | {"test": test},
         command=list(sys.orig_argv if command is None else command),
         seed=seed,
-        default_name=f"{architecture.name}-{_word(opened.name)}",
+        default_name=f"{architecture.name}-{short_name(opened.name)}",
+        start=begin.facts(new_layers or ()) if begin else None,
     )
     with run.lock():
         _conduct(session, run, until=until, test=test, quiet=quiet)
@@ -155,11 +179,11 @@ def _conduct(session: Session, run: Run, *, until: int, test: bool, quiet: bool)
     """Trains in the run, whatever happens says in run.json how it ended, and tests at the end."""
     try:
         state = session.attach(run, until=until, quiet=quiet)
-        _announce(session, state)
-        run.set_state("running", **_circumstances(session))
+        announce(session, state, run.info.get("start"))
+        run.set_state("running", **circumstances(session))
         session.train()
         evaluation = _test(session, run) if test else None
-        run.set_state("finished", epochs=session.epoch, **_results(session, evaluation))
+        run.set_state("finished", epochs=session.epoch, **results(session, evaluation))
     except BaseException as error:
         _record_end(run, error, session.epoch)
         raise
@@ -197,72 +221,17 @@ def _test(session: Session, run: Run) -> Evaluation | None:
     return evaluation
 
 
-def _announce(session: Session, state: Any) -> None:
-    job = session.job
-    held = f", {len(job.held_out):,} held out" if job.held_out is not None else ""
-    session.progress.say(
-        f"{job.architecture.name} on {job.data.name}: {len(job.kept):,} images{held}, "
-        f"{job.steps} steps of {job.batch} in each of {job.recipe.epochs} epochs, "
-        f"{session.placement.precision}, {session.placement.strategy_name}"
-    )
-    if job.data.skipped:
-        session.progress.say(f"{len(job.data.skipped)} broken images are left out")
-    if state is not None:
-        for name in state.facts.get("damaged", ()):
-            session.progress.say(f"a damaged state was passed over: {name}")
-        where = f"epoch {session.epoch + 1}, step {session.step}"
-        session.progress.say(f"going on from {where}")
-
-
-def _circumstances(session: Session) -> dict[str, Any]:
-    placement = session.placement
-    return {
-        "strategy": placement.strategy_name,
-        "devices": list(placement.devices),
-        "precision": placement.precision,
-        "reason": None,
-    }
-
-
-def _results(session: Session, evaluation: Evaluation | None) -> dict[str, Any]:
-    keep = session.job.recipe.validation.keep
-    results: dict[str, Any] = {"kept": keep, "best": session.best}
-    if evaluation is not None:
-        results |= {
-            "test_split": evaluation.split,
-            "test_accuracy": evaluation.accuracy,
-            "test_interval95": list(evaluation.interval),
-        }
-    return results
-
-
-def _facts(
-    job: Job, seed: int, skip_bad_images: bool, data_dir: Path | str | None
-) -> dict[str, Any]:
-    """What data.json says: enough to open the data again and to know that it is the same."""
-    validation = job.recipe.validation
-    return {
-        "name": job.data.name,
-        "reopens": job.data.name != IN_MEMORY,
-        "classes": list(job.data.classes),
-        "splits": dict(job.data.splits),
-        "training_labels_sha256": _labels_digest(job),
-        "skip_bad_images": skip_bad_images,
-        "skipped": [str(one) for one in job.data.skipped],
-        "data_dir": None if data_dir is None else str(data_dir),
-        "class_weights": job.class_weights,
-        "validation": {
-            "fraction": validation.fraction,
-            "seed": seed,
-            "images": 0 if job.held_out is None else len(job.held_out),
-        },
-    }
-
-
 def _job_again(run: Run, recipe: Recipe, data: ImageData, facts: dict[str, Any]) -> Job:
     """The job of a run as it was, without regularising its architecture a second time."""
-    job = prepare(run.architecture(), recipe, data, seed=run.seed, enlarge_small_images=True)
-    if _labels_digest(job) != facts["training_labels_sha256"]:
+    job = prepare(
+        run.architecture(),
+        recipe,
+        data,
+        seed=run.seed,
+        enlarge_small_images=True,
+        new_layers=() if "start" in run.info else None,
+    )
+    if labels_digest(job) != facts["training_labels_sha256"]:
         raise UserError(
             f"the training images of {data.name} are not what they were when the run began",
             expected=f"the same {len(job.kept):,} labels in the same order",
@@ -276,9 +245,26 @@ def _job_again(run: Run, recipe: Recipe, data: ImageData, facts: dict[str, Any])
     )
 
 
-def _labels_digest(job: Job) -> str:
-    labels = np.ascontiguousarray(job.kept.labels, dtype=np.int32)
-    return hashlib.sha256(labels.tobytes()).hexdigest()
+def _start(
+    spec: Architecture | str | Path | None, start: Target | None, overrides: Sequence[str]
+) -> Start | None:
+    """The trained network to begin with, if there is one."""
+    if start is None:
+        if spec is None:
+            raise UserError(
+                "there is no network to train",
+                expected="a name such as resnet20, a YAML file, or --from a trained network",
+                hint="`reszoo list` shows the names",
+            )
+        return None
+    if spec is not None:
+        raise UserError(
+            "a trained network brings its own architecture",
+            expected="either a network's name or --from",
+            found="both",
+            hint="leave the name out; --set changes what leaves the weights fitting",
+        )
+    return start_from(start, overrides)
 
 
 def _architecture(spec: Architecture | str | Path, overrides: Sequence[str]) -> Architecture:
@@ -297,10 +283,3 @@ def _until(epochs: int | None, recipe: Recipe) -> int:
             found=str(epochs),
         )
     return epochs
-
-
-def _word(name: str) -> str:
-    """The data's name as part of a folder's: `folder:photos/cats` is `cats`."""
-    last = name.rstrip("/").rpartition("/")[2].rpartition(":")[2]
-    kept = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in last)
-    return kept.strip("-.") or "data"

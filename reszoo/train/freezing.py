@@ -1,0 +1,139 @@
+"""Which layers learn in an epoch, and how fast? Found by the plan's tags.
+
+What is frozen runs as in inference: its weights do not move, nor do its statistics, its
+normalisation uses those, and its dropout and stochastic depth rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from reszoo.errors import UserError
+from reszoo.plan import Plan, factors, named_parts, part_names, part_of, rows_in
+from reszoo.spec.recipe import Recipe
+from reszoo.train.pace import Pace
+
+
+@dataclass(frozen=True, slots=True)
+class Freezing:
+    """Which rows of a plan are frozen, and until when."""
+
+    plan: Plan
+    rows: frozenset[str]
+    """Names of the rows that are frozen at first; none where nothing is."""
+    until: int | None
+    """The epoch (from 0) in which they begin to learn; None: never."""
+
+    def at(self, epoch: int) -> frozenset[str]:
+        """The rows that are frozen in an epoch (from 0)."""
+        opened = self.until is not None and epoch >= self.until
+        return frozenset() if opened else self.rows
+
+    def apply(self, model: keras.Model, epoch: int) -> None:
+        """Makes the layers of a model what they are in an epoch (from 0)."""
+        frozen = self.at(epoch)
+        layers = {layer.name: layer for layer in model.layers}
+        for row in self.plan.rows:
+            layer = layers[row.name]
+            layer.trainable = row.name not in frozen
+            if row.op == "dropout":
+                # Keras's `trainable` leaves dropout as it is. The saved network keeps its rate: it
+                # is built again from the spec.
+                layer.rate = row.attributes["rate"] if layer.trainable else 0.0
+
+
+def freezing(plan: Plan, recipe: Recipe, *, new_layers: Sequence[str] = ()) -> Freezing:
+    """What a recipe freezes in a network.
+
+    Args:
+      plan: the network.
+      recipe: says the parts.
+      new_layers: rows whose weights are not trained yet.
+
+    Raises:
+      UserError: it names no part of the network, freezes what is new or everything, or says when
+        to open what is not frozen or when the training is over.
+    """
+    where = recipe.where("freeze")
+    rows = rows_in(plan, named_parts(plan, recipe.freeze, where=where))
+    if new := [name for name in new_layers if name in rows]:
+        raise UserError(
+            "the head is new and cannot be frozen: it knows nothing yet",
+            where=where,
+            expected="the backbone, or parts of it",
+            found=f"freeze {', '.join(recipe.freeze)}, with new weights in {', '.join(new)}",
+            hint="--freeze backbone",
+        )
+    if rows and not any(row.parameters for row in plan.rows if row.name not in rows):
+        raise UserError(
+            "everything is frozen: nothing is left to learn",
+            where=where,
+            expected="one part or more that is not frozen",
+            found=", ".join(recipe.freeze),
+        )
+    _require_an_opening(recipe)
+    return Freezing(plan, rows, None if recipe.unfreeze_at is None else recipe.unfreeze_at - 1)
+
+
+def _require_an_opening(recipe: Recipe) -> None:
+    if (epoch := recipe.unfreeze_at) is None:
+        return
+    where = recipe.where("unfreeze_at")
+    if not recipe.freeze:
+        raise UserError(
+            "nothing is frozen that could be opened",
+            where=where,
+            expected="frozen parts beside the epoch that opens them",
+            found=f"epoch {epoch} and no parts",
+            hint="say which with --freeze, or freeze: in the recipe",
+        )
+    if not 2 <= epoch <= recipe.epochs:
+        raise UserError(
+            "the frozen parts would not be opened within the training, or never be frozen",
+            where=where,
+            expected=f"an epoch from 2 to {recipe.epochs}",
+            found=str(epoch),
+            hint="leave --unfreeze-at out to keep them frozen to the end",
+        )
+
+
+def learns_before(plan: Plan, frozen: frozenset[str]) -> tuple[str, ...]:
+    """Parts that learn though a frozen one comes after them: seldom what was meant."""
+    held = {part_of(row, plan) for row in plan.rows if row.name in frozen}
+    weighted = {part_of(row, plan) for row in plan.rows if row.parameters}
+    parts = part_names(plan)
+    last = max((parts.index(part) for part in held), default=0)
+    return tuple(part for part in parts[:last] if part in weighted - held)
+
+
+def paces(
+    model: keras.Model, found: Freezing, recipe: Recipe, steps: int
+) -> tuple[list[Any], list[Pace] | None]:
+    """The variables that learn at some time, and how; no paces where all learn alike.
+
+    Args:
+      model: of the plan, before anything is frozen in it.
+      found: what is frozen.
+      recipe: says the factors.
+      steps: of an epoch.
+
+    Raises:
+      UserError: a factor is given for no part of the network.
+    """
+    by_part = factors(found.plan, recipe.rate_factors, where=recipe.where("rate_factors"))
+    late = {} if found.until is None else dict.fromkeys(found.rows, found.until * steps)
+    rows = {row.name: row for row in found.plan.rows}
+    learning = []
+    for layer in model.layers:  # In Keras's order, by which a saved state finds its variables.
+        if layer.name in found.rows and found.until is None:
+            continue
+        part = part_of(rows[layer.name], found.plan)
+        pace = Pace(by_part[part], late.get(layer.name, 0))
+        learning += [(variable, pace) for variable in layer.trainable_variables]
+    different = any(pace != Pace() for _, pace in learning)
+    variables = [variable for variable, _ in learning]
+    return variables, [pace for _, pace in learning] if different else None

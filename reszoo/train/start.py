@@ -1,0 +1,100 @@
+"""With which weights does a training begin, when not with fresh ones?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from reszoo import model as models
+from reszoo import spec as specs
+from reszoo.data import ImageData
+from reszoo.errors import UserError
+from reszoo.plan import plan
+from reszoo.runs import Run
+from reszoo.spec.architecture import Architecture
+from reszoo.train.loading import Target, Trained, load_trained
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A network whose weights a training begins with."""
+
+    model: keras.Model
+    spec: Architecture
+    """As trained from here on: with what was overridden."""
+    classes: tuple[str, ...] | None
+    """Class names in the order of the logits, where they are known."""
+    source: str
+    """Where the weights come from, for run.json."""
+
+    def new_layers(self, data: ImageData) -> tuple[str, ...]:
+        """The layers that must be learned anew: the last one, where the classes are others.
+
+        Numbers for names agree with any names, as they do in evaluation.
+        """
+        count = len(data.classes)
+        numbered = data.classes == tuple(str(number) for number in range(count))
+        same_names = numbered or self.classes in (None, tuple(data.classes))
+        if count == self.model.output_shape[-1] and same_names:
+            return ()
+        return (last_layer(self.spec),)
+
+    def give(self, model: keras.Model, new_layers: Sequence[str]) -> None:
+        """Gives `model` these weights, but for its new layers.
+
+        Raises:
+          UserError: the model is another network's.
+        """
+        models.copy_weights(self.model, model, skip=new_layers)
+
+    def facts(self, new_layers: Sequence[str]) -> dict[str, Any]:
+        """What run.json says about it."""
+        return {"source": self.source, "new_layers": list(new_layers)}
+
+
+def require_fresh(run: Run) -> None:
+    """Refuses to go on from nothing, where a run began with weights of another network."""
+    if start := run.info.get("start"):
+        raise UserError(
+            f"{run.path} was stopped before the weights it starts from were saved",
+            expected=f"a state with the weights of {start['source']}",
+            found="no state",
+            hint="train again with the command in run.json",
+        )
+
+
+def last_layer(spec: Architecture) -> str:
+    """The layer with one output for each class."""
+    return next(row.name for row in plan(spec).rows if row.tags[:2] == ("head", "logits"))
+
+
+def start_from(target: Target, overrides: Sequence[str] = ()) -> Start:
+    """The start from a saved network, its architecture included.
+
+    Args:
+      target: a run, a `.keras` file that reszoo wrote, or a `Trained`.
+      overrides: changed fields of its spec that leave its weights fitting, such as `head.dropout`.
+
+    Raises:
+      UserError: there is no such network, it is damaged, or it does not say its architecture.
+    """
+    trained = load_trained(target)
+    if trained.spec is None:
+        raise UserError(
+            f"{_source(target)} does not say its architecture, and cannot be trained on",
+            expected="a run, or a .keras file that `reszoo train`, `build` or `deepen` wrote",
+            found="a Keras model alone",
+        )
+    spec = specs.override(trained.spec, overrides) if overrides else trained.spec
+    return Start(trained.model, spec, trained.classes, _source(target))
+
+
+def _source(target: Any) -> str:
+    if isinstance(target, (str, Path)):
+        return str(target)
+    run = target.run if isinstance(target, Trained) else target
+    return str(getattr(run, "path", "a network in memory"))
