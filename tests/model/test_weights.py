@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -45,7 +46,7 @@ def test_features_are_the_stages_maps(tmp_path: Path) -> None:
     model = build(small(), seed=0)
     save(model, tmp_path / "net.keras", spec=small())
     opened = load(tmp_path / "net.keras").model
-    maps = features(opened, ["stem", "stage1", "stage2"], spec=small())(X)
+    maps = features(opened, ["stem", "stage1", "stage2"])(X)
     assert {name: tuple(value.shape) for name, value in maps.items()} == {
         "stem": (2, 8, 8, 4),
         "stage1": (2, 8, 8, 4),
@@ -58,13 +59,21 @@ def test_features_are_the_stages_maps(tmp_path: Path) -> None:
 
 def test_backbone_hands_out_its_own_last_map() -> None:
     backbone = build(small(), seed=0, head=False, device="cpu")
-    maps = features(backbone, ["stage2"], spec=small())(X)
+    maps = features(backbone, ["stage2"])(X)
     np.testing.assert_array_equal(maps["stage2"], backbone(X))
 
 
 def test_unknown_stage_names_the_known_ones() -> None:
     with pytest.raises(UserError, match="stem, stage1, stage2"):
-        features(build(small()), ["stage3"], spec=small())
+        features(build(small()), ["stage3"])
+
+
+def test_a_model_that_stock_keras_loaded_needs_its_spec(tmp_path: Path) -> None:
+    save(build(small(), seed=0), tmp_path / "net.keras", spec=small())
+    opened = keras.models.load_model(tmp_path / "net.keras")
+    with pytest.raises(UserError, match="pass its architecture"):
+        features(opened, ["stage1"])
+    assert features(opened, ["stage1"], spec=small())(X)["stage1"].shape == (2, 8, 8, 4)
 
 
 def test_model_of_another_spec_is_refused() -> None:
