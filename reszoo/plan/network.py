@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from reszoo.errors import UserError
 from reszoo.plan.attention import attention
 from reszoo.plan.block import BlockPlan
 from reszoo.plan.connections import connect
 from reszoo.plan.draft import Draft, Scope
-from reszoo.plan.rows import Plan, Ref, Tags
+from reszoo.plan.head import write_head
+from reszoo.plan.pools import NONNEGATIVE, write_pool
+from reszoo.plan.rows import Plan, Ref
 from reszoo.plan.shortcuts import shortcut
+from reszoo.plan.stem import stem_activation, write_input, write_stem
 from reszoo.plan.transforms import transform
-from reszoo.spec.architecture import Architecture, Block, Pool, Stem
-
-_NONNEGATIVE = ("relu", "relu6")
+from reszoo.spec.architecture import Architecture, Block
 
 
 def plan(spec: Architecture, *, head: bool = True) -> Plan:
@@ -28,8 +28,8 @@ def plan(spec: Architecture, *, head: bool = True) -> Plan:
     """
     draft = Draft(spec)
     stages: dict[str, Ref] = {}
-    x = _input(draft)
-    x = stages["stem"] = _stem(Scope(draft, ("stem",)), x)
+    x = write_input(draft)
+    x = stages["stem"] = write_stem(Scope(draft, ("stem",)), x)
     blocks = _Blocks(spec)
     for index in range(len(spec.stages)):
         x = _stage(draft, index, x, blocks)
@@ -38,7 +38,7 @@ def plan(spec: Architecture, *, head: bool = True) -> Plan:
         stages[f"stage{index + 1}"] = x
         x = _after_stage(draft, index, x)
     if head:
-        x = _head(Scope(draft, ("head",)), x)
+        x = write_head(Scope(draft, ("head",)), x)
     return Plan(spec.name, tuple(draft.rows), (x,), stages)
 
 
@@ -60,129 +60,6 @@ def guideline_bias(layers: int) -> float:
     in the deepest nets (Srivastava 2015, sections 3 and 4).
     """
     return -float(min(max(round(layers / 10), 1), 4))
-
-
-def _input(draft: Draft) -> Ref:
-    field = draft.spec.input
-    channels = field.shape[2]
-    x = draft.add("image", "input", (), Tags("stem", "image"), {"shape": field.shape})
-    mean, std = (_per_channel(draft.spec, name, channels) for name in ("mean", "std"))
-    if any(mean) or any(value != 1.0 for value in std):
-        tags, normalization = Tags("stem", "normalize"), {"mean": mean, "std": std}
-        x = draft.add("normalize", "normalize", (x,), tags, normalization, "float32")
-    if field.dropout:
-        tags, dropout = Tags("stem", "dropout"), {"rate": field.dropout, "whole": False}
-        x = draft.add("input_dropout", "dropout", (x,), tags, dropout)
-    return x
-
-
-def _per_channel(spec: Architecture, name: str, channels: int) -> tuple[float, ...]:
-    value = getattr(spec.input, name)
-    values = value if isinstance(value, tuple) else (value,) * channels
-    if len(values) != channels:
-        raise UserError(
-            f"{spec.name}: input.{name} does not fit the input's channels",
-            where=spec.where("input", name),
-            expected=f"one number, or {channels}",
-            found=f"{len(values)} numbers",
-            hint=f"give one {name} per channel",
-        )
-    return tuple(float(number) for number in values)
-
-
-def _stem(scope: Scope, x: Ref) -> Ref:
-    stem = scope.spec.stem
-    if stem.kind == "none":
-        return x
-    if stem.kind == "dense":
-        return _dense_stem(scope, x, stem)
-    x = _stem_convolutions(scope, x, stem)
-    return _pooled(
-        scope, x, stem.pool, role="stem", nonnegative=_stem_activation(scope) in _NONNEGATIVE
-    )
-
-
-def _stem_activation(scope: Scope) -> str:
-    return scope.spec.stem.activation or scope.spec.activation
-
-
-def _stem_convolutions(scope: Scope, x: Ref, stem: Stem) -> Ref:
-    spec = scope.spec
-    widths = stem.filters if isinstance(stem.filters, tuple) else (stem.filters,)
-    for number, filters in enumerate(widths, start=1):
-        last = number == len(widths)
-        norm = stem.norm if last and stem.norm is not None else spec.norm
-        suffix = "" if len(widths) == 1 else str(number)
-        x = scope.conv(
-            x,
-            filters,
-            stem.kernel,
-            role="stem",
-            part=f"conv{suffix}",
-            stride=stem.stride if number == 1 else 1,
-            bias=stem.bias
-            if stem.bias is not None
-            else norm.kind == "none" and spec.norm.kind == "none",
-            padding=stem.padding,
-            initializer=spec.initializers.stem,
-        )
-        x = scope.norm(x, norm, role="stem", part=f"norm{suffix}")
-        activation = _stem_activation(scope) if last else spec.activation
-        x = scope.activation(x, activation, role="stem", part=f"activation{suffix}")
-    return x
-
-
-def _dense_stem(scope: Scope, x: Ref, stem: Stem) -> Ref:
-    if len(scope.shape(x)) == 3:
-        x = scope.add("flatten", x, role="stem", part="flatten")
-    units = stem.filters if isinstance(stem.filters, tuple) else (stem.filters,)
-    norm = stem.norm or scope.spec.norm
-    for number, count in enumerate(units, start=1):
-        suffix = "" if len(units) == 1 else str(number)
-        bias = stem.bias if stem.bias is not None else norm.kind == "none"
-        part, initializer = f"dense{suffix}", scope.spec.initializers.stem
-        x = scope.dense(x, count, role="stem", part=part, bias=bias, initializer=initializer)
-        x = scope.norm(x, norm, role="stem", part=f"norm{suffix}")
-        x = scope.activation(x, _stem_activation(scope), role="stem", part=f"activation{suffix}")
-    return x
-
-
-def _pooled(scope: Scope, x: Ref, pool: Pool, *, role: str, nonnegative: bool) -> Ref:
-    """A pool of the stem or after a stage."""
-    part, padding = "pool", pool.padding
-    if pool.kind == "none":
-        return x
-    if pool.kind == "conv":
-        return _pooling_conv(scope, x, pool, role)
-    if pool.kind == "average":
-        return scope.pool(
-            x, "average", pool.size, pool.stride, role=role, part=part, padding=padding
-        )
-    # behind a ReLU no value is below 0, so that padding with 0 equals padding with -infinity
-    border = 0.0 if pool.zero_padded else None if nonnegative else float("-inf")
-    stride = 1 if pool.kind == "blur" else pool.stride
-    x = scope.pool(
-        x, "max", pool.size, stride, role=role, part=part, padding=padding, border=border
-    )
-    if pool.kind == "blur":
-        x = scope.blur(x, pool.stride, role=role, part="blur")
-    return x
-
-
-def _pooling_conv(scope: Scope, x: Ref, pool: Pool, role: str) -> Ref:
-    spec = scope.spec
-    x = scope.conv(
-        x,
-        pool.filters or scope.channels(x),
-        pool.size,
-        role=role,
-        part="pool_conv",
-        stride=pool.stride,
-        padding=pool.padding,
-        bias=spec.norm.kind == "none",
-    )
-    x = scope.norm(x, spec.norm, role=role, part="pool_norm")
-    return scope.activation(x, spec.activation, role=role, part="pool_activation")
 
 
 def _stage(draft: Draft, index: int, x: Ref, blocks: _Blocks) -> Ref:
@@ -218,7 +95,7 @@ def _block_plan(scope: Scope, block: Block, width: int, stride: int, blocks: _Bl
         activation=block.activation or spec.activation,
         gate_bias=bias,
         survival_probability=_survival(block, blocks),
-        first_of_network=blocks.done == 0 and _stem_activation(scope) == "none",
+        first_of_network=blocks.done == 0 and stem_activation(scope) == "none",
     )
 
 
@@ -293,53 +170,9 @@ def _after_stage(draft: Draft, index: int, x: Ref) -> Ref:
     order = block.order or transform(block.transform).default_order
     nonnegative = (
         order in ("post", "bn_after_add")
-        and (block.activation or draft.spec.activation) in _NONNEGATIVE
+        and (block.activation or draft.spec.activation) in NONNEGATIVE
     )
-    x = _pooled(scope, x, after.pool, role="pool", nonnegative=nonnegative)
+    x = write_pool(scope, x, after.pool, role="pool", nonnegative=nonnegative)
     if after.dropout:
         x = scope.add("dropout", x, role="pool", part="dropout", rate=after.dropout, whole=False)
     return x
-
-
-def _head(scope: Scope, x: Ref) -> Ref:
-    spec, head = scope.spec, scope.spec.head
-    if head.conv:
-        bias = spec.norm.kind == "none"
-        x = scope.conv(x, head.conv, 1, role="head", part="conv", bias=bias)
-        x = scope.norm(x, spec.norm, role="head", part="norm")
-        x = scope.activation(x, spec.activation, role="head", part="activation")
-    if len(scope.shape(x)) == 3:
-        x = _vector(scope, x)
-    for number, units in enumerate(head.hidden, start=1):
-        x = scope.dense(x, units, role="head", part=f"hidden{number}")
-        x = scope.activation(x, spec.activation, role="head", part=f"hidden_activation{number}")
-    if head.dropout:
-        x = scope.add("dropout", x, role="head", part="dropout", rate=head.dropout, whole=False)
-    initializer = spec.initializers.head
-    x = scope.dense(
-        x,
-        spec.classes,
-        role="head",
-        part="logits",
-        bias=head.bias,
-        initializer=initializer,
-        precision="float32",
-    )
-    if head.logit_scale != 1.0:
-        x = scope.add(
-            "rescale",
-            x,
-            role="head",
-            part="scale",
-            precision="float32",
-            scale=head.logit_scale,
-            offset=0.0,
-        )
-    return x
-
-
-def _vector(scope: Scope, x: Ref) -> Ref:
-    kind = scope.spec.head.pool
-    if kind == "none":
-        return scope.add("flatten", x, role="head", part="flatten")
-    return scope.add(f"global_{kind}_pool", x, role="head", part="pool", keep_dimensions=False)

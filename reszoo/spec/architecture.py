@@ -96,7 +96,8 @@ class Pool(Kinded):
     size: PositiveInt = 3
     stride: PositiveInt = 2
     padding: Padding | None = None
-    """Overrides the spec's padding; `same` gives the windows of Caffe's ceil mode."""
+    """Overrides the spec's padding; `same` gives the windows of Caffe's ceil mode. An average pool
+    has those with `torch`, too: what lies beyond the border never counts."""
     filters: PositiveInt | None = None
     """Filters of a `conv` pool; the stem's last width unless given."""
     zero_padded: bool = False
@@ -152,7 +153,8 @@ class Gate(Value):
     granularity: Literal["element", "channel"] = "element"
     """One gate per element, or one per channel from the pooled input."""
     kernel: PositiveInt | None = None
-    """Kernel of the gate's convolution; the transform's first spatial kernel unless given."""
+    """Kernel of the gate's convolution; the transform's kernel unless given, 1 beside a
+    bottleneck."""
     bias: float | None = None
     """Initial bias of the transform gate; unless given, the papers' guideline by depth (-1 at 10
     layers, -2 at 20)."""
