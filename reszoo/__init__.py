@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from reszoo.errors import GateError, MachineError, ReszooError, UserError
     from reszoo.export import export
-    from reszoo.model import build, features
+    from reszoo.model import build, features, load_pretrained
     from reszoo.model import load as load_model
     from reszoo.model import save as save_model
     from reszoo.plan import cost, plan, register_connection, register_transform
@@ -50,6 +50,7 @@ __all__ = [
     "features",
     "load",
     "load_model",
+    "load_pretrained",
     "plan",
     "predict",
     "register_connection",
@@ -71,6 +72,7 @@ _HOMES = {
     "features": ("reszoo.model", "features"),
     "load": ("reszoo.spec", "load"),
     "load_model": ("reszoo.model", "load"),
+    "load_pretrained": ("reszoo.model", "load_pretrained"),
     "predict": ("reszoo.train", "predict"),
     "register_connection": ("reszoo.plan", "register_connection"),
     "register_transform": ("reszoo.plan", "register_transform"),

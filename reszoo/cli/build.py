@@ -1,19 +1,20 @@
-"""Make the Keras model of a spec, say what it counts, and save it where -o asks for it."""
+"""Make the Keras model of a spec, with fresh weights or given ones, and save it where -o says."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
 from reszoo import spec
-from reszoo.cli.options import add_output, add_spec, positive
+from reszoo.cli.options import add_output, add_spec, add_weights, positive
 from reszoo.cli.tensorflow import start_tensorflow
 from reszoo.plan import cost, plan
 from reszoo.report.network import built_text
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """NAME|FILE, --set, -o, --classes, --summary."""
+    """NAME|FILE, --set, --weights, -o, --classes, --summary."""
     add_spec(parser)
+    add_weights(parser)
     add_output(parser, "FILE.keras", "save the model here, whole or not at all")
     parser.add_argument("--classes", type=positive, metavar="N", help="that many classes instead")
     parser.add_argument("--seed", type=int, metavar="S", help="seed of the weights (default: none)")
@@ -26,14 +27,20 @@ def run(options: Namespace) -> None:
     if options.classes is not None:
         overrides.append(f"classes={options.classes}")
     architecture = spec.load(options.spec, overrides)
-    costs = cost(plan(architecture))
+    if not options.weights:
+        plan(architecture)  # a spec that is no network is told before TensorFlow starts
     start_tensorflow(debug=options.debug)
-    from reszoo.model import build, save
+    from reszoo.model import build, load_pretrained, save
 
-    model = build(architecture, seed=options.seed)
+    if options.weights:
+        loaded = load_pretrained(architecture, options.weights)
+        model, architecture, classes = loaded.model, loaded.spec, loaded.classes
+    else:
+        model, classes = build(architecture, seed=options.seed), None
     if options.summary:
         model.summary(line_length=110)
+    costs = cost(plan(architecture))
     print(built_text(architecture, costs, len(model.layers), model.count_params()))
     if options.out:
-        save(model, options.out, spec=architecture)
+        save(model, options.out, spec=architecture, classes=classes)
         print(f"saved {options.out}")

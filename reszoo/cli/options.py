@@ -23,6 +23,16 @@ def add_overrides(parser: ArgumentParser, example: str) -> None:
     )
 
 
+def add_weights(parser: ArgumentParser) -> None:
+    """--weights SOURCE."""
+    parser.add_argument(
+        "--weights",
+        metavar="SOURCE",
+        help="weights to start from: keras:imagenet, timm:TAG (such as timm:resnet50.a1_in1k), or "
+        "a .h5, .weights.h5, .keras or .safetensors file",
+    )
+
+
 def add_data(parser: ArgumentParser, *, default: str | None, text: str = "") -> None:
     """--data D and what goes with reading images."""
     shown = text or f"digits, folder:PATH or tfds:NAME (default: {default})"

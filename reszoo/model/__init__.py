@@ -7,7 +7,8 @@ with paused_collection():
 
 from reszoo.model.build import build
 from reszoo.model.features import features
+from reszoo.model.importing import load_pretrained
 from reszoo.model.saving import Loaded, load, save
 from reszoo.model.weights import copy_weights
 
-__all__ = ["Loaded", "build", "copy_weights", "features", "load", "save"]
+__all__ = ["Loaded", "build", "copy_weights", "features", "load", "load_pretrained", "save"]

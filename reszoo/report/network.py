@@ -11,7 +11,7 @@ from reszoo.plan import Cost, Plan, Row, cost, stage_table
 from reszoo.report.published import count_lines
 from reszoo.report.text import count, facts, shape, short, size, table
 from reszoo.spec import Origin, Resolved, to_yaml
-from reszoo.spec.architecture import Architecture
+from reszoo.spec.architecture import Architecture, Published, Weights
 from reszoo.spec.value import Path, written
 
 
@@ -56,11 +56,28 @@ def cost_text(spec: Architecture, cost: Cost) -> str:
             f"{size(cost.peak_activation_bytes_int8)} int8, for one image",
         ),
     ]
-    published = spec.published
-    if published and published.top1 is not None:
-        top5 = "" if published.top5 is None else f", top-5 {published.top5:.2f} %"
-        lines.append(("accuracy", f"top-1 {published.top1:.2f} %{top5} ({published.where})"))
-    return facts(lines)
+    return facts([*lines, *_accuracy_line(spec.published), *weights_lines(spec)])
+
+
+def weights_lines(spec: Architecture) -> list[tuple[str, str]]:
+    """Where the weights that go with the spec come from, and how accurate they are."""
+    weights = spec.weights
+    if weights is None:
+        return []
+    size = "" if weights.input_size is None else f", made for {_by(weights.input_size)} pixels"
+    origin = f"{weights.source}{size} ({weights.file}, sha256 {weights.sha256[:12]})"
+    return [("weights from", origin), *_accuracy_line(weights)]
+
+
+def _by(sides: tuple[int, ...]) -> str:
+    return "x".join(str(side) for side in sides)
+
+
+def _accuracy_line(published: Published | Weights | None) -> list[tuple[str, str]]:
+    if published is None or published.top1 is None:
+        return []
+    top5 = "" if published.top5 is None else f", top-5 {published.top5:.2f} %"
+    return [("accuracy", f"top-1 {published.top1:.2f} %{top5} ({published.where})")]
 
 
 def values_text(resolved: Resolved, spec: Architecture) -> str:
@@ -120,6 +137,7 @@ def built_text(spec: Architecture, cost: Cost, layers: int, weights: int) -> str
         ("depth", f"{cost.depth} weighted layers, {layers} Keras layers"),
         *count_lines(spec, cost),
         ("Keras counts", f"{count(weights)} with moving means and variances, {same}"),
+        *weights_lines(spec),
     ]
     return f"{_heading(spec)}\n{facts(lines)}"
 

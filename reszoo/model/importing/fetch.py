@@ -1,0 +1,209 @@
+"""How do published weights reach this machine? Through keras.utils.get_file and huggingface_hub.
+
+Each file is downloaded with a progress bar (on stderr), checked against its checksum, and appears
+in its cache whole or not at all. A cached file is checked again before it is used; one that does
+not agree is fetched anew. What a cache holds must lie inside the cache.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import re
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+
+from reszoo.errors import MachineError, UserError
+from reszoo.files import machine_error
+from reszoo.model.importing.tensors import first_line
+
+KERAS_FILES = {
+    "resnet50": "2cb95161c43110f7111970584f804107",
+    "resnet101": "f1aeb4b969a6efcfb50fad2f0c20cfc5",
+    "resnet152": "100835be76be38e30d865e96f2aaae62",
+    "resnet50v2": "3ef43a0b657b3be2300d5770ece849e0",
+    "resnet101v2": "6343647c601c52e1368623803854d971",
+    "resnet152v2": "a49b44d1979771252814e80f8ec446f9",
+}
+"""MD5 of each network's weights, as keras.applications publishes them."""
+
+_KERAS_FOLDER = "https://storage.googleapis.com/tensorflow/keras-applications/resnet/"
+_CLASS_INDEX = (
+    "imagenet_class_index.json",
+    "https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json",
+    "c2c37ea517e94d9795004a39431a14cb",
+)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS})
+_ELSE = "connect to the network, or give a file: `--weights FILE`"
+
+
+def keras_weights(network: str) -> Path:
+    """keras.applications' ImageNet weights of a network, from the cache of Keras or the network.
+
+    Raises:
+      UserError: the cache points somewhere else.
+      MachineError: there is no network, or no room.
+    """
+    name = f"{network}_weights_tf_dim_ordering_tf_kernels.h5"
+    return _keras_file(name, _KERAS_FOLDER + name, KERAS_FILES[network])
+
+
+def imagenet_classes() -> tuple[str, ...] | None:
+    """The names of ImageNet's 1000 classes; None where they cannot be had.
+
+    Names that occur twice (crane, maillot) are told apart by WordNet's number.
+    """
+    try:
+        index = json.loads(_keras_file(*_CLASS_INDEX).read_text(encoding="utf-8"))
+        pairs = [index[str(number)] for number in range(1000)]
+    except (MachineError, OSError, ValueError, KeyError):
+        return None
+    often = Counter(name for _, name in pairs)
+    return tuple(name if often[name] == 1 else f"{name} ({synset})" for synset, name in pairs)
+
+
+def timm_weights(tag: str) -> tuple[Path, Path | None]:
+    """timm's weights of that tag and their config.json, from the hub or its cache.
+
+    Raises:
+      UserError: there is no such tag, it has no safetensors, or the cache points somewhere else.
+      MachineError: there is no network, or no room.
+    """
+    weights = _hub_file(tag, "model.safetensors")
+    try:
+        config = _hub_file(tag, "config.json")
+    except UserError:
+        return weights, None
+    return weights, config
+
+
+def _keras_file(name: str, url: str, md5: str) -> Path:
+    folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
+    target = folder / name
+    _refuse_outside(target, folder)
+    if target.is_file() and _digest(target, "md5") == md5:
+        return target
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as temporary:
+            os.replace(_downloaded(name, url, md5, temporary), target)
+    except OSError as error:
+        raise machine_error(error, target) from error
+    return target
+
+
+def _downloaded(name: str, url: str, md5: str, folder: str) -> str:
+    """The path of the checked file in a folder of its own."""
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # where a progress bar belongs
+            path: str = keras.utils.get_file(
+                name,
+                origin=url,
+                file_hash=md5,
+                hash_algorithm="md5",
+                cache_dir=folder,
+                cache_subdir="file",
+            )
+    except Exception as error:  # get_file raises Exception itself where the network fails
+        if getattr(error, "errno", None) in _DISK:
+            raise
+        raise _not_downloaded(name, error) from error
+    return path
+
+
+def _hub_file(tag: str, name: str) -> Path:
+    """A file of a tag, whole; a damaged one in the cache is fetched anew."""
+    from huggingface_hub import constants
+
+    cache = Path(constants.HF_HUB_CACHE)
+
+    def fetch(force: bool) -> Path:
+        path = _from_hub(tag, name, cache, force)
+        _refuse_outside(path, cache)
+        return path
+
+    return _intact(fetch, f"timm:{tag}")
+
+
+def _intact(fetch: Callable[[bool], Path], what: str) -> Path:
+    for force in (False, True):
+        path = fetch(force)
+        blob = path.resolve()
+        # the hub's cache calls a large file by its SHA-256
+        if not _SHA256.fullmatch(blob.name) or _digest(blob, "sha256") == blob.name:
+            return path
+        blob.unlink()
+        path.unlink(missing_ok=True)
+    raise MachineError(
+        f"the download of {what} is damaged, twice",
+        expected="a file with the checksum that the hub tells",
+        found="other bytes",
+        hint="try again later",
+    )
+
+
+def _from_hub(tag: str, name: str, cache: Path, force: bool) -> Path:
+    import huggingface_hub as hub
+    from huggingface_hub import errors
+
+    try:
+        path = hub.hf_hub_download(f"timm/{tag}", name, cache_dir=cache, force_download=force)
+    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
+        raise _not_downloaded(f"timm:{tag}", error) from error
+    except (
+        errors.RepositoryNotFoundError,
+        errors.RevisionNotFoundError,
+        errors.HFValidationError,
+    ) as error:
+        raise UserError(
+            f"there are no weights timm:{tag}",
+            expected="a model and its weights as timm lists them, such as resnet50.a1_in1k",
+            found=f"nothing of that name on the hub (timm/{tag})",
+            hint="timm.list_pretrained() lists them, and so does timm's page on the hub",
+        ) from error
+    except errors.EntryNotFoundError as error:
+        raise UserError(
+            f"timm:{tag} has no {name}",
+            expected="weights in safetensors; pickles are never opened",
+            found="only other files",
+            hint="choose another tag of that model",
+        ) from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _DISK:
+            raise machine_error(error, cache) from error
+        raise _not_downloaded(f"timm:{tag}", error) from error
+    return Path(path)
+
+
+def _not_downloaded(what: str, error: BaseException) -> MachineError:
+    return MachineError(
+        f"cannot download {what}",
+        expected="a connection, or the file in the cache",
+        found=first_line(error.__cause__ or error),
+        hint=_ELSE,
+    )
+
+
+def _refuse_outside(path: Path, cache: Path) -> None:
+    """A link in the cache that leads out of it could pass any file off as weights."""
+    if not path.resolve().is_relative_to(cache.resolve()):
+        raise UserError(
+            f"{path} points out of its cache and was not read",
+            expected=f"a file in {cache}",
+            found=f"a link to {path.resolve()}",
+            hint="delete the link; the file is then downloaded again",
+        )
+
+
+def _digest(path: Path, algorithm: str) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()

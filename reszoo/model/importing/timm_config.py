@@ -1,0 +1,105 @@
+"""What does timm's config.json say of the weights beside it? Pixels, sizes, crop, names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reszoo.errors import UserError
+from reszoo.spec.architecture import Input
+
+_INTERPOLATIONS = ("bilinear", "bicubic")
+_LONGEST = 1 << 24
+
+
+@dataclass(frozen=True, slots=True)
+class TimmConfig:
+    """The part of a config.json that a network needs."""
+
+    architecture: str | None
+    input_size: tuple[int, int] | None
+    """Height and width."""
+    mean: tuple[float, ...]
+    """Of pixels 0..255."""
+    std: tuple[float, ...]
+    crop: float
+    interpolation: str
+    classes: tuple[str, ...] | None
+
+    def changed(self, pixels: Input) -> Input:
+        """The input as these weights need it; its shape stays."""
+        return pixels.model_copy(
+            update={
+                "mean": self.mean,
+                "std": self.std,
+                "crop": self.crop,
+                "interpolation": self.interpolation,
+                "train_size": None,
+                "test_size": None,
+            }
+        )
+
+
+def read_config(path: Path) -> TimmConfig | None:
+    """The config, or None where the file is of another kind or not there.
+
+    Raises:
+      UserError: it is timm's, but what it says cannot be understood.
+    """
+    try:
+        if not path.is_file() or path.stat().st_size > _LONGEST:
+            return None
+        whole = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(whole, dict) or "architecture" not in whole:
+        return None
+    fields = {**whole, **whole["pretrained_cfg"]} if "pretrained_cfg" in whole else whole
+    try:
+        return _config(fields)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{path} is not what timm writes beside its weights",
+            expected="mean, std, crop_pct, interpolation and input_size in pretrained_cfg",
+            found=f"{type(error).__name__}: {error}",
+        ) from error
+
+
+def _config(fields: Mapping[str, Any]) -> TimmConfig:
+    interpolation = fields.get("interpolation", "bilinear")
+    if interpolation not in _INTERPOLATIONS:
+        raise ValueError(f"interpolation {interpolation!r}")
+    if fields.get("crop_mode", "center") != "center":
+        raise ValueError(f"crop_mode {fields['crop_mode']!r}")
+    crop = float(fields.get("crop_pct", 0.875))
+    size = fields.get("input_size")
+    mean, std = (tuple(_pixel(value) for value in fields[name]) for name in ("mean", "std"))
+    if not 0 < crop <= 1 or not all(value > 0 for value in std) or len(mean) != len(std):
+        raise ValueError("crop_pct, mean or std out of range")
+    return TimmConfig(
+        architecture=fields.get("architecture"),
+        input_size=None if size is None else (int(size[1]), int(size[2])),
+        mean=mean,
+        std=std,
+        crop=crop,
+        interpolation=interpolation,
+        classes=_classes(fields),
+    )
+
+
+def _pixel(share: float) -> float:
+    """A share of full brightness as a pixel value; 0.485 is 123.675 and not 123.67499999999998."""
+    return round(float(share) * 255.0, 6)
+
+
+def _classes(fields: Mapping[str, Any]) -> tuple[str, ...] | None:
+    names = fields.get("label_names")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return None
+    described = fields.get("label_descriptions")
+    return tuple(
+        str(described.get(one, one)) if isinstance(described, dict) else one for one in names
+    )
