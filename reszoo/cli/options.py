@@ -5,9 +5,14 @@ from __future__ import annotations
 from argparse import ArgumentParser, ArgumentTypeError
 
 
-def add_spec(parser: ArgumentParser) -> None:
+def add_spec(parser: ArgumentParser, *, optional: bool = False) -> None:
     """NAME|FILE and --set."""
-    parser.add_argument("spec", metavar="NAME|FILE", help="a network of the zoo, or a YAML file")
+    parser.add_argument(
+        "spec",
+        metavar="NAME|FILE",
+        nargs="?" if optional else None,
+        help="a network of the zoo, or a YAML file",
+    )
     add_overrides(parser, "stages[2].depth=23")
 
 

@@ -1,12 +1,12 @@
-"""Train a network on images. Everything goes into a run folder; Ctrl-C leaves a state that
-`reszoo resume` goes on from."""
+"""Train a network on images, with fresh weights or from trained ones. Everything goes into a run
+folder; Ctrl-C leaves a state that `reszoo resume` goes on from."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
 from reszoo import spec
-from reszoo.cli.options import add_data, add_output, add_spec, positive, whole
+from reszoo.cli.options import add_data, add_output, add_spec, add_weights, positive, whole
 from reszoo.cli.tensorflow import start_tensorflow
 from reszoo.plan import plan
 from reszoo.report.run import run_text
@@ -14,7 +14,8 @@ from reszoo.report.run import run_text
 
 def add_options(parser: ArgumentParser) -> None:
     """NAME|FILE, --set, --data, --recipe and the rest."""
-    add_spec(parser)
+    add_spec(parser, optional=True)
+    _add_start(parser)
     add_data(parser, default="digits")
     parser.add_argument(
         "--recipe",
@@ -44,11 +45,39 @@ def add_options(parser: ArgumentParser) -> None:
     add_output(parser, "RUN", "the run folder (default: runs/NETWORK-DATA-N)")
 
 
+def _add_start(parser: ArgumentParser) -> None:
+    """--weights, --from, --freeze, --unfreeze-at."""
+    add_weights(parser)
+    parser.add_argument(
+        "--from",
+        metavar="RUN|FILE.keras",
+        dest="start",
+        help="go on from a trained network instead of NAME, its architecture included; its last "
+        "layer is new where the classes are others",
+    )
+    parser.add_argument(
+        "--freeze",
+        type=_words,
+        default=(),
+        metavar="PART,...",
+        help="parts that keep their trained weights: backbone, stem, stage1, or stem..stage2",
+    )
+    parser.add_argument(
+        "--unfreeze-at", type=positive, metavar="EPOCH", help="when frozen parts begin to learn"
+    )
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
 def run(options: Namespace) -> None:
     """Trains."""
     # What is wrong with the words is said before TensorFlow takes its seconds to start.
-    architecture = spec.load(options.spec, options.overrides)
-    plan(architecture)
+    architecture = None
+    if options.spec is not None:
+        architecture = spec.load(options.spec, options.overrides)
+        plan(architecture)
     if options.recipe is not None:
         spec.load_recipe(options.recipe, options.set_recipe)
     start_tensorflow(debug=options.debug)
@@ -58,6 +87,11 @@ def run(options: Namespace) -> None:
         architecture,
         options.data,
         options.recipe,
+        start=options.start,
+        weights=options.weights,
+        freeze=options.freeze,
+        unfreeze_at=options.unfreeze_at,
+        overrides=options.overrides if architecture is None else (),
         epochs=options.epochs,
         seed=options.seed,
         out=options.out,

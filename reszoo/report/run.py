@@ -9,6 +9,8 @@ from reszoo.runs import Run
 def run_text(run: Run) -> str:
     """The end of a training in a few lines: where it lies, what it reached, what to do next."""
     lines = [("run", str(run.path)), ("state", run.state)]
+    if start := run.info.get("start"):
+        lines.append(("from", str(start["source"])))
     lines += _reached(run)
     lines += [
         ("network", str(run.model_path)),

@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from reszoo.errors import UserError
+from reszoo.errors import Place, UserError
 from reszoo.plan import Plan, factors, named_parts, part_names, part_of, rows_in
 from reszoo.spec.recipe import Recipe
 from reszoo.train.pace import Pace
@@ -58,7 +58,7 @@ def freezing(plan: Plan, recipe: Recipe, *, new_layers: Sequence[str] = ()) -> F
       UserError: it names no part of the network, freezes what is new or everything, or says when
         to open what is not frozen or when the training is over.
     """
-    where = recipe.where("freeze")
+    where = written_at(recipe, "freeze")
     rows = rows_in(plan, named_parts(plan, recipe.freeze, where=where))
     if new := [name for name in new_layers if name in rows]:
         raise UserError(
@@ -79,10 +79,16 @@ def freezing(plan: Plan, recipe: Recipe, *, new_layers: Sequence[str] = ()) -> F
     return Freezing(plan, rows, None if recipe.unfreeze_at is None else recipe.unfreeze_at - 1)
 
 
+def written_at(recipe: Recipe, field: str) -> Place | str | None:
+    """Where the recipe says a field; what its file does not say came from the option."""
+    place = recipe.where(field)
+    return f"--{field.replace('_', '-')}" if place == recipe.where() else place
+
+
 def _require_an_opening(recipe: Recipe) -> None:
     if (epoch := recipe.unfreeze_at) is None:
         return
-    where = recipe.where("unfreeze_at")
+    where = written_at(recipe, "unfreeze_at")
     if not recipe.freeze:
         raise UserError(
             "nothing is frozen that could be opened",

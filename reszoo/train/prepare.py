@@ -18,7 +18,7 @@ from reszoo.errors import UserError
 from reszoo.plan import factors, plan
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import Recipe, Validation, default_recipe_name, regularize
-from reszoo.train.freezing import freezing
+from reszoo.train.freezing import freezing, written_at
 
 ClassWeights = Literal["balanced"] | Mapping[str, float] | None
 
@@ -132,7 +132,7 @@ def _require_parts(
     if recipe.freeze and new_layers is None:
         raise UserError(
             "there are no trained weights to freeze: what is frozen would stay random",
-            where=recipe.where("freeze"),
+            where=written_at(recipe, "freeze"),
             expected="weights to start from, with --weights or --from",
             found=f"freeze {', '.join(recipe.freeze)}, and fresh weights",
         )

@@ -15,8 +15,9 @@ from reszoo.data import ImageData
 from reszoo.errors import UserError
 from reszoo.plan import plan
 from reszoo.runs import Run
-from reszoo.spec.architecture import Architecture
+from reszoo.spec.architecture import Architecture, Weights
 from reszoo.train.loading import Target, Trained, load_trained
+from reszoo.train.prepare import with_data_classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +31,18 @@ class Start:
     """Class names in the order of the logits, where they are known."""
     source: str
     """Where the weights come from, for run.json."""
+    origin: Weights | None = None
+    """Where these came from before, if the file says so."""
+    drawn: tuple[str, ...] = ()
+    """Layers that have no weights of the source, because its classes are others."""
 
     def new_layers(self, data: ImageData) -> tuple[str, ...]:
         """The layers that must be learned anew: the last one, where the classes are others.
 
         Numbers for names agree with any names, as they do in evaluation.
         """
+        if self.drawn:
+            return self.drawn
         count = len(data.classes)
         numbered = data.classes == tuple(str(number) for number in range(count))
         same_names = numbered or self.classes in (None, tuple(data.classes))
@@ -53,7 +60,10 @@ class Start:
 
     def facts(self, new_layers: Sequence[str]) -> dict[str, Any]:
         """What run.json says about it."""
-        return {"source": self.source, "new_layers": list(new_layers)}
+        facts: dict[str, Any] = {"source": self.source, "new_layers": list(new_layers)}
+        if self.origin is not None:
+            facts["weights"] = {"source": self.origin.source, "sha256": self.origin.sha256}
+        return facts
 
 
 def require_fresh(run: Run) -> None:
@@ -90,7 +100,41 @@ def start_from(target: Target, overrides: Sequence[str] = ()) -> Start:
             found="a Keras model alone",
         )
     spec = specs.override(trained.spec, overrides) if overrides else trained.spec
-    return Start(trained.model, spec, trained.classes, _source(target))
+    return Start(trained.model, _unsigned(spec), trained.classes, _source(target), spec.weights)
+
+
+def start_with(
+    spec: Architecture, weights: str, data: ImageData, *, classes: int | None = None
+) -> Start:
+    """The start from weights that others trained; see `reszoo.model.load_pretrained`.
+
+    The weights' own last layer stays where the data have its classes; otherwise the head is new.
+
+    Args:
+      spec: the network.
+      weights: `keras:imagenet`, `timm:TAG` or a file.
+      data: what it will be trained on.
+      classes: must be the data's number of classes, when given.
+
+    Raises:
+      UserError, MachineError: as for `load_pretrained`.
+    """
+    spec = with_data_classes(spec, data, classes)
+    try:
+        loaded, drawn = models.load_pretrained(spec, weights), ()
+    except UserError:
+        # Of other classes, or else the same error comes again, without the head in its way.
+        loaded = models.load_pretrained(spec, weights, new_head=True)
+        drawn = tuple(
+            row.name for row in plan(spec).rows if row.parameters and row.tags.role == "head"
+        )
+    unsigned = _unsigned(loaded.spec)
+    return Start(loaded.model, unsigned, loaded.classes, weights, loaded.spec.weights, drawn)
+
+
+def _unsigned(spec: Architecture) -> Architecture:
+    """The spec without a claim on whose weights they are, as training makes them its own."""
+    return spec.model_copy(update={"weights": None})
 
 
 def _source(target: Any) -> str:

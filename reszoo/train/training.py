@@ -27,7 +27,7 @@ from reszoo.train.loading import Target
 from reszoo.train.prepare import ClassWeights, Job, chosen_recipe, freezing_recipe, prepare
 from reszoo.train.scores import Evaluation
 from reszoo.train.session import Session
-from reszoo.train.start import Start, start_from
+from reszoo.train.start import Start, start_from, start_with
 from reszoo.train.strategy import place
 
 
@@ -37,6 +37,7 @@ def train(
     recipe: Recipe | str | Path | None = None,
     *,
     start: Target | None = None,
+    weights: str | None = None,
     freeze: Sequence[str] = (),
     unfreeze_at: int | None = None,
     epochs: int | None = None,
@@ -69,6 +70,8 @@ def train(
         gentle one where the weights are trained.
       start: a trained network to go on from, architecture included: a run, a `.keras` file. Its
         last layer is learned anew where the classes are others.
+      weights: weights of others for `spec`: `keras:imagenet`, `timm:TAG`, or a .h5, .weights.h5,
+        .keras or .safetensors file. The head is learned anew where the classes are others.
       freeze: parts that keep their weights and statistics: `stem`, `stage1`.., `backbone` (all but
         the head), or `stem..stage2` for all from the one to the other.
       unfreeze_at: the epoch (from 1) in which they begin to learn.
@@ -94,20 +97,23 @@ def train(
       TrainingStopped: Ctrl-C or SIGTERM; the run is saved and `resume` goes on.
       GateError: the loss is no longer a number.
     """
-    begin = _start(spec, start, overrides)
+    begin = _start(spec, start, weights, overrides)
     architecture = begin.spec if begin else _architecture(spec, overrides)
     chosen = chosen_recipe(
         recipe,
         architecture,
         epochs=epochs,
         overrides=recipe_overrides,
-        fine_tuning=begin is not None,
+        fine_tuning=begin is not None or weights is not None,
     )
     chosen = freezing_recipe(chosen, freeze, unfreeze_at)
     until = _until(stop_after, chosen)
     opened = open_data(data, skip_bad_images=skip_bad_images, data_dir=data_dir)
     placement = place(chosen.precision)
     chosen = chosen.model_copy(update={"precision": placement.precision})
+    if weights is not None:
+        begin = start_with(architecture, weights, opened, classes=classes)
+        architecture = begin.spec
     new_layers = begin.new_layers(opened) if begin else None
     job = prepare(
         architecture,
@@ -246,7 +252,10 @@ def _job_again(run: Run, recipe: Recipe, data: ImageData, facts: dict[str, Any])
 
 
 def _start(
-    spec: Architecture | str | Path | None, start: Target | None, overrides: Sequence[str]
+    spec: Architecture | str | Path | None,
+    start: Target | None,
+    weights: str | None,
+    overrides: Sequence[str],
 ) -> Start | None:
     """The trained network to begin with, if there is one."""
     if start is None:
@@ -257,12 +266,12 @@ def _start(
                 hint="`reszoo list` shows the names",
             )
         return None
-    if spec is not None:
+    if spec is not None or weights is not None:
         raise UserError(
-            "a trained network brings its own architecture",
-            expected="either a network's name or --from",
+            "a trained network brings its own architecture and weights",
+            expected="--from, or a network's name (with --weights, if you like)",
             found="both",
-            hint="leave the name out; --set changes what leaves the weights fitting",
+            hint="leave the name and --weights out; --set changes what leaves the weights fitting",
         )
     return start_from(start, overrides)
 
