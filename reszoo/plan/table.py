@@ -35,6 +35,8 @@ def stage_table(plan: Plan) -> tuple[Part, ...]:
 
 
 def _part_of(row: Row) -> str:
+    if row.tags.role == "pool":
+        return f"pool {row.tags.stage}"
     if row.tags.stage is not None:
         return f"stage {row.tags.stage}"
     return "stem" if row.tags.role == "stem" else "head"
