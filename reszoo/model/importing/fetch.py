@@ -80,10 +80,13 @@ def timm_weights(tag: str) -> tuple[Path, Path | None]:
     """
     weights = _hub_file(tag, "model.safetensors")
     try:
-        config = _hub_file(tag, "config.json")
-    except UserError:
+        return weights, _hub_file(tag, "config.json")
+    except _NoSuchFile:
         return weights, None
-    return weights, config
+
+
+class _NoSuchFile(UserError):
+    """The tag is there, the file is not."""
 
 
 def _keras_file(name: str, url: str, md5: str) -> Path:
@@ -155,8 +158,15 @@ def _from_hub(tag: str, name: str, cache: Path, force: bool) -> Path:
     import huggingface_hub as hub
     from huggingface_hub import errors
 
+    repository, where = f"timm/{tag}", {"cache_dir": cache, "library_name": "reszoo"}
+    if not force:
+        with contextlib.suppress(errors.LocalEntryNotFoundError):
+            # what a tag holds does not change, so that a cached file needs no network
+            return Path(hub.hf_hub_download(repository, name, local_files_only=True, **where))
     try:
-        path = hub.hf_hub_download(f"timm/{tag}", name, cache_dir=cache, force_download=force)
+        # asked first because this fails at once where a download tries again for half a minute
+        hub.get_hf_file_metadata(hub.hf_hub_url(repository, name))
+        path = hub.hf_hub_download(repository, name, force_download=force, **where)
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
         raise _not_downloaded(f"timm:{tag}", error) from error
     except (
@@ -171,7 +181,7 @@ def _from_hub(tag: str, name: str, cache: Path, force: bool) -> Path:
             hint="timm.list_pretrained() lists them, and so does timm's page on the hub",
         ) from error
     except errors.EntryNotFoundError as error:
-        raise UserError(
+        raise _NoSuchFile(
             f"timm:{tag} has no {name}",
             expected="weights in safetensors; pickles are never opened",
             found="only other files",
