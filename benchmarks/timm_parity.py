@@ -1,4 +1,4 @@
-"""Do our networks put out timm's logits, given the same weights? And are they as large?
+"""Do our networks put out timm's logits, given the same weights?
 
 torch and TensorFlow stay apart: each network first runs in a Python that has timm, which writes
 its random weights, its images and its logits to a file, and then in this one, which reads it:
@@ -8,8 +8,9 @@ its random weights, its images and its logits to a file, and then in this one, w
     /tmp/timm/bin/pip install --no-deps timm==1.0.31 torchvision
     python benchmarks/timm_parity.py --timm-python /tmp/timm/bin/python
 
-Writes `results/timm_parity.json` beside itself and prints its table. `--nets NAME..` takes other
-networks; `--signatures` only writes what timm calls and counts, for the tests.
+Writes `results/timm_parity.json` beside itself, where the results of other networks stay, and
+prints its table. `--nets NAME..` takes other networks. `--signatures NAME..`, run by timm's Python,
+prints what timm calls its tensors and how many it counts, for the tests.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -78,16 +80,16 @@ def reference(net: str, file: Path) -> dict[str, Any]:
     torch.manual_seed(0)
     model = timm.create_model(timm_model(net))
     randomize(model, torch)
-    mean, std = (
-        torch.tensor(model.default_cfg[name]).reshape(1, 3, 1, 1) for name in ("mean", "std")
-    )
     random = np.random.default_rng(0)
     arrays = {f"weight:{name}": tensor.numpy() for name, tensor in model.state_dict().items()}
+    # what the pretrained weights were trained with, which is not always what the spec says
+    arrays |= {name: 255 * np.asarray(model.default_cfg[name]) for name in ("mean", "std")}
+    mean, std = (torch.tensor(arrays[name]).reshape(1, 3, 1, 1) for name in ("mean", "std"))
     for height, width in SIZES[: 1 if net in EVEN_ONLY else None]:
         images = random.integers(0, 256, (IMAGES, height, width, 3), dtype=np.uint8)
-        pixels = torch.from_numpy(images).permute(0, 3, 1, 2) / 255
+        pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
         with torch.no_grad():
-            logits = model((pixels - mean) / std)
+            logits = model(((pixels - mean) / std).float())
         arrays[f"images:{height}x{width}"] = images
         arrays[f"logits:{height}x{width}"] = logits.numpy()
     np.savez(file, **arrays)
@@ -143,7 +145,13 @@ def compare(net: str, file: Path) -> dict[str, Any]:
             continue
         size = key.removeprefix("images:")
         height, width = size.split("x")
-        spec = reszoo.load(net, [f"input.shape=[{height},{width},3]"])
+        spec = reszoo.load(
+            net,
+            [
+                f"input.shape=[{height},{width},3]",
+                *(f"input.{name}={arrays[name].tolist()}" for name in ("mean", "std")),
+            ],
+        )
         model = reszoo.build(spec)
         give_weights(model, spec, arrays)
         ours = model(arrays[key]).numpy()
@@ -185,7 +193,9 @@ def child(python: str, *arguments: str) -> Any:
 
 def run(nets: Sequence[str], timm_python: str) -> dict[str, Any]:
     """Every network, one process at a time."""
-    report: dict[str, Any] = {"benchmark": "timm_parity", "tolerance": TOLERANCE, "nets": {}}
+    known = json.loads(RESULTS.read_text(encoding="utf-8"))["nets"] if RESULTS.exists() else {}
+    ours = {name: version(name) for name in ("tensorflow", "keras")}
+    report = {"benchmark": "timm_parity", "tolerance": TOLERANCE, **ours, "nets": known}
     with tempfile.TemporaryDirectory() as folder:
         for net in nets:
             file = Path(folder) / f"{net}.npz"
@@ -208,7 +218,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--timm-python", help="the Python that has torch and timm")
     parser.add_argument("--nets", nargs="+", default=NETS, metavar="NAME")
-    parser.add_argument("--signatures", nargs="+", metavar="NAME", help="run by timm's Python")
+    parser.add_argument("--signatures", nargs="+", metavar="NAME")
     for side in ("--reference", "--compare"):
         parser.add_argument(side, nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
