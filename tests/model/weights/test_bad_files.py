@@ -1,0 +1,223 @@
+"""A weights file that cannot be used ends in one message that says why."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from reszoo.errors import MachineError, UserError
+from reszoo.model import build, load_pretrained, save
+from reszoo.spec import load
+from tests.model.weights.samples import small, torch_state, write_timm
+
+
+class Harmful:
+    """What a pickle may hold."""
+
+    ran = False
+
+    def __reduce__(self):
+        return (setattr, (Harmful, "ran", True))
+
+
+@pytest.fixture(scope="module")
+def spec():
+    return small("resnet18")
+
+
+@pytest.fixture(scope="module")
+def state(spec):
+    return torch_state(spec, build(spec))
+
+
+@pytest.mark.parametrize("name", ["x.pt", "x.pth", "x.bin", "x.pkl", "x.h5", "x.safetensors"])
+def test_a_pickle_is_never_opened(spec, name, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(pickle.dumps(Harmful(), protocol=2))
+    with pytest.raises(UserError, match="is a pickle and was not opened") as error:
+        load_pretrained(spec, str(path))
+    assert "safetensors" in error.value.hint
+    assert not Harmful.ran
+
+
+@pytest.mark.parametrize("name", ["x.h5", "x.keras", "x.safetensors"])
+def test_the_archive_of_torch_save_is_a_pickle_by_any_name(spec, name, tmp_path):
+    with zipfile.ZipFile(tmp_path / name, "w") as archive:
+        archive.writestr("x/data.pkl", pickle.dumps(Harmful()))
+    with pytest.raises(UserError, match="is a pickle and was not opened"):
+        load_pretrained(spec, str(tmp_path / name))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.999])
+@pytest.mark.parametrize("kind", ["safetensors", "h5", "weights.h5", "keras"])
+def test_a_file_that_is_cut_off_is_told(spec, state, kind, share, tmp_path):
+    path = tmp_path / f"x.{kind}"
+    if kind == "safetensors":
+        save_file(state, path)
+    elif kind == "h5":
+        with h5py.File(path, "w") as file:
+            file.attrs["layer_names"] = [b"conv1_conv"]
+            layer = file.create_group("conv1_conv")
+            layer.attrs["weight_names"] = [b"conv1_conv/kernel:0"]
+            layer["conv1_conv/kernel:0"] = np.zeros((7, 7, 3, 64), "float32")
+    elif kind == "weights.h5":
+        build(spec).save_weights(path)
+    else:
+        save(build(spec), path, spec=spec)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(UserError, match="is not a readable weights file") as error:
+        load_pretrained(spec, str(path))
+    assert str(path) in error.value.what
+
+
+def test_a_file_of_something_else_is_told(spec, tmp_path):
+    for name in ("x.h5", "x.keras", "x.safetensors"):
+        (tmp_path / name).write_text("once upon a time there was a network")
+        with pytest.raises(UserError, match="is not a readable weights file"):
+            load_pretrained(spec, str(tmp_path / name))
+
+
+def test_values_that_are_no_numbers_are_told_with_their_tensor(spec, state, tmp_path):
+    broken = {**state, "layer1.0.bn1.weight": np.full(4, np.nan, "float32")}
+    with pytest.raises(UserError, match=r"values in layer1\.0\.bn1\.weight that"):
+        load_pretrained(spec, str(write_timm(tmp_path, broken)))
+
+
+def without(name):
+    return lambda state: {key: value for key, value in state.items() if key != name}
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        (without("layer2.0.conv1.weight"), "missing: layer2.0.conv1.weight"),
+        (without("bn1.running_var"), "missing: bn1.running_var"),
+        (lambda state: {**state, "extra.weight": np.zeros(3, "f4")}, "left over: extra.weight"),
+        (
+            lambda state: {**state, "layer1.0.bn1.bias": np.zeros(9, "f4")},
+            r"misshapen: layer1.0.bn1.bias \(9,\) for beta \(4,\) of stage1_block1_norm1",
+        ),
+        (
+            lambda state: {**state, "layer1.0.conv1.weight": np.zeros((4, 8), "f4")},
+            r"misshapen: layer1.0.conv1.weight \(4, 8\)",
+        ),
+        (
+            lambda state: {**state, "fc.weight": np.zeros((5, 99), "f4")},
+            r"misshapen: fc.weight \(5, 99\)",
+        ),
+    ],
+)
+def test_each_tensor_that_has_no_place_is_named(spec, state, changed, told, tmp_path):
+    path = write_timm(tmp_path, changed(state))
+    with pytest.raises(UserError, match=told):
+        load_pretrained(spec, str(path))
+
+
+def test_another_architecture_is_told_by_what_its_config_says(spec, tmp_path):
+    other = small("resnet18d")
+    path = write_timm(
+        tmp_path, torch_state(other, build(other)), mean=[0.5] * 3, std=[0.5] * 3, crop_pct=0.9
+    )
+    with pytest.raises(UserError, match="do not fit resnet18") as error:
+        load_pretrained(spec, str(path))
+    assert "resnet50" in error.value.hint  # what the config of the samples says
+
+
+def test_other_classes_are_told_with_a_hint_to_fine_tune(state, tmp_path):
+    with pytest.raises(UserError, match="has 5 classes, not 6") as error:
+        load_pretrained(small("resnet18", "classes=6"), str(write_timm(tmp_path, state)))
+    assert "fine-tune" in error.value.hint
+
+
+def test_a_network_that_nobody_here_knows_is_told_by_its_names(spec, tmp_path):
+    path = write_timm(tmp_path, {"features.0.weight": np.zeros((4, 3, 3, 3), "f4")})
+    with pytest.raises(UserError, match="holds no network that is known here") as error:
+        load_pretrained(spec, str(path))
+    assert error.value.found == "features.0.weight"
+
+
+def test_a_gate_has_no_counterpart_in_timm(state, tmp_path):
+    path = str(write_timm(tmp_path, state))
+    with pytest.raises(UserError, match="its blocks compute something else"):
+        load_pretrained(small("resnet18", "block.connection=highway"), path)
+
+
+@pytest.mark.parametrize("link", ["soft", "external", "virtual"])
+def test_hdf5_that_points_to_another_file_is_refused(spec, link, tmp_path):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["secret"] = np.ones((7, 7, 3, 64), "float32")
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [b"conv1_conv"]
+        layer = file.create_group("conv1_conv")
+        layer.attrs["weight_names"] = [b"kernel:0"]
+        if link == "soft":
+            layer["kernel:0"] = h5py.SoftLink("/elsewhere")
+        elif link == "external":
+            layer["kernel:0"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "secret")
+        else:
+            layout = h5py.VirtualLayout((7, 7, 3, 64), "float32")
+            layout[:] = h5py.VirtualSource(str(tmp_path / "other.h5"), "secret", (7, 7, 3, 64))
+            layer.create_virtual_dataset("kernel:0", layout)
+    with pytest.raises(UserError, match="points to another file"):
+        load_pretrained(spec, str(path))
+
+
+def test_new_weights_files_without_names_are_told_how_to_get_them(spec, tmp_path):
+    path = tmp_path / "x.weights.h5"
+    with h5py.File(path, "w") as file:
+        file["layers/conv2d/vars/0"] = np.zeros((7, 7, 3, 64), "float32")
+    with pytest.raises(UserError, match="does not say what its layers are called") as error:
+        load_pretrained(spec, str(path))
+    assert "save that again" in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("keras:imagnet", "keras.applications has no weights 'imagnet'"),
+        ("timm:", "is no tag of timm's"),
+        ("timm:../../etc", "is no tag of timm's"),
+        ("timm:org/model", "is no tag of timm's"),
+        ("nothing.h5", "there are no weights 'nothing.h5'"),
+        ("torch:resnet50", "there are no weights 'torch:resnet50'"),
+        ("", "there are no weights ''"),
+        (".", "there are no weights '.'"),
+    ],
+)
+def test_a_source_that_is_none_is_told(spec, source, told):
+    with pytest.raises(UserError, match=told):
+        load_pretrained(spec, source)
+
+
+def test_a_file_of_another_kind_is_told(spec, tmp_path):
+    (tmp_path / "x.npz").write_bytes(b"PK")
+    with pytest.raises(UserError, match="is not a kind of weights file"):
+        load_pretrained(spec, str(tmp_path / "x.npz"))
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnext50_32x4d", "resnet50d", "seresnet50"])
+def test_keras_has_only_six_networks_and_nothing_is_asked_for_others(name, monkeypatch):
+    def fetch(network):
+        raise AssertionError("fetched")
+
+    monkeypatch.setattr("reszoo.model.importing.fetch.keras_weights", fetch)
+    with pytest.raises(UserError, match=f"keras.applications has no weights of {name}"):
+        load_pretrained(load(name), "keras:imagenet")
+
+
+def test_a_file_that_may_not_be_read_is_the_machines_fault(spec, tmp_path, monkeypatch):
+    path = write_timm(tmp_path, {"a": np.zeros(1, "f4")})
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.open", refuse)
+    with pytest.raises(MachineError, match="cannot read"):
+        load_pretrained(spec, str(path))
