@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from reszoo.plan import cost, plan, register_connection, register_transform
     from reszoo.spec import load
     from reszoo.train import resume, train
+    from reszoo.train.deepen import deepen
     from reszoo.train.evaluate import evaluate
     from reszoo.train.predict import predict
     from reszoo.tune import tune
@@ -45,6 +46,7 @@ __all__ = [
     "__version__",
     "build",
     "cost",
+    "deepen",
     "evaluate",
     "export",
     "features",
@@ -68,6 +70,7 @@ _HOMES = {
     "UserError": ("reszoo.errors", "UserError"),
     "build": ("reszoo.model", "build"),
     "cost": ("reszoo.plan", "cost"),
+    "deepen": ("reszoo.train", "deepen"),
     "evaluate": ("reszoo.train", "evaluate"),
     "features": ("reszoo.model", "features"),
     "load": ("reszoo.spec", "load"),

@@ -24,6 +24,7 @@ COMMANDS = {
     "data": "describe a data set before anyone trains on it",
     "train": "train a network on images, into a run folder",
     "resume": "go on with a run that was stopped",
+    "deepen": "more blocks in a trained network, and the same function",
     "evaluate": "accuracy, per class and in a confusion matrix",
     "predict": "classify pictures",
     "export": "a bundle for a server or a device",

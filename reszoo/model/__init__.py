@@ -6,9 +6,21 @@ with paused_collection():
     import keras  # noqa: F401
 
 from reszoo.model.build import build
+from reszoo.model.deepening import GATE_BIAS, Deeper, deepen
 from reszoo.model.features import features
 from reszoo.model.importing import load_pretrained
 from reszoo.model.saving import Loaded, load, save
 from reszoo.model.weights import copy_weights
 
-__all__ = ["Loaded", "build", "copy_weights", "features", "load", "load_pretrained", "save"]
+__all__ = [
+    "GATE_BIAS",
+    "Deeper",
+    "Loaded",
+    "build",
+    "copy_weights",
+    "deepen",
+    "features",
+    "load",
+    "load_pretrained",
+    "save",
+]

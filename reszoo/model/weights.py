@@ -27,14 +27,24 @@ def copy_weights(source: keras.Model, target: keras.Model, *, skip: Collection[s
     pairs = []
     for layer in target.layers:
         if layer.weights and layer.name not in skip:
-            pairs += _pair(found.get(layer.name), layer, source)
+            pairs += paired(found.get(layer.name), layer, source)
     for old, new in pairs:
         new.assign(old.value)
 
 
-def _pair(
+def paired(
     old: keras.layers.Layer | None, new: keras.layers.Layer, source: keras.Model
 ) -> list[tuple[keras.Variable, keras.Variable]]:
+    """The weights of one layer beside those of another that shall get them.
+
+    Args:
+      old: a layer of `source`, or None where that has none.
+      new: the layer that gets the weights.
+      source: for the message.
+
+    Raises:
+      UserError: there is no such layer, or its weights have other names or shapes.
+    """
     if old is None:
         raise UserError(
             f"no weights for layer {new.name!r}",

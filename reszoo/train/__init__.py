@@ -1,5 +1,6 @@
 """Training and what needs a trained network: evaluation and prediction."""
 
+from reszoo.train.deepen import Deepened, deepen
 from reszoo.train.evaluate import evaluate
 from reszoo.train.loading import Target, Trained, load_trained
 from reszoo.train.predict import Prediction, predict
@@ -11,11 +12,13 @@ from reszoo.train.training import resume, train
 __all__ = [
     "ClassScore",
     "ClassWeights",
+    "Deepened",
     "Evaluation",
     "Prediction",
     "Target",
     "Trained",
     "TrainingStopped",
+    "deepen",
     "evaluate",
     "load_trained",
     "predict",

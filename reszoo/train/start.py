@@ -120,8 +120,9 @@ def start_with(
       UserError, MachineError: as for `load_pretrained`.
     """
     spec = with_data_classes(spec, data, classes)
+    drawn: tuple[str, ...] = ()
     try:
-        loaded, drawn = models.load_pretrained(spec, weights), ()
+        loaded = models.load_pretrained(spec, weights)
     except UserError:
         # Of other classes, or else the same error comes again, without the head in its way.
         loaded = models.load_pretrained(spec, weights, new_head=True)

@@ -97,8 +97,7 @@ def train(
       TrainingStopped: Ctrl-C or SIGTERM; the run is saved and `resume` goes on.
       GateError: the loss is no longer a number.
     """
-    begin = _start(spec, start, weights, overrides)
-    architecture = begin.spec if begin else _architecture(spec, overrides)
+    architecture, begin = _network(spec, start, weights, overrides)
     chosen = chosen_recipe(
         recipe,
         architecture,
@@ -251,35 +250,32 @@ def _job_again(run: Run, recipe: Recipe, data: ImageData, facts: dict[str, Any])
     )
 
 
-def _start(
+def _network(
     spec: Architecture | str | Path | None,
     start: Target | None,
     weights: str | None,
     overrides: Sequence[str],
-) -> Start | None:
-    """The trained network to begin with, if there is one."""
-    if start is None:
-        if spec is None:
+) -> tuple[Architecture, Start | None]:
+    """What is trained, and the trained network it begins with, if there is one already."""
+    if start is not None:
+        if spec is not None or weights is not None:
             raise UserError(
-                "there is no network to train",
-                expected="a name such as resnet20, a YAML file, or --from a trained network",
-                hint="`reszoo list` shows the names",
+                "a trained network brings its own architecture and weights",
+                expected="--from, or a network's name (with --weights, if you like)",
+                found="both",
+                hint="leave the others out; --set changes what leaves the weights fitting",
             )
-        return None
-    if spec is not None or weights is not None:
+        begin = start_from(start, overrides)
+        return begin.spec, begin
+    if spec is None:
         raise UserError(
-            "a trained network brings its own architecture and weights",
-            expected="--from, or a network's name (with --weights, if you like)",
-            found="both",
-            hint="leave the name and --weights out; --set changes what leaves the weights fitting",
+            "there is no network to train",
+            expected="a name such as resnet20, a YAML file, or --from a trained network",
+            hint="`reszoo list` shows the names",
         )
-    return start_from(start, overrides)
-
-
-def _architecture(spec: Architecture | str | Path, overrides: Sequence[str]) -> Architecture:
     if isinstance(spec, Architecture):
-        return specs.override(spec, overrides)
-    return specs.load(spec, overrides)
+        return specs.override(spec, overrides), None
+    return specs.load(spec, overrides), None
 
 
 def _until(epochs: int | None, recipe: Recipe) -> int:

@@ -269,7 +269,7 @@ def test_parts_that_learn_before_frozen_ones_are_noticed():
         ({"classes": 4}, "4 classes were asked for, and the data arrays has 3"),
         ({"overrides": ["stages[0].width=8"]}, "the weights of layer 'stage1_block1_conv1'"),
         ({"overrides": ["stages[0].depth=2"]}, "no weights for layer 'stage1_block2_conv1'"),
-        ({"start": "nowhere.keras"}, "there is no nowhere.keras"),
+        ({"start": "nowhere.keras"}, "there is no .*nowhere.keras"),
     ],
 )
 def test_what_cannot_be_tuned_is_refused_and_leaves_no_folder(tmp_path, source, changes, message):
@@ -290,3 +290,41 @@ def test_a_model_that_does_not_say_its_architecture_is_refused(tmp_path):
     keras.saving.save_model(model, tmp_path / "foreign.keras")
     with pytest.raises(UserError, match="does not say its architecture"):
         tune(tmp_path, tmp_path / "foreign.keras")
+
+
+def test_weights_of_others_begin_a_training_and_other_classes_a_new_head(tmp_path, source):
+    run = tune(
+        tmp_path,
+        source,
+        start=None,
+        spec=TINY,
+        weights=str(source),
+        freeze=["backbone"],
+        stop_after=1,
+        recipe_overrides=["ema=null"],
+    )
+    assert moved(source, run) == {"head_logits"}
+    start = run.info["start"]
+    assert (start["source"], start["new_layers"]) == (str(source), ["head_logits"])
+    assert len(start["weights"]["sha256"]) == 64
+    # Trained on, they are no longer those weights.
+    assert run.architecture().weights is None
+
+
+def test_weights_of_others_keep_their_head_for_their_own_classes(tmp_path, source):
+    images, labels = bars(120)
+    named = (images, np.array(["a", "b", "c", "d"])[(labels + np.arange(120) // 60)])
+    run = tune(
+        tmp_path, source, start=None, spec=TINY, weights=str(source), data=named, stop_after=1
+    )
+    assert run.info["start"]["new_layers"] == []
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [("nowhere.safetensors", "nowhere.safetensors"), ("keras:imagenet", "TINY|tiny|networks")],
+)
+def test_weights_that_do_not_fit_leave_no_folder(tmp_path, source, weights, message):
+    with pytest.raises(UserError, match=message):
+        tune(tmp_path, source, start=None, spec=TINY, weights=weights)
+    assert not (tmp_path / "run").exists()

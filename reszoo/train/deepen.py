@@ -1,0 +1,92 @@
+"""How is a trained network deepened, and how is it known that it still says the same?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from reszoo import model as models
+from reszoo.errors import GateError, UserError
+from reszoo.spec.architecture import Architecture
+from reszoo.train.loading import Target, load_trained
+
+LARGEST_DIFFERENCE = 1e-4
+"""Of the logits, as a share of the largest, where nothing but rounding may differ."""
+_IMAGES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Deepened:
+    """A deepened network, and what is known about it."""
+
+    model: keras.Model
+    spec: Architecture
+    classes: tuple[str, ...] | None
+    gate: float | None
+    """How far each new highway block moves its input towards H at first; None where all new blocks
+    are the identity to rounding."""
+    difference: float
+    """Largest difference of a logit to the shallower net's, as a share of the largest logit, on
+    random images."""
+
+
+def deepen(
+    target: Target,
+    depths: Sequence[int],
+    *,
+    out: Path | str | None = None,
+    seed: int | None = None,
+    gate_bias: float | None = None,
+) -> Deepened:
+    """A trained network with more blocks that computes the same function (He 2015, section 1).
+
+        >>> import reszoo
+        >>> reszoo.deepen("runs/a", [5, 5, 5], out="deeper.keras")  # doctest: +SKIP
+        >>> run = reszoo.train(start="deeper.keras", data="digits")  # doctest: +SKIP
+
+    docs/deepening.md says for which blocks this is exact, and which cannot be the identity.
+
+    Args:
+      target: a run or its folder, or a `.keras` file that reszoo wrote.
+      depths: blocks of each stage, at least as many as there are.
+      out: where to save it, a name that ends in .keras.
+      seed: of the new blocks' weights; drawn afresh unless given.
+      gate_bias: of highway gates that have to be shut, -6 unless given. Lower is closer to the
+        same function, and slower to learn.
+
+    Raises:
+      UserError: there is no such network, the depths are not possible ones, or a block of the net
+        cannot be the identity; the message says why.
+      GateError: the deeper network does not say the same; nothing is saved.
+    """
+    trained = load_trained(target)
+    if trained.spec is None:
+        raise UserError(
+            f"{target} does not say its architecture, and cannot be deepened",
+            expected="a run, or a .keras file that `reszoo train` or `reszoo build` wrote",
+            found="a Keras model alone",
+        )
+    bias = models.GATE_BIAS if gate_bias is None else gate_bias
+    deeper = models.deepen(trained.model, trained.spec, depths, seed=seed, gate_bias=bias)
+    difference = _difference(trained.model, deeper.model)
+    if deeper.gate is None and not difference <= LARGEST_DIFFERENCE:
+        raise GateError(
+            f"the deepened {trained.spec.name} does not compute the same function",
+            expected=f"logits within {LARGEST_DIFFERENCE:g} of the largest",
+            found=f"{difference:.2g} on random images",
+        )
+    if out is not None:
+        models.save(deeper.model, out, spec=deeper.spec, classes=trained.classes)
+    return Deepened(deeper.model, deeper.spec, trained.classes, deeper.gate, difference)
+
+
+def _difference(before: keras.Model, after: keras.Model) -> float:
+    """The largest difference of the logits on random images, as a share of the largest."""
+    shape = (_IMAGES, *before.input_shape[1:])
+    images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    old, new = (np.asarray(model(images, training=False)) for model in (before, after))
+    return float(np.abs(new - old).max() / max(np.abs(old).max(), np.finfo(np.float32).tiny))
