@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from reszoo.plan import cost, plan, register_connection, register_transform
     from reszoo.spec import load
     from reszoo.train import resume, train
-    from reszoo.train.deepen import deepen
     from reszoo.train.evaluate import evaluate
+    from reszoo.train.growing import deepen, widen
     from reszoo.train.predict import predict
     from reszoo.tune import tune
 
@@ -61,6 +61,7 @@ __all__ = [
     "save_model",
     "train",
     "tune",
+    "widen",
 ]
 
 _HOMES = {
@@ -81,6 +82,7 @@ _HOMES = {
     "register_transform": ("reszoo.plan", "register_transform"),
     "resume": ("reszoo.train", "resume"),
     "save_model": ("reszoo.model", "save"),
+    "widen": ("reszoo.train", "widen"),
 }
 """Public name: the module it lives in and its name there."""
 

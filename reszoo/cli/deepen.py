@@ -7,7 +7,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
 from reszoo.cli.options import add_output, positive
 from reszoo.cli.tensorflow import start_tensorflow
-from reszoo.report.deeper import deeper_text
+from reszoo.report.grown import grown_text
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -52,6 +52,6 @@ def run(options: Namespace) -> None:
         seed=options.seed,
         gate_bias=options.gate_bias,
     )
-    print(deeper_text(deeper.spec, gate=deeper.gate, difference=deeper.difference))
+    print(grown_text(deeper.spec, gate=deeper.gate, difference=deeper.difference))
     if options.out:
         print(f"saved {options.out}; `reszoo train --from {options.out}` trains it on")

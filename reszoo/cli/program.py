@@ -25,6 +25,7 @@ COMMANDS = {
     "train": "train a network on images, into a run folder",
     "resume": "go on with a run that was stopped",
     "deepen": "more blocks in a trained network, and the same function",
+    "widen": "more channels in a trained network, and the same function",
     "evaluate": "accuracy, per class and in a confusion matrix",
     "predict": "classify pictures",
     "export": "a bundle for a server or a device",

@@ -11,6 +11,7 @@ from reszoo.model.features import features
 from reszoo.model.importing import load_pretrained
 from reszoo.model.saving import Loaded, load, save
 from reszoo.model.weights import copy_weights
+from reszoo.model.widening import widen
 
 __all__ = [
     "GATE_BIAS",
@@ -23,4 +24,5 @@ __all__ = [
     "load",
     "load_pretrained",
     "save",
+    "widen",
 ]

@@ -1,7 +1,7 @@
 """Training and what needs a trained network: evaluation and prediction."""
 
-from reszoo.train.deepen import Deepened, deepen
 from reszoo.train.evaluate import evaluate
+from reszoo.train.growing import Grown, deepen, widen
 from reszoo.train.loading import Target, Trained, load_trained
 from reszoo.train.predict import Prediction, predict
 from reszoo.train.prepare import ClassWeights
@@ -12,8 +12,8 @@ from reszoo.train.training import resume, train
 __all__ = [
     "ClassScore",
     "ClassWeights",
-    "Deepened",
     "Evaluation",
+    "Grown",
     "Prediction",
     "Target",
     "Trained",
@@ -24,4 +24,5 @@ __all__ = [
     "predict",
     "resume",
     "train",
+    "widen",
 ]

@@ -59,3 +59,11 @@ def test_depths_that_cannot_be_are_said(reszoo, run_folder, tmp_path):
     refused(reszoo("deepen", run_folder, "--depths", "2", "-o", "x.h5"), ".keras")
     refused(reszoo("deepen", "nowhere", "--depths", "2"), "nowhere")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_is_widened(reszoo, run_folder, tmp_path):
+    result = reszoo("widen", run_folder, "--factor", 3, "-o", "wider.keras", "--seed", 1)
+    assert (result.code, result.err) == (0, "")
+    assert "widths      12" in result.out
+    refused(reszoo("widen", run_folder, "--factor", 1), "a factor of 2 or more")
+    assert [path.name for path in tmp_path.iterdir()] == ["wider.keras"]

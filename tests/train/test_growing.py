@@ -1,4 +1,4 @@
-"""A run or a file is deepened, checked, saved, and trained on from there."""
+"""A run or a file is deepened or widened, checked, saved, and trained on from there."""
 
 import keras
 import numpy as np
@@ -59,3 +59,18 @@ def test_a_deeper_net_that_says_something_else_is_not_saved(tmp_path, reference,
     with pytest.raises(GateError, match="does not compute the same function"):
         reszoo.deepen(reference.path, [2], out=tmp_path / "deeper.keras", seed=1)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_widened_run_says_what_the_run_said_and_trains_on(tmp_path, reference):
+    out = tmp_path / "wider.keras"
+    wider = reszoo.widen(reference.path, 3, out=out, seed=1)
+    assert wider.difference <= 1e-5
+    assert wider.spec.stages[0].width == 12
+    before, after = (evaluate(one, bar_data()) for one in (reference.path, out))
+    assert after.loss == pytest.approx(before.loss, rel=1e-4)
+    recipe = SHORT.model_copy(update={"epochs": 1})
+    run = train(start=out, data=bar_data(), recipe=recipe, out=tmp_path / "run", quiet=True)
+    kernel = load_trained(run).model.get_layer("stage1_block1_conv1").kernel.numpy()
+    assert np.abs(kernel[..., 0] - kernel[..., 1]).max() > 1e-3
+    with pytest.raises(UserError, match="a factor of 2 or more"):
+        reszoo.widen(reference.path, 1)

@@ -1,4 +1,4 @@
-"""How is a trained network deepened, and how is it known that it still says the same?"""
+"""How does a trained network grow, and how is it known that it still says the same?"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from reszoo import model as models
 from reszoo.errors import GateError, UserError
 from reszoo.spec.architecture import Architecture
-from reszoo.train.loading import Target, load_trained
+from reszoo.train.loading import Target, Trained, load_trained
 
 LARGEST_DIFFERENCE = 1e-4
 """Of the logits, as a share of the largest, where nothing but rounding may differ."""
@@ -20,8 +20,8 @@ _IMAGES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Deepened:
-    """A deepened network, and what is known about it."""
+class Grown:
+    """A network that grew from a trained one, and what is known about it."""
 
     model: keras.Model
     spec: Architecture
@@ -30,7 +30,7 @@ class Deepened:
     """How far each new highway block moves its input towards H at first; None where all new blocks
     are the identity to rounding."""
     difference: float
-    """Largest difference of a logit to the shallower net's, as a share of the largest logit, on
+    """Largest difference of a logit to the smaller net's, as a share of the largest logit, on
     random images."""
 
 
@@ -41,7 +41,7 @@ def deepen(
     out: Path | str | None = None,
     seed: int | None = None,
     gate_bias: float | None = None,
-) -> Deepened:
+) -> Grown:
     """A trained network with more blocks that computes the same function (He 2015, section 1).
 
         >>> import reszoo
@@ -63,25 +63,61 @@ def deepen(
         cannot be the identity; the message says why.
       GateError: the deeper network does not say the same; nothing is saved.
     """
+    trained, spec = _trained(target)
+    bias = models.GATE_BIAS if gate_bias is None else gate_bias
+    deeper = models.deepen(trained.model, spec, depths, seed=seed, gate_bias=bias)
+    difference = _difference(trained.model, deeper.model)
+    grown = Grown(deeper.model, deeper.spec, trained.classes, deeper.gate, difference)
+    return _saved(grown, out)
+
+
+def widen(
+    target: Target, factor: int = 2, *, out: Path | str | None = None, seed: int | None = None
+) -> Grown:
+    """A trained network with `factor` times the channels that computes the same (Net2Net).
+
+        >>> import reszoo
+        >>> reszoo.widen("runs/a", 2, out="wider.keras")  # doctest: +SKIP
+
+    Args:
+      target: a run or its folder, or a `.keras` file that reszoo wrote.
+      factor: 2 or more; the weights become about its square as many.
+      out: where to save it, a name that ends in .keras.
+      seed: of how weights are shared out among the copies of a channel; drawn afresh unless given.
+
+    Raises:
+      UserError: there is no such network, the factor is none, or its channels cannot be made
+        several times (ECA).
+      GateError: the wider network does not say the same; nothing is saved.
+    """
+    trained, spec = _trained(target)
+    model, wider = models.widen(trained.model, spec, factor, seed=seed)
+    difference = _difference(trained.model, model)
+    return _saved(Grown(model, wider, trained.classes, None, difference), out)
+
+
+def _trained(target: Target) -> tuple[Trained, Architecture]:
     trained = load_trained(target)
     if trained.spec is None:
         raise UserError(
-            f"{target} does not say its architecture, and cannot be deepened",
+            f"{target} does not say its architecture, and cannot grow",
             expected="a run, or a .keras file that `reszoo train` or `reszoo build` wrote",
             found="a Keras model alone",
         )
-    bias = models.GATE_BIAS if gate_bias is None else gate_bias
-    deeper = models.deepen(trained.model, trained.spec, depths, seed=seed, gate_bias=bias)
-    difference = _difference(trained.model, deeper.model)
-    if deeper.gate is None and not difference <= LARGEST_DIFFERENCE:
+    return trained, trained.spec
+
+
+def _saved(grown: Grown, out: Path | str | None) -> Grown:
+    """The network, saved where asked for, if it says what the smaller one said."""
+    if grown.gate is None and not grown.difference <= LARGEST_DIFFERENCE:
         raise GateError(
-            f"the deepened {trained.spec.name} does not compute the same function",
+            f"the larger {grown.spec.name} does not compute the same function",
             expected=f"logits within {LARGEST_DIFFERENCE:g} of the largest",
-            found=f"{difference:.2g} on random images",
+            found=f"{grown.difference:.2g} on random images",
         )
     if out is not None:
-        models.save(deeper.model, out, spec=deeper.spec, classes=trained.classes)
-    return Deepened(deeper.model, deeper.spec, trained.classes, deeper.gate, difference)
+        models.save(grown.model, out, spec=grown.spec, classes=grown.classes)
+    return grown
 
 
 def _difference(before: keras.Model, after: keras.Model) -> float:

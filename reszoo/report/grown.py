@@ -1,4 +1,4 @@
-"""What became of a network that was deepened?"""
+"""What became of a network that grew?"""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from reszoo.report.text import count, facts
 from reszoo.spec.architecture import Architecture
 
 
-def deeper_text(spec: Architecture, *, gate: float | None, difference: float) -> str:
-    """A deepened network in a few lines.
+def grown_text(spec: Architecture, *, gate: float | None, difference: float) -> str:
+    """A network that grew, in a few lines.
 
     Args:
-      spec: of the deeper network.
+      spec: of the larger network.
       gate: how far new highway blocks move their input at first; None where they do not.
       difference: largest change of a logit, as a share of the largest.
     """
@@ -19,6 +19,7 @@ def deeper_text(spec: Architecture, *, gate: float | None, difference: float) ->
     same = "the same to rounding" if gate is None else f"within {gate:.2%} per new block"
     lines = [
         ("blocks", ", ".join(str(stage.depth) for stage in spec.stages)),
+        ("widths", ", ".join(str(stage.width) for stage in spec.stages)),
         ("depth", f"{costs.depth} weighted layers"),
         ("parameters", count(costs.parameters)),
         ("function", f"{same}; largest change of a logit {difference:.1e} of the largest"),

@@ -1,0 +1,39 @@
+"""Give a trained network more channels. It computes the same as before, and `reszoo train --from`
+trains it on."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from reszoo.cli.options import add_output, positive
+from reszoo.cli.tensorflow import start_tensorflow
+from reszoo.report.grown import grown_text
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """RUN|FILE.keras, --factor, -o, --seed."""
+    parser.add_argument(
+        "target", metavar="RUN|FILE.keras", help="a run, or a network that reszoo saved"
+    )
+    parser.add_argument(
+        "--factor",
+        type=positive,
+        default=2,
+        metavar="N",
+        help="how many times as many channels (default: 2)",
+    )
+    parser.add_argument(
+        "--seed", type=int, metavar="S", help="of how copies share weights (default: none)"
+    )
+    add_output(parser, "FILE.keras", "save the wider network here, whole or not at all")
+
+
+def run(options: Namespace) -> None:
+    """Widens, tells, saves."""
+    start_tensorflow(debug=options.debug)
+    from reszoo.train import widen
+
+    wider = widen(options.target, options.factor, out=options.out, seed=options.seed)
+    print(grown_text(wider.spec, gate=None, difference=wider.difference))
+    if options.out:
+        print(f"saved {options.out}; `reszoo train --from {options.out}` trains it on")
