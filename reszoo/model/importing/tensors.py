@@ -114,14 +114,46 @@ def _opened(path: Path, stack: contextlib.ExitStack) -> Tensors:
 
 
 def _safetensors(path: Path, stack: contextlib.ExitStack) -> Tensors:
-    file: Any = stack.enter_context(safetensors.safe_open(path, framework="numpy"))
-    own = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+    window = _Window(path)
+    stack.callback(window.close)
+    own = {name: window.file.get_slice(name) for name in window.file.keys()}  # noqa: SIM118
     floats = {name: part for name, part in own.items() if part.get_dtype() in _FLOATS}
     # a Keras model in safetensors: `conv1_conv.kernel` is `conv1_conv/kernel` everywhere else
     keras = any(_KERAS_NAME.search(name) for name in floats)
     theirs = {_keras_name(name) if keras else name: name for name in floats}
     shapes = {name: tuple(floats[their].get_shape()) for name, their in theirs.items()}
-    return Tensors(path, shapes, lambda name: file.get_tensor(theirs[name]))
+    return Tensors(path, shapes, lambda name: window.read(theirs[name]))
+
+
+class _Window:
+    """A safetensors file that is mapped into memory anew after every so many bytes.
+
+    What was read from a mapped file counts as this process's memory until it is unmapped; in the
+    end that would be all weights twice.
+    """
+
+    _BYTES = 1 << 22
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen = 0
+        self.file: Any = self._mapped()
+
+    def read(self, name: str) -> np.ndarray:
+        """A tensor's values, in memory of their own."""
+        if self._seen > self._BYTES:
+            self.close()
+            self.file, self._seen = self._mapped(), 0
+        values: np.ndarray = self.file.get_tensor(name)
+        self._seen += values.nbytes
+        return values
+
+    def close(self) -> None:
+        """Unmaps the file."""
+        self.file.__exit__(None, None, None)
+
+    def _mapped(self) -> Any:
+        return safetensors.safe_open(self._path, framework="numpy").__enter__()
 
 
 def _keras_name(name: str) -> str:

@@ -1,0 +1,119 @@
+"""How long does it take to load ResNet-152 from safetensors, and how much memory?
+
+Each measurement is a process of its own: one imports TensorFlow and Keras only, the others load a
+state dict with timm's names and random values, as `reszoo build resnet152 --weights` does, and
+save the network where told. What counts is the memory above the import, in units of the weights:
+
+    python benchmarks/weights_import.py --rounds 5
+
+Prints a table and, last, one line of JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+IMPORT = "import tensorflow, keras"
+LOAD = """
+import sys
+import reszoo
+reszoo.load_pretrained(reszoo.load(sys.argv[1]), sys.argv[2])
+"""
+
+
+def write(network: str, path: Path) -> int:
+    """Writes random weights of the network with timm's names; returns their bytes."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    from reszoo.model.importing.convert import Place, shape_of
+    from reszoo.model.timm_layout import timm_tensors
+    from reszoo.plan import plan
+    from reszoo.spec import load
+
+    random = np.random.default_rng(0)
+    spec = load(network)
+    rows = plan(spec)
+    state = {}
+    for row in rows.rows:
+        for weight, name in timm_tensors(row, spec).items():
+            shape = shape_of(rows, Place(row, weight, name))
+            if weight == "kernel":
+                shape = (shape[-1], shape[-2], *shape[:-2])
+            state[name] = random.standard_normal(shape, dtype="float32") * 0.01
+            if weight == "moving_variance":
+                state[name] += 1.0
+    save_file(state, path)
+    return sum(values.nbytes for values in state.values())
+
+
+def measure(command: Sequence[str]) -> tuple[float, float]:
+    """Wall seconds and peak memory in MB of one process."""
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    silent = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_WRONLY, 0) for stream in (1, 2)]
+    start = time.perf_counter()
+    child = os.posix_spawn(command[0], command, environment, file_actions=silent)
+    _, status, usage = os.wait4(child, 0)
+    wall = time.perf_counter() - start
+    if status:
+        raise SystemExit(f"this failed: {' '.join(command)}")
+    return wall, usage.ru_maxrss / 1024
+
+
+def main() -> None:
+    """Measures and reports."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--network", default="resnet152")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model.safetensors"
+        # in a child, so that this process stays small
+        child = os.fork()
+        if child == 0:
+            write(options.network, file)
+            os._exit(0)
+        os.waitpid(child, 0)
+        size = file.stat().st_size / (1 << 20)
+        build = ["-m", "reszoo", "build", options.network, "--weights", str(file)]
+        programs = {
+            "import TensorFlow, Keras": ["-c", IMPORT],
+            "load_pretrained": ["-c", LOAD, options.network, str(file)],
+            "reszoo build -o": [*build, "-o", str(Path(folder) / "out.keras")],
+        }
+        rounds: dict[str, list[tuple[float, float]]] = {name: [] for name in programs}
+        for _ in range(options.rounds):
+            for name, words in programs.items():
+                rounds[name].append(measure([sys.executable, *words]))
+    report(rounds, size, options)
+
+
+def report(
+    rounds: dict[str, list[tuple[float, float]]], size: float, options: argparse.Namespace
+) -> None:
+    """A table of medians."""
+    print(f"{'':26}{'wall s':>8}{'peak MB':>9}{'above import':>14}   weights: {size:.0f} MB")
+    medians = {
+        name: tuple(statistics.median(column) for column in zip(*values, strict=True))
+        for name, values in rounds.items()
+    }
+    base = medians["import TensorFlow, Keras"][1]
+    summary: dict[str, dict[str, float]] = {}
+    for name, (wall, memory) in medians.items():
+        ratio = (memory - base) / size
+        print(f"{name:26}{wall:8.2f}{memory:9.0f}{ratio:12.2f} x")
+        summary[name] = {"wall_s": round(wall, 2), "weights_above_import": round(ratio, 2)}
+    facts = {"network": options.network, "rounds": options.rounds, "weights_mb": round(size)}
+    print(json.dumps({"benchmark": "weights_import", **facts, **summary}))
+
+
+if __name__ == "__main__":
+    main()
