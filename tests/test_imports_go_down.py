@@ -15,7 +15,7 @@ import reszoo
 PACKAGE = Path(reszoo.__file__).parent
 
 FLOORS = (
-    ("errors", "version", "collection", "quiet"),
+    ("errors", "version", "collection", "quiet", "fonts"),
     ("files", "resources"),
     ("spec",),
     ("plan",),

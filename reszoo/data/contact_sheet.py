@@ -7,6 +7,7 @@ import tensorflow as tf
 from PIL import Image, ImageDraw, ImageFont
 
 from reszoo.data.dataset import ImageData, Split
+from reszoo.fonts import font_for
 
 _MARGIN = 16
 _GAP = 6
@@ -52,7 +53,7 @@ def contact_sheet(
     sheet = Image.new("RGB", size, _PAPER)
     draw = ImageDraw.Draw(sheet)
     title = _title(data, shown, rows)
-    font = ImageFont.load_default(_TITLE_SIZE)
+    font = font_for(title, _TITLE_SIZE)
     draw.text((_MARGIN, _MARGIN), _shortened(draw, title, font, size[0] - 2 * _MARGIN), _INK, font)
     for label in range(rows):
         y = top + label * row_height
@@ -69,7 +70,7 @@ def _title(data: ImageData, shown: Split, rows: int) -> str:
 
 
 def _write_label(draw: ImageDraw.ImageDraw, name: str, count: int, y: int, thumbnail: int) -> None:
-    font = ImageFont.load_default(_TEXT_SIZE)
+    font = font_for(name, _TEXT_SIZE)
     middle = y + thumbnail // 2
     name = _shortened(draw, name, font, _LABEL_WIDTH - 2 * _GAP)
     draw.text((_MARGIN, middle - _GAP // 2), name, _INK, font, anchor="ls")

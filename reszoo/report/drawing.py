@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
+from reszoo.fonts import font_for
+
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
 
@@ -204,14 +206,12 @@ def _paint(pen: ImageDraw, shape: Shape, scale: int) -> None:
 
 
 def _paint_text(pen: ImageDraw, text: Text, scale: int) -> None:
-    from PIL import ImageFont
-
     anchor = {"start": "lm", "middle": "mm", "end": "rm"}[text.anchor]
     pen.text(
         (text.x * scale, text.y * scale),
         text.text,
         text.colour,
-        ImageFont.load_default(text.size * scale),
+        font_for(text.text, text.size * scale),
         anchor,
         stroke_width=round(0.02 * text.size * scale) if text.bold else 0,
     )
