@@ -15,8 +15,8 @@ from reszoo.errors import Place
 from reszoo.spec.explain import explain
 from reszoo.spec.find import KINDS, document_class, find, is_path, names, read_bytes
 from reszoo.spec.node import Node
-from reszoo.spec.resolve import IDENTITY, SET, apply_overrides, resolve_extends
-from reszoo.spec.value import Document, Path
+from reszoo.spec.resolve import IDENTITY, apply_overrides, resolve_extends
+from reszoo.spec.value import SET, Document, Path
 from reszoo.spec.write import to_mapping
 from reszoo.spec.yaml_source import parse_document
 

@@ -8,7 +8,7 @@ from pathlib import Path as FilePath
 
 from reszoo.errors import Place, UserError
 from reszoo.spec.node import Node, describe
-from reszoo.spec.value import Path, written
+from reszoo.spec.value import SET, Path, written
 from reszoo.spec.yaml_source import parse_value
 
 IDENTITY = ("name", "title", "source", "published", "weights")
@@ -16,8 +16,6 @@ IDENTITY = ("name", "title", "source", "published", "weights")
 
 MOST_EXTENDS = 3
 """How many times a spec may extend one that extends another."""
-
-SET = "--set "
 
 _PATH = re.compile(r"\s*[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*|\[(\*|-?\d+)\])*\s*")
 _PART = re.compile(r"([A-Za-z_][\w-]*)|\[(\*|-?\d+)\]")

@@ -12,6 +12,9 @@ from reszoo.errors import Place
 Path = tuple[str | int, ...]
 """Where a value stands inside a file: `("stages", 2, "width")` is written `stages[2].width`."""
 
+SET = "--set "
+"""How the place of a value starts that came from the command line."""
+
 Item = TypeVar("Item")
 Tuple = Annotated[tuple[Item, ...], Field(strict=False)]
 """A YAML list; tuples keep the values frozen and hashable."""
@@ -67,6 +70,11 @@ class Document(Value):
             if place := self._places.get(tuple(path[:length])):
                 return place
         return written(path) if path else None
+
+    def is_overridden(self, *path: str | int) -> bool:
+        """Whether `--set` gave this very field its value."""
+        place = self._places.get(path)
+        return place is not None and place.file.startswith(SET)
 
 
 def written(path: Path) -> str:

@@ -150,9 +150,13 @@ def with_data_classes(
             expected="two classes or more",
             found=", ".join(data.classes) or "none",
         )
+    overridden = architecture.is_overridden("classes")
+    if classes is None and overridden:
+        classes = architecture.classes
     if classes is not None and classes != count:
         raise UserError(
             f"{classes} classes were asked for, and the data {data.name} has {count}",
+            where=architecture.where("classes") if overridden else None,
             expected=str(count),
             found=str(classes),
             hint="leave the number out: it is taken from the data",

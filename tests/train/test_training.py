@@ -128,6 +128,7 @@ def test_balanced_weights_stand_in_the_run(tmp_path):
     ("changes", "message"),
     [
         ({"classes": 10}, "10 classes were asked for, and the data arrays has 3"),
+        ({"overrides": ["classes=7"]}, "7 classes were asked for, and the data arrays has 3"),
         ({"epochs": 0}, "a training needs epochs"),
         ({"stop_after": 9}, "1 to 3 epochs"),
         ({"class_weights": "even"}, "unknown class weights"),
