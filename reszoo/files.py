@@ -21,6 +21,7 @@ _ADVICE = {
     errno.EPERM: "choose a folder you may write to with -o, or change its permissions",
     errno.EROFS: "the disk is read-only: choose another place with -o",
     errno.ENOTDIR: "a part of the path is a file: choose another place with -o",
+    errno.EEXIST: "a part of the path is a file: choose another place with -o",
     errno.EISDIR: "a folder has this name: choose another name with -o",
 }
 

@@ -54,8 +54,9 @@ def test_a_full_or_read_only_disk_is_the_machines_fault(
 
 def test_a_name_below_a_file_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(MachineError, match="cannot write"):
+    with pytest.raises(MachineError, match="cannot write") as error:
         files.write_text(tmp_path / "file" / "below.txt", "text")
+    assert "a part of the path is a file" in str(error.value)
 
 
 def test_a_killed_writer_leaves_the_old_file(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from reszoo import spec
-from reszoo.cli.options import add_output, add_spec, add_weights, positive
+from reszoo.cli.options import add_output, add_spec, add_weights, keras_file, positive
 from reszoo.cli.tensorflow import start_tensorflow
 from reszoo.plan import cost, plan
 from reszoo.report.network import built_text
@@ -15,7 +15,7 @@ def add_options(parser: ArgumentParser) -> None:
     """NAME|FILE, --set, --weights, -o, --classes, --summary."""
     add_spec(parser)
     add_weights(parser)
-    add_output(parser, "FILE.keras", "save the model here, whole or not at all")
+    add_output(parser, "FILE.keras", "save the model here, whole or not at all", keras_file)
     parser.add_argument("--classes", type=positive, metavar="N", help="that many classes instead")
     parser.add_argument("--seed", type=int, metavar="S", help="seed of the weights (default: none)")
     parser.add_argument("--summary", action="store_true", help="print Keras's table of layers")

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 
+from reszoo.cli.terminate import Terminated
 from reszoo.errors import MachineError, ReszooError
 
 INTERRUPTED = 130
@@ -22,7 +23,7 @@ def report_failure(error: BaseException, debug: bool) -> int:
         traceback.print_exception(error)
     if isinstance(error, KeyboardInterrupt):
         _say(str(error) or "stopped; nothing stands half-written under its final name")
-        return INTERRUPTED
+        return error.exit_code if isinstance(error, Terminated) else INTERRUPTED
     known = error if isinstance(error, ReszooError) else _known(error)
     if known is not None:
         _say(f"error: {known}")

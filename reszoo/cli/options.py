@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable
 
 
 def add_spec(parser: ArgumentParser, *, optional: bool = False) -> None:
@@ -54,14 +55,23 @@ def add_skip_bad_images(parser: ArgumentParser) -> None:
     )
 
 
-def add_output(parser: ArgumentParser, metavar: str, text: str) -> None:
+def add_output(
+    parser: ArgumentParser, metavar: str, text: str, kind: Callable[[str], str] = str
+) -> None:
     """-o, --out."""
-    parser.add_argument("-o", "--out", metavar=metavar, help=text)
+    parser.add_argument("-o", "--out", metavar=metavar, type=kind, help=text)
 
 
 def add_json(parser: ArgumentParser) -> None:
     """--json."""
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def keras_file(word: str) -> str:
+    """The name of a Keras model, as an argparse type: told before minutes are spent on one."""
+    if not word.endswith(".keras"):
+        raise ArgumentTypeError(f"expected a name that ends in .keras, found '{word}'")
+    return word
 
 
 def positive(word: str) -> int:
@@ -74,5 +84,5 @@ def positive(word: str) -> int:
 def whole(word: str) -> int:
     """A whole number from 0, as an argparse type."""
     if not word.isdecimal():
-        raise ArgumentTypeError(f"expected a whole number, found '{word}'")
+        raise ArgumentTypeError(f"expected a whole number from 0, found '{word}'")
     return int(word)

@@ -58,9 +58,20 @@ def _listed(words: Iterable[str]) -> Iterator[str]:
         elif word.endswith(".txt"):
             if not Path(word).is_file():
                 raise UserError(f"there is no list {word}", expected="a file with one path a line")
-            yield from _lines(Path(word).read_text(encoding="utf-8").splitlines())
+            yield from _lines(_text(Path(word)).splitlines())
         else:
             yield word
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError(
+            f"the list {path} is not text in UTF-8",
+            expected="a file with one path a line",
+            hint="save it as UTF-8; a picture's name does not end in .txt",
+        ) from None
 
 
 def _lines(lines: Iterable[str]) -> Iterator[str]:

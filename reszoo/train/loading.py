@@ -12,6 +12,7 @@ from reszoo import model as models
 from reszoo.data import Geometry, evaluation_geometry
 from reszoo.errors import UserError
 from reszoo.runs import Run
+from reszoo.spec import architecture_names
 from reszoo.spec.architecture import Architecture
 
 
@@ -87,9 +88,11 @@ def load_trained(target: Target) -> Trained:
         return _from_run(Run.open(path))
     if not path.exists():
         raise UserError(
-            f"there is no {path}",
+            f"there is no run folder or model {path}",
             expected="a run folder or a .keras file",
-            hint="`reszoo train` makes a run, `reszoo build -o` a .keras file",
+            hint=f"{path} is a network of the zoo: `reszoo train {path}` makes a run of it"
+            if str(path) in architecture_names()
+            else "`reszoo train` makes a run, `reszoo build -o` a .keras file",
         )
     loaded = models.load(path)
     return Trained(loaded.model, loaded.spec, loaded.classes, None)

@@ -137,8 +137,13 @@ def _listed(images: Image | Iterable[Image]) -> Iterable[Image]:
 
 
 def _files(folder: Path) -> list[Path]:
+    """Its images; hidden files, such as the ._NAME that macOS puts beside each, are none."""
     files = sorted(
-        file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()
+        file
+        for file in folder.rglob("*")
+        if file.suffix.lower() in SUFFIXES
+        and file.is_file()
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
     )
     if not files:
         raise UserError(

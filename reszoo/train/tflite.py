@@ -35,7 +35,7 @@ class TFLiteClassifier:
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
-            raise UserError(f"there is no {path}", expected="a .tflite file")
+            raise UserError(f"there is no file {path}", expected="a .tflite file")
         try:
             self._interpreter = Interpreter(str(path), num_threads=os.cpu_count() or 1)
             self._interpreter.allocate_tensors()

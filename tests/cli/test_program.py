@@ -74,15 +74,18 @@ def test_too_many_words_are_refused(reszoo):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("train",), "NAME|FILE"),
+        (("train",), "there is no network to train"),
         (("train", "resnet20", "--epochs", "0"), "expected 1 or more, found 0"),
-        (("train", "resnet20", "--seed", "x"), "expected a whole number, found 'x'"),
+        (("train", "resnet20", "--seed", "x"), "expected a whole number from 0, found 'x'"),
+        (("build", "resnet20", "-o", "x.h5"), "ends in .keras, found 'x.h5'"),
+        (("predict", "run", "latin.txt"), "latin.txt is not text in UTF-8"),
         (("export", "run"), "--target"),
         (("schema", "spec"), "'architecture'"),
         (("show", "resnet20", "--plan", "--yaml"), "not allowed with"),
     ],
 )
-def test_wrong_words_are_the_users_fault(reszoo, words, expected):
+def test_wrong_words_are_the_users_fault(reszoo, tmp_path, words, expected):
+    (tmp_path / "latin.txt").write_text("café.png", encoding="latin-1")
     refused(reszoo(*words), expected)
 
 
@@ -103,6 +106,30 @@ def test_ctrl_c_is_130_and_a_sentence(failing):
     result = failing(KeyboardInterrupt())
     assert (result.code, result.out) == (130, "")
     assert result.err == "stopped; nothing stands half-written under its final name\n"
+
+
+def test_sigterm_is_143_and_removes_what_was_half_written(tmp_path):
+    program = (
+        "import sys, time, reszoo.cli, reszoo.cli.program as program\n"
+        "from reszoo.files import atomic_file\n"
+        "def write(words, debug):\n"
+        "    with atomic_file('model.keras') as temporary:\n"
+        "        temporary.write_text('half'); print('writing', flush=True); time.sleep(60)\n"
+        "program._run = write\n"
+        "sys.exit(reszoo.cli.main([]))\n"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None and child.stdout.readline() == "writing\n"
+    child.terminate()
+    _, told = child.communicate(timeout=30)
+    assert (child.returncode, told.startswith("stopped")) == (143, True)
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_the_operating_system_refuses_is_the_machines_fault(failing):

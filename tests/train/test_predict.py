@@ -1,5 +1,7 @@
 """Prediction and evaluation see the same pixels and say the same."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -71,6 +73,21 @@ def test_unreadable_missing_and_absent_images_are_named(reference, tmp_path):
         predict(reference, tmp_path / "nothing")
     with pytest.raises(UserError, match="no images were given"):
         predict(reference, [])
+
+
+def test_hidden_files_of_a_folder_are_no_pictures(reference, tmp_path):
+    folder = tmp_path / ".cache" / "pictures"  # what lies above it does not hide it
+    (folder / ".thumbnails").mkdir(parents=True)
+    for name in ("._seen.png", ".thumbnails/seen.png"):
+        (folder / name).write_bytes(b"not a picture")
+    Image.fromarray(bars(1)[0][0][..., 0]).save(folder / "seen.png")
+    assert [Path(p.path).name for p in predict(reference, folder)] == ["seen.png"]
+
+
+def test_a_name_of_the_zoo_is_told_that_it_is_not_trained(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="`reszoo train resnet20` makes a run of it"):
+        predict("resnet20", bars(1)[0])
 
 
 def test_targets_that_are_none_are_refused(tmp_path):
