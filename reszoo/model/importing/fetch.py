@@ -18,6 +18,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -158,7 +159,8 @@ def _from_hub(tag: str, name: str, cache: Path, force: bool) -> Path:
     import huggingface_hub as hub
     from huggingface_hub import errors
 
-    repository, where = f"timm/{tag}", {"cache_dir": cache, "library_name": "reszoo"}
+    repository = f"timm/{tag}"
+    where: dict[str, Any] = {"cache_dir": cache, "library_name": "reszoo"}
     if not force:
         with contextlib.suppress(errors.LocalEntryNotFoundError):
             # what a tag holds does not change, so that a cached file needs no network
