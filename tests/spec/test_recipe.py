@@ -66,3 +66,14 @@ def test_regularisation_changes_what_it_names_and_nothing_else():
     assert changed.head.dropout == 0.25
     undone = changed.model_copy(update={"block": architecture.block, "head": architecture.head})
     assert undone == architecture
+
+
+def test_a_dropout_factor_softens_every_dropout_of_the_network():
+    net = spec.load("highway10_w16_mnist")
+    softer = regularize(net, Regularization(dropout_factor=0.5))
+    assert (softer.input.dropout, softer.head.dropout) == (net.input.dropout / 2, 0.0)
+    rates = [(a.after.dropout, b.after.dropout / 2) for a, b in zip(softer.stages, net.stages)]
+    assert all(found == pytest.approx(expected) for found, expected in rates)
+    assert softer.stages[0].depth == net.stages[0].depth
+    undropped = regularize(spec.load("resnet20"), Regularization(dropout_factor=0.5))
+    assert undropped == spec.load("resnet20")
