@@ -222,7 +222,8 @@ def _choices(
         assert choices.min is not None and choices.max is not None
         values = range(choices.min, choices.max + 1, choices.step or 1)
         rows = [[value] * len(paths) for value in values]
-    field = next(name for name in ("choices", "multiply", "max") if getattr(choices, name))
+    fields = ("choices", "multiply", "max")
+    field = next(name for name in fields if getattr(choices, name) is not None)
     different: dict[str, Choice] = {}
     for index, row in enumerate(rows):
         listed = (index,) if field != "max" else ()

@@ -37,6 +37,11 @@ def test_a_range_goes_in_steps_and_includes_its_end(space_with):
     assert depth.labels == [2, 5, 8]
 
 
+def test_a_range_may_end_at_zero(space_with):
+    (bias,) = space_with("block.gate.bias: {min: -2, max: 0}").dimensions
+    assert bias.labels == [-2, -1, 0]
+
+
 def test_factors_keep_the_proportions_of_the_base(space_with):
     (width,) = space_with("stages[*].width: {multiply: [0.5, 1, 1.5]}").dimensions
     assert width.labels == [[2, 4, 8], [4, 8, 16], [6, 12, 24]]
