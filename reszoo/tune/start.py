@@ -121,10 +121,15 @@ def _of_values(space: Space, values: Mapping[str, Any], where: Place | str | Non
     given = _by_dimension(space, values, where)
     indices = []
     for dimension in space.dimensions:
-        wanted = given.get(dimension.name, _base_value(space, dimension))
-        index = next((i for i, label in enumerate(dimension.labels) if same(label, wanted)), None)
+        if dimension.name in given:
+            what, wanted = "has", given[dimension.name]
+            alike = (i for i, label in enumerate(dimension.labels) if same(label, wanted))
+            index = next(alike, None)
+        else:
+            # By what they make: the base's 0.0 or `{kind: projection}` may be written otherwise.
+            what, wanted = "leaves it at", _base_value(space, dimension)
+            index = _matching(space, dimension, space.base)
         if index is None:
-            what = "has" if dimension.name in given else "leaves it at"
             raise UserError(
                 f"this start is not in the space: it {what} {dimension.name} = {plain(wanted)!r}",
                 where=where,

@@ -126,6 +126,19 @@ def test_starts_are_drawn_first_and_only_once(tmp_path):
     assert len(drawn) == len(set(drawn)) == setup.space.size
 
 
+def test_a_start_leaves_the_rest_as_in_the_base_however_that_is_written(tmp_path):
+    space = ("stages[*].depth: {choices: [1, 2]}", "head.dropout: {choices: [0.5, 0]}")
+    kinds = "block.shortcut: {choices: [projection, zero_pad]}"
+    starts = '[{"stages[*].depth": 2}]'
+    setup = prepare(write(tmp_path, with_space(*space, kinds, start_from=starts)))
+    (start,) = setup.start
+    assert setup.space.changes(start) == {
+        "stages[*].depth": 2,
+        "head.dropout": 0,
+        "block.shortcut": "zero_pad",
+    }
+
+
 def test_a_spec_of_the_space_can_be_started_from(tmp_path):
     known = "extends: ./base.yaml\nname: known\nblock: {connection: highway}\n"
     search = SEARCH + "start_from: [known.yaml]\n"
