@@ -92,7 +92,7 @@ def from_arrays(images: Any, labels: Any, where: str) -> tuple[Arrays, tuple[str
     Raises:
       UserError: the shapes, lengths or values are not those of labelled images.
     """
-    pixels = as_images(np.asarray(images), where)
+    pixels = as_images(_one_array(images, where), where)
     numbers, names = as_labels(np.asarray(labels), where)
     if len(pixels) != len(numbers):
         raise UserError(
@@ -105,8 +105,9 @@ def from_arrays(images: Any, labels: Any, where: str) -> tuple[Arrays, tuple[str
     return Arrays(pixels, numbers), names
 
 
-def from_dataset(dataset: tf.data.Dataset, where: str) -> tuple[Arrays, None]:
-    """A source of a `tf.data.Dataset` of (image, label), batched or not, read into memory once.
+def from_dataset(dataset: tf.data.Dataset, where: str) -> tuple[Arrays, tuple[str, ...] | None]:
+    """A source of a `tf.data.Dataset` of (image, label), batched or not, read into memory once,
+    and the class names where the labels are words.
 
     Raises:
       UserError: its elements are not labelled images, or it is endless or too large for memory.
@@ -115,7 +116,8 @@ def from_dataset(dataset: tf.data.Dataset, where: str) -> tuple[Arrays, None]:
     if isinstance(spec, dict) and {"image", "label"} <= set(spec):
         dataset = dataset.map(lambda element: (element["image"], element["label"]))
         spec = dataset.element_spec
-    if not isinstance(spec, tuple) or len(spec) != 2 or spec[0].shape.rank not in (3, 4):
+    pair = isinstance(spec, tuple) and len(spec) == 2 and isinstance(spec[0], tf.TensorSpec)
+    if not pair or spec[0].shape.rank not in (3, 4):
         raise UserError(
             "the dataset's elements are not labelled images",
             where=where,
@@ -141,11 +143,11 @@ def from_dataset(dataset: tf.data.Dataset, where: str) -> tuple[Arrays, None]:
         raise UserError("the dataset is empty", where=where)
     if len({image.shape[-1] for image in images}) > 1:
         raise UserError("the images differ in channels", where=where)
-    numbers, _ = as_labels(np.stack(labels), where)
+    numbers, names = as_labels(np.stack(labels), where)
     if len({image.shape for image in images}) == 1:
-        return Arrays(as_images(np.stack(images), where), numbers), None
+        return Arrays(as_images(np.stack(images), where), numbers), names
     _require_range(images, where)
-    return Arrays([_to_uint8(image) for image in images], numbers), None
+    return Arrays([_to_uint8(image) for image in images], numbers), names
 
 
 def as_images(images: np.ndarray, where: str) -> np.ndarray:
@@ -174,12 +176,35 @@ def as_labels(labels: np.ndarray, where: str) -> tuple[np.ndarray, tuple[str, ..
     if labels.ndim != 1:
         raise UserError("the labels should have one axis", where=where, found=str(labels.shape))
     if labels.dtype.kind in "USO":
-        names, numbers = np.unique(labels.astype(str), return_inverse=True)
+        names, numbers = np.unique([_word(label) for label in labels], return_inverse=True)
         return numbers.astype(np.int32), tuple(str(name) for name in names)
     whole = np.rint(labels.astype(np.float64))
-    if not np.array_equal(whole, labels) or (whole < 0).any():
-        raise UserError("the labels should be whole numbers from 0", where=where)
+    if not np.array_equal(whole, labels) or not ((whole >= 0) & (whole < 1 << 31)).all():
+        raise UserError(
+            "the labels should be whole numbers from 0",
+            where=where,
+            found=f"{labels.min():g} to {labels.max():g}",
+            hint="number the classes 0, 1, 2, ..., or give their names as labels",
+        )
     return whole.astype(np.int32), None
+
+
+def _word(label: Any) -> str:
+    """A label as text; TensorFlow gives its strings as bytes."""
+    return label.decode(errors="replace") if isinstance(label, bytes) else str(label)
+
+
+def _one_array(images: Any, where: str) -> np.ndarray:
+    try:
+        return np.asarray(images)
+    except ValueError:
+        raise UserError(
+            "the images differ in their sizes",
+            where=where,
+            expected=_EXPECTED,
+            found="a list that makes no array",
+            hint="give them as a tf.data.Dataset of (image, label), or as a folder of images",
+        ) from None
 
 
 def _require_range(images: Sequence[np.ndarray], where: str) -> None:
@@ -199,6 +224,7 @@ def _require_range(images: Sequence[np.ndarray], where: str) -> None:
             where=where,
             expected=_EXPECTED,
             found=f"{low:g} to {high:g}",
+            hint="divide by 257: 16-bit images have values to 65535" if high > 1023 else None,
         )
     if np.issubdtype(kind, np.floating) and 0 < high <= 1:
         raise UserError(

@@ -62,6 +62,17 @@ def test_words_become_classes():
     assert read(data)[1][:3].tolist() == [1, 0, 2]
 
 
+def test_words_in_datasets_mean_the_same_class_in_every_split():
+    words = np.array(["été", "a", "c"])[LABELS]
+    train = tf.data.Dataset.from_tensor_slices((IMAGES, words))
+    test = tf.data.Dataset.from_tensor_slices((IMAGES[::-1], words[::-1]))
+    data = open_data((train, test))
+    assert data.classes == ("a", "c", "été")
+    assert read(data, "test")[1].tolist() == read(data)[1].tolist()[::-1]
+    with pytest.raises(UserError, match="differ in their classes"):
+        open_data((train, test.filter(lambda _, word: word == "c")))
+
+
 def test_grey_images_need_no_channel_axis():
     data = open_data((IMAGES[..., 0], LABELS))
     assert data.channels == 1
@@ -100,15 +111,20 @@ def _endless():
         ((IMAGES / np.float32(255), LABELS), "between 0 and 1"),
         ((IMAGES.astype(int) - 128, LABELS), "outside 0..255"),
         ((np.where(IMAGES > 250, np.nan, IMAGES), LABELS), "outside 0..255"),
+        ((IMAGES.astype(np.uint16) * 257, LABELS), "16-bit images have values to 65535"),
         ((IMAGES.astype(str), LABELS), "not numbers"),
+        (([IMAGES[0], IMAGES[1, :5], IMAGES[2]], [0, 1, 1]), "differ in their sizes"),
         ((IMAGES[0, 0], LABELS[:8]), "wrong shape"),
         ((IMAGES[:0], LABELS[:0]), "no images"),
         ((IMAGES, LABELS * 0), "only one class"),
         ((IMAGES, LABELS - 1), "whole numbers"),
         ((IMAGES, LABELS + 0.5), "whole numbers"),
+        ((IMAGES, LABELS * 3_000_000_000), "whole numbers"),
+        ((IMAGES, np.where(LABELS > 1, np.inf, LABELS)), "whole numbers"),
         ((IMAGES, np.ones((12, 3))), "one-hot"),
         ((IMAGES, np.ones((12, 3, 1))), "one axis"),
         (tf.data.Dataset.from_tensor_slices(IMAGES), "not labelled images"),
+        (tf.data.Dataset.from_tensor_slices(({"x": IMAGES}, LABELS)), "not labelled images"),
         (tf.data.Dataset.from_tensor_slices((IMAGES, LABELS)).take(0), "empty"),
         (_endless(), "never ends"),
         ({"train": 5}, "not understood"),
