@@ -84,7 +84,7 @@ def _open_word(
     if kind == "tfds" and rest:
         return open_named(word, data_dir)
     hint: str | None
-    if Path(word).expanduser().is_dir():
+    if os.path.isdir(os.path.expanduser(word)):
         hint = f"write folder:{word}"
     else:
         hint = did_you_mean(word, ["digits", "folder:PATH"]) or (
@@ -108,7 +108,9 @@ def _open_digits(folder: Path) -> ImageData:
 
 def _open_folder(word: str, listing: Listing, skip: bool, cache: Path) -> ImageData:
     root = listing.root.resolve()
-    folder = cache / "folders" / f"{root.name or 'root'}-{short_hash(root)}" / listing.fingerprint
+    # TensorFlow Datasets takes no path that is not UTF-8; the hash tells such folders apart.
+    shown = root.name.encode(errors="replace").decode() or "root"
+    folder = cache / "folders" / f"{shown}-{short_hash(root)}" / listing.fingerprint
     builder = folder_dataset_builder.Builder(listing=listing, examined=None, data_dir=str(folder))
     if not is_prepared(builder):
         examined = examine(listing)

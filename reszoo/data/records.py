@@ -7,6 +7,8 @@ epoch be any permutation of the examples and start at any batch without decoding
 from __future__ import annotations
 
 import contextlib
+import os
+import zipfile
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from io import FileIO
@@ -109,7 +111,7 @@ class Records:
         encoded = element[self._image]
         if self._folder is None:
             return encoded
-        path = tf.strings.join([str(self._folder) + "/", element["path"]])
+        path = tf.strings.join([os.fsencode(self._folder) + b"/", element["path"]])
         return tf.cond(
             tf.strings.length(encoded) > 0, lambda: encoded, lambda: tf.io.read_file(path)
         )
@@ -120,14 +122,13 @@ class Records:
         large = sum(shard.stat().st_size for shard in self._shards) > _REMEMBER_BYTES
         if not large or self._memory is None:
             return self._scan()
-        with contextlib.suppress(OSError, ValueError, KeyError), np.load(self._memory) as stored:
+        # What is missing or damaged there is found out anew.
+        unreadable = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile)
+        with contextlib.suppress(*unreadable), np.load(self._memory) as stored:
             return stored["shard"], stored["offset"], stored["size"], stored["label"]
         shard, offset, size, label = self._scan()
         # A cache that cannot be written costs time at the next start, nothing else.
-        with (
-            contextlib.suppress(MachineError),
-            atomic_file(self._memory.with_suffix(".npz")) as file,
-        ):
+        with contextlib.suppress(MachineError), atomic_file(self._memory) as file:
             np.savez(file, shard=shard, offset=offset, size=size, label=label)
         return shard, offset, size, label
 

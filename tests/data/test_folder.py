@@ -57,6 +57,23 @@ def test_class_folders_at_the_top_get_a_seeded_stratified_test_split(write, data
     assert not np.array_equal(read_back(opened(folder, data_dir, seed=1).split("test"))[0], tested)
 
 
+def test_a_folder_with_an_image_of_each_class_has_no_test_split(write, data_dir):
+    data = opened(write(class_folders(1, ("",))), data_dir)
+    assert dict(data.splits) == {"train": 2}
+    assert describe(data).counts == {"train": {"cat": 1, "dog": 1}}
+
+
+def test_a_folder_may_have_a_name_that_is_not_text(write, data_dir, tmp_path):
+    named = tmp_path / "odd\udcff name"
+    write(class_folders(5)).rename(named)
+    assert len(read_back(opened(named, data_dir).split("train"))[0]) == 10
+
+
+def test_a_home_that_is_nobodys_is_no_folder(data_dir):
+    with pytest.raises(UserError, match="there is no folder ~nobody-of-that-name/photos"):
+        opened("~nobody-of-that-name/photos", data_dir)
+
+
 def test_a_lone_train_folder_is_split_too(write, data_dir):
     assert dict(opened(write(class_folders(10, ("train",))), data_dir).splits) == {
         "train": 16,

@@ -48,7 +48,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         )
         return tfds.core.DatasetInfo(
             builder=self,
-            description=f"Images of {self._listing.root}",
+            description="Images in class folders",
             features=features,
             metadata=tfds.core.MetadataDict(self._summary() if self._examined else {}),
         )

@@ -4,7 +4,7 @@ Two layouts are read:
 
 - `train/<class>/*` beside `test/<class>/*`, with or without `val/` (or `validation/`);
 - class folders at the top, of which a fifth of each class, drawn with a seed, becomes `test`. A
-  lone `train/` is read so too.
+  lone `train/` is read so too. Folders of so few images that a fifth is none have only `train`.
 
 Images may lie deeper inside a class folder. Hidden files are passed over; other files that are no
 images are counted.
@@ -22,8 +22,7 @@ import numpy as np
 
 from reszoo.data.holdout import stratified_holdout
 from reszoo.data.images import OTHER_SUFFIXES, SUFFIXES
-from reszoo.errors import UserError
-from reszoo.files import machine_error
+from reszoo.errors import MachineError, UserError
 
 TEST_FRACTION = 0.2
 """Share of each class that becomes `test` where a folder has no splits of its own."""
@@ -89,7 +88,7 @@ def list_folder(path: str | os.PathLike[str], seed: int = 0) -> Listing:
       UserError: the folder is missing, empty, has one class only, or classes that differ between
         its splits.
     """
-    root = Path(path).expanduser()
+    root = Path(os.path.expanduser(path))
     folders, loose = _top(root)
     splits = _split_folders(root, folders)
     alone = not splits or set(splits) == {"train"}
@@ -260,6 +259,8 @@ def _files(found: _Found, classes: Sequence[str]) -> tuple[ImageFile, ...]:
 def _with_test(files: tuple[ImageFile, ...], seed: int) -> dict[str, tuple[ImageFile, ...]]:
     labels = np.array([file.label for file in files])
     kept, held_out = stratified_holdout(labels, TEST_FRACTION, seed)
+    if not len(held_out):  # One image of each class: there is none to spare.
+        return {"train": files}
     return {"train": tuple(files[i] for i in kept), "test": tuple(files[i] for i in held_out)}
 
 
@@ -285,7 +286,8 @@ def _named(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _unreadable(error: OSError, folder: Path) -> Exception:
-    failure = machine_error(error, folder)
-    failure.what = f"cannot read {error.filename or folder}: {error.strerror or error}"
-    return type(failure)(failure.what, hint="check the folder's permissions")
+def _unreadable(error: OSError, folder: Path) -> MachineError:
+    return MachineError(
+        f"cannot read {error.filename or folder}: {error.strerror or error}",
+        hint="check the folder's permissions",
+    )
