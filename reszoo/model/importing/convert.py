@@ -138,8 +138,8 @@ class Conversion:
                 f"{self.tensors.path} has {classes} classes, not {self.spec.classes}",
                 expected=f"weights for {self.spec.classes} classes",
                 found=f"a head of {classes}",
-                hint=f"build it with {classes} classes; `reszoo train --weights` fine-tunes on other "
-                "classes, with a new head",
+                hint=f"build it with {classes} classes; `reszoo train --weights` fine-tunes on "
+                "others, with a new head",
             )
         parts = [("missing", missing), ("left over", left), ("misshapen", misshapen)]
         found = "; ".join(f"{what}: {_some(names)}" for what, names in parts if names)
