@@ -44,7 +44,8 @@ def diagnose(*, devices: bool = True, data_dir: Path | str | None = None) -> lis
 
     Args:
       devices: also ask TensorFlow for its devices, which imports it (a few seconds).
-      data_dir: where downloaded data sets lie; TensorFlow Datasets' own place unless given.
+      data_dir: where downloaded data sets lie; `$RESZOO_DATA` or TensorFlow Datasets' own place
+        unless given.
     """
     findings = [*_system(), *_packages(), *_extras()]
     if devices:
@@ -90,8 +91,8 @@ def _devices() -> Iterator[Finding]:
     if not gpus:
         yield Finding("GPU", "note", "none that TensorFlow can use; training runs on the processor")
     yield Finding("strategy", "fine", _strategy(len(gpus)))
-    capabilities = [detail["compute_capability"] for detail in details if detail]
-    precision = choose_precision(capabilities if gpus else ())
+    # As a training asks: a GPU that does not tell (Apple's) is not trusted with bfloat16.
+    precision = choose_precision([one.get("compute_capability", (0, 0)) for one in details])
     reason = "computed in hardware" if precision == "mixed_bfloat16" else "bfloat16 would be slow"
     yield Finding("precision", "fine", f"a recipe's `auto` is {precision}: {reason}")
 
@@ -103,9 +104,10 @@ def _strategy(gpus: int) -> str:
 
 
 def _folders(data_dir: Path | str | None) -> Iterator[Finding]:
-    folder = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
-    folder = folder.expanduser()
-    sets = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    chosen = data_dir or os.environ.get("RESZOO_DATA") or os.environ.get("TFDS_DATA_DIR")
+    folder = Path(chosen or "~/tensorflow_datasets").expanduser()
+    entries = folder.iterdir() if folder.is_dir() else ()
+    sets = sorted(entry.name for entry in entries if entry.is_dir())
     held = f"holds {', '.join(sets)}" if sets else "nothing downloaded yet"
     yield Finding("data sets", "fine" if sets else "note", f"{folder}: {held}")
     yield _writable(DEFAULT_FOLDER)

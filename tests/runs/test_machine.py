@@ -36,6 +36,13 @@ def test_the_doctor_names_python_packages_and_folders(tmp_path):
     assert findings["run folder"].verdict in ("fine", "note")
 
 
+def test_the_doctor_looks_for_data_where_the_environment_says(tmp_path, monkeypatch):
+    (tmp_path / "mnist").mkdir()
+    monkeypatch.setenv("RESZOO_DATA", str(tmp_path))
+    findings = {one.topic: one for one in diagnose(devices=False)}
+    assert findings["data sets"].text == f"{tmp_path}: holds mnist"
+
+
 def test_the_doctor_says_what_a_missing_package_is_needed_for(monkeypatch):
     monkeypatch.setattr("reszoo.runs.doctor.version_of", lambda package: None)
     findings = {one.topic: one for one in diagnose(devices=False)}
