@@ -230,9 +230,10 @@ def _claim(path: Path | None, default_name: str) -> tuple[Path, bool]:
         path.mkdir(parents=True)
         return path, True
     except FileExistsError:
+        taken = path or DEFAULT_FOLDER
         raise UserError(
-            f"{path} exists already",
-            found=_contents(path) if path and path.is_dir() else "a file",
+            f"{taken} exists already",
+            found=_contents(taken) if taken.is_dir() else "a file",
             hint="choose another name with -o, or go on with an existing run by `reszoo resume`",
         ) from None
     except OSError as error:
@@ -241,6 +242,7 @@ def _claim(path: Path | None, default_name: str) -> tuple[Path, bool]:
 
 def _first_free(parent: Path, name: str) -> Path:
     parent.mkdir(parents=True, exist_ok=True)
+    name = name.replace("/", "-")  # A network may be called `mine/resnet`.
     number = 1
     while True:
         try:

@@ -27,6 +27,18 @@ def test_runs_without_a_path_are_numbered(tmp_path, monkeypatch):
     assert names == [f"runs/tiny-digits-{number}" for number in (1, 2, 3)]
 
 
+def test_a_name_with_a_slash_is_one_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert new_run(default_name="mine/tiny-digits").path.as_posix() == "runs/mine-tiny-digits-1"
+
+
+def test_a_file_where_runs_go_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").write_text("")
+    with pytest.raises(UserError, match="runs exists already"):
+        new_run()
+
+
 def test_a_taken_path_is_refused_and_untouched(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(UserError, match="exists already"):
