@@ -8,6 +8,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from reszoo.cli.options import add_output, positive
 from reszoo.cli.tensorflow import start_tensorflow
 from reszoo.report.grown import grown_text
+from reszoo.report.text import command
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -54,4 +55,4 @@ def run(options: Namespace) -> None:
     )
     print(grown_text(deeper.spec, gate=deeper.gate, difference=deeper.difference))
     if options.out:
-        print(f"saved {options.out}; `reszoo train --from {options.out}` trains it on")
+        print(f"saved {options.out}; `{command('train', '--from', options.out)}` trains it on")

@@ -8,6 +8,7 @@ from argparse import ArgumentParser, Namespace
 from reszoo.cli.options import add_output, positive
 from reszoo.cli.tensorflow import start_tensorflow
 from reszoo.report.grown import grown_text
+from reszoo.report.text import command
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -36,4 +37,4 @@ def run(options: Namespace) -> None:
     wider = widen(options.target, options.factor, out=options.out, seed=options.seed)
     print(grown_text(wider.spec, gate=None, difference=wider.difference))
     if options.out:
-        print(f"saved {options.out}; `reszoo train --from {options.out}` trains it on")
+        print(f"saved {options.out}; `{command('train', '--from', options.out)}` trains it on")

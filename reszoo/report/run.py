@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reszoo.report.text import facts, percent
+from reszoo.report.text import command, facts, percent
 from reszoo.runs import Run
 
 
@@ -14,8 +14,8 @@ def run_text(run: Run) -> str:
     lines += _reached(run)
     lines += [
         ("network", str(run.model_path)),
-        ("next", f"reszoo evaluate {run.path}"),
-        ("", f"reszoo export {run.path} --target mobile-int8"),
+        ("next", command("evaluate", run.path)),
+        ("", command("export", run.path, "--target", "mobile-int8")),
     ]
     return facts(lines)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from reszoo.report.text import MISSING, count, facts, percent, short, size, table
+from reszoo.report.text import MISSING, command, count, facts, percent, short, size, table
 
 if TYPE_CHECKING:
     from reszoo.tune import Event, Example, Preview, Row, SearchResult
@@ -59,7 +59,7 @@ def result_text(result: SearchResult) -> str:
         ),
         ("its spec", str(result.best_path)),
         ("its run", str(result.best_run)),
-        ("next", f"reszoo train {result.best_path}"),
+        ("next", command("train", result.best_path)),
     ]
     turned_away = ", ".join(f"{count(many)} by {name}" for name, many in result.rejected.items())
     if turned_away:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Sequence
 
 MISSING = "-"
@@ -53,6 +55,11 @@ def percent(share: float, digits: int = 2) -> str:
 def shape(sides: Sequence[int]) -> str:
     """(224, 224, 3) as `224x224x3`."""
     return "x".join(str(side) for side in sides)
+
+
+def command(*words: str | os.PathLike[str]) -> str:
+    """A command of reszoo as a shell takes it, whatever is in a path."""
+    return shlex.join(["reszoo", *(os.fspath(word) for word in words)])
 
 
 def _lines_of(row: Sequence[str]) -> list[list[str]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from reszoo.plan import cost
 from reszoo.report.published import agrees, count_lines
-from reszoo.report.text import facts, percent, short, size, table
+from reszoo.report.text import command, facts, percent, short, size, table
 from reszoo.spec import load
 
 
@@ -65,3 +67,8 @@ def test_a_count_that_differs_says_by_how_much():
     wrong = spec.model_copy(update={"published": published})
     lines = dict(count_lines(wrong, cost(wrong)))
     assert lines["parameters"] == "269,722, +2 from the published 269,720 (He 2015, Table 6)"
+
+
+def test_a_command_can_be_pasted_into_a_shell_whatever_the_path():
+    assert command("evaluate", Path("runs/tiny-1")) == "reszoo evaluate runs/tiny-1"
+    assert command("train", Path("my nets/$a.yaml")) == "reszoo train 'my nets/$a.yaml'"
