@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from reszoo.spec.architecture import Architecture
+from reszoo.spec.architecture import Architecture, Block, BlockFields
 from reszoo.spec.value import (
     Document,
     Fraction,
@@ -204,11 +204,18 @@ def _with_less_dropout(architecture: Architecture, factor: float) -> Architectur
         rate = getattr(value, "dropout", None)
         return value.model_copy(update={"dropout": rate * factor}) if rate else value
 
+    def less_inside(value: BlockFields | Block) -> Value:
+        if value.shortcut is not None:
+            value = value.model_copy(update={"shortcut": less(value.shortcut)})
+        return less(value)
+
     stages = tuple(
-        less(stage.model_copy(update={"after": less(stage.after)})) for stage in architecture.stages
+        less_inside(stage.model_copy(update={"after": less(stage.after)}))
+        for stage in architecture.stages
     )
-    parts = {name: less(getattr(architecture, name)) for name in ("input", "block", "head")}
-    return architecture.model_copy(update={**parts, "stages": stages})
+    parts = {name: less(getattr(architecture, name)) for name in ("input", "head")}
+    block = less_inside(architecture.block)
+    return architecture.model_copy(update={**parts, "block": block, "stages": stages})
 
 
 def default_recipe_name(side: int, *, fine_tuning: bool = False) -> str:

@@ -72,8 +72,15 @@ def test_a_dropout_factor_softens_every_dropout_of_the_network():
     net = spec.load("highway10_w16_mnist")
     softer = regularize(net, Regularization(dropout_factor=0.5))
     assert (softer.input.dropout, softer.head.dropout) == (net.input.dropout / 2, 0.0)
-    rates = [(a.after.dropout, b.after.dropout / 2) for a, b in zip(softer.stages, net.stages)]
+    rates = [
+        (a.after.dropout, b.after.dropout / 2)
+        for a, b in zip(softer.stages, net.stages, strict=True)
+    ]
     assert all(found == pytest.approx(expected) for found, expected in rates)
     assert softer.stages[0].depth == net.stages[0].depth
+    on_shortcuts = regularize(
+        spec.load("resnet110_dropout_shortcut"), Regularization(dropout_factor=0.5)
+    )
+    assert on_shortcuts.block.shortcut.dropout == 0.25
     undropped = regularize(spec.load("resnet20"), Regularization(dropout_factor=0.5))
     assert undropped == spec.load("resnet20")
