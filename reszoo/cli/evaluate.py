@@ -9,13 +9,13 @@ from reszoo.cli.output import print_json
 from reszoo.cli.tensorflow import start_tensorflow
 from reszoo.report.evaluation import evaluation_text
 
-_TARGET = "a run folder, a .keras or a bundle's .tflite file"
-
 
 def add_options(parser: ArgumentParser) -> None:
     """RUN|MODEL|TFLITE, --data, --split, --json."""
     parser.add_argument(
-        "target", metavar="RUN|MODEL|TFLITE", help="a run folder, a .keras or a .tflite file"
+        "target",
+        metavar="RUN|MODEL|TFLITE",
+        help="a run folder, a .keras or a bundle's .tflite file",
     )
     add_data(
         parser, default=None, text="digits, folder:PATH or tfds:NAME (default: the run's own data)"

@@ -64,13 +64,10 @@ def weights_lines(spec: Architecture) -> list[tuple[str, str]]:
     weights = spec.weights
     if weights is None:
         return []
-    size = "" if weights.input_size is None else f", made for {_by(weights.input_size)} pixels"
-    origin = f"{weights.source}{size} ({weights.file}, sha256 {weights.sha256[:12]})"
+    sides = weights.input_size
+    pixels = "" if sides is None else f", made for {shape(sides)} pixels"
+    origin = f"{weights.source}{pixels} ({weights.file}, sha256 {weights.sha256[:12]})"
     return [("weights from", origin), *_accuracy_line(weights)]
-
-
-def _by(sides: tuple[int, ...]) -> str:
-    return "x".join(str(side) for side in sides)
 
 
 def _accuracy_line(published: Published | Weights | None) -> list[tuple[str, str]]:
