@@ -67,13 +67,20 @@ def prepared(make: Callable[[], Any], folder: Path) -> Any:
                 for leftover in builder.data_path.parent.glob("*incomplete*"):
                     shutil.rmtree(leftover, ignore_errors=True)
                 builder.download_and_prepare()
-    except tf.errors.OpError as error:
-        raise MachineError(
-            f"cannot write prepared data to {folder}: {error.message}", hint=_HINT
-        ) from error
-    except OSError as error:
-        raise MachineError(machine_error(error, folder).what, hint=_HINT) from error
+    except (OSError, RuntimeError, tf.errors.OpError) as error:
+        if what := _disk_failure(error, folder):
+            raise MachineError(what, hint=_HINT) from error
+        raise
     return builder
+
+
+def _disk_failure(error: BaseException | None, folder: Path) -> str | None:
+    """What the disk refused, in words; TensorFlow Datasets wraps it in errors of other types."""
+    if isinstance(error, tf.errors.OpError):
+        return f"cannot write prepared data to {folder}: {error.message}"
+    if isinstance(error, OSError):
+        return machine_error(error, folder).what
+    return _disk_failure(error.__cause__, folder) if error is not None else None
 
 
 def is_prepared(builder: Any) -> bool:

@@ -70,11 +70,11 @@ def _title(data: ImageData, shown: Split, rows: int) -> str:
 
 
 def _write_label(draw: ImageDraw.ImageDraw, name: str, count: int, y: int, thumbnail: int) -> None:
-    font = font_for(name, _TEXT_SIZE)
+    font, small = font_for(name, _TEXT_SIZE), font_for("", _TEXT_SIZE)
     middle = y + thumbnail // 2
     name = _shortened(draw, name, font, _LABEL_WIDTH - 2 * _GAP)
     draw.text((_MARGIN, middle - _GAP // 2), name, _INK, font, anchor="ls")
-    draw.text((_MARGIN, middle + _GAP // 2), f"{count:,} images", _FAINT, font, anchor="lt")
+    draw.text((_MARGIN, middle + _GAP // 2), f"{count:,} images", _FAINT, small, anchor="lt")
 
 
 def _shortened(

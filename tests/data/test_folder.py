@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
 
 import numpy as np
 import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
 
 from reszoo.data import (
     Geometry,
@@ -319,6 +322,25 @@ def test_a_cache_that_cannot_be_written_is_the_machines_fault(write, tmp_path):
     locked.chmod(stat.S_IRUSR | stat.S_IXUSR)
     with pytest.raises(MachineError, match="cannot write"):
         opened(write(class_folders(2)), locked)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        tf.errors.ResourceExhaustedError(None, None, "No space left on device"),
+        OSError(errno.ENOSPC, "No space left on device"),
+    ],
+)
+def test_a_disk_that_fills_while_preparing_is_the_machines_fault(
+    write, tmp_path, monkeypatch, reason
+):
+    def prepare(self):
+        raise RuntimeError("Failed to finalize writing of split") from reason  # as TFDS does
+
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", prepare)
+    with pytest.raises(MachineError, match=r"cannot write .*: No space left") as caught:
+        opened(write(class_folders(2)), tmp_path / "prepared")
+    assert "RESZOO_DATA" in str(caught.value)
 
 
 def test_a_cache_below_a_file_is_the_machines_fault(write, tmp_path):
