@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import stat
+import tempfile
 
 import numpy as np
 import pytest
@@ -322,6 +323,15 @@ def test_a_cache_that_cannot_be_written_is_the_machines_fault(write, tmp_path):
     locked.chmod(stat.S_IRUSR | stat.S_IXUSR)
     with pytest.raises(MachineError, match="cannot write"):
         opened(write(class_folders(2)), locked)
+
+
+def test_preparing_leaves_nothing_in_the_temporary_folder(write, tmp_path, monkeypatch):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    opened(write(class_folders(2)), tmp_path / "prepared")
+    open_data("digits", data_dir=tmp_path / "prepared")
+    assert not list(temporary.iterdir())
 
 
 @pytest.mark.parametrize(

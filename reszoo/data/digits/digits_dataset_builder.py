@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
+from reszoo.data.cache import LocalInfo
 from reszoo.data.holdout import stratified_holdout
 
 CLASSES = tuple("0123456789")
@@ -33,7 +34,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 "label": tfds.features.ClassLabel(names=list(CLASSES)),
             }
         )
-        return tfds.core.DatasetInfo(
+        return LocalInfo(
             builder=self,
             description="Optical recognition of handwritten digits, from scikit-learn.",
             features=features,

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
+from reszoo.data.cache import LocalInfo
 from reszoo.data.folder.examine import Examined, Facts
 from reszoo.data.folder.listing import ImageFile, Listing
 from reszoo.data.images import decode, encode_png, read_file
@@ -46,7 +47,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 "width": np.int64,
             }
         )
-        return tfds.core.DatasetInfo(
+        return LocalInfo(
             builder=self,
             description="Images in class folders",
             features=features,
