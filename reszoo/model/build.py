@@ -53,7 +53,7 @@ def build(
     """
     rows = plan(what, head=head) if isinstance(what, Architecture) else what
     if device is not None:
-        rows = for_device(rows, _known_device(device))
+        rows = for_device(rows, _known_device(device), dtype)
     with Kernels() as kernels:
         return _assemble(rows, _setting(dtype, seed), kernels)
 

@@ -12,6 +12,8 @@ from typing import Any
 import keras
 
 from reszoo.model.fast import FusedBatchNormalization
+from reszoo.model.fast_conv import ProductConv2D
+from reszoo.model.fast_relu import AddReLU, FusedReLU
 from reszoo.model.layers import Blur, ConstantPadding2D, LearnedScale
 from reszoo.model.start import row_seed
 from reszoo.plan.rows import Row
@@ -46,19 +48,22 @@ def _normalize(row: Row, setting: Setting) -> keras.layers.Layer:
     )
 
 
-def _conv(row: Row, setting: Setting) -> keras.layers.Layer:
-    return keras.layers.Conv2D(
-        row.attributes["filters"],
-        row.attributes["kernel"],
-        strides=row.attributes["stride"],
-        padding=row.attributes["padding"],
-        groups=row.attributes["groups"],
-        use_bias=row.attributes["bias"],
-        kernel_initializer="zeros",
-        bias_initializer=_constant(row.attributes["bias_initial"]),
-        **_LAST,
-        **setting.common(row),
-    )
+def _conv(layer: Callable[..., keras.layers.Layer]) -> Factory:
+    def make(row: Row, setting: Setting) -> keras.layers.Layer:
+        return layer(
+            row.attributes["filters"],
+            row.attributes["kernel"],
+            strides=row.attributes["stride"],
+            padding=row.attributes["padding"],
+            groups=row.attributes["groups"],
+            use_bias=row.attributes["bias"],
+            kernel_initializer="zeros",
+            bias_initializer=_constant(row.attributes["bias_initial"]),
+            **_LAST,
+            **setting.common(row),
+        )
+
+    return make
 
 
 def _conv1d(row: Row, setting: Setting) -> keras.layers.Layer:
@@ -180,6 +185,10 @@ def _scale(row: Row, setting: Setting) -> keras.layers.Layer:
     )
 
 
+def _add_relu(row: Row, setting: Setting) -> keras.layers.Layer:
+    return AddReLU(row.attributes["copies"], **setting.common(row))
+
+
 def _plain(layer: Callable[..., keras.layers.Layer]) -> Factory:
     return lambda row, setting: layer(**setting.common(row))
 
@@ -203,11 +212,10 @@ ACTIVATIONS: Mapping[str, str] = {
 
 FACTORIES: Mapping[str, Factory] = {
     "normalize": _normalize,
-    "conv": _conv,
+    "conv": _conv(keras.layers.Conv2D),
     "conv1d": _conv1d,
     "dense": _dense,
     "norm": _norm,
-    "fused_norm": _fused_norm,
     "activation": _activation,
     "pad": _pad,
     "pad_channels": _pad_channels,
@@ -225,5 +233,12 @@ FACTORIES: Mapping[str, Factory] = {
     "add": _plain(keras.layers.Add),
     "subtract": _plain(keras.layers.Subtract),
     "multiply": _plain(keras.layers.Multiply),
+    "fused_norm": _fused_norm,
+    "product_conv": _conv(ProductConv2D),
+    "fused_relu": _plain(FusedReLU),
+    "add_relu": _add_relu,
 }
 """By op: the row's layer. The op `input` is the model's `keras.Input`."""
+
+FAST_LAYERS = (FusedBatchNormalization, ProductConv2D, FusedReLU, AddReLU)
+"""The layers of the last four, which no file of ours holds: see `reszoo.plan.devices`."""

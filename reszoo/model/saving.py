@@ -23,7 +23,7 @@ from reszoo.collection import paused_collection
 from reszoo.errors import MachineError, UserError
 from reszoo.files import atomic_file
 from reszoo.model.build import canonical, deep_recursion
-from reszoo.model.fast import FusedBatchNormalization
+from reszoo.model.ops import FAST_LAYERS
 from reszoo.model.weights import copy_weights
 from reszoo.plan import Plan, plan
 from reszoo.spec import Architecture, from_mapping, to_yaml
@@ -141,7 +141,7 @@ def _keras_path(path: Path | str) -> Path:
 
 def _is_canonical(model: keras.Model) -> bool:
     return not model.compiled and all(
-        layer.dtype_policy.name == "float32" and not isinstance(layer, FusedBatchNormalization)
+        layer.dtype_policy.name == "float32" and not isinstance(layer, FAST_LAYERS)
         for layer in model.layers
     )
 

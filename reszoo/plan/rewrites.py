@@ -1,6 +1,7 @@
-"""Rewrites from plan to plan: what differs between training, inference and a device.
+"""Rewrites from plan to plan: what differs between training and inference.
 
-The builder knows none of this; cost always reads the canonical plan.
+The builder knows none of this; cost always reads the canonical plan. The rewrites for a device are
+in `reszoo.plan.devices`.
 """
 
 from __future__ import annotations
@@ -17,24 +18,6 @@ def for_inference(plan: Plan) -> Plan:
     inference.
     """
     return _without(plan, (row for row in plan.rows if row.op == "dropout"))
-
-
-def for_device(plan: Plan, kind: str = "cpu") -> Plan:
-    """The plan with rows that have a fast variant on that kind of device (`cpu`, `gpu`, `tpu`).
-
-    A fast row has the name, weights and numbers of the canonical row it stands for. On CPU and GPU
-    a normalisation over a feature map runs on TensorFlow's fused kernel (the stock Keras layer
-    costs more than half of the training speed of ResNet-50 on a CPU); XLA on a TPU fuses by itself.
-    """
-    if kind == "tpu":
-        return plan
-    return replace(plan, rows=tuple(_fast(row) for row in plan.rows))
-
-
-def _fast(row: Row) -> Row:
-    if row.op == "norm" and len(row.shape) == 3:
-        return replace(row, op="fused_norm", stands_for=(row.name,))
-    return row
 
 
 def fold_norms(plan: Plan) -> Plan:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from reszoo.plan import Plan, fold_norms, for_device, for_inference, plan
-from tests.plan.specs import cifar
+from tests.plan.specs import architecture, cifar
 
 
 def assert_whole(rewritten: Plan) -> None:
@@ -56,3 +58,62 @@ def test_fast_rows_stand_for_canonical_rows_of_the_same_name() -> None:
             assert after.op == "fused_norm"
             assert after.stands_for == (before.name,)
     assert for_device(canonical, "tpu") == canonical
+
+
+def bottlenecks() -> Plan:
+    """Wide enough on maps large enough for every fast row."""
+    stages = [{"depth": 2, "width": 64}, {"depth": 2, "width": 128, "stride": 2}]
+    return plan(
+        architecture(
+            name="bottlenecks",
+            input={"shape": [32, 32, 3]},
+            stem={"filters": 64},
+            block={"transform": "bottleneck", "shortcut": "projection"},
+            stages=stages,
+            classes=10,
+        )
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_fast_rows_stand_for_every_canonical_row_once(dtype: str) -> None:
+    canonical = bottlenecks()
+    fast = for_device(canonical, "cpu", dtype)
+    assert_whole(fast)
+    stood_for = [name for row in fast.rows for name in row.stands_for or (row.name,)]
+    assert stood_for == [row.name for row in canonical.rows]
+    assert all(row.stands_for[-1] == row.name for row in fast.rows if row.stands_for)
+    assert fast.stages == canonical.stages
+    assert fast.outputs == canonical.outputs
+    for count in ("parameters", "other_parameters", "macs"):
+        totals = [sum(getattr(row, count) for row in rows) for rows in (canonical.rows, fast.rows)]
+        assert totals[0] == totals[1]
+
+
+def test_compiled_relus_are_for_large_maps_in_bfloat16_on_cpus() -> None:
+    compiled = {"add_relu", "fused_relu"}
+    ops = {row.op for row in for_device(bottlenecks(), "cpu", "mixed_bfloat16").rows}
+    assert compiled < ops
+    for kind, dtype in [("cpu", "float32"), ("gpu", "mixed_bfloat16")]:
+        assert not compiled & {row.op for row in for_device(bottlenecks(), kind, dtype).rows}
+    small = for_device(plan(cifar(2, input={"shape": [8, 8, 3]})), "cpu", "mixed_bfloat16")
+    assert not compiled & {row.op for row in small.rows}
+
+
+def test_each_reader_of_an_added_relu_has_an_output_of_its_own() -> None:
+    fast = for_device(bottlenecks(), "cpu", "mixed_bfloat16")
+    read = [ref for row in fast.rows for ref in row.inputs]
+    added = [row for row in fast.rows if row.op == "add_relu"]
+    assert [row.attributes["copies"] for row in added] == [2, 2, 2, 1]
+    for row in added:
+        outputs = [ref.output for ref in read if ref.row == row.name]
+        assert outputs == list(range(row.attributes["copies"]))
+
+
+def test_stage_that_ends_before_its_relu_keeps_its_addition() -> None:
+    canonical = bottlenecks()
+    end = next(
+        row.inputs[0] for row in canonical.rows if row.name == canonical.stages["stage1"].row
+    )
+    fast = for_device(replace(canonical, stages={"stage1": end}), "cpu", "mixed_bfloat16")
+    assert fast.row(end.row).op == "add"

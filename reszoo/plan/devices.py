@@ -1,0 +1,144 @@
+"""Which rows have a fast variant on a device? The one place that chooses them.
+
+A fast row has the name, weights and numbers of the canonical row it stands for; a group of rows
+becomes one with the name of its last. The builder makes whatever layers the rows ask for, and cost
+always reads the canonical plan.
+
+| fast op | stands for | where |
+|---|---|---|
+| fused_norm | norm of a map | CPU and GPU |
+| product_conv | conv whose weight gradient is faster as matrix products | CPU |
+| add_relu | add, activation relu | CPU in bfloat16, large maps |
+| fused_relu | activation relu | CPU in bfloat16, large maps |
+
+`add_relu` has one output for each row that reads it (attribute `copies`), all the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from reszoo.plan.rewrites import reader_counts
+from reszoo.plan.rows import Plan, Ref, Row
+
+_LARGE_MAP = 1 << 14
+"""Values of one example from which a kernel of its own pays for being compiled and called."""
+_SMALL_SIDE = 14
+"""Up to this side nine matrix products are faster than oneDNN's 3x3 weight gradient."""
+
+
+def for_device(plan: Plan, kind: str = "cpu", dtype: str = "float32") -> Plan:
+    """The plan with rows that have a fast variant on that kind of device (`cpu`, `gpu`, `tpu`).
+
+    On CPU and GPU a normalisation over a feature map runs on TensorFlow's fused kernel (the stock
+    Keras layer costs more than half of the training speed of ResNet-50 on a CPU); XLA on a TPU
+    fuses by itself.
+
+    Args:
+      plan: the canonical plan.
+      kind: of the device.
+      dtype: the dtype policy of the build.
+    """
+    if kind == "tpu":
+        return plan
+    plan = replace(plan, rows=tuple(_fused_norm(row) for row in plan.rows))
+    if kind != "cpu":
+        return plan
+    rows = {row.name: row for row in plan.rows}
+    brief = dtype in ("bfloat16", "mixed_bfloat16")
+    plan = replace(plan, rows=tuple(_product_conv(row, rows, brief) for row in plan.rows))
+    if not brief:
+        return plan
+    plan = _with_own_copies(_with_added_relu(plan))
+    return replace(plan, rows=tuple(_fused_relu(row) for row in plan.rows))
+
+
+def _fused_norm(row: Row) -> Row:
+    if row.op == "norm" and len(row.shape) == 3:
+        return replace(row, op="fused_norm", stands_for=(row.name,))
+    return row
+
+
+def _product_conv(row: Row, rows: Mapping[str, Row], brief: bool) -> Row:
+    if row.op == "conv" and _learns_by_products(row, rows[row.inputs[0].row].shape, brief):
+        return replace(row, op="product_conv", stands_for=(row.name,))
+    return row
+
+
+def _learns_by_products(row: Row, shape: tuple[int, ...], brief: bool) -> bool:
+    """Whether it was measured to pay, for ResNet's convolutions; `brief` is bfloat16."""
+    kernel, stride = row.attributes["kernel"], row.attributes["stride"]
+    even = stride == 2 and shape[0] % 2 == shape[1] % 2 == 0
+    if row.attributes["groups"] != 1 or not (stride == 1 or even):
+        return False
+    narrow = min(shape[-1], row.shape[-1])
+    if kernel == 1:
+        return narrow >= 64
+    if kernel != 3:
+        return False
+    if stride == 2:
+        return narrow >= 128 and row.attributes["padding"] == "valid"
+    return brief and narrow >= 256 and max(row.shape[:2]) <= _SMALL_SIDE
+
+
+def _is_large_relu(row: Row) -> bool:
+    relu = row.op == "activation" and row.attributes["function"] == "relu"
+    return relu and len(row.shape) == 3 and math.prod(row.shape) >= _LARGE_MAP
+
+
+def _fused_relu(row: Row) -> Row:
+    if _is_large_relu(row):
+        return replace(row, op="fused_relu", attributes={}, stands_for=(row.name,))
+    return row
+
+
+def _with_added_relu(plan: Plan) -> Plan:
+    """Each addition that only a ReLU reads becomes one row with it."""
+    readers = reader_counts(plan)
+    kept = set(plan.stages.values())
+    rows = {row.name: row for row in plan.rows}
+    gone = set()
+    for row in plan.rows:
+        if not _is_large_relu(row):
+            continue
+        total = rows[row.inputs[0].row]
+        alone = readers[Ref(total.name)] == 1 and Ref(total.name) not in kept
+        if total.op == "add" and alone and _same_shapes(total, rows):
+            gone.add(total.name)
+            rows[row.name] = replace(
+                row,
+                op="add_relu",
+                inputs=total.inputs,
+                attributes={"copies": 1},
+                stands_for=(total.name, row.name),
+            )
+    return replace(plan, rows=tuple(rows[row.name] for row in plan.rows if row.name not in gone))
+
+
+def _same_shapes(total: Row, rows: Mapping[str, Row]) -> bool:
+    return all(rows[ref.row].shape == total.shape for ref in total.inputs)
+
+
+def _with_own_copies(plan: Plan) -> Plan:
+    """Each reader of an `add_relu` reads an output of its own; the plan's outputs read the
+    first.
+    """
+    readers = reader_counts(replace(plan, outputs=()))
+    copies = {
+        row.name: readers[Ref(row.name)]
+        for row in plan.rows
+        if row.op == "add_relu" and readers[Ref(row.name)] > 1
+    }
+    outputs: dict[str, Iterator[int]] = {name: iter(range(count)) for name, count in copies.items()}
+    rows = []
+    for row in plan.rows:
+        if row.name in copies:
+            row = replace(row, attributes={"copies": copies[row.name]})
+        inputs = tuple(
+            Ref(ref.row, next(outputs[ref.row])) if ref.row in outputs else ref
+            for ref in row.inputs
+        )
+        rows.append(replace(row, inputs=inputs))
+    return replace(plan, rows=tuple(rows))
