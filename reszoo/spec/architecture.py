@@ -6,10 +6,11 @@ The fields follow the papers' tables. A block is `y = act(C(x) * shortcut(x) + T
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from reszoo.spec.inherit import inherited
 from reszoo.spec.names import ConnectionName, TransformName
 from reszoo.spec.value import (
     Document,
@@ -189,7 +190,7 @@ class Scale(Value):
 
 class BlockFields(Value):
     """What a block may say; a stage says it again to differ. None means: as the block, or the
-    default.
+    default; a mapping without `kind` changes only what it says.
     """
 
     transform: TransformName | None = None
@@ -350,6 +351,11 @@ class Architecture(Document):
     published: Published | None = None
     weights: Weights | None = None
     """Written by `reszoo build --weights`: where the weights saved with this spec come from."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _inherit(cls, data: Any) -> Any:
+        return inherited(data)
 
     def stage_block(self, index: int) -> Block:
         """The block of stage `index` (from 0): the shared block with what the stage says
