@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from typing import cast
 
 from reszoo import spec
 from reszoo.cli.options import add_spec
@@ -26,7 +27,7 @@ def add_options(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     """Prints, or draws."""
     resolved = spec.resolve(options.spec, "architecture", options.overrides)
-    architecture = spec.load(options.spec, options.overrides)
+    architecture = cast("spec.Architecture", resolved.document)
     if options.yaml:
         print(spec.to_yaml(architecture), end="")
     elif options.plan:

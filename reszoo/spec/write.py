@@ -116,7 +116,7 @@ def _item(path: Path, item: Any, indent: int, comments: Mapping[Path, str]) -> l
     if not isinstance(item, Mapping) or not item or len(flow) <= _WIDTH:
         return [_commented(flow, path, comments)]
     lines = _block(item, path, indent + 2, comments)
-    lines[0] = f"{start} {lines[0].lstrip()}"
+    lines[0] = _commented(f"{start} {lines[0].lstrip()}", path, comments)
     return lines
 
 

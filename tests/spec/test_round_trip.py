@@ -118,6 +118,15 @@ def test_comments_stand_at_the_lines_they_are_about(tmp_path: Path) -> None:
     assert reloaded(tmp_path, text) == spec
 
 
+def test_a_comment_on_a_long_item_stands_where_it_starts(tmp_path: Path) -> None:
+    spec = load("resnet20", ["stages[1].attention=se", "stages[1].shortcut=zero_pad"])
+    text = to_yaml(spec, {("stages", 1): "--set"})
+    (remarked,) = [line for line in text.splitlines() if line.endswith("  # --set")]
+    assert remarked.startswith("  - ")
+    assert "width: 32" not in remarked
+    assert reloaded(tmp_path, text) == spec
+
+
 def test_lines_fit_a_screen() -> None:
     for name in ZOO:
         assert max(len(line) for line in to_yaml(load(name)).splitlines()) <= 100
