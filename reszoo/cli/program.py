@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -39,6 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command and returns the exit code: 0 fine, 2 the user's input, 1 the machine."""
     words = list(sys.argv[1:] if argv is None else argv)
     debug = _take_debug(words)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # As stderr: a file name that the terminal cannot show must not lose the rest of a table.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = _run(words, debug)
         sys.stdout.flush()

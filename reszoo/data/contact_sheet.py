@@ -84,7 +84,7 @@ def _shortened(
     width: float,
 ) -> str:
     """The text, cut with an ellipsis where it is wider than it may be."""
-    text = text.encode("utf-8", "replace").decode()
+    text = " ".join(text.encode("utf-8", "replace").decode().splitlines())
     if draw.textlength(text, font) <= width:
         return text
     while text and draw.textlength(text + _ELLIPSIS, font) > width:

@@ -33,6 +33,14 @@ def failing(monkeypatch, reszoo):
     return run
 
 
+def test_a_file_name_that_is_not_text_can_be_printed(tmp_path):
+    file = tmp_path / "odd\udcff.yaml"
+    file.write_text("extends: resnet20\nname: odd\n")
+    result = in_process("validate", str(file))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.endswith("odd\\udcff.yaml: a valid architecture\n")
+
+
 def test_help_names_every_command_with_a_sentence(reszoo):
     result = reszoo("--help")
     assert result.code == 0

@@ -402,6 +402,11 @@ def test_a_contact_sheet_shows_every_class(write, data_dir):
     assert (pixels[96:136, :170].min(axis=(1, 2)) < 100).any()
 
 
+def test_a_contact_sheet_takes_a_class_of_any_name(write, data_dir):
+    files = {f"{name}/1.png": encoded(picture()) for name in ("two\nlines", "odd\udcff")}
+    assert contact_sheet(opened(write(files), data_dir)).width > 100
+
+
 def test_moved_folders_are_prepared_anew(write, tmp_path):
     folder, prepared = write(class_folders(2)), tmp_path / "prepared"
     opened(folder, prepared)
