@@ -11,8 +11,8 @@ def stratified_holdout(
     """Indices to keep and indices to hold out, with each class in proportion.
 
     Of `n` labels, `round(n * fraction)` are held out. Each class gives its share, rounded by
-    largest remainder; a class of two or more examples always keeps one. The same labels, fraction
-    and seed give the same choice.
+    largest remainder, but always keeps one example; where that leaves too few to give, fewer are
+    held out. The same labels, fraction and seed give the same choice.
 
     Args:
       labels: integer class of each example, shape (examples,).

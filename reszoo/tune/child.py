@@ -66,7 +66,8 @@ class DataCheck:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=_environment({"CUDA_VISIBLE_DEVICES": "-1"}),
-            text=True,
+            encoding="utf-8",
+            errors="replace",  # what TensorFlow says to stderr may be in any encoding
             start_new_session=True,
         )
 

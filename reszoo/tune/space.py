@@ -125,7 +125,7 @@ def space_of(search: Search, base: Architecture) -> Space:
     _refuse_meeting_paths(search, dimensions)
     space = Space(base, tuple(dimensions))
     for dimension in dimensions:
-        _refuse_impossible_values(search, space, dimension)
+        _refuse_impossible_values(space, dimension)
     return space
 
 
@@ -268,7 +268,7 @@ def _refuse_meeting_paths(search: Search, dimensions: list[Dimension]) -> None:
                 )
 
 
-def _refuse_impossible_values(search: Search, space: Space, dimension: Dimension) -> None:
+def _refuse_impossible_values(space: Space, dimension: Dimension) -> None:
     for choice in dimension.choices:
         try:
             space.with_choices([choice])
