@@ -77,7 +77,8 @@ def run(options: Namespace) -> None:
     architecture = None
     if options.spec is not None:
         architecture = spec.load(options.spec, options.overrides)
-        plan(architecture)
+        if not options.weights:  # they may change the spec, to one for grey images for one
+            plan(architecture)
     if options.recipe is not None:
         spec.load_recipe(options.recipe, options.set_recipe)
     start_tensorflow(debug=options.debug)

@@ -36,9 +36,9 @@ class Freezing:
     def apply(self, model: keras.Model, epoch: int) -> None:
         """Makes the layers of a model what they are in an epoch (from 0)."""
         frozen = self.at(epoch)
-        layers = {layer.name: layer for layer in model.layers}
-        for row in self.plan.rows:
-            layer = layers[row.name]
+        rows = {row.name: row for row in self.plan.rows}
+        for layer in model.layers:  # fewer than rows, where one stands for several on a device
+            row = rows[layer.name]
             layer.trainable = row.name not in frozen
             if row.op == "dropout":
                 # Keras's `trainable` leaves dropout as it is. The saved network keeps its rate: it

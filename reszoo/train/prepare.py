@@ -169,9 +169,9 @@ def require_channels(architecture: Architecture, data: ImageData) -> None:
     height, width, channels = architecture.input.shape
     if channels != data.channels:
         words = {1: "grey", 3: "colour"}
+        taken, held = (words.get(one, f"{one}-channel") for one in (channels, data.channels))
         raise UserError(
-            f"{architecture.name} takes {words.get(channels, channels)} images and {data.name} "
-            f"holds {words.get(data.channels, data.channels)} ones",
+            f"{architecture.name} takes {taken} images and {data.name} holds {held} ones",
             where=architecture.where("input", "shape"),
             expected=f"{data.channels} channels",
             found=f"input.shape {list(architecture.input.shape)}",

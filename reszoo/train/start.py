@@ -127,7 +127,7 @@ def start_with(
         # Of other classes, or else the same error comes again, without the head in its way.
         loaded = models.load_pretrained(spec, weights, new_head=True)
         drawn = tuple(
-            row.name for row in plan(spec).rows if row.parameters and row.tags.role == "head"
+            row.name for row in plan(loaded.spec).rows if row.parameters and row.tags.role == "head"
         )
     unsigned = _unsigned(loaded.spec)
     return Start(loaded.model, unsigned, loaded.classes, weights, loaded.spec.weights, drawn)

@@ -24,6 +24,18 @@ def test_a_run_is_trained_on_with_its_stem_frozen(reszoo, run_folder, tmp_path):
     assert "unfreeze_at: 2" in recipe
 
 
+def test_weights_for_colour_are_trained_on_grey_images(reszoo, tiny, tmp_path):
+    text = tiny.read_text().replace("[8, 8, 1], mean: 128", "[8, 8, 3], mean: [120, 128, 130]")
+    (tmp_path / "colour.yaml").write_text(text)
+    assert reszoo("build", "colour.yaml", "-o", "colour.keras").code == 0
+    result = reszoo(
+        *("train", "colour.yaml", "--weights", "colour.keras", "--set", "input.shape=[8,8,1]"),
+        *("--epochs", 1, "-o", "grey"),
+    )
+    assert result.code == 0, result.err
+    assert Run.open(tmp_path / "grey").architecture().input.mean == (126.0,)
+
+
 def test_what_cannot_be_tuned_is_said(reszoo, run_folder, tiny, tmp_path):
     refused(reszoo("train"), "there is no network to train")
     refused(reszoo("train", tiny, "--from", run_folder), "brings its own architecture")

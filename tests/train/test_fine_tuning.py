@@ -8,7 +8,7 @@ from reszoo import model as models
 from reszoo.errors import UserError
 from reszoo.plan import plan
 from reszoo.runs import Run
-from reszoo.spec import from_mapping
+from reszoo.spec import from_mapping, override
 from reszoo.train import load_trained, resume, train
 from reszoo.train import session as sessions
 from reszoo.train.freezing import freezing, learns_before, paces
@@ -93,6 +93,25 @@ def test_frozen_normalisation_uses_and_keeps_its_statistics(device):
         open_model.input, open_model.get_layer(rows.stages["stage1"].row).output
     )
     assert not np.array_equal(seen, open_backbone(images, training=True).numpy())
+
+
+def test_parts_freeze_where_one_layer_stands_for_several_rows():
+    large = TINY.input.model_copy(update={"shape": (32, 32, 1)})
+    spec = TINY.model_copy(
+        update={
+            "input": large,
+            "stem": TINY.stem.model_copy(update={"filters": 16}),
+            "stages": (TINY.stages[0].model_copy(update={"width": 16}),),
+        }
+    )
+    spec = override(spec, ["block.connection=residual"])
+    model = models.build(spec, seed=1, device="cpu", dtype="mixed_bfloat16")
+    rows = plan(spec)
+    assert len(model.layers) < len(rows.rows)
+    found = freezing(rows, SHORT.model_copy(update={"freeze": ("stage1",)}))
+    found.apply(model, 0)
+    frozen = {layer.name for layer in model.layers if layer.weights and not layer.trainable}
+    assert frozen == {row.name for row in rows.rows if row.parameters and row.tags.stage == 1}
 
 
 def test_opened_layers_drop_and_normalise_as_their_spec_says():
@@ -318,6 +337,25 @@ def test_weights_of_others_keep_their_head_for_their_own_classes(tmp_path, sourc
         tmp_path, source, start=None, spec=TINY, weights=str(source), data=named, stop_after=1
     )
     assert run.info["start"]["new_layers"] == []
+
+
+def test_weights_of_others_learn_from_images_of_other_channels(tmp_path):
+    wide = TINY.input.model_copy(update={"shape": (8, 8, 3), "mean": (90.0, 100.0, 110.0)})
+    colour = TINY.model_copy(update={"input": wide, "classes": 4})
+    models.save(models.build(colour, seed=5), tmp_path / "colour.keras", spec=colour)
+    grey = override(colour, ["input.shape=[8,8,1]"])
+    weights = str(tmp_path / "colour.keras")
+    run = tune(tmp_path, None, spec=grey, weights=weights, freeze=["backbone"], stop_after=1)
+    assert run.architecture().input.mean == (100.0,)
+    before = load_trained(weights).model.get_layer("stem_conv").kernel.numpy()
+    after = load_trained(run).model.get_layer("stem_conv").kernel.numpy()
+    np.testing.assert_allclose(after, before.sum(axis=2, keepdims=True), rtol=1e-6)
+
+
+def test_images_of_other_channels_are_refused_in_words(tmp_path):
+    spec = override(TINY, ["input.shape=[8,8,4]"])
+    with pytest.raises(UserError, match=r"takes 4-channel images and .* holds grey ones"):
+        train(spec, bar_data(), SHORT, out=tmp_path / "run", quiet=True)
 
 
 @pytest.mark.parametrize(
