@@ -2,8 +2,9 @@
 
 The rule: with one channel the first convolution's kernels are summed over R, G and B, so that a
 grey image is seen as it would be with three equal channels; mean and std are the averages of the
-three, which is exact where these are equal and close where they are ImageNet's. A fourth channel gets the mean of the three, in kernels, mean and std alike, and R, G and B
-stay as they are. Any other number is refused.
+three, which is exact where these are equal and close where they are ImageNet's. A fourth channel
+gets the mean of the three, in kernels, mean and std alike, and R, G and B stay as they are. Any
+other number is refused.
 """
 
 from __future__ import annotations
