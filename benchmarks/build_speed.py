@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
+
+from processes import run_silently
 
 KERAS = """
 import sys
@@ -36,14 +36,7 @@ def commands(folder: Path) -> dict[str, list[str]]:
 
 def measure(command: Sequence[str]) -> tuple[float, float]:
     """Wall and processor seconds of one process."""
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    silent = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_WRONLY, 0) for stream in (1, 2)]
-    start = time.perf_counter()
-    child = os.posix_spawn(command[0], command, environment, file_actions=silent)
-    _, status, usage = os.wait4(child, 0)
-    wall = time.perf_counter() - start
-    if status:
-        raise SystemExit(f"this failed: {' '.join(command)}")
+    wall, usage = run_silently(command)
     return wall, usage.ru_utime + usage.ru_stime
 
 

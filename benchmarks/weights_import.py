@@ -17,9 +17,10 @@ import os
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
+
+from processes import run_silently
 
 IMPORT = "import tensorflow, keras"
 LOAD = """
@@ -57,14 +58,7 @@ def write(network: str, path: Path) -> int:
 
 def measure(command: Sequence[str]) -> tuple[float, float]:
     """Wall seconds and peak memory in MB of one process."""
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    silent = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_WRONLY, 0) for stream in (1, 2)]
-    start = time.perf_counter()
-    child = os.posix_spawn(command[0], command, environment, file_actions=silent)
-    _, status, usage = os.wait4(child, 0)
-    wall = time.perf_counter() - start
-    if status:
-        raise SystemExit(f"this failed: {' '.join(command)}")
+    wall, usage = run_silently(command)
     return wall, usage.ru_maxrss / 1024
 
 
