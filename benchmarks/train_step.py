@@ -102,7 +102,7 @@ def serve(options: argparse.Namespace) -> None:
 def ours(images: Any, labels: Any, options: argparse.Namespace) -> Callable[[int], None]:
     """Steps of reszoo's own loop on its ResNet-50, built for the CPU."""
     import reszoo
-    from reszoo.spec.recipe import Optimizer
+    from reszoo.spec.optimization import Optimizer
     from reszoo.train.loop import Loop
     from reszoo.train.optimizer import make_optimizer
 

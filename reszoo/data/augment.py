@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from reszoo.data.geometry import Geometry, to_uint8
-from reszoo.spec.recipe import Augmentation, ResizedCrop
+from reszoo.spec.augmentation import Augmentation, ResizedCrop
 
 # The columns of an example's draws. Each draw has its place for good, so that turning one
 # augmentation on does not change what the others do.

@@ -17,7 +17,7 @@ from reszoo.data import augment
 from reszoo.data.dataset import Split
 from reszoo.data.geometry import Geometry, fit, require_convertible
 from reszoo.data.source import Element
-from reszoo.spec.recipe import Augmentation
+from reszoo.spec.augmentation import Augmentation
 
 MEMORY_BYTES = 1 << 30
 """Splits that take no more than this when decoded are kept in memory."""

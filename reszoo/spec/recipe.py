@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from reszoo.spec.architecture import Architecture, Block, BlockFields
+from reszoo.spec.augmentation import Augmentation
+from reszoo.spec.optimization import Optimizer, Schedule
 from reszoo.spec.value import (
     Document,
     Fraction,
-    Kinded,
+    Positive,
     PositiveInt,
     Probability,
     Tuple,
@@ -23,108 +24,6 @@ from reszoo.spec.value import (
 )
 
 Precision = Literal["auto", "float32", "mixed_bfloat16"]
-Pixels = Annotated[int, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
-
-
-class Optimizer(Kinded):
-    """How gradients become updates."""
-
-    kind: Literal["sgd", "adam", "adamw"] = "sgd"
-    momentum: Fraction = 0.9
-    """SGD: share of the velocity kept. The rate stands inside the velocity, as in Caffe."""
-    nesterov: bool = True
-    """SGD: whether the gradient is taken where the velocity leads."""
-    betas: tuple[Fraction, Fraction] = Field(default=(0.9, 0.999), strict=False)
-    """Adam: shares of the first and second moments kept."""
-    epsilon: Positive = 1e-7
-    """Adam: added to the root of the second moment."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    """Pull of the weights towards 0."""
-    decay: Literal["coupled", "decoupled"] | None = None
-    """`coupled` adds `weight_decay * w` to the gradient, through the momentum, as papers' SGD does;
-    `decoupled` takes `rate * weight_decay * w` from the weights (about 1 / (1 - momentum) times
-    weaker for the same number). Unless given: decoupled for adamw, coupled otherwise."""
-    decay_norm_and_bias: bool = False
-    """Whether normalisation, biases and other vectors decay too; kernels always do."""
-    clip_norm: Positive | None = None
-    """Largest norm of the whole gradient, before the decay is added."""
-
-    @model_validator(mode="after")
-    def _adamw_is_decoupled(self) -> Optimizer:
-        if self.kind == "adamw" and self.decay == "coupled":
-            raise PydanticCustomError(
-                "adamw_coupled", "adamw decays decoupled; write `kind: adam` for coupled decay"
-            )
-        return self
-
-    @property
-    def decoupled(self) -> bool:
-        """Whether the decay bypasses the gradient."""
-        return (self.decay or ("decoupled" if self.kind == "adamw" else "coupled")) == "decoupled"
-
-
-class Schedule(Kinded):
-    """The learning rate as a pure function of the step."""
-
-    kind: Literal["constant", "triangular", "cosine", "step"] = "triangular"
-    """After the warm-up: the peak; a line or half a cosine from the peak to `final`; or the peak,
-    times `factor` at each drop."""
-    peak: Positive = 0.1
-    """The largest learning rate."""
-    warmup: Fraction = 0.0
-    """Share of the training in which the rate rises in a line from `start` to the peak."""
-    start: Fraction = 0.0
-    """Where the warm-up starts, as a share of the peak."""
-    final: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Where `triangular` and `cosine` end, as a share of the peak."""
-    drops: Tuple[Annotated[float, Field(gt=0, lt=1)]] = ()
-    """`step`: where the rate drops, as shares of the training, rising."""
-    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    """`step`: what each drop multiplies the rate by."""
-
-    @model_validator(mode="after")
-    def _drops_rise(self) -> Schedule:
-        if list(self.drops) != sorted(set(self.drops)):
-            raise PydanticCustomError("drops_rise", "drops should be rising shares of the training")
-        if bool(self.drops) != (self.kind == "step"):
-            raise PydanticCustomError(
-                "drops_step", "a step schedule needs drops, and no other takes them"
-            )
-        return self
-
-
-class ResizedCrop(Value):
-    """A random part of the image, resized to the training size (Szegedy 2014)."""
-
-    area: tuple[Probability, Probability] = Field(default=(0.08, 1.0), strict=False)
-    """Smallest and largest share of the image's area."""
-    ratio: tuple[Positive, Positive] = Field(default=(3 / 4, 4 / 3), strict=False)
-    """Smallest and largest width / height, drawn evenly in the logarithm."""
-
-    @model_validator(mode="after")
-    def _smallest_first(self) -> ResizedCrop:
-        if self.area[0] > self.area[1] or self.ratio[0] > self.ratio[1]:
-            raise PydanticCustomError("range_order", "area and ratio should be [smallest, largest]")
-        return self
-
-
-class Augmentation(Value):
-    """What training does to each image; each draw is a pure function of (seed, epoch, index)."""
-
-    flip: bool = False
-    """Mirror left and right with probability one half."""
-    shift: Pixels = 0
-    """Translate by up to this many pixels each way; what comes in is the mean pixel (`zero`)."""
-    crop_padding: Pixels = 0
-    """Pad each side by this many pixels and crop the original size at a random place."""
-    crop_fill: Literal["zero", "reflect"] = "zero"
-    """What `crop_padding` pads with: 0 after normalisation, which is the architecture's mean pixel,
-    or the image mirrored at its border."""
-    resized_crop: ResizedCrop | None = None
-    """A random part of the image instead of the whole, for photographs."""
-    cutout: Pixels = 0
-    """Side of a square that is set to the mean pixel at a random place (DeVries 2017)."""
 
 
 class Regularization(Value):

@@ -8,9 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from reszoo.spec.value import Document, Kinded, PositiveInt, Tuple, Value
+from reszoo.spec.value import Document, Kinded, Positive, PositiveInt, Tuple, Value
 
-Positive = Annotated[float, Field(gt=0)]
 SHARED, EACH = "*", "each"
 Pattern = tuple[str | int, ...]
 """A path into a spec; `*` and `each` stand for every item of a list."""

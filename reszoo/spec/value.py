@@ -20,6 +20,7 @@ Tuple = Annotated[tuple[Item, ...], Field(strict=False)]
 """A YAML list; tuples keep the values frozen and hashable."""
 
 PositiveInt = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0.0)]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Probability = Annotated[float, Field(gt=0.0, le=1.0)]
 

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from reszoo.spec.recipe import Optimizer
+from reszoo.spec.optimization import Optimizer
 from reszoo.train.optimizer import build_optimizer, final_gradients
 from reszoo.train.pace import Pace
 

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from reszoo.spec.recipe import Optimizer
+from reszoo.spec.optimization import Optimizer
 from reszoo.train.pace import Pace, PacedAdam, PacedSGD
 from reszoo.train.schedule import TabledRate
 

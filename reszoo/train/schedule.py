@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from reszoo.spec.recipe import Schedule
+from reszoo.spec.optimization import Schedule
 
 
 def rates(schedule: Schedule, steps: int) -> np.ndarray:

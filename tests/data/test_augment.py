@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from reszoo.data import augment
-from reszoo.spec.recipe import Augmentation, ResizedCrop
+from reszoo.spec.augmentation import Augmentation, ResizedCrop
 from tests.data.conftest import picture
 
 IMAGES = np.stack([picture(seed, 6, 7) for seed in range(5)])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from reszoo.data import Geometry, batches, open_data, pipeline
-from reszoo.spec.recipe import Augmentation, ResizedCrop
+from reszoo.spec.augmentation import Augmentation, ResizedCrop
 from tests.data.conftest import encoded, picture
 
 EIGHT = Geometry(8, 8, 1)

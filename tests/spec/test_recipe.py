@@ -4,7 +4,8 @@ import pytest
 
 from reszoo import spec
 from reszoo.errors import UserError
-from reszoo.spec.recipe import Optimizer, Regularization, default_recipe_name, regularize
+from reszoo.spec.optimization import Optimizer
+from reszoo.spec.recipe import Regularization, default_recipe_name, regularize
 
 MINIMAL = {"name": "one", "epochs": 1, "batch": 8, "schedule": "constant"}
 

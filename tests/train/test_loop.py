@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from reszoo.spec.recipe import Optimizer
+from reszoo.spec.optimization import Optimizer
 from reszoo.train.loop import Loop
 from reszoo.train.optimizer import make_optimizer
 
@@ -70,7 +70,7 @@ TWO_REPLICAS = textwrap.dedent(
     import keras, numpy as np, tensorflow as tf
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    from reszoo.spec.recipe import Optimizer
+    from reszoo.spec.optimization import Optimizer
     from reszoo.train.loop import Loop
     from reszoo.train.optimizer import make_optimizer
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from reszoo.spec.recipe import Optimizer
+from reszoo.spec.optimization import Optimizer
 from reszoo.train.optimizer import build_optimizer, final_gradients, make_optimizer
 from reszoo.train.pace import Pace
 

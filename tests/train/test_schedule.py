@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from reszoo.spec.recipe import Schedule
+from reszoo.spec.optimization import Schedule
 from reszoo.train.schedule import TabledRate, keras_rate, rates
 
 
