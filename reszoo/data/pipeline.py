@@ -36,14 +36,16 @@ def batches(
     augmentation: Augmentation | None = None,
     fill: Sequence[float] = (0.0,),
     drop_remainder: bool = False,
+    pad: bool = False,
+    share: tuple[int, int] = (0, 1),
     in_memory: bool | None = None,
 ) -> tf.data.Dataset:
-    """One epoch of a split.
+    """One epoch of a split, or one worker's share of it.
 
     Args:
       split: the examples.
       geometry: the size and channels of the images that come out.
-      batch_size: images in a batch; the last may have fewer.
+      batch_size: images in a batch, over all workers; the last may have fewer.
       seed: None gives the split's own order, for evaluation; a number a permutation of it, which
         with every augmentation is a pure function of (seed, epoch, index).
       epoch: which epoch, from 0.
@@ -51,33 +53,45 @@ def batches(
       augmentation: what a recipe asks to be done to each image; needs a seed.
       fill: the pixel shifts, padded crops and cutout fill with: one value or one per channel.
       drop_remainder: leave out a last batch that is not full.
+      pad: fill the last batch up and give every image a weight: 0 for what fills, 1 otherwise.
+      share: worker k of n is (k, n): of every batch it gets, and decodes, the k-th of n equal
+        parts. All workers' parts together are the batch that one worker gets.
       in_memory: decode the split once and keep it (True), or stream it (False); chosen by size
         unless given.
 
     Returns:
-      A dataset of (images, labels): uint8 of shape (batch, height, width, channels), and int32.
+      A dataset of (images, labels), with `pad` of (images, labels, weights): uint8 of shape
+      (batch, height, width, channels), int32 and float32.
     """
     if augmentation is not None and seed is None:
         raise ValueError("augmentation needs a seed")
+    if share[1] > 1 and not (drop_remainder or pad):
+        raise ValueError("workers share full batches: drop the remainder or pad it")
+    if batch_size % share[1]:
+        raise ValueError(f"a batch of {batch_size} does not divide over {share[1]} workers")
     require_convertible(split.source.channels, geometry)
-    order = np.arange(len(split))
-    if seed is not None:
-        order = np.random.default_rng([seed & 0xFFFFFFFFFFFFFFFF, epoch]).permutation(order)
+    order = _order(len(split), seed, epoch)
     if drop_remainder:
         order = order[: len(order) // batch_size * batch_size]
     order = order[start * batch_size :]
+    weights = np.ones(len(order), np.float32)
+    if pad:
+        # The last image again: whatever it is, its weight is 0.
+        missing = -len(order) % batch_size
+        order, weights = np.pad(order, (0, missing), mode="edge"), np.pad(weights, (0, missing))
+    size = batch_size // share[1]
+    order, weights = _shared(order, share, size), _shared(weights, share, size)
     if in_memory is None:
         in_memory = fits_in_memory(split, geometry)
     work = _Work(split, geometry, seed or 0, epoch, augmentation, fill)
     make = _from_memory if in_memory and not work.crops else _streamed
-    dataset = make(work, order, batch_size)
-    size = batch_size if drop_remainder else None
-    cardinality = -(-len(order) // batch_size)
-    return (
-        dataset.map(lambda images, labels: _shaped(images, labels, (size, *geometry.shape)))
-        .apply(tf.data.experimental.assert_cardinality(cardinality))
-        .prefetch(tf.data.AUTOTUNE)
-    )
+    shape = (size if drop_remainder or pad else None, *geometry.shape)
+    dataset = make(work, order, size).map(lambda *batch: _shaped(*batch, shape=shape))
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(-(-len(order) // size)))
+    if pad:
+        weighted = tf.data.Dataset.from_tensor_slices(weights).batch(size, drop_remainder=True)
+        dataset = tf.data.Dataset.zip(dataset, weighted).map(lambda pair, weight: (*pair, weight))
+    return dataset.prefetch(tf.data.AUTOTUNE)
 
 
 def fits_in_memory(split: Split, geometry: Geometry) -> bool:
@@ -94,6 +108,19 @@ def images_in_memory(split: Split, geometry: Geometry) -> np.ndarray:
         split.decoded.clear()  # Progressive resizing should not hold every size.
         split.decoded[geometry] = _decoded(split, geometry)
     return split.decoded[geometry]
+
+
+def _order(count: int, seed: int | None, epoch: int) -> np.ndarray:
+    order = np.arange(count)
+    if seed is None:
+        return order
+    return np.random.default_rng([seed & 0xFFFFFFFFFFFFFFFF, epoch]).permutation(order)
+
+
+def _shared(values: np.ndarray, share: tuple[int, int], size: int) -> np.ndarray:
+    """What is one worker's of values in the order of whole batches."""
+    worker, workers = share
+    return values if workers == 1 else values.reshape(-1, workers, size)[:, worker].ravel()
 
 
 class _Work:
@@ -210,6 +237,6 @@ def _decoded(split: Split, geometry: Geometry) -> np.ndarray:
 
 
 def _shaped(
-    images: tf.Tensor, labels: tf.Tensor, shape: tuple[int | None, ...]
+    images: tf.Tensor, labels: tf.Tensor, *, shape: tuple[int | None, ...]
 ) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.ensure_shape(images, shape), tf.ensure_shape(labels, shape[:1])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from reszoo.data import Geometry, batches, open_data, pipeline
 from reszoo.spec.augmentation import Augmentation, ResizedCrop
@@ -13,7 +14,7 @@ EVERYTHING = Augmentation(flip=True, shift=1, crop_padding=2, crop_fill="reflect
 
 def read(split, geometry=EIGHT, **options):
     parts = list(batches(split, geometry, **{"batch_size": 32, **options}).as_numpy_iterator())
-    return [np.concatenate([part[place] for part in parts]) for place in (0, 1)]
+    return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
 @pytest.fixture(scope="module")
@@ -158,3 +159,73 @@ def test_large_splits_stream(digits, monkeypatch):
 def test_augmentation_without_a_seed_is_a_mistake_of_the_program(digits):
     with pytest.raises(ValueError, match="seed"):
         batches(digits.split(), EIGHT, batch_size=4, augmentation=EVERYTHING)
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize("workers", [2, 3])
+def test_the_workers_parts_together_are_the_whole_batches(digits, workers, in_memory):
+    options = {"batch_size": 12, "seed": 4, "epoch": 1, "start": 2, "augmentation": EVERYTHING}
+    options |= {"in_memory": in_memory, "drop_remainder": True}
+    split = digits.split("test").subset(np.arange(100))
+    whole = list(batches(split, EIGHT, **options).as_numpy_iterator())
+    parts = [
+        list(batches(split, EIGHT, share=(worker, workers), **options).as_numpy_iterator())
+        for worker in range(workers)
+    ]
+    assert [len(part) for part in parts] == [len(whole)] * workers == [6] * workers
+    for step, batch in enumerate(whole):
+        for column, expected in enumerate(batch):
+            joined = np.concatenate([part[step][column] for part in parts])
+            np.testing.assert_array_equal(joined, expected)
+
+
+def test_a_worker_decodes_only_its_own_images(photos, monkeypatch):
+    split, read_from_disk = photos.split(), []
+    load = type(split.source).load
+
+    def counted(source, indices):
+        def note(chunk):
+            read_from_disk.extend(chunk.tolist())
+            return chunk
+
+        return load(source, tf.ensure_shape(tf.numpy_function(note, [indices], tf.int64), [None]))
+
+    monkeypatch.setattr(type(split.source), "load", counted)
+    geometry = Geometry(16, 16, 3)
+    options = {"batch_size": 8, "seed": 0, "drop_remainder": True, "in_memory": False}
+    read(split, geometry, share=(1, 4), **options)
+    assert len(read_from_disk) == len(set(read_from_disk)) == 24 // 4
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_padded_batches_are_full_and_count_every_example_once(digits, workers):
+    split = digits.split("test").subset(np.arange(33))
+    parts = [
+        list(
+            batches(
+                split, EIGHT, batch_size=20, pad=True, share=(worker, workers)
+            ).as_numpy_iterator()
+        )
+        for worker in range(workers)
+    ]
+    assert [len(part) for part in parts] == [2] * workers
+    seen = []
+    for step in range(2):
+        images, labels, weights = (
+            np.concatenate([part[step][column] for part in parts]) for column in range(3)
+        )
+        assert images.shape == (20, 8, 8, 1)
+        assert weights.dtype == np.float32
+        seen.append((images[weights == 1], labels[weights == 1]))
+        assert set(weights.tolist()) <= {0.0, 1.0}
+    plain = read(split)
+    for column in range(2):
+        np.testing.assert_array_equal(np.concatenate([s[column] for s in seen]), plain[column])
+
+
+def test_batches_that_do_not_divide_are_a_mistake_of_the_program(digits):
+    split = digits.split("test")
+    with pytest.raises(ValueError, match="does not divide over 3"):
+        batches(split, EIGHT, batch_size=32, share=(0, 3), drop_remainder=True)
+    with pytest.raises(ValueError, match="drop the remainder or pad"):
+        batches(split, EIGHT, batch_size=32, share=(0, 2))
