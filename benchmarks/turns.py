@@ -1,0 +1,71 @@
+"""How do processes that do the same work take turns, so that a busy machine slows all alike?
+
+Each side lives in a process of its own, with whatever Python and packages it needs; nothing but the
+standard library is imported here.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+
+class Seconds(NamedTuple):
+    """What one round took."""
+
+    wall: float
+    processor: float
+    """Of all threads together; other processes hardly change it."""
+
+
+def take_turns(
+    commands: Mapping[str, Sequence[str]], rounds: int, threads: int
+) -> dict[str, list[Seconds]]:
+    """What each side took in each round. All sides are started first, and warm when they begin."""
+    sides = {name: _start(command, threads) for name, command in commands.items()}
+    taken: dict[str, list[Seconds]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, side in sides.items():
+            side.stdin.write("go\n")
+            side.stdin.flush()
+            taken[name].append(_answer(side))
+    for side in sides.values():
+        side.stdin.close()
+        side.wait()
+    return taken
+
+
+def serve(work: Callable[[], None]) -> None:
+    """In a side's process: works whenever a line comes in, and says what it took."""
+    print(0.0, 0.0, flush=True)
+    for _ in sys.stdin:
+        wall, processor = time.perf_counter(), time.process_time()
+        work()
+        print(time.perf_counter() - wall, time.process_time() - processor, flush=True)
+
+
+def median_ratio(theirs: Sequence[float], ours: Sequence[float]) -> float:
+    """How many times as long the others took, in the middle one of all rounds."""
+    return statistics.median(other / own for other, own in zip(theirs, ours, strict=True))
+
+
+def _start(command: Sequence[str], threads: int) -> Any:
+    """A side that is ready for its first round."""
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": str(threads)}
+    side = subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    _answer(side)
+    return side
+
+
+def _answer(side: Any) -> Seconds:
+    line = side.stdout.readline()
+    if not line:
+        raise SystemExit(f"this failed: {' '.join(map(str, side.args))}")
+    return Seconds(*map(float, line.split()))
