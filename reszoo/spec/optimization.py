@@ -1,4 +1,4 @@
-"""How gradients become updates, and how fast: the optimizer and the schedule of a recipe."""
+"""How a loss becomes updates, and how fast: loss, optimizer and schedule of a recipe."""
 
 from __future__ import annotations
 
@@ -45,6 +45,24 @@ class Optimizer(Kinded):
     def decoupled(self) -> bool:
         """Whether the decay bypasses the gradient."""
         return (self.decay or ("decoupled" if self.kind == "adamw" else "coupled")) == "decoupled"
+
+
+class Loss(Kinded):
+    """What training makes small."""
+
+    kind: Literal["cross_entropy", "binary_cross_entropy"] = "cross_entropy"
+    """Of the softmax over the classes, or of one sigmoid per class (mean over the classes)."""
+    threshold: Fraction | None = None
+    """`binary_cross_entropy`: a class with a larger share of a mixed image is wholly there, any
+    other is not. None: the shares themselves."""
+
+    @model_validator(mode="after")
+    def _sigmoids_have_thresholds(self) -> Loss:
+        if self.threshold is not None and self.kind == "cross_entropy":
+            raise PydanticCustomError(
+                "threshold_kind", "only binary_cross_entropy takes a threshold"
+            )
+        return self
 
 
 class Schedule(Kinded):

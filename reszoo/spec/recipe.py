@@ -12,7 +12,7 @@ from pydantic import Field
 
 from reszoo.spec.architecture import Architecture, Block, BlockFields
 from reszoo.spec.augmentation import Augmentation
-from reszoo.spec.optimization import Optimizer, Schedule
+from reszoo.spec.optimization import Loss, Optimizer, Schedule
 from reszoo.spec.value import (
     Document,
     Fraction,
@@ -60,7 +60,9 @@ class Recipe(Document):
     """Images per step, over all replicas; a smaller training set is one batch."""
     optimizer: Optimizer = Optimizer()
     schedule: Schedule
+    loss: Loss = Loss()
     label_smoothing: Fraction = 0.0
+    """Share of every target that is given to all classes alike, in training only."""
     augmentation: Augmentation = Augmentation()
     regularization: Regularization = Regularization()
     rate_factors: dict[str, Positive] = Field(default_factory=dict)

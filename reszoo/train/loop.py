@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from reszoo.spec.optimization import Optimizer
+from reszoo.train.losses import ExampleLosses, cross_entropy, labels_of
 from reszoo.train.optimizer import build_optimizer, final_gradients
 from reszoo.train.pace import Pace
 
@@ -22,7 +22,7 @@ _GRAPH = {"jit_compile": False, "reduce_retracing": True}
 
 
 class Loop:
-    """Steps a model over batches of (images, labels) and measures it.
+    """Steps a model over batches of (images, targets) and measures it.
 
     Args:
       model: images to logits of shape `(batch, classes)`, made under `strategy`.
@@ -30,8 +30,7 @@ class Loop:
       options: the recipe's optimizer, for clipping and decay.
       batch: images of one step over all replicas; the loss is their mean.
       strategy: where the model's variables live.
-      label_smoothing: of the training loss; evaluation never smooths.
-      class_weights: factor of each class in the training loss, or None.
+      losses: of the training; evaluation always takes the plain cross entropy.
       judge: what is evaluated, where it is not `model` itself.
       learning: the variables that learn at some time, where that is not all the time, or not all.
       paces: how each of them learns, where they differ; the optimizer is a paced one then.
@@ -45,8 +44,7 @@ class Loop:
         *,
         batch: int,
         strategy: tf.distribute.Strategy | None = None,
-        label_smoothing: float = 0.0,
-        class_weights: Sequence[float] | None = None,
+        losses: ExampleLosses | None = None,
         judge: keras.Model | None = None,
         learning: Sequence[Any] | None = None,
         paces: Sequence[Pace] | None = None,
@@ -57,9 +55,6 @@ class Loop:
         self.options = options
         self.batch = batch
         self.strategy = strategy or tf.distribute.get_strategy()
-        self.class_weights = (
-            None if class_weights is None else np.asarray(class_weights, np.float32)
-        )
         self.learning = list(model.trainable_variables if learning is None else learning)
         with self.strategy.scope():
             build_optimizer(optimizer, options, self.learning, paces)
@@ -67,8 +62,8 @@ class Loop:
             self.training_accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
             self.validation_loss = keras.metrics.Mean(name="val_loss")
             self.validation_accuracy = keras.metrics.SparseCategoricalAccuracy(name="val_accuracy")
-        self._smoothed = _cross_entropy(label_smoothing)
-        self._plain = _cross_entropy(0.0)
+        self._plain = cross_entropy()
+        self._losses = losses or self._plain
         # Host counters: outside the scope, where a variable is one number and not one per replica.
         self._steps = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._bad_step = tf.Variable(-1, dtype=tf.int64, trainable=False)
@@ -101,9 +96,9 @@ class Loop:
         self._train = tf.function(self._step, **_GRAPH)
         self._average = tf.function(self._share_statistics, **_GRAPH)
 
-    def train(self, images: Any, labels: Any) -> None:
+    def train(self, images: Any, targets: Any) -> None:
         """One step on one batch; under several replicas, on one distributed batch."""
-        self._train(images, labels)
+        self._train(images, targets)
 
     def results(self, metrics: Iterable[keras.metrics.Metric]) -> dict[str, float]:
         """The metrics' values as plain numbers."""
@@ -129,8 +124,8 @@ class Loop:
         if self.strategy.num_replicas_in_sync > 1:
             self._average()
 
-    def _step(self, images: tf.Tensor, labels: tf.Tensor) -> None:
-        per_replica = self.strategy.run(self._replica_step, args=(images, labels))
+    def _step(self, images: tf.Tensor, targets: tf.Tensor) -> None:
+        per_replica = self.strategy.run(self._replica_step, args=(images, targets))
         loss = self.strategy.reduce(tf.distribute.ReduceOp.SUM, per_replica, axis=None)
         done = self._steps.assign_add(1)
         first_bad = ~tf.math.is_finite(loss) & (self._bad_step < 0)
@@ -139,20 +134,18 @@ class Loop:
     def _measure(self, images: tf.Tensor, labels: tf.Tensor) -> None:
         self.strategy.run(self._replica_evaluation, args=(images, labels))
 
-    def _replica_step(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    def _replica_step(self, images: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
         variables = self.model.trainable_variables
         with tf.GradientTape() as tape:
             logits = self.model(images, training=True)
-            losses = self._smoothed(labels, logits)
-            if self.class_weights is not None:
-                losses *= tf.gather(self.class_weights, labels)
+            losses = self._losses(targets, logits)
             loss = tf.reduce_sum(losses) / self.batch
             penalty = tf.add_n(self.model.losses) if self.model.losses else 0.0
             objective = loss + penalty / self.strategy.num_replicas_in_sync
         gradients = tape.gradient(objective, [variable.value for variable in variables])
         self.optimizer.apply(final_gradients(gradients, variables, self.options), variables)
         self.training_loss.update_state(losses)
-        self.training_accuracy.update_state(labels, logits)
+        self.training_accuracy.update_state(labels_of(targets), logits)
         return objective
 
     def _replica_evaluation(self, images: tf.Tensor, labels: tf.Tensor) -> None:
@@ -171,16 +164,3 @@ class Loop:
                 # The identity matters: a mirrored variable itself cannot be reduced.
                 value = tf.identity(variable.value)
                 variable.assign(context.all_reduce(tf.distribute.ReduceOp.MEAN, value))
-
-
-def _cross_entropy(label_smoothing: float) -> Any:
-    """Labels and float32 logits to one loss per example; Keras smooths only one-hot labels."""
-
-    def losses(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        classes = logits.shape[-1]
-        targets = tf.one_hot(labels, classes, dtype=logits.dtype)
-        return keras.losses.categorical_crossentropy(
-            targets, logits, from_logits=True, label_smoothing=label_smoothing
-        )
-
-    return losses

@@ -28,6 +28,7 @@ from reszoo.train.evaluate import batch_size_for
 from reszoo.train.freezing import freezing, paces
 from reszoo.train.loading import at_size
 from reszoo.train.loop import Loop
+from reszoo.train.losses import example_losses
 from reszoo.train.optimizer import make_optimizer
 from reszoo.train.prepare import Job
 from reszoo.train.progress import Progress
@@ -84,8 +85,7 @@ class Session:
             recipe.optimizer,
             batch=job.batch,
             strategy=placement.strategy,
-            label_smoothing=recipe.label_smoothing,
-            class_weights=job.class_weights,
+            losses=example_losses(recipe, job.class_weights),
             judge=self.judge,
             learning=learning,
             paces=pace,

@@ -42,6 +42,7 @@ def test_there_is_a_short_recipe_for_every_image_size(side, name):
         ({"augmentation": {"resized_crop": {"area": [1.0, 0.1]}}}, "smallest, largest"),
         ({"validation": {"fraction": 0.9}}, "fraction"),
         ({"precision": "float8"}, "float8"),
+        ({"loss": {"threshold": 0.2}}, "only binary_cross_entropy"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(changes, message):

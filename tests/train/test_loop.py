@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from reszoo.spec.optimization import Optimizer
 from reszoo.train.loop import Loop
+from reszoo.train.losses import cross_entropy, weighted
 from reszoo.train.optimizer import make_optimizer
 
 IMAGES = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [2.0, 1.0]], np.float32)
@@ -36,7 +37,7 @@ def test_a_step_is_the_mean_gradient():
 
 
 def test_class_weights_scale_the_losses_of_their_class():
-    loop, dense = linear_loop(class_weights=(3.0, 0.5))
+    loop, dense = linear_loop(losses=weighted(cross_entropy(), (3.0, 0.5)))
     loop.train(tf.constant(IMAGES), tf.constant(LABELS))
     weights = np.array([3.0, 0.5])[LABELS][:, None]
     slope = weights * (0.5 - np.eye(2)[LABELS]) / 4
@@ -44,7 +45,7 @@ def test_class_weights_scale_the_losses_of_their_class():
 
 
 def test_labels_are_smoothed_in_training_only():
-    loop, dense = linear_loop(label_smoothing=0.2)
+    loop, dense = linear_loop(losses=cross_entropy(0.2))
     loop.train(tf.constant(IMAGES), tf.constant(LABELS))
     slope = (0.5 - (0.8 * np.eye(2)[LABELS] + 0.1)) / 4
     np.testing.assert_allclose(dense.kernel.numpy(), -IMAGES.T @ slope, atol=1e-6)

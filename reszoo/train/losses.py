@@ -1,0 +1,93 @@
+"""How far is each prediction from its target? One loss per example; whoever asks takes the mean.
+
+Targets are int32 labels of shape `(batch,)`, or, where images were mixed, float32 shares of the
+classes of shape `(batch, classes)`, not smoothed yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from reszoo.spec.recipe import Recipe
+
+ExampleLosses = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+"""Targets and logits `(batch, classes)` to losses `(batch,)` in the type of the logits."""
+
+
+def example_losses(recipe: Recipe, class_weights: Sequence[float] | None = None) -> ExampleLosses:
+    """The loss that a recipe trains by.
+
+    Args:
+      recipe: says the kind of loss and its smoothing.
+      class_weights: factor of each class, or None.
+    """
+    if recipe.loss.kind == "cross_entropy":
+        losses = cross_entropy(recipe.label_smoothing)
+    else:
+        losses = binary_cross_entropy(recipe.label_smoothing, recipe.loss.threshold)
+    return losses if class_weights is None else weighted(losses, class_weights)
+
+
+def cross_entropy(label_smoothing: float = 0.0) -> ExampleLosses:
+    """Of the softmax; smoothing gives every class its share of that much probability."""
+
+    def losses(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        shares = _smooth(class_shares(targets, logits), label_smoothing)
+        return tf.nn.softmax_cross_entropy_with_logits(shares, logits)
+
+    return losses
+
+
+def binary_cross_entropy(
+    label_smoothing: float = 0.0, threshold: float | None = None
+) -> ExampleLosses:
+    """Of one sigmoid per class, mean over the classes as in timm (Wightman 2021, "RSB").
+
+    Args:
+      label_smoothing: as in `cross_entropy`, before the threshold.
+      threshold: a class with a larger share than this is wholly there and any other is not, so
+        that an image mixed of two classes shows both. None: the shares themselves.
+    """
+
+    def losses(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        shares = _smooth(class_shares(targets, logits), label_smoothing)
+        if threshold is not None:
+            shares = tf.cast(shares > threshold, logits.dtype)
+        each = tf.nn.sigmoid_cross_entropy_with_logits(shares, logits)
+        return tf.reduce_mean(each, axis=-1)
+
+    return losses
+
+
+def weighted(losses: ExampleLosses, class_weights: Sequence[float]) -> ExampleLosses:
+    """The losses times the weight of their class; of a mixed image, the mean of its classes'."""
+    weights = np.asarray(class_weights, np.float64)
+
+    def weighted_losses(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        factors = tf.linalg.matvec(class_shares(targets, logits), weights.astype(logits.dtype.name))
+        return losses(targets, logits) * factors
+
+    return weighted_losses
+
+
+def class_shares(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Targets of either kind as shares of the classes, in the shape and type of the logits."""
+    if targets.dtype.is_integer:
+        return tf.one_hot(targets, logits.shape[-1], dtype=logits.dtype)
+    return tf.cast(targets, logits.dtype)
+
+
+def labels_of(targets: tf.Tensor) -> tf.Tensor:
+    """Targets of either kind as labels `(batch,)`: of a mixed image, its larger part."""
+    if targets.dtype.is_integer:
+        return targets
+    return tf.argmax(targets, axis=-1, output_type=tf.int32)
+
+
+def _smooth(shares: tf.Tensor, label_smoothing: float) -> tf.Tensor:
+    if not label_smoothing:
+        return shares
+    return shares * (1 - label_smoothing) + label_smoothing / shares.shape[-1]
