@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import reszoo
 from reszoo import errors, spec
 from reszoo.errors import MachineError, RestartError, ReszooError
 from reszoo.files import machine_error
 from reszoo.runs import Run
+from reszoo.runs.children import ending, environment, module_command
 from reszoo.spec.recipe import Recipe
 from reszoo.tune.folder import SearchFolder
 from reszoo.tune.rows import Job, Outcome
@@ -65,7 +63,7 @@ class DataCheck:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=_environment({"CUDA_VISIBLE_DEVICES": "-1"}),
+            env=environment({"CUDA_VISIBLE_DEVICES": "-1"}),
             encoding="utf-8",
             errors="replace",  # what TensorFlow says to stderr may be in any encoding
             start_new_session=True,
@@ -127,7 +125,7 @@ class ChildRunner:
                 hint="run the same command again to go on",
             )
         if code:
-            return Outcome(message=f"{_ending(code)}\n{_last_lines(printed)}".strip())
+            return Outcome(message=f"{ending(code)}\n{_last_lines(printed)}".strip())
         outcome = outcome_of(path, self._setup.recipe, job.epochs)
         return outcome or Outcome(message=f"the run {path} ended without its results")
 
@@ -174,7 +172,7 @@ def _run(command: Sequence[str], output: Any) -> int:
         stdin=subprocess.PIPE,
         stdout=output,
         stderr=subprocess.STDOUT,
-        env=_environment({}),
+        env=environment(),
         start_new_session=True,
     ) as process:
         try:
@@ -196,26 +194,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _command(task: str, words: Sequence[str]) -> list[str]:
-    return [sys.executable, "-m", "reszoo.tune.trial", task, *words]
-
-
-def _environment(changes: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment, in which the child finds the same reszoo."""
-    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, **changes}
-    home = Path(reszoo.__file__).resolve().parent.parent
-    # An installed reszoo is found anyway, and site-packages must not shadow the standard library.
-    if home.name not in ("site-packages", "dist-packages"):
-        paths = [str(home), environment.get("PYTHONPATH", "")]
-        environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
-    return environment
-
-
-def _ending(code: int) -> str:
-    if code > 0:
-        return f"the training ended with exit code {code}"
-    name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
-    advice = ", most likely for want of memory" if -code == signal.SIGKILL else ""
-    return f"the training was ended by {name}{advice}"
+    return module_command("reszoo.tune.trial", task, *words)
 
 
 def _last_lines(text: str) -> str:
