@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from reszoo import spec as specs
 from reszoo.data import ImageData, open_data
@@ -28,7 +28,7 @@ from reszoo.train.prepare import ClassWeights, Job, chosen_recipe, freezing_reci
 from reszoo.train.scores import Evaluation
 from reszoo.train.session import Session
 from reszoo.train.start import Start, start_from, start_with
-from reszoo.train.strategy import place
+from reszoo.train.strategy import Where, place
 
 
 def train(
@@ -55,6 +55,7 @@ def train(
     callbacks: Sequence[Any] = (),
     command: Sequence[str] | None = None,
     quiet: bool = False,
+    **where: Unpack[Where],
 ) -> Run:
     """Trains a network and returns its run folder.
 
@@ -91,12 +92,14 @@ def train(
       callbacks: Keras callbacks.
       command: the words that repeat the run; this process's own unless given.
       quiet: no progress.
+      where: strategy, devices and what else `Where` has; found out unless given.
 
     Raises:
       UserError: the spec, the recipe and the data do not fit; nothing is left behind.
       TrainingStopped: Ctrl-C or SIGTERM; the run is saved and `resume` goes on.
       GateError: the loss is no longer a number.
     """
+    placement = place(**where)
     architecture, begin = _network(spec, start, weights, overrides)
     chosen = chosen_recipe(
         recipe,
@@ -108,7 +111,7 @@ def train(
     chosen = freezing_recipe(chosen, freeze, unfreeze_at)
     until = _until(stop_after, chosen)
     opened = open_data(data, skip_bad_images=skip_bad_images, data_dir=data_dir)
-    placement = place(chosen.precision)
+    placement = placement.in_precision(chosen.precision)
     chosen = chosen.model_copy(update={"precision": placement.precision})
     if weights is not None:
         begin = start_with(architecture, weights, opened, classes=classes)
@@ -147,6 +150,7 @@ def resume(
     data: Any = None,
     callbacks: Sequence[Any] = (),
     quiet: bool = False,
+    **where: Unpack[Where],
 ) -> Run:
     """Goes on with a run that was stopped, killed or ended early, bit for bit on one device.
 
@@ -158,12 +162,14 @@ def resume(
       data: the data again, where it was given in memory.
       callbacks: Keras callbacks.
       quiet: no progress.
+      where: strategy, devices and what else `Where` has; found out unless given.
 
     Raises:
       UserError: no such run, it is in use, damaged, or its data changed.
       TrainingStopped, GateError: as for `train`.
     """
     run = Run.open(run.path if isinstance(run, Run) else run)
+    placement = place(**where)
     with run.lock():
         run = Run.open(run.path)  # Whoever held it before may have written since.
         facts, recipe = run.data(), run.recipe()
@@ -175,7 +181,8 @@ def resume(
         until = _until(epochs, recipe)
         opened = reopen(facts) if data is None else open_data(data)
         job = _job_again(run, recipe, opened, facts)
-        session = Session(job, place(recipe.precision), seed=run.seed, callbacks=callbacks)
+        placement = placement.in_precision(recipe.precision)
+        session = Session(job, placement, seed=run.seed, callbacks=callbacks)
         _conduct(session, run, until=until, test=facts["test"], quiet=quiet)
     return run
 
