@@ -10,7 +10,7 @@ from reszoo.model.deepening import GATE_BIAS, Deeper, deepen
 from reszoo.model.features import features
 from reszoo.model.importing import load_pretrained
 from reszoo.model.saving import Loaded, load, save
-from reszoo.model.weights import copy_weights
+from reszoo.model.weights import copy_weights, settle
 from reszoo.model.widening import widen
 
 __all__ = [
@@ -24,5 +24,6 @@ __all__ = [
     "load",
     "load_pretrained",
     "save",
+    "settle",
     "widen",
 ]

@@ -116,3 +116,34 @@ class LearnedScale(keras.layers.Layer):
             "granularity": self.granularity,
             "initial": self.initial,
         }
+
+
+@keras.saving.register_keras_serializable("reszoo")
+class CentredContrast(keras.layers.Layer):
+    """Contrast normalisation as int8 can compute it: the mean is taken off before all else.
+
+    Keras's LayerNormalization scales first and adds the negative mean; TFLite has no negation of
+    int8, and whatever is in the graph for it computes in float.
+
+    Args:
+      epsilon: added to the variance.
+    """
+
+    def __init__(self, epsilon: float, **options: Any) -> None:
+        super().__init__(**options)
+        self.epsilon = float(epsilon)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """As the input."""
+        return input_shape
+
+    def call(self, inputs: Any) -> Any:
+        """Each example of mean 0 and variance 1."""
+        axes = tuple(range(1, len(inputs.shape)))
+        centred = inputs - ops.mean(inputs, axis=axes, keepdims=True)
+        variance = ops.mean(ops.square(centred), axis=axes, keepdims=True)
+        return centred * ops.rsqrt(variance + self.epsilon)
+
+    def get_config(self) -> dict[str, Any]:
+        """What makes the same layer again."""
+        return {**super().get_config(), "epsilon": self.epsilon}

@@ -14,7 +14,7 @@ import keras
 from reszoo.model.fast import FusedBatchNormalization
 from reszoo.model.fast_conv import ProductConv2D
 from reszoo.model.fast_relu import AddReLU, FusedReLU
-from reszoo.model.layers import Blur, ConstantPadding2D, LearnedScale
+from reszoo.model.layers import Blur, CentredContrast, ConstantPadding2D, LearnedScale
 from reszoo.model.start import row_seed
 from reszoo.plan.rows import Row
 
@@ -46,6 +46,24 @@ def _normalize(row: Row, setting: Setting) -> keras.layers.Layer:
         name=row.name,
         dtype=setting.full,
     )
+
+
+def _contrast(row: Row, setting: Setting) -> keras.layers.Layer:
+    return keras.layers.LayerNormalization(
+        axis=(1, 2, 3),
+        epsilon=row.attributes["epsilon"],
+        center=False,
+        scale=False,
+        **setting.common(row),
+    )
+
+
+def _centred_contrast(row: Row, setting: Setting) -> keras.layers.Layer:
+    return CentredContrast(row.attributes["epsilon"], **setting.common(row))
+
+
+def _mean_image(row: Row, setting: Setting) -> keras.layers.Layer:
+    return keras.layers.Normalization(axis=(1, 2, 3), **setting.common(row))
 
 
 def _conv(layer: Callable[..., keras.layers.Layer]) -> Factory:
@@ -212,6 +230,8 @@ ACTIVATIONS: Mapping[str, str] = {
 
 FACTORIES: Mapping[str, Factory] = {
     "normalize": _normalize,
+    "contrast": _contrast,
+    "mean_image": _mean_image,
     "conv": _conv(keras.layers.Conv2D),
     "conv1d": _conv1d,
     "dense": _dense,
@@ -237,8 +257,10 @@ FACTORIES: Mapping[str, Factory] = {
     "product_conv": _conv(ProductConv2D),
     "fused_relu": _plain(FusedReLU),
     "add_relu": _add_relu,
+    "centred_contrast": _centred_contrast,
 }
 """By op: the row's layer. The op `input` is the model's `keras.Input`."""
 
-FAST_LAYERS = (FusedBatchNormalization, ProductConv2D, FusedReLU, AddReLU)
-"""The layers of the last four, which no file of ours holds: see `reszoo.plan.devices`."""
+FAST_LAYERS = (FusedBatchNormalization, ProductConv2D, FusedReLU, AddReLU, CentredContrast)
+"""The layers of the last five, which no file of ours holds: see `reszoo.plan.devices` and
+`reszoo.plan.rewrites`."""

@@ -30,6 +30,17 @@ def copy_weights(source: keras.Model, target: keras.Model, *, skip: Collection[s
             pairs += paired(found.get(layer.name), layer, source)
     for old, new in pairs:
         new.assign(old.value)
+    settle(target)
+
+
+def settle(model: keras.Model) -> None:
+    """Makes a model compute with the mean image that it holds, after its weights were assigned.
+
+    Keras's Normalization works with a copy, which it takes when it is built, adapted or loaded.
+    """
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
 
 
 def paired(

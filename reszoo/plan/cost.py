@@ -12,7 +12,17 @@ from reszoo.plan.rows import Plan, Ref, Row
 from reszoo.spec.architecture import Architecture
 
 _BRANCH_ROLES = ("shortcut", "attention", "transform_gate", "carry_gate")
-_IN_PLACE = ("activation", "add", "subtract", "multiply", "rescale", "scale", "norm", "normalize")
+_IN_PLACE = (
+    "activation",
+    "add",
+    "subtract",
+    "multiply",
+    "rescale",
+    "scale",
+    "norm",
+    "normalize",
+    "mean_image",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +34,7 @@ class Cost:
     parameters: int
     """Trainable weights, as torch counts them."""
     other_parameters: int
-    """Moving means and variances; Keras's `count_params()` adds them."""
+    """Moving means and variances, a mean image; Keras's `count_params()` adds them."""
     macs: int
     """Multiply-adds of convolutions and dense layers for one image."""
     weight_bytes_int8: int
@@ -58,9 +68,13 @@ def cost(what: Plan | Architecture) -> Cost:
 
 
 def _weights_and_biases(rows: Iterable[Row]) -> tuple[int, int]:
-    """Of an unfolded normalisation, a factor and a bias per channel are left at inference."""
+    """Of an unfolded normalisation, a factor and a bias per channel are left at inference; of a
+    mean image, itself.
+    """
     weights = biases = 0
     for row in rows:
+        if row.op == "mean_image":
+            weights += pixels(row.shape)
         if not row.parameters:
             continue
         if row.op == "norm":

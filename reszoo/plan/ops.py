@@ -4,6 +4,8 @@
 |---|---|---|
 | input | - | shape |
 | normalize | 1 | mean, std: tuples of floats, one per channel; (x - mean) / std in float32 |
+| contrast | 1 | epsilon; each example less its mean, divided by sqrt(its variance + epsilon) |
+| mean_image | 1 | - ; x - mean, one number for each value of an example, found by the training |
 | conv | 1 | filters, kernel, stride, padding (same, valid), groups, bias and the initial values |
 | conv1d | 1 | filters, kernel, bias, initial values; over (length, channels), same padding |
 | dense | 1 | units, bias and the initial values |
@@ -84,6 +86,11 @@ def _norm(inputs: Sequence[Shape], _: Attributes) -> Size:
     return Size(inputs[0], 2 * channels, 2 * channels)
 
 
+def _mean_image(inputs: Sequence[Shape], _: Attributes) -> Size:
+    # Keras keeps a variance beside the mean, and a count from older versions.
+    return Size(inputs[0], 0, 2 * math.prod(inputs[0]) + 1)
+
+
 def _pad(inputs: Sequence[Shape], attributes: Attributes) -> Size:
     height, width, channels = inputs[0]
     rows, columns = attributes["amounts"]
@@ -137,6 +144,8 @@ def _merge(inputs: Sequence[Shape], _: Attributes) -> Size:
 OPS: Mapping[str, Arithmetic] = {
     "input": _input,
     "normalize": _unchanged,
+    "contrast": _unchanged,
+    "mean_image": _mean_image,
     "conv": _conv,
     "conv1d": _conv1d,
     "dense": _dense,

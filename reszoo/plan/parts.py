@@ -10,6 +10,8 @@ from reszoo.plan.rows import Plan, Row
 
 BACKBONE = "backbone"
 HEAD = "head"
+BIAS = "bias"
+"""Not a part: what a recipe says of every bias, wherever it is."""
 _STEM = "stem"
 _RANGE = re.compile(r"(\w+)\.\.(\w+)")
 
@@ -81,7 +83,8 @@ def factors(
 
     Args:
       plan: the network.
-      given: factors by `stem`, `stage1`.., `head`, or `backbone` for all but the head.
+      given: factors by `stem`, `stage1`.., `head`, or `backbone` for all but the head. One for
+        `bias` is passed over.
       where: where they are given, for errors.
 
     Raises:
@@ -89,6 +92,6 @@ def factors(
     """
     parts = part_names(plan)
     for word in given:
-        _known((*parts, BACKBONE), word, where)
+        _known((*parts, BACKBONE, BIAS), word, where)
     rest = given.get(BACKBONE, 1.0)
     return {part: given.get(part, 1.0 if part == HEAD else rest) for part in parts}

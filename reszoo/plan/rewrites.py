@@ -15,9 +15,14 @@ from reszoo.plan.rows import Plan, Ref, Row
 
 def for_inference(plan: Plan) -> Plan:
     """The plan without its stochastic rows: dropout and Bernoulli gates are the identity at
-    inference.
+    inference. Contrast normalisation becomes the row that int8 can compute, too.
     """
-    return _without(plan, (row for row in plan.rows if row.op == "dropout"))
+    rows = tuple(
+        replace(row, op="centred_contrast", stands_for=(row.name,)) if row.op == "contrast" else row
+        for row in plan.rows
+    )
+    plan = replace(plan, rows=rows)
+    return _without(plan, (row for row in rows if row.op == "dropout"))
 
 
 def fold_norms(plan: Plan) -> Plan:

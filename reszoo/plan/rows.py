@@ -46,7 +46,7 @@ class Row:
     parameters: int = 0
     """Trainable weights."""
     other_parameters: int = 0
-    """Weights that training does not learn: moving means and variances."""
+    """Weights that no gradient changes: moving means and variances, a mean image."""
     macs: int = 0
     """Multiply-adds of convolutions and dense layers."""
     precision: str | None = None

@@ -12,9 +12,16 @@ from reszoo.spec.architecture import Architecture, Stem
 def write_input(draft: Draft) -> Ref:
     """The image and its normalisation."""
     field = draft.spec.input
-    channels = field.shape[2]
     x = draft.add("image", "input", (), Tags("stem", "image"), {"shape": field.shape})
-    mean, std = (_per_channel(draft.spec, name, channels) for name in ("mean", "std"))
+    if field.contrast.kind == "global":
+        tags, contrast = Tags("stem", "contrast"), {"epsilon": field.contrast.epsilon}
+        x = draft.add("contrast", "contrast", (x,), tags, contrast, "float32")
+    if field.mean == "image":
+        x = draft.add("mean_image", "mean_image", (x,), Tags("stem", "mean_image"), {}, "float32")
+    mean = _per_channel(draft.spec, "mean", 0.0 if field.mean == "image" else field.mean)
+    std = _per_channel(draft.spec, "std", field.std)
+    if field.contrast.kind == "global":
+        std = tuple(value / field.contrast.scale for value in std)
     if any(mean) or any(value != 1.0 for value in std):
         tags, normalization = Tags("stem", "normalize"), {"mean": mean, "std": std}
         x = draft.add("normalize", "normalize", (x,), tags, normalization, "float32")
@@ -24,8 +31,10 @@ def write_input(draft: Draft) -> Ref:
     return x
 
 
-def _per_channel(spec: Architecture, name: str, channels: int) -> tuple[float, ...]:
-    value = getattr(spec.input, name)
+def _per_channel(
+    spec: Architecture, name: str, value: float | tuple[float, ...]
+) -> tuple[float, ...]:
+    channels = spec.input.shape[2]
     values = value if isinstance(value, tuple) else (value,) * channels
     if len(values) != channels:
         raise UserError(

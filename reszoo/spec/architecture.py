@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from reszoo.spec.inherit import inherited
 from reszoo.spec.names import ConnectionName, TransformName
@@ -64,6 +65,17 @@ class Initializers(Value):
     head: Initializer | None = None
 
 
+class Contrast(Kinded):
+    """Contrast normalisation of each image by itself, before anything else is done to it."""
+
+    kind: Literal["global", "none"] = "none"
+    """`global`: the mean of all of the image's values is taken off, their deviation divides."""
+    scale: Annotated[float, Field(gt=0)] = 1.0
+    """Standard deviation of an image afterwards."""
+    epsilon: Annotated[float, Field(gt=0)] = 1e-3
+    """Added to the variance of the pixels (0..255), which is 0 in an image of one colour."""
+
+
 class Input(Value):
     """The raw image that goes in: uint8 or float values 0..255; normalisation is the first
     layer.
@@ -71,10 +83,13 @@ class Input(Value):
 
     shape: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(strict=False)
     """Height, width, channels."""
-    mean: float | Tuple[float] = 0.0
-    """Subtracted from each pixel (0..255), one number or one per channel."""
+    contrast: Contrast = Contrast()
+    """Contrast normalisation of each image by itself; `global` as for the highway nets."""
+    mean: float | Tuple[float] | Literal["image"] = 0.0
+    """Subtracted from each pixel (0..255): one number, one per channel, or `image`, the mean of all
+    training images, one number per pixel and channel, which a training finds before it begins."""
     std: Annotated[float, Field(gt=0)] | Tuple[Annotated[float, Field(gt=0)]] = 255.0
-    """Divides each pixel after the mean is taken off."""
+    """Divides each pixel after the mean is taken off; 1 unless given where `contrast` is global."""
     dropout: Fraction = 0.0
     """Dropout on the normalised pixels (the highway nets use 0.2)."""
     train_size: PositiveInt | None = None
@@ -86,6 +101,37 @@ class Input(Value):
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     antialias: bool = True
     """Whether resizing in evaluation filters before it subsamples, as Pillow does."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _contrast_is_the_unit(cls, data: Any) -> Any:
+        contrast = data.get("contrast") if isinstance(data, dict) else None
+        kind = contrast.get("kind") if isinstance(contrast, dict) else contrast
+        return {"std": 1.0, **data} if kind == "global" else data
+
+    @field_validator("mean", "std")
+    @classmethod
+    def _alone_after_contrast(cls, value: Any, info: ValidationInfo) -> Any:
+        allowed = ("image", 0.0) if info.field_name == "mean" else (1.0,)
+        contrast = info.data.get("contrast")
+        if contrast is not None and contrast.kind == "global" and value not in allowed:
+            words = {"mean": "0 or image", "std": "1"}[str(info.field_name)]
+            raise PydanticCustomError(
+                "contrast_and_pixels",
+                "{words} beside `contrast: global`, after which values are no pixels of 0..255",
+                {"words": words},
+            )
+        return value
+
+    @field_validator("train_size", "test_size")
+    @classmethod
+    def _one_size_of_mean_image(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is not None and info.data.get("mean") == "image":
+            raise PydanticCustomError(
+                "mean_image_of_two_sizes",
+                "nothing here beside `mean: image`, as a mean image has one size",
+            )
+        return value
 
 
 class Pool(Kinded):

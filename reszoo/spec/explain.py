@@ -133,8 +133,13 @@ def _one_per_value(problems: list[_Problem]) -> list[list[_Problem]]:
         # Pydantic also calls a list too short whose items it refuses.
         if deeper and all(one.in_union or one.type == "too_short" for one in group):
             continue
-        kept.append([one for one in group if one.type not in _TYPES] or group)
+        kept.append([one for one in group if not _is_other_type(one)] or group)
     return kept
+
+
+def _is_other_type(problem: _Problem) -> bool:
+    """Whether the value is of another type than was asked for, or than that branch of a union."""
+    return problem.type in _TYPES or (problem.type == "literal_error" and problem.in_union)
 
 
 def _rank(problem: _Problem, root: Node | None) -> tuple[int, str, int, int]:

@@ -20,6 +20,7 @@ import numpy as np
 
 from reszoo.errors import UserError
 from reszoo.files import atomic_file
+from reszoo.model import settle
 
 FORMAT = "reszoo state"
 FORMAT_VERSION = 1
@@ -169,6 +170,9 @@ def write_variables(arrays: Arrays, **owners: Any) -> None:
             )
     for name, variable in named:
         variable.assign(arrays[name])
+    for holder in owners.values():
+        if isinstance(holder, keras.Model):
+            settle(holder)
 
 
 def _named(owner: str, holder: Any) -> Iterator[tuple[str, Any]]:

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from reszoo import model as models
-from reszoo.data import Geometry, batches, evaluation_geometry, training_geometry
+from reszoo.data import Geometry, Split, batches, evaluation_geometry, training_geometry
 from reszoo.errors import GateError
 from reszoo.plan import plan
 from reszoo.runs import Run
@@ -35,6 +35,7 @@ from reszoo.train.progress import Progress
 from reszoo.train.schedule import keras_rate, rates
 from reszoo.train.signals import StopRequest, TrainingStopped
 from reszoo.train.start import Start, require_fresh
+from reszoo.train.statistics import give_mean_image, outside_pixel
 from reszoo.train.strategy import Placement
 
 CHECKPOINT_SECONDS = 300.0
@@ -106,6 +107,8 @@ class Session:
             self._restore(state)
         elif not self.started:
             require_fresh(run)
+            give_mean_image(self.model, *self._seen)
+        self.outside = outside_pixel(self.model, *self._seen)
         self.freezing.apply(self.model, self.epoch)
         run.keep_metrics(state.facts["metrics_lines"] if state else 0)
         self.progress = Progress(
@@ -140,6 +143,11 @@ class Session:
             device=self.placement.device_kind,
         )
 
+    @property
+    def _seen(self) -> tuple[Architecture, Split, Geometry, int]:
+        """Whose training images, in which geometry, its statistics are those of."""
+        return self.job.architecture, self.job.kept, self.training_geometry, self.seed
+
     def _open_when_due(self) -> None:
         """Lets what was frozen learn from this epoch on, where the recipe says so."""
         if self.freezing.at(self.epoch) != self.freezing.at(self.epoch - 1):
@@ -159,7 +167,7 @@ class Session:
             epoch=self.epoch,
             start=self.step,
             augmentation=self.job.recipe.augmentation,
-            fill=_mean_pixel(self.job.architecture),
+            fill=self.outside,
             drop_remainder=True,
         )
         for images, labels in self.loop.distributed(source):
@@ -313,12 +321,6 @@ class Session:
     def _owners(self) -> dict[str, Any]:
         metrics = {metric.name: metric for metric in self.loop.training_metrics}
         return {"model": self.model, "optimizer": self.loop.optimizer, **metrics}
-
-
-def _mean_pixel(architecture: Architecture) -> tuple[float, ...]:
-    """The pixel that is 0 after normalisation: what lies outside an image."""
-    mean = architecture.input.mean
-    return mean if isinstance(mean, tuple) else (mean,)
 
 
 def _rank(seen: dict[str, float]) -> tuple[float, float]:

@@ -32,8 +32,7 @@ class Reference:
     def forward(self, images: Array) -> dict[str, Array]:
         """Every named feature map, and the logits."""
         maps = {}
-        mean, std = np.asarray(self.spec.input.mean), np.asarray(self.spec.input.std)
-        x = maps["stem"] = self.stem((np.asarray(images, np.float64) - mean) / std)
+        x = maps["stem"] = self.stem(self.normalised(np.asarray(images, np.float64)))
         for index, stage in enumerate(self.spec.stages):
             block = self.spec.stage_block(index)
             for number in range(stage.depth):
@@ -47,6 +46,21 @@ class Reference:
             x = self.pool(x, stage.after.pool, f"stage{index + 1}_pool_pool")
         maps["logits"] = self.head(x)
         return maps
+
+    def normalised(self, x: Array) -> Array:
+        given, scale = self.spec.input, 1.0
+        if given.contrast.kind == "global":
+            x = x - x.mean((1, 2, 3), keepdims=True)
+            x = x / np.sqrt((x**2).mean((1, 2, 3), keepdims=True) + given.contrast.epsilon)
+            scale = given.contrast.scale
+        if given.mean == "image":
+            # Keras keeps a variance beside it, which is to stay 1, and a count.
+            assert (self.weight("mean_image", "variance") == 1).all()
+            assert self.weight("mean_image", "count") == 0
+            mean = self.weight("mean_image", "mean")
+        else:
+            mean = np.asarray(given.mean)
+        return (x - mean) * scale / np.asarray(given.std)
 
     def stem(self, x: Array) -> Array:
         stem, spec = self.spec.stem, self.spec

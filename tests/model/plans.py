@@ -114,7 +114,9 @@ HIGHWAY = plan_of(
 EVERY_OP = plan_of(
     "every_op",
     image(8, 8, 4),
-    row("input_dropout", "dropout", "image", (8, 8, 4), rate=0.2, whole=False),
+    row("contrast", "contrast", "image", (8, 8, 4), precision="float32", epsilon=1e-3),
+    row("mean_image", "mean_image", "contrast", (8, 8, 4), (0, 2 * 256 + 1), precision="float32"),
+    row("input_dropout", "dropout", "mean_image", (8, 8, 4), rate=0.2, whole=False),
     conv("grouped", "input_dropout", (8, 8, 8), 3 * 3 * 2 * 8 + 8, groups=2, bias=True),
     row("leaky", "activation", "grouped", (8, 8, 8), function="leaky_relu"),
     row("pool_pad", "pad", "leaky", (10, 9, 8), amounts=((1, 1), (1, 0)), value=float("-inf")),

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from reszoo.model.build import build
-from reszoo.plan import plan
+from reszoo.model.weights import copy_weights, settle
+from reszoo.plan import Ref, for_inference, plan
 from reszoo.spec import from_mapping
 from reszoo.spec.architecture import Architecture
 from tests.model.numpy_reference import Reference
@@ -84,12 +85,15 @@ def randomised(model: keras.Model) -> dict[str, np.ndarray]:
             value = _drawn(generator, weight.name, tuple(weight.shape))
             weight.assign(value)
             weights[f"{layer.name}/{weight.name}"] = value
+    settle(model)
     return weights
 
 
 def _drawn(generator: np.random.Generator, name: str, shape: tuple[int, ...]) -> np.ndarray:
     if name == "moving_variance":
         return generator.uniform(0.5, 2.0, shape)
+    if name in ("variance", "count"):  # of a mean image: these are not drawn
+        return np.full(shape, float(name == "variance"))
     if name in ("gamma", "factor"):
         return generator.uniform(0.5, 1.5, shape) * generator.choice([-1.0, 1.0], shape)
     if name == "kernel":
@@ -283,6 +287,41 @@ def test_dense_stems() -> None:
                     stages=[{"depth": 2, "width": 12}],
                 )
             )
+
+
+INPUTS: list[dict[str, Any]] = [
+    {"contrast": "global"},
+    {"contrast": {"kind": "global", "scale": 0.5, "epsilon": 7.0}},
+    {"mean": "image", "std": 64.0},
+    {"mean": "image", "std": 1.0},
+    {"contrast": {"kind": "global", "scale": 55.0}, "mean": "image"},
+]
+
+
+@pytest.mark.parametrize("given", INPUTS, ids=str)
+def test_contrast_normalisation_and_mean_image(given: dict[str, Any]) -> None:
+    spec = network(input={"shape": [10, 13, 3], **given})
+    check(spec)
+    check(network(input={"shape": [10, 13, 1], **given}))
+    check(spec, 2e-5, "float32", "cpu")
+    # the form in which it becomes int8
+    rows = for_inference(plan(spec))
+    assert ("centred_contrast" in {row.op for row in rows.rows}) == ("contrast" in given)
+    canonical, centred = build(spec), build(rows)
+    randomised(canonical)
+    copy_weights(canonical, centred)
+    batch = images(spec)
+    np.testing.assert_allclose(
+        centred(batch), canonical(batch, training=False), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_an_image_of_one_colour_has_no_contrast() -> None:
+    spec = network(input={"shape": [10, 13, 3], "contrast": "global"})
+    rows = plan(spec)
+    for form in (rows, for_inference(rows)):
+        model = build(replace(form, outputs=(Ref("contrast"),)))
+        assert np.abs(model(np.full((1, 10, 13, 3), 137, "uint8"))).max() < 0.01
 
 
 POOLS: dict[str, dict[str, Any]] = {

@@ -33,6 +33,9 @@ _GATES_OF_50 = (
     (512, 1024), *[(1024, 1024)] * 5, (1024, 2048), *[(2048, 2048)] * 2,
 )  # fmt: skip
 
+# a mean image of 32x32; Keras keeps a variance beside it, and a count
+_MEAN_IMAGE = 2 * 32 * 32 * 3 + 1
+
 # trainable weights, moving statistics, multiply-adds in millions; each from counting the reference
 # implementation: torchvision and timm for ImageNet, the papers' layer tables for the others
 PUBLISHED: dict[str, tuple[int, int | None, float | None]] = {
@@ -179,8 +182,8 @@ PUBLISHED: dict[str, tuple[int, int | None, float | None]] = {
     "resnet8_mlperf": (78_186, 78_666 - 78_186, 12.501632),
     "resnet8_w40_mlperf": (481_530, 482_730 - 481_530, 76.47392),
     # highway
-    "highway19_cifar10": (2_256_838, 0, 330.8),
-    "highway19_cifar100": (2_265_928, 0, None),
+    "highway19_cifar10": (2_256_838, _MEAN_IMAGE, 330.8),
+    "highway19_cifar100": (2_265_928, _MEAN_IMAGE, None),
     "highway10_w16_mnist": (38_986, 0, 8.03),
     "highway10_w32_mnist": (151_690, 0, 31.65),
     "highway_dense10_mnist": (85_660, 0, None),
