@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 from reszoo.runs.devices import choose_precision, choose_strategy
+from reszoo.runs.folder import DEFAULT_FOLDER
 from reszoo.runs.machine import machine, version_of, versions
-from reszoo.runs.run import DEFAULT_FOLDER
 
 Verdict = Literal["fine", "note", "missing"]
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Any, Literal
 from reszoo import spec
 from reszoo.errors import UserError
 from reszoo.files import append_line, machine_error, write_json, write_text
+from reszoo.runs.folder import claim, contents, undo
 from reszoo.runs.lock import owned
 from reszoo.runs.logs import read_lines, write_lines
 from reszoo.runs.machine import machine, versions
@@ -31,7 +32,8 @@ from reszoo.spec.recipe import Recipe
 
 FORMAT = "reszoo run"
 FORMAT_VERSION = 1
-DEFAULT_FOLDER = Path("runs")
+STATES = "step-*.state"
+"""The states in a run's checkpoints, by name in the order of their steps."""
 
 State = Literal["running", "interrupted", "finished", "failed"]
 
@@ -54,36 +56,42 @@ class Run:
         command: Sequence[str],
         seed: int,
         default_name: str,
+        running: Mapping[str, Any] | None = None,
+        where: Mapping[str, Any] | None = None,
         start: Mapping[str, Any] | None = None,
+        first_state: Callable[[Path], object] | None = None,
     ) -> Run:
         """Makes the folder of a new run; on any failure nothing stays behind.
 
         Args:
-          path: the folder, which must not hold anything; None: `runs/<default_name>-<N>` with the
-            first free N.
+          path: the folder, which must not hold anything, but what a kill left of this very making;
+            None: `runs/<default_name>-<N>` with the first free N.
           architecture: as trained, with the data's classes.
           recipe: as trained, with what the command line changed.
           data: what goes into data.json.
           command: the words that repeat the run.
           seed: of weights, data order, augmentation and held out images.
           default_name: name of the network and the data, for the folder.
+          running: how often states are saved; see `reszoo.runs.running`.
+          where: what was said about devices; `resume` goes by it too.
           start: where its first weights come from, when they are not fresh ones.
+          first_state: writes these into the folder of states, before the folder counts as a run.
 
         Raises:
           UserError: the folder is taken.
           MachineError: it cannot be written.
         """
-        folder, made = _claim(None if path is None else Path(path), default_name)
+        folder, made = claim(None if path is None else Path(path), default_name)
         info = _birth(folder.name, command, seed)
+        info |= {"running": dict(running or {}), "where": dict(where or {})}
         run = cls(folder, info if start is None else {**info, "start": dict(start)})
         try:
-            run.write_architecture(architecture)
-            run.write_recipe(recipe)
-            write_json(folder / "data.json", {"format_version": FORMAT_VERSION, **data})
-            run.checkpoints.mkdir()
-            run._write_info()
+            with run.lock():
+                run._write_all(architecture, recipe, data, first_state)
+        except UserError:  # Another process makes the same run just now.
+            raise
         except BaseException as error:
-            _remove(folder, made)
+            undo(folder, made)
             if isinstance(error, OSError):
                 raise machine_error(error, folder) from error
             raise
@@ -104,7 +112,7 @@ class Run:
             raise UserError(
                 f"{path} is not a run folder",
                 expected="a folder with run.json, as `reszoo train` leaves it",
-                found=_contents(path),
+                found=contents(path),
             )
         info = _read_json(path / "run.json")
         if info.get("format") != FORMAT:
@@ -175,9 +183,15 @@ class Run:
         """Adds a line to timing.jsonl, with the time of day."""
         append_line(self.path / "timing.jsonl", json.dumps({**values, "at": _now()}))
 
-    def keep_metrics(self, count: int) -> None:
-        """Keeps the first `count` lines of metrics.jsonl; a resumed run writes the others again."""
-        kept = {"metrics.jsonl": self.metrics()[:count], "timing.jsonl": self.timing()}
+    def newest_state(self) -> Path | None:
+        """The state of the latest step, whole or not."""
+        return max(self.checkpoints.glob(STATES), default=None)
+
+    def keep_lines(self, count: int, epochs: int) -> None:
+        """Keeps the first `count` lines of metrics.jsonl, and of timing.jsonl those of the first
+        `epochs` epochs; a resumed run writes the others again."""
+        timing = [line for line in self.timing() if line.get("epoch", 0) <= epochs]
+        kept = {"metrics.jsonl": self.metrics()[:count], "timing.jsonl": timing}
         for name, lines in kept.items():
             # Rewritten even when no line goes: half a line left by a power cut must not stay.
             if (self.path / name).exists():
@@ -195,6 +209,23 @@ class Run:
     def write_recipe(self, recipe: Recipe) -> None:
         """Writes the recipe as trained, whole."""
         write_text(self.path / "recipe.yaml", spec.to_yaml(recipe))
+
+    def _write_all(
+        self,
+        architecture: Architecture,
+        recipe: Recipe,
+        data: Mapping[str, Any],
+        first_state: Callable[[Path], object] | None,
+    ) -> None:
+        """Writes a new run's files; run.json comes last, and with it the folder is a run."""
+        self.write_architecture(architecture)
+        self.write_recipe(recipe)
+        write_json(self.path / "data.json", {"format_version": FORMAT_VERSION, **data})
+        shutil.rmtree(self.checkpoints, ignore_errors=True)  # of a making that was cut short
+        self.checkpoints.mkdir()
+        if first_state is not None:
+            first_state(self.checkpoints)
+        self._write_info()
 
     def _write_info(self) -> None:
         write_json(self.path / "run.json", self.info)
@@ -218,50 +249,6 @@ def _birth(name: str, command: Sequence[str], seed: int) -> dict[str, Any]:
         "versions": versions(),
         "machine": machine(),
     }
-
-
-def _claim(path: Path | None, default_name: str) -> tuple[Path, bool]:
-    """The run's folder, and whether it was made here (an empty one may have stood there)."""
-    try:
-        if path is None:
-            return _first_free(DEFAULT_FOLDER, default_name), True
-        if path.is_dir() and not any(path.iterdir()):
-            return path, False
-        path.mkdir(parents=True)
-        return path, True
-    except FileExistsError:
-        taken = path or DEFAULT_FOLDER
-        raise UserError(
-            f"{taken} exists already",
-            found=_contents(taken) if taken.is_dir() else "a file",
-            hint="choose another name with -o, or go on with an existing run by `reszoo resume`",
-        ) from None
-    except OSError as error:
-        raise machine_error(error, path or DEFAULT_FOLDER) from error
-
-
-def _first_free(parent: Path, name: str) -> Path:
-    parent.mkdir(parents=True, exist_ok=True)
-    name = name.replace("/", "-")  # A network may be called `mine/resnet`.
-    number = 1
-    while True:
-        try:
-            (folder := parent / f"{name}-{number}").mkdir()
-            return folder
-        except FileExistsError:
-            number += 1
-
-
-def _remove(folder: Path, made: bool) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    if not made:
-        folder.mkdir(exist_ok=True)
-
-
-def _contents(path: Path) -> str:
-    names = sorted(entry.name for entry in path.iterdir())
-    shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-    return shown or "an empty folder"
 
 
 def _read_json(path: Path) -> dict[str, Any]:

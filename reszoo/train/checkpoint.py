@@ -21,10 +21,10 @@ import numpy as np
 from reszoo.errors import UserError
 from reszoo.files import atomic_file
 from reszoo.model import settle
+from reszoo.runs.run import STATES
 
 FORMAT = "reszoo state"
 FORMAT_VERSION = 1
-KEEP = 2
 
 Arrays = dict[str, np.ndarray]
 
@@ -42,16 +42,26 @@ class DamagedState(Exception):
 
 
 class Checkpoints:
-    """The states of one run: the last few, and the best."""
+    """The states of one run: the last few, and the best.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+      folder: where they lie.
+      keep: how many of the last are kept.
+    """
+
+    def __init__(self, folder: Path, keep: int = 2) -> None:
         self.folder = folder
+        self.keep = keep
 
     def save_last(self, state: State, steps: int) -> Path:
-        """Writes the state after `steps` steps; older ones go only once this one stands."""
+        """Writes the state after `steps` steps; older ones go only once this one stands.
+
+        So do those of a later step: they were damaged, or the run would have gone on from them.
+        """
         write_state(path := self.folder / f"step-{steps:09d}.state", state)
-        for old in self._steps()[KEEP:]:
-            old.unlink(missing_ok=True)
+        later = [other for other in self._steps() if other > path]
+        for other in later + self._steps()[len(later) + self.keep :]:
+            other.unlink(missing_ok=True)
         return path
 
     def save_best(self, state: State) -> None:
@@ -99,7 +109,7 @@ class Checkpoints:
         return next((str(path) for path in self._steps()), None)
 
     def _steps(self) -> list[Path]:
-        return sorted(self.folder.glob("step-*.state"), reverse=True)
+        return sorted(self.folder.glob(STATES), reverse=True)
 
 
 def write_state(path: Path, state: State) -> None:
@@ -150,6 +160,11 @@ def read_variables(**owners: Any) -> Arrays:
     """
     named = (pair for owner, holder in owners.items() for pair in _named(owner, holder))
     return {name: np.array(keras.ops.convert_to_numpy(variable)) for name, variable in named}
+
+
+def all_finite(arrays: Arrays) -> bool:
+    """Whether all numbers in all arrays are numbers."""
+    return all(np.isfinite(one).all() for one in arrays.values() if one.dtype.kind == "f")
 
 
 def write_variables(arrays: Arrays, **owners: Any) -> None:

@@ -42,12 +42,12 @@ def announce(session: Session, state: Any, start: Mapping[str, Any] | None = Non
     if state is not None:
         for name in state.facts.get("damaged", ()):
             session.progress.say(f"a damaged state was passed over: {name}")
-        where = f"epoch {session.epoch + 1}, step {session.step}"
+        where = f"epoch {session.epoch + 1}, step {session.position.step}"
         session.progress.say(f"going on from {where}")
 
 
 def _announce_freezing(session: Session) -> None:
-    plan, rows = session.freezing.plan, session.freezing.rows
+    plan, rows = session.parts.freezing.plan, session.parts.freezing.rows
     if not rows:
         return
     weights = sum(row.parameters for row in plan.rows if row.name in rows)
@@ -76,7 +76,7 @@ def circumstances(session: Session) -> dict[str, Any]:
 def results(session: Session, evaluation: Evaluation | None) -> dict[str, Any]:
     """What run.json says about what was reached."""
     keep = session.job.recipe.validation.keep
-    reached: dict[str, Any] = {"kept": keep, "best": session.best}
+    reached: dict[str, Any] = {"kept": keep, "best": session.judge.best}
     if evaluation is not None:
         reached |= {
             "test_split": evaluation.split,

@@ -6,40 +6,30 @@ import contextlib
 import math
 import signal
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
 
-import keras
-
-from reszoo import model as models
-from reszoo.data import Geometry, Split, batches, evaluation_geometry, training_geometry
+from reszoo.data import batches, training_geometry
 from reszoo.errors import GateError
-from reszoo.plan import plan
 from reszoo.runs import Run
+from reszoo.runs.running import Running
 from reszoo.spec.architecture import Architecture
 from reszoo.train.board import Board
-from reszoo.train.checkpoint import (
-    Checkpoints,
-    State,
-    read_variables,
-    write_variables,
-)
-from reszoo.train.evaluate import batch_size_for
-from reszoo.train.freezing import freezing, paces
-from reszoo.train.loading import at_size
-from reszoo.train.loop import Loop
-from reszoo.train.losses import example_losses
-from reszoo.train.optimizer import make_optimizer
+from reszoo.train.callbacks import Callbacks
+from reszoo.train.checkpoint import Checkpoints, State, all_finite
+from reszoo.train.parts import assemble
+from reszoo.train.position import Position, restore, take
 from reszoo.train.prepare import Job
 from reszoo.train.progress import Progress
-from reszoo.train.schedule import keras_rate, rates
+from reszoo.train.schedule import rate_callbacks, rates
 from reszoo.train.signals import StopRequest, TrainingStopped
 from reszoo.train.start import Start, require_fresh
-from reszoo.train.statistics import give_mean_image, outside_pixel
 from reszoo.train.strategy import Placement
 
-CHECKPOINT_SECONDS = 300.0
-"""Inside an epoch a state is written this often. It changes no result: a run goes on from any."""
+
+class _Asked(Exception):
+    """A signal came while the network was judged."""
 
 
 class Session:
@@ -55,67 +45,60 @@ class Session:
         placement: Placement,
         *,
         seed: int,
+        running: Running | None = None,
         callbacks: Sequence[Any] = (),
         start: Start | None = None,
     ) -> None:
         self.job = job
         self.placement = placement
         self.seed = seed
+        self.running = running or Running()
         self.started = start is not None
-        recipe = job.recipe
-        self.training_geometry = training_geometry(job.architecture.input)
-        self.geometry = evaluation_geometry(job.architecture.input)
-        with placement.strategy.scope():
-            self.model = self._build(self.training_geometry)
-            # A second, larger or smaller network where a spec trains and evaluates at two sizes.
-            same = self.geometry.shape == self.training_geometry.shape
-            self.judge = self.model if same else self._build(self.geometry)
-            if start is not None:
-                start.give(self.model, start.new_layers(job.data))
-            self.freezing = freezing(plan(job.architecture), recipe)
-            learning, pace = paces(self.model, self.freezing, recipe, job.steps)
-            rate = keras_rate(recipe.schedule, job.steps * recipe.epochs)
-            optimizer = make_optimizer(
-                recipe.optimizer, rate, ema=recipe.ema, paced=pace is not None
-            )
-            # Only for callbacks, which look for `model.optimizer`; nothing is traced here.
-            self.model.compile(optimizer=optimizer, jit_compile=False)
-        self.loop = Loop(
+        self.parts = assemble(job, placement, seed=seed, start=start)
+        self.model, self.loop, self.judge = self.parts.model, self.parts.loop, self.parts.judge
+        self.rates = rates(job.recipe.schedule, job.steps * job.recipe.epochs)
+        self.callbacks = Callbacks(
+            [*rate_callbacks(job.recipe.schedule), *callbacks],
             self.model,
-            optimizer,
-            recipe.optimizer,
-            batch=job.batch,
-            strategy=placement.strategy,
-            losses=example_losses(recipe, job.class_weights),
-            judge=self.judge,
-            learning=learning,
-            paces=pace,
+            averages=job.recipe.ema is not None,
+            rate_is_free=self._rate_is_free,
         )
-        self.rates = rates(recipe.schedule, job.steps * recipe.epochs)
-        self.callbacks = keras.callbacks.CallbackList(list(callbacks), model=self.model)
-        self.epoch = 0
-        self.step = 0
-        self.best: dict[str, float] | None = None
+        self.position = Position()
+        self._begun = self._saved = time.monotonic()
+        self.request = StopRequest()
+
+    @property
+    def epoch(self) -> int:
+        """Epochs that are done."""
+        return self.position.epoch
+
+    def write_start(self, folder: Path) -> None:
+        """Writes the weights that only `start` knew as the first state, where it had some."""
+        if self.started:
+            self._save(Checkpoints(folder))
 
     def attach(self, run: Run, *, until: int, quiet: bool = False) -> State | None:
         """Takes the run folder, to train until it has `until` epochs; goes to its last state."""
-        self.run = run
-        self.until = until
-        self.checkpoints = Checkpoints(run.checkpoints)
+        self.run, self.until = run, until
+        self.checkpoints = Checkpoints(run.checkpoints, self.running.keep_checkpoints)
         self.board = Board(run.path)
-        if state := self.checkpoints.last():
-            self._restore(state)
-        elif not self.started:
+        state, news = self.checkpoints.last(), []
+        # Some callbacks forget all when a training begins, or load what they once saved.
+        self.callbacks.begin(epochs=until, steps=self.job.steps)
+        if state is not None:
+            self.position, news = restore(state, self.parts, self.callbacks)
+            # Whoever goes on with a finished run wants more of it than the callback did.
+            self.model.stop_training = self.position.ended and run.state != "finished"
+        else:
             require_fresh(run)
-            give_mean_image(self.model, *self._seen)
-        self.outside = outside_pixel(self.model, *self._seen)
-        self.freezing.apply(self.model, self.epoch)
-        run.keep_metrics(state.facts["metrics_lines"] if state else 0)
+        self._begun = time.monotonic() - self.position.seconds
+        self.parts.freezing.apply(self.model, self.epoch)
+        run.keep_lines(self.position.metrics_lines, self.epoch)
         self.progress = Progress(
-            until, self.job.steps, self.job.batch, done=self.loop.steps, quiet=quiet
+            until, self.job.steps, self.job.batch, done=self.position.steps, quiet=quiet
         )
-        if self.started:
-            self._save_state()  # The weights it began with, which only its source knew.
+        for line in news:
+            self.progress.say(line)
         return state
 
     def train(self) -> None:
@@ -125,203 +108,170 @@ class Session:
           TrainingStopped: a signal came; the state is saved.
           GateError: the loss is no longer a number.
         """
-        with StopRequest() as request, contextlib.closing(self.progress):
-            self.callbacks.on_train_begin()
-            self.model.stop_training = False
-            while self.epoch < self.until and not self.model.stop_training:
-                # A signal may have come during the validation of the epoch before.
-                self._stop_if_asked(request)
-                self._train_epoch(request)
-            self.callbacks.on_train_end()
-        self._save_model()
-
-    def _build(self, geometry: Geometry) -> keras.Model:
-        return models.build(
-            at_size(self.job.architecture, geometry),
-            dtype=self.placement.precision,
-            seed=self.seed,
-            device=self.placement.device_kind,
-        )
+        with self.request, contextlib.closing(self.progress):
+            while not self._is_over:
+                # A signal may have come while the state of the epoch before was written.
+                self._stop_if_asked()
+                self._train_epoch()
+            self._stop_if_asked()
+        self.judge.save(self.run, self.checkpoints, last_word=self.callbacks.end)
 
     @property
-    def _seen(self) -> tuple[Architecture, Split, Geometry, int]:
-        """Whose training images, in which geometry, its statistics are those of."""
-        return self.job.architecture, self.job.kept, self.training_geometry, self.seed
+    def _is_over(self) -> bool:
+        """Whether all epochs are done, or a callback ended the training after a whole one."""
+        at = self.position
+        return at.epoch >= self.until or (self.model.stop_training and at.step == 0)
+
+    def _train_epoch(self) -> None:
+        self._open_when_due()
+        at = self.position
+        self._begun = time.monotonic() - at.seconds
+        self._saved = time.monotonic()
+        if at.step == 0:
+            self.callbacks.epoch_begin(at.epoch)
+        for feed in self.loop.feeds(self._batches()):
+            if self.model.stop_training:
+                break
+            self.callbacks.batch_begin(at.step)
+            done = self.loop.train(*feed)
+            at.step, at.steps = at.step + done, at.steps + done
+            self.callbacks.batch_end(at.step - 1, self._learned)
+            if self.progress.wants_step():
+                self._show_step()
+            self._pause()
+        try:
+            self._end_epoch()
+        except _Asked:  # A run that goes on judges this epoch again, from the start.
+            self._stop_if_asked()
+
+    def _pause(self) -> None:
+        """Between two steps: stops when asked, saves a state when it is time."""
+        self._stop_if_asked()
+        since = time.monotonic() - self._saved
+        if self.running.checkpoint_every.due(self.position.steps, since):
+            self._save(self.checkpoints)
+
+    def _end_epoch(self) -> None:
+        self._require_finite()
+        self.loop.average_statistics()
+        at, learned, rate = self.position, self._learned(), self._rate()
+        with self.judge.averaged():
+            seen = self.judge.validate(self._watched)
+            if not all(map(math.isfinite, seen.values())):
+                self._fail(at.steps, "the validation loss")
+            self.judge.keep_if_best(self.checkpoints, at.epoch + 1, seen)
+            self.callbacks.epoch_end(at.epoch, {**learned, **seen})
+        seconds = time.monotonic() - self._begun
+        values = {"learning_rate": rate, **learned, **seen}
+        line = {"kind": "epoch", "epoch": at.epoch + 1, "step": at.steps, **values}
+        self.run.append_metrics(line)
+        self.run.append_timing({"epoch": at.epoch + 1, "seconds": round(seconds, 3)})
+        self.board.write(at.steps, values)
+        for metric in self.loop.training_metrics:
+            metric.reset_state()
+        self.position = Position(
+            at.epoch + 1,
+            steps=at.steps,
+            metrics_lines=at.metrics_lines + 1,
+            ended=bool(self.model.stop_training),
+        )
+        self._save(self.checkpoints)
+        self.progress.epoch(self.epoch, {**learned, **seen}, seconds)
+
+    def _batches(self) -> Any:
+        """The rest of the epoch: a pure function of the seed, the epoch and the step."""
+        return batches(
+            self.job.kept,
+            training_geometry(self.job.architecture.input),
+            batch_size=self.job.batch,
+            seed=self.seed,
+            epoch=self.position.epoch,
+            start=self.position.step,
+            augmentation=self.job.recipe.augmentation,
+            fill=_mean_pixel(self.job.architecture),
+            drop_remainder=True,
+        )
+
+    def _watched(self, source: Iterable[Any]) -> Iterator[Any]:
+        """The batches of a validation, until a signal comes: it may take longer than there is."""
+        for batch in self.callbacks.tested(source, self._seen):
+            if self.request.signal_number is not None:
+                raise _Asked
+            yield batch
 
     def _open_when_due(self) -> None:
         """Lets what was frozen learn from this epoch on, where the recipe says so."""
-        if self.freezing.at(self.epoch) != self.freezing.at(self.epoch - 1):
-            self.freezing.apply(self.model, self.epoch)
+        freezing, epoch = self.parts.freezing, self.epoch
+        if freezing.at(epoch) != freezing.at(epoch - 1):
+            freezing.apply(self.model, epoch)
             self.loop.trace_again()
-            self.progress.say(f"epoch {self.epoch + 1}: the frozen parts begin to learn")
+            self.progress.say(f"epoch {epoch + 1}: the frozen parts begin to learn")
 
-    def _train_epoch(self, request: StopRequest) -> None:
-        begun = saved = time.monotonic()
-        self._open_when_due()
-        self.callbacks.on_epoch_begin(self.epoch)
-        source = batches(
-            self.job.kept,
-            self.training_geometry,
-            batch_size=self.job.batch,
-            seed=self.seed,
-            epoch=self.epoch,
-            start=self.step,
-            augmentation=self.job.recipe.augmentation,
-            fill=self.outside,
-            drop_remainder=True,
-        )
-        for images, labels in self.loop.distributed(source):
-            self.callbacks.on_train_batch_begin(self.step)
-            self.loop.train(images, labels)
-            self.callbacks.on_train_batch_end(self.step)
-            self.step += 1
-            if self.progress.wants_step():
-                self._show_step()
-            self._stop_if_asked(request)
-            if time.monotonic() - saved > CHECKPOINT_SECONDS:
-                self._save_state()
-                saved = time.monotonic()
-        self._end_epoch(time.monotonic() - begun)
+    def _learned(self) -> dict[str, float]:
+        return self.loop.results(self.loop.training_metrics)
 
-    def _end_epoch(self, seconds: float) -> None:
-        self._require_finite()
-        self.loop.average_statistics()
-        learned = self.loop.results(self.loop.training_metrics)
-        with self._averaged():
-            seen = self._validate()
-            self._keep_if_best(seen)
-        self.callbacks.on_epoch_end(self.epoch, {**learned, **seen})
-        line = {
-            "kind": "epoch",
-            "epoch": self.epoch + 1,
-            "step": self.loop.steps,
-            "learning_rate": self._rate(),
-            **learned,
-            **seen,
-        }
-        self.run.append_metrics(line)
-        self.run.append_timing({"epoch": self.epoch + 1, "seconds": round(seconds, 3)})
-        self.board.write(self.loop.steps, {**learned, **seen, "learning_rate": self._rate()})
-        self.epoch, self.step = self.epoch + 1, 0
-        for metric in self.loop.training_metrics:
-            metric.reset_state()
-        self._save_state()
-        self.progress.epoch(self.epoch, {**learned, **seen}, seconds)
+    def _seen(self) -> dict[str, float]:
+        found = self.loop.results([self.loop.validation_loss, self.loop.validation_accuracy])
+        return {name.removeprefix("val_"): value for name, value in found.items()}
 
-    def _validate(self) -> dict[str, float]:
-        if self.job.held_out is None:
-            return {}
-        if self.judge is not self.model:
-            models.copy_weights(self.model, self.judge)
-        size = batch_size_for(self.geometry)
-        seen = self.loop.evaluate(batches(self.job.held_out, self.geometry, batch_size=size))
-        if not math.isfinite(seen["val_loss"]):
-            self._fail(self.loop.steps, "the validation loss")
-        return seen
-
-    def _keep_if_best(self, seen: dict[str, float]) -> None:
-        candidate = {"epoch": self.epoch + 1, **seen}
-        if self.best is None or not seen or _rank(candidate) >= _rank(self.best):
-            self.best = candidate
-            self.checkpoints.save_best(State(candidate, read_variables(model=self.model)))
-
-    @contextlib.contextmanager
-    def _averaged(self) -> Iterator[None]:
-        """The moving average of the weights in their place, where the recipe asks for one."""
-        if self.job.recipe.ema is None:
-            yield
-            return
-        raw = read_variables(model=self.model)
-        frozen = [layer for layer in self.model.layers if not layer.trainable]
-        kept = [layer.get_weights() for layer in frozen]
-        self.loop.optimizer.finalize_variable_values(self.loop.learning)
-        for layer, values in zip(frozen, kept, strict=True):
-            layer.set_weights(values)  # An average of equal numbers is not always that number.
-        try:
-            yield
-        finally:
-            write_variables(raw, model=self.model)
-
-    def _save_model(self) -> None:
-        """Writes model.keras: canonical float32 layers with the weights that the recipe keeps."""
-        if self.job.recipe.validation.keep == "best":
-            write_variables(self.checkpoints.best().arrays, model=self.model)
-            self._write_model()
-            return
-        with self._averaged():
-            self._write_model()
-
-    def _write_model(self) -> None:
-        models.save(
-            self.model,
-            self.run.model_path,
-            spec=self.job.architecture,
-            classes=self.job.data.classes,
-        )
+    @property
+    def _rate_is_free(self) -> bool:
+        """Whether the learning rate is a number, which a callback may change."""
+        return self.job.recipe.schedule.is_free
 
     def _rate(self) -> float:
-        """The rate of the last step; a callback may have changed a constant one."""
-        if self.job.recipe.schedule.kind == "constant":
+        """The rate of the last step."""
+        if self._rate_is_free:
             return float(self.loop.optimizer.learning_rate)
-        return float(self.rates[min(max(0, self.loop.steps - 1), len(self.rates) - 1)])
+        return float(self.rates[min(max(0, self.position.steps - 1), len(self.rates) - 1)])
 
     def _show_step(self) -> None:
         self._require_finite()
-        metrics = self.loop.results(self.loop.training_metrics)
-        self.progress.step(self.epoch + 1, self.step, metrics)
+        self.progress.step(self.epoch + 1, self.position.step, self._learned())
 
-    def _stop_if_asked(self, request: StopRequest) -> None:
-        if request.signal_number is None:
+    def _stop_if_asked(self) -> None:
+        if self.request.signal_number is None:
             return
-        self._save_state()
+        self._save(self.checkpoints)
+        at = self.position
+        where = f"in epoch {at.epoch + 1} after step {at.step} of {self.job.steps}"
         raise TrainingStopped(
-            f"training stopped in epoch {self.epoch + 1} after step {self.step} of "
-            f"{self.job.steps}; everything is saved",
-            found=signal.Signals(request.signal_number).name,
+            f"training stopped {where if at.step else f'after epoch {at.epoch}'}; "
+            "everything is saved",
+            found=signal.Signals(self.request.signal_number).name,
             hint=f"`reszoo resume {self.run.path}` goes on",
-            signal_number=request.signal_number,
+            signal_number=self.request.signal_number,
         )
 
     def _require_finite(self) -> None:
         if (step := self.loop.bad_step) is not None:
             self._fail(step, "the loss")
 
-    def _fail(self, step: int, what: str) -> None:
+    def _fail(self, step: int, what: str) -> NoReturn:
         last = self.checkpoints.newest_name()
+        low = self.placement.precision != "float32"
         raise GateError(
             f"{what} is no longer a number at step {step} (epoch {self.epoch + 1})",
             found=f"the last good state is {last}" if last else "no good state was saved before",
             hint="lower schedule.peak, lengthen schedule.warmup, or set optimizer.clip_norm=1 in "
-            "the recipe" + ("; precision: float32 may help too" if self._is_low else ""),
+            "the recipe" + ("; precision: float32 may help too" if low else ""),
         )
 
-    @property
-    def _is_low(self) -> bool:
-        return self.placement.precision != "float32"
-
-    def _save_state(self) -> None:
+    def _save(self, checkpoints: Checkpoints) -> None:
+        """Writes a state, unless it is one from which nobody can go on."""
         self._require_finite()
-        facts = {
-            "epoch": self.epoch,
-            "step": self.step,
-            "steps": self.loop.steps,
-            "steps_per_epoch": self.job.steps,
-            "metrics_lines": len(self.run.metrics()),
-            "best": self.best,
-        }
-        self.checkpoints.save_last(State(facts, read_variables(**self._owners)), self.loop.steps)
-
-    def _restore(self, state: State) -> None:
-        write_variables(state.arrays, **self._owners)
-        self.epoch, self.step = state.facts["epoch"], state.facts["step"]
-        self.best = state.facts["best"]
-        self.loop.go_to(state.facts["steps"])
-
-    @property
-    def _owners(self) -> dict[str, Any]:
-        metrics = {metric.name: metric for metric in self.loop.training_metrics}
-        return {"model": self.model, "optimizer": self.loop.optimizer, **metrics}
+        now = time.monotonic()
+        if self.position.step:
+            self.position.seconds = now - self._begun
+        state = take(self.position, self.parts, self.callbacks)
+        # The loss of the last step was a number, and what it did to the weights may not be.
+        if not all_finite(state.arrays):
+            self._fail(self.position.steps, "a weight")
+        checkpoints.save_last(state, self.position.steps)
+        self._saved = now
 
 
-def _rank(seen: dict[str, float]) -> tuple[float, float]:
-    return seen["val_accuracy"], -seen["val_loss"]
+def _mean_pixel(architecture: Architecture) -> tuple[float, ...]:
+    """The pixel that is 0 after normalisation: what lies outside an image."""
+    mean = architecture.input.mean
+    return mean if isinstance(mean, tuple) else (mean,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,8 +11,9 @@ from typing import Any, Unpack
 
 from reszoo import spec as specs
 from reszoo.data import ImageData, open_data
-from reszoo.errors import ReszooError, UserError
+from reszoo.errors import MachineError, ReszooError, UserError
 from reszoo.runs import Run
+from reszoo.runs.running import Running
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import Recipe
 from reszoo.train.evaluate import evaluate, reopen
@@ -24,6 +26,7 @@ from reszoo.train.facts import (
     short_name,
 )
 from reszoo.train.loading import Target
+from reszoo.train.memory_needed import enough_memory
 from reszoo.train.prepare import ClassWeights, Job, chosen_recipe, freezing_recipe, prepare
 from reszoo.train.scores import Evaluation
 from reszoo.train.session import Session
@@ -53,6 +56,8 @@ def train(
     data_dir: Path | str | None = None,
     test: bool = True,
     callbacks: Sequence[Any] = (),
+    checkpoint_every: str | int | None = None,
+    keep_checkpoints: int | None = None,
     command: Sequence[str] | None = None,
     quiet: bool = False,
     **where: Unpack[Where],
@@ -89,7 +94,10 @@ def train(
       enlarge_small_images: take images smaller than the network's input too.
       data_dir: where downloaded data sets lie.
       test: whether to evaluate on the test split at the end. It never chooses anything.
-      callbacks: Keras callbacks.
+      callbacks: Keras callbacks, users' own too. What they know is saved with the run's states.
+      checkpoint_every: how often a state is saved inside an epoch: `500` steps, `10min`; every five
+        minutes unless given. It changes no result.
+      keep_checkpoints: how many of the last states are kept; 2 unless given.
       command: the words that repeat the run; this process's own unless given.
       quiet: no progress.
       where: strategy, devices and what else `Where` has; found out unless given.
@@ -110,6 +118,9 @@ def train(
     )
     chosen = freezing_recipe(chosen, freeze, unfreeze_at)
     until = _until(stop_after, chosen)
+    running = Running().changed(
+        checkpoint_every=checkpoint_every, keep_checkpoints=keep_checkpoints
+    )
     opened = open_data(data, skip_bad_images=skip_bad_images, data_dir=data_dir)
     placement = placement.in_precision(chosen.precision)
     chosen = chosen.model_copy(update={"precision": placement.precision})
@@ -127,7 +138,10 @@ def train(
         enlarge_small_images=enlarge_small_images,
         new_layers=new_layers,
     )
-    session = Session(job, placement, seed=seed, callbacks=callbacks, start=begin)
+    with enough_memory(job, placement):
+        session = Session(
+            job, placement, seed=seed, running=running, callbacks=callbacks, start=begin
+        )
     run = Run.create(
         None if out is None else Path(out),
         architecture=job.architecture,
@@ -136,7 +150,10 @@ def train(
         command=list(sys.orig_argv if command is None else command),
         seed=seed,
         default_name=f"{architecture.name}-{short_name(opened.name)}",
+        running=running.facts(),
+        where=where,
         start=begin.facts(new_layers or ()) if begin else None,
+        first_state=session.write_start,
     )
     with run.lock():
         _conduct(session, run, until=until, test=test, quiet=quiet)
@@ -149,6 +166,8 @@ def resume(
     epochs: int | None = None,
     data: Any = None,
     callbacks: Sequence[Any] = (),
+    checkpoint_every: str | int | None = None,
+    keep_checkpoints: int | None = None,
     quiet: bool = False,
     **where: Unpack[Where],
 ) -> Run:
@@ -160,15 +179,21 @@ def resume(
         stays as it is; beyond it, the schedule is stretched over the new number. All of the
         recipe's unless given.
       data: the data again, where it was given in memory.
-      callbacks: Keras callbacks.
+      callbacks: Keras callbacks, the same as before: each gets back what it knew.
+      checkpoint_every: as for `train`; as it was unless given. So is what follows.
+      keep_checkpoints: as for `train`.
       quiet: no progress.
-      where: strategy, devices and what else `Where` has; found out unless given.
+      where: strategy, devices and what else `Where` has.
 
     Raises:
       UserError: no such run, it is in use, damaged, or its data changed.
       TrainingStopped, GateError: as for `train`.
     """
     run = Run.open(run.path if isinstance(run, Run) else run)
+    where = {**run.info.get("where", {}), **where}
+    running = Running.of(run.info).changed(
+        checkpoint_every=checkpoint_every, keep_checkpoints=keep_checkpoints
+    )
     placement = place(**where)
     with run.lock():
         run = Run.open(run.path)  # Whoever held it before may have written since.
@@ -182,7 +207,9 @@ def resume(
         opened = reopen(facts) if data is None else open_data(data)
         job = _job_again(run, recipe, opened, facts)
         placement = placement.in_precision(recipe.precision)
-        session = Session(job, placement, seed=run.seed, callbacks=callbacks)
+        run.info |= {"running": running.facts(), "where": dict(where)}
+        with enough_memory(job, placement):
+            session = Session(job, placement, seed=run.seed, running=running, callbacks=callbacks)
         _conduct(session, run, until=until, test=facts["test"], quiet=quiet)
     return run
 
@@ -193,8 +220,9 @@ def _conduct(session: Session, run: Run, *, until: int, test: bool, quiet: bool)
         state = session.attach(run, until=until, quiet=quiet)
         announce(session, state, run.info.get("start"))
         run.set_state("running", **circumstances(session))
-        session.train()
-        evaluation = _test(session, run) if test else None
+        with enough_memory(session.job, session.placement):
+            session.train()
+            evaluation = _test(session, run) if test else None
         run.set_state("finished", epochs=session.epoch, **results(session, evaluation))
     except BaseException as error:
         _record_end(run, error, session.epoch)
@@ -204,7 +232,8 @@ def _conduct(session: Session, run: Run, *, until: int, test: bool, quiet: bool)
 def _record_end(run: Run, error: BaseException, epochs: int) -> None:
     stopped = isinstance(error, KeyboardInterrupt) or getattr(error, "exit_code", 1) in (75, 130)
     reason = error.what if isinstance(error, ReszooError) else repr(error)
-    run.set_state("interrupted" if stopped else "failed", epochs=epochs, reason=reason)
+    with contextlib.suppress(MachineError):  # A full disk takes no run.json either.
+        run.set_state("interrupted" if stopped else "failed", epochs=epochs, reason=reason)
 
 
 def _test(session: Session, run: Run) -> Evaluation | None:
@@ -218,7 +247,7 @@ def _test(session: Session, run: Run) -> Evaluation | None:
         "kind": "evaluation",
         "split": name,
         "epoch": session.epoch,
-        "step": session.loop.steps,
+        "step": session.position.steps,
         "loss": evaluation.loss,
         "accuracy": evaluation.accuracy,
         "top5": evaluation.top5,

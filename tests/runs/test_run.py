@@ -107,7 +107,7 @@ def test_a_line_cut_by_a_power_loss_is_not_read(tmp_path):
     with (run.path / "metrics.jsonl").open("a") as file:
         file.write('{"epoch": 2, "lo')
     assert run.metrics() == [{"epoch": 1}]
-    run.keep_metrics(1)
+    run.keep_lines(1, 1)
     run.append_metrics({"epoch": 2})
     assert run.metrics() == [{"epoch": 1}, {"epoch": 2}]
 

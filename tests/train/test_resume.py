@@ -20,15 +20,15 @@ CHILD = textwrap.dedent(
     """
     import sys, time
     import keras
-    from reszoo.train import session, train
+    from reszoo.train import train
     from tests.train.samples import SHORT, TINY, bar_data
 
     class Slow(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             time.sleep(0.1)
 
-    session.CHECKPOINT_SECONDS = 0.0
-    train(TINY, bar_data(), SHORT, seed=7, out=sys.argv[1], quiet=True, callbacks=[Slow()])
+    train(TINY, bar_data(), SHORT, seed=7, out=sys.argv[1], quiet=True, callbacks=[Slow()],
+          checkpoint_every=1)
     """
 )
 

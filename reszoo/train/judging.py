@@ -1,0 +1,102 @@
+"""How good is the network so far, which of its weights are kept, and what is saved in the end?"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import keras
+
+from reszoo import model as models
+from reszoo.data import Geometry, batches
+from reszoo.runs import Run
+from reszoo.train.checkpoint import Checkpoints, State, read_variables, write_variables
+from reszoo.train.evaluate import batch_size_for
+from reszoo.train.loop import Loop
+from reszoo.train.prepare import Job
+
+
+class Judge:
+    """Validates a model as it trains, and keeps the best of it.
+
+    Args:
+      job: what is trained; it says what is held out and which weights are kept.
+      loop: of the model.
+      model: that trains.
+      judged: the network that is evaluated: the model, or one of another size with its weights.
+      geometry: of the images for it.
+    """
+
+    def __init__(
+        self, job: Job, loop: Loop, model: keras.Model, judged: keras.Model, geometry: Geometry
+    ) -> None:
+        self.job = job
+        self.loop = loop
+        self.model = model
+        self.judged = judged
+        self.geometry = geometry
+        self.best: dict[str, float] | None = None
+        """Epoch and metrics of the best epoch so far."""
+
+    def validate(self, watch: Callable[[Iterable[Any]], Iterable[Any]]) -> dict[str, float]:
+        """The metrics on the held out images; none where none are held out.
+
+        Args:
+          watch: is handed the batches and hands them on.
+        """
+        if self.job.held_out is None:
+            return {}
+        if self.judged is not self.model:
+            models.copy_weights(self.model, self.judged)
+        size = batch_size_for(self.geometry)
+        source = batches(self.job.held_out, self.geometry, batch_size=size)
+        return self.loop.evaluate(source, watch)
+
+    def keep_if_best(self, checkpoints: Checkpoints, epoch: int, seen: dict[str, float]) -> None:
+        """Writes the weights as the best, if they are: after `epoch` epochs, with these metrics."""
+        candidate = {"epoch": epoch, **seen}
+        if self.best is None or not seen or _rank(candidate) >= _rank(self.best):
+            self.best = candidate
+            checkpoints.save_best(State(candidate, read_variables(model=self.model)))
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The moving average of the weights in their place, where the recipe asks for one."""
+        if self.job.recipe.ema is None:
+            yield
+            return
+        raw = read_variables(model=self.model)
+        self._average()
+        try:
+            yield
+        finally:
+            write_variables(raw, model=self.model)
+
+    def save(self, run: Run, checkpoints: Checkpoints, last_word: Callable[[], None]) -> None:
+        """Writes model.keras: canonical float32 layers with the weights that the recipe keeps.
+
+        Args:
+          run: gets the file.
+          checkpoints: hold the best weights.
+          last_word: is called once the model has its weights, and may give it others.
+        """
+        if self.job.recipe.validation.keep == "best":
+            write_variables(checkpoints.best().arrays, model=self.model)
+        elif self.job.recipe.ema is not None:
+            self._average()
+        last_word()
+        models.save(
+            self.model, run.model_path, spec=self.job.architecture, classes=self.job.data.classes
+        )
+
+    def _average(self) -> None:
+        frozen = [layer for layer in self.model.layers if not layer.trainable]
+        kept = [layer.get_weights() for layer in frozen]
+        self.loop.optimizer.finalize_variable_values(self.loop.learning)
+        for layer, values in zip(frozen, kept, strict=True):
+            layer.set_weights(values)  # An average of equal numbers is not always that number.
+
+
+def _rank(seen: dict[str, float]) -> tuple[float, float]:
+    return seen["val_accuracy"], -seen["val_loss"]
