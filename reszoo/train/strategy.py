@@ -240,9 +240,16 @@ def _strategy(
         return _tpu(tpu)
     if cluster is not None:
         return _multi_worker(cluster, kind, count)
-    if name == "mirrored":
-        return tf.distribute.MirroredStrategy([f"{kind.upper()}:{one}" for one in range(count)])
-    return tf.distribute.get_strategy()
+    return _mirrored(kind, count) if name == "mirrored" else tf.distribute.get_strategy()
+
+
+@functools.cache
+def _mirrored(kind: str, count: int) -> tf.distribute.Strategy:
+    """Once in a process: a second one takes the first one's collective keys, and both fail."""
+    # Collectives between the CPUs of one process gain nothing, and one key serves one number.
+    operations = tf.distribute.ReductionToOneDevice() if kind == "cpu" else None
+    devices = [f"{kind.upper()}:{index}" for index in range(count)]
+    return tf.distribute.MirroredStrategy(devices, cross_device_ops=operations)
 
 
 @functools.cache
