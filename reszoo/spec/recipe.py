@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from reszoo.spec.architecture import Architecture, Block, BlockFields
 from reszoo.spec.augmentation import Augmentation
-from reszoo.spec.optimization import Loss, Optimizer, Schedule
+from reszoo.spec.optimization import Average, Loss, Optimizer, Schedule
 from reszoo.spec.value import (
     Document,
     Fraction,
@@ -55,6 +56,9 @@ class Recipe(Document):
     name: str
     title: str | None = None
     source: str | None = None
+    published: dict[str, float | None] = Field(default_factory=dict)
+    """The nets of the zoo that its authors trained so, with the top-1 accuracy in % that they
+    report."""
     epochs: PositiveInt
     batch: PositiveInt
     """Images per step, over all replicas; a smaller training set is one batch."""
@@ -67,20 +71,34 @@ class Recipe(Document):
     regularization: Regularization = Regularization()
     rate_factors: dict[str, Positive] = Field(default_factory=dict)
     """What the learning rate is multiplied by in each part of the network: `stem`, `stage1`..,
-    `head`, or `backbone` for whatever is not named but the head. 1 elsewhere."""
+    `head`, or `backbone` for whatever is not named but the head. 1 elsewhere. `bias` multiplies
+    that for every bias, a normalisation's too."""
+    decay_factors: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    """What the weight decay is multiplied by in each part, named as in `rate_factors`."""
     freeze: Tuple[str] = ()
     """Parts of a network with trained weights that stay as they are, statistics included: `stem`,
     `stage1`.., `backbone` (all but the head), or `stem..stage2` for all from the one to the
     other."""
     unfreeze_at: Annotated[int, Field(ge=2)] | None = None
     """The epoch (from 1) in which the frozen parts begin to learn; never unless given."""
-    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Share of an exponential moving average of the weights kept at each step; the average is what
-    is evaluated and saved. None: no average."""
+    ema: Average | None = None
+    """A moving average of the weights: the share kept at each step, or a mapping that says more.
+    None: no average."""
+    norm_images: PositiveInt | None = None
+    """Over how many training images the statistics of normalisation are computed anew for the
+    trained weights, instead of the moving averages. None: the moving averages."""
     precision: Precision = "auto"
     """`auto` is mixed_bfloat16 where the device computes in bfloat16 and float32 elsewhere; a run
     records which it was, and resumes in that."""
     validation: Validation = Validation()
+
+    @model_validator(mode="after")
+    def _plateau_is_seen(self) -> Recipe:
+        if self.schedule.kind == "plateau" and not self.validation.fraction:
+            raise PydanticCustomError(
+                "plateau_unseen", "a plateau schedule watches held out images; hold some out"
+            )
+        return self
 
 
 def regularize(architecture: Architecture, regularization: Regularization) -> Architecture:

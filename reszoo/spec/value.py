@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.json_schema import JsonSchemaValue
 
 from reszoo.errors import Place
@@ -23,6 +32,29 @@ PositiveInt = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0.0)]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Probability = Annotated[float, Field(gt=0.0, le=1.0)]
+
+_QUOTIENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(\d+(?:\.\d+)?)\s*")
+
+
+def _divided(value: Any) -> Any:
+    found = _QUOTIENT.fullmatch(value) if isinstance(value, str) else None
+    return float(found[1]) / float(found[2]) if found and float(found[2]) else value
+
+
+ShareOfTraining = Annotated[
+    float,
+    Field(ge=0.0, lt=1.0),
+    BeforeValidator(_divided),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0.0, "exclusiveMaximum": 1.0},
+                {"type": "string", "pattern": f"^{_QUOTIENT.pattern}$"},
+            ]
+        }
+    ),
+]
+"""A place in the training, from 0 to 1; may be written as papers do, `30/90` for epoch 30 of 90."""
 
 
 class Value(BaseModel):

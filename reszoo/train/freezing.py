@@ -13,9 +13,12 @@ from typing import Any
 import keras
 
 from reszoo.errors import Place, UserError
-from reszoo.plan import Plan, factors, named_parts, part_names, part_of, rows_in
+from reszoo.plan import BIAS, HEAD, Plan, factors, named_parts, part_names, part_of, rows_in
 from reszoo.spec.recipe import Recipe
 from reszoo.train.pace import Pace
+
+_BIASES = ("bias", "beta")
+"""Keras's names for what is added: by a layer, and by a normalisation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +121,8 @@ def learns_before(plan: Plan, frozen: frozenset[str]) -> tuple[str, ...]:
 
 def paces(
     model: keras.Model, found: Freezing, recipe: Recipe, steps: int
-) -> tuple[list[Any], list[Pace] | None]:
-    """The variables that learn at some time, and how; no paces where all learn alike.
+) -> tuple[list[Any], list[Pace]]:
+    """The variables that learn at some time, and how.
 
     Args:
       model: of the plan, before anything is frozen in it.
@@ -130,7 +133,10 @@ def paces(
     Raises:
       UserError: a factor is given for no part of the network.
     """
-    by_part = factors(found.plan, recipe.rate_factors, where=recipe.where("rate_factors"))
+    rates = factors(found.plan, recipe.rate_factors, where=recipe.where("rate_factors"))
+    decays = factors(found.plan, recipe.decay_factors, where=recipe.where("decay_factors"))
+    bias_rate = recipe.rate_factors.get(BIAS, 1.0)
+    bias_decay = recipe.decay_factors.get(BIAS, 1.0)
     late = {} if found.until is None else dict.fromkeys(found.rows, found.until * steps)
     rows = {row.name: row for row in found.plan.rows}
     learning = []
@@ -138,8 +144,12 @@ def paces(
         if layer.name in found.rows and found.until is None:
             continue
         part = part_of(rows[layer.name], found.plan)
-        pace = Pace(by_part[part], late.get(layer.name, 0))
-        learning += [(variable, pace) for variable in layer.trainable_variables]
-    different = any(pace != Pace() for _, pace in learning)
-    variables = [variable for variable, _ in learning]
-    return variables, [pace for _, pace in learning] if different else None
+        pace = Pace(rates[part], late.get(layer.name, 0), decays[part], is_head=part == HEAD)
+        of_biases = pace._replace(
+            factor=pace.factor * bias_rate, decay_factor=pace.decay_factor * bias_decay
+        )
+        learning += [
+            (variable, of_biases if variable.name in _BIASES else pace)
+            for variable in layer.trainable_variables
+        ]
+    return [variable for variable, _ in learning], [pace for _, pace in learning]

@@ -1,8 +1,9 @@
-"""How do gradients become updates: which Keras optimizer, and what is done to a gradient before it.
+"""How do gradients become updates: which Keras optimizer, and what is done around its step?
 
-Two traps decide the shape of this file. The `weight_decay=` of a Keras optimizer is decoupled and
-takes every variable, biases too; papers' SGD adds the decay to the gradient of the kernels. And a
-Keras optimizer clips each replica's gradient before they are summed; here the sum is clipped.
+Two traps decide the shape of this package. The `weight_decay=` of a Keras optimizer is decoupled
+and takes every variable, biases too; papers' SGD adds the decay to the gradient of the kernels
+(`pace.py`). And a Keras optimizer clips each replica's gradient before they are summed; here the
+sum is clipped.
 """
 
 from __future__ import annotations
@@ -13,41 +14,113 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from reszoo.spec.optimization import Optimizer
-from reszoo.train.pace import Pace, PacedAdam, PacedSGD
+from reszoo.spec.optimization import Average, Optimizer
+from reszoo.train.averages import Averaging
+from reszoo.train.pace import Pace, Paced
 from reszoo.train.schedule import TabledRate
+
+_registered = keras.saving.register_keras_serializable("reszoo")
+
+
+@_registered
+class SGD(Paced, Averaging, keras.optimizers.SGD):
+    """Keras's SGD at the paces of a recipe; its velocity starts at 0 whenever it starts."""
+
+
+@_registered
+class Adam(Paced, Averaging, keras.optimizers.Adam):
+    """Keras's Adam at the paces of a recipe. Its own decay, which would make it AdamW, is off."""
+
+    def _as_if_new(self, begins: int, dtype: Any) -> Any:
+        # Adam divides by how much of its moments is filled after so many steps (Kingma 2015,
+        # section 3). Keras counts the training's steps; fresh moments have fewer behind them, and
+        # would take a step three times too long.
+        steps = tf.cast(self.iterations + 1, dtype)
+        return self._filled(steps - begins, dtype) / self._filled(steps, dtype)
+
+    def _filled(self, steps: Any, dtype: Any) -> Any:
+        first, second = (1 - tf.cast(beta, dtype) ** steps for beta in (self.beta_1, self.beta_2))
+        return tf.sqrt(second) / first
+
+
+@_registered
+class RMSprop(Paced, Averaging, keras.optimizers.RMSprop):
+    """Keras's RMSprop, whose mean squares start at 1 as in TensorFlow 1 and timm: at 0, the first
+    steps would be sqrt(1 / (1 - rho)) times too long.
+    """
+
+    def add_optimizer_variables(
+        self, trainable_variables: Any, name: Any, initializer: Any = "zeros"
+    ) -> Any:
+        """Keras's, with ones for the mean squares, which it calls velocity."""
+        start = "ones" if name == "velocity" else initializer
+        return super().add_optimizer_variables(trainable_variables, name, start)
+
+
+class _TrustedAdam(keras.optimizers.Lamb):
+    """LAMB (You 2020, algorithm 2), whose decay is part of the step that the trust ratio scales;
+    Keras's own would take it from the weights besides. Vectors take Adam's step as it is.
+    """
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """One variable's step."""
+        index = self._get_variable_index(variable)
+        first, second = self._momentums[index], self._velocities[index]
+        steps = tf.cast(self.iterations + 1 - self.pace_of(variable).begins, variable.dtype)
+        self.assign_add(first, (gradient - first) * (1 - self.beta_1))
+        self.assign_add(second, (tf.square(gradient) - second) * (1 - self.beta_2))
+        mean, square = (
+            moment / (1 - tf.cast(beta, variable.dtype) ** steps)
+            for moment, beta in ((first, self.beta_1), (second, self.beta_2))
+        )
+        step = mean / (tf.sqrt(square) + self.epsilon) + self.decay_of(variable) * variable
+        if len(variable.shape) > 1:
+            step *= _trust(tf.norm(variable), tf.norm(step))
+        self.assign_sub(variable, learning_rate * step)
+
+
+@_registered
+class Lamb(Paced, Averaging, _TrustedAdam):
+    """LAMB at the paces of a recipe."""
+
+    def _pulled(self, gradient: Any, variable: Any, rate: Any, decay: float) -> Any:
+        return gradient  # It decays inside of its step.
+
+
+def _trust(weights: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+    """How much longer the step has to be to be as long as the weights; 1 where either is 0."""
+    known = (weights > 0) & (step > 0)
+    return tf.where(known, weights / tf.where(known, step, tf.ones_like(step)), tf.ones_like(step))
 
 
 def make_optimizer(
-    options: Optimizer, rate: TabledRate | float, *, ema: float | None = None, paced: bool = False
+    options: Optimizer, rate: TabledRate | float, *, ema: Average | None = None
 ) -> keras.optimizers.Optimizer:
-    """The Keras optimizer of a recipe; decoupled decay still has to learn its variables.
+    """The Keras optimizer of a recipe, which still has to learn its variables.
 
     Args:
       options: the recipe's.
       rate: the learning rate.
-      ema: share of a moving average of the weights kept at each step, or None.
-      paced: whether `build_optimizer` will give variables rates of their own.
+      ema: the moving average of the weights, or None.
     """
     # A name of its own, as Keras numbers the others: the names of a saved state must come again.
     shared: dict[str, Any] = {"learning_rate": rate, "name": "optimizer"}
-    if options.decoupled and options.weight_decay and not paced:
-        shared["weight_decay"] = options.weight_decay
-    if ema is not None:
-        shared |= {"use_ema": True, "ema_momentum": ema}
-    if options.kind == "sgd":
-        nesterov = options.nesterov and options.momentum > 0
-        sgd = PacedSGD if paced else keras.optimizers.SGD
-        return sgd(momentum=options.momentum, nesterov=nesterov, **shared)
     first, second = options.betas
-    # Keras's Adam decays decoupled when it decays at all, which makes it AdamW.
-    adam = PacedAdam if paced else keras.optimizers.Adam
-    return adam(beta_1=first, beta_2=second, epsilon=options.epsilon, **shared)
-
-
-def decays(variable: Any, options: Optimizer) -> bool:
-    """Whether a variable decays: kernels (two dimensions or more), and vectors only when asked."""
-    return options.decay_norm_and_bias or len(variable.shape) > 1
+    moments = {"beta_1": first, "beta_2": second, "epsilon": options.epsilon}
+    match options.kind:
+        case "sgd":
+            nesterov = options.nesterov and options.momentum > 0
+            optimizer = SGD(momentum=options.momentum, nesterov=nesterov, **shared)
+        case "adam" | "adamw":
+            optimizer = Adam(**moments, **shared)
+        case "lamb":
+            optimizer = Lamb(**moments, **shared)
+        case "rmsprop":
+            optimizer = RMSprop(
+                rho=options.rho, momentum=options.momentum, epsilon=options.epsilon, **shared
+            )
+    optimizer.lookahead, optimizer.average = options.lookahead, ema
+    return optimizer
 
 
 def build_optimizer(
@@ -56,51 +129,29 @@ def build_optimizer(
     variables: Sequence[Any],
     paces: Sequence[Pace] | None = None,
 ) -> None:
-    """Makes the optimizer's variables and tells it which of the model's do not decay.
+    """Makes the optimizer's variables and tells it how each of the model's learns.
 
     Args:
-      optimizer: from `make_optimizer`, `paced` where there are paces.
+      optimizer: from `make_optimizer`.
       options: the recipe's.
       variables: all that learn at some time of the training.
-      paces: how each of them learns.
+      paces: how each of them learns; all alike unless given.
     """
-    if paces is not None:
-        optimizer.set_paces(_with_decay(paces, options, variables))
-    if optimizer.weight_decay:
-        kept = [variable for variable in variables if not decays(variable, options)]
-        optimizer.exclude_from_weight_decay(var_list=kept)
+    optimizer.follow(options, paces or [Pace()] * len(variables))
     optimizer.build(variables)
 
 
-def _with_decay(paces: Sequence[Pace], options: Optimizer, variables: Sequence[Any]) -> list[Pace]:
-    decay = options.weight_decay if options.decoupled else 0.0
-    return [
-        pace._replace(decay=decay) if decays(variable, options) else pace
-        for pace, variable in zip(paces, variables, strict=True)
-    ]
+def final_gradients(gradients: Sequence[tf.Tensor], options: Optimizer) -> list[tf.Tensor]:
+    """One replica's gradients, clipped, ready for `optimizer.apply`.
 
-
-def final_gradients(
-    gradients: Sequence[tf.Tensor], variables: Sequence[Any], options: Optimizer
-) -> list[tf.Tensor]:
-    """One replica's gradients, clipped and with the coupled decay, ready for `optimizer.apply`.
-
-    `apply` sums over the replicas, so what does not come from this replica's images alone (the
-    clipped sum, the decay) is divided by their number.
+    `apply` sums over the replicas, so the clipped sum is divided by their number.
     """
+    if options.clip_norm is None:
+        return list(gradients)
     context = tf.distribute.get_replica_context()
     replicas = context.num_replicas_in_sync if context else 1
     final = list(gradients)
-    if options.clip_norm is not None:
-        if replicas > 1:
-            final = [
-                one / replicas for one in context.all_reduce(tf.distribute.ReduceOp.SUM, final)
-            ]
-        final, _ = tf.clip_by_global_norm(final, options.clip_norm / replicas)
-    if options.weight_decay and not options.decoupled:
-        pull = options.weight_decay / replicas
-        final = [
-            gradient + pull * variable.value if decays(variable, options) else gradient
-            for gradient, variable in zip(final, variables, strict=True)
-        ]
-    return final
+    if replicas > 1:
+        final = [one / replicas for one in context.all_reduce(tf.distribute.ReduceOp.SUM, final)]
+    final, _ = tf.clip_by_global_norm(final, options.clip_norm / replicas)
+    return list(final)

@@ -1,12 +1,20 @@
-"""How do parts of a network learn at rates of their own, or begin to learn later than the rest?"""
+"""How do parts of a network learn at rates and decays of their own, or begin later than the rest?
+
+Keras knows one rate and one decay for all variables. Here every variable's step passes through
+`Paced.update_step`, once its gradient is summed over the replicas.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import keras
 import tensorflow as tf
+
+from reszoo.spec.optimization import Optimizer
+
+_SMALL = 1e-3
+"""Norm below which weights count as this long when gradients are clipped by them (Brock 2021)."""
 
 
 class Pace(NamedTuple):
@@ -16,53 +24,78 @@ class Pace(NamedTuple):
     """Multiplies the learning rate, and so the pull of a decoupled decay too."""
     begins: int = 0
     """Steps of the training before it begins to learn."""
-    decay: float = 0.0
-    """Decoupled weight decay."""
+    decay_factor: float = 1.0
+    """Multiplies the weight decay, where the variable decays at all."""
+    is_head: bool = False
+    """Whether it is of the last layer, which adaptive clipping spares."""
 
 
-class _Paced:
-    """A Keras optimizer that gives each variable its pace. Keras knows one rate for all.
+def decays(variable: Any, options: Optimizer) -> bool:
+    """Whether a variable decays: kernels (two dimensions or more), and vectors only when asked."""
+    return options.decay_norm_and_bias or len(variable.shape) > 1
+
+
+class Paced:
+    """Makes a Keras optimizer clip, decay and scale the step of each variable by its pace.
 
     A factor on the gradient would do for SGD and be lost on Adam, which divides by the gradient's
-    size; a factor on the rate does what it says in both.
+    size; a factor on the rate does what it says in all.
     """
 
+    _options = Optimizer()
     _paces: tuple[Pace, ...] = ()
 
-    def set_paces(self, paces: Sequence[Pace]) -> None:
-        """One pace for each variable the optimizer is built with, in their order."""
+    def follow(self, options: Optimizer, paces: Sequence[Pace]) -> None:
+        """Takes the recipe's options and one pace for each variable, in the order of `build`."""
+        self._options = options
         self._paces = tuple(paces)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """One variable's update at its own rate."""
-        pace = self._paces[self._get_variable_index(variable)]  # type: ignore[attr-defined]
+        """One variable's step, at its own pace."""
+        options, pace = self._options, self.pace_of(variable)
         rate = tf.cast(learning_rate, variable.dtype) * pace.factor
-        if pace.decay:
-            # Here and not by Keras, whose decay knows one rate for all.
-            self.assign_sub(variable, variable * rate * pace.decay)  # type: ignore[attr-defined]
+        gradient = tf.cast(gradient, variable.dtype)
+        if options.clip_adaptive is not None and not pace.is_head:
+            gradient = clipped_by_weights(gradient, variable, options.clip_adaptive)
+        if decay := self.decay_of(variable):
+            gradient = self._pulled(gradient, variable, rate, decay)
         if pace.begins:
             rate *= self._as_if_new(pace.begins, variable.dtype)
         super().update_step(gradient, variable, rate)  # type: ignore[misc]
+
+    def pace_of(self, variable: Any) -> Pace:
+        """How a variable learns."""
+        if not self._paces:
+            return Pace()
+        return self._paces[self._get_variable_index(variable)]  # type: ignore[attr-defined]
+
+    def decay_of(self, variable: Any) -> float:
+        """The weight decay of a variable."""
+        if not decays(variable, self._options):
+            return 0.0
+        return self._options.weight_decay * self.pace_of(variable).decay_factor
+
+    def _pulled(self, gradient: Any, variable: Any, rate: Any, decay: float) -> Any:
+        """The gradient with a coupled decay in it; a decoupled one goes to the weights at once."""
+        if not self._options.decoupled:
+            return gradient + decay * variable
+        self.assign_sub(variable, variable * rate * decay)  # type: ignore[attr-defined]
+        return gradient
 
     def _as_if_new(self, begins: int, dtype: Any) -> Any:
         """What the rate needs so that clean slots act as at the start of a training."""
         return 1.0
 
 
-class PacedSGD(_Paced, keras.optimizers.SGD):
-    """SGD with a pace for each variable; its velocity starts at 0 whenever it starts."""
+def clipped_by_weights(gradient: tf.Tensor, weights: Any, share: float) -> tf.Tensor:
+    """A gradient whose norm in each unit is at most `share` of that unit's weights' (Brock 2021).
 
-
-class PacedAdam(_Paced, keras.optimizers.Adam):
-    """Adam with a pace for each variable."""
-
-    def _as_if_new(self, begins: int, dtype: Any) -> Any:
-        # Adam divides by how much of its moments is filled after so many steps (Kingma 2015,
-        # section 3). Keras counts the training's steps; fresh moments have fewer behind them, and
-        # would take a step three times too long.
-        steps = tf.cast(self.iterations + 1, dtype)
-        return self._filled(steps - begins, dtype) / self._filled(steps, dtype)
-
-    def _filled(self, steps: Any, dtype: Any) -> Any:
-        first, second = (1 - tf.cast(beta, dtype) ** steps for beta in (self.beta_1, self.beta_2))
-        return tf.sqrt(second) / first
+    A unit is an output channel, the last dimension; a vector is one unit.
+    """
+    axes = list(range(max(1, len(weights.shape) - 1)))
+    longest, length = (
+        tf.sqrt(tf.reduce_sum(tf.square(one), axis=axes, keepdims=True))
+        for one in (weights, gradient)
+    )
+    longest = share * tf.maximum(longest, _SMALL)
+    return tf.where(length > longest, gradient * (longest / tf.maximum(length, 1e-6)), gradient)

@@ -128,7 +128,8 @@ def _require_parts(
 ) -> None:
     """Refuses a recipe that treats parts in a way that the network does not allow."""
     rows = plan(architecture)
-    factors(rows, recipe.rate_factors, where=recipe.where("rate_factors"))
+    for field in ("rate_factors", "decay_factors"):
+        factors(rows, getattr(recipe, field), where=recipe.where(field))
     if recipe.freeze and new_layers is None:
         raise UserError(
             "there are no trained weights to freeze: what is frozen would stay random",

@@ -4,7 +4,7 @@ import pytest
 
 from reszoo import spec
 from reszoo.errors import UserError
-from reszoo.spec.optimization import Optimizer
+from reszoo.spec.optimization import Average, Optimizer, Schedule
 from reszoo.spec.recipe import Regularization, default_recipe_name, regularize
 
 MINIMAL = {"name": "one", "epochs": 1, "batch": 8, "schedule": "constant"}
@@ -43,6 +43,18 @@ def test_there_is_a_short_recipe_for_every_image_size(side, name):
         ({"validation": {"fraction": 0.9}}, "fraction"),
         ({"precision": "float8"}, "float8"),
         ({"loss": {"threshold": 0.2}}, "only binary_cross_entropy"),
+        ({"optimizer": {"kind": "lamb", "decay": "coupled"}}, "lamb has a decay of its own"),
+        ({"optimizer": {"lookahead": {"every": 0}}}, "every"),
+        ({"schedule": {"kind": "step", "drops": ["90/90"]}}, "drops"),
+        ({"schedule": {"kind": "step", "drops": ["30/0"]}}, "drops"),
+        ({"schedule": {"kind": "step", "drops": [0.0, 0.5]}}, "rising"),
+        ({"schedule": {"kind": "cosine", "warmup": "five"}}, "warmup"),
+        ({"schedule": "exponential"}, "never reaches 0"),
+        ({"schedule": {"kind": "plateau", "warmup": 0.1}}, "no warmup"),
+        ({"schedule": {"kind": "plateau"}, "validation": {"fraction": 0.0}}, "held out"),
+        ({"schedule": {"kind": "cosine", "warmup": 0.6, "hold": 0.4}}, "leave time"),
+        ({"ema": 1.5}, "ema"),
+        ({"ema": {"every": 3}}, "kept"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(changes, message):
@@ -50,9 +62,26 @@ def test_what_cannot_be_meant_is_refused(changes, message):
         spec.from_mapping(MINIMAL | changes, "recipe")
 
 
+def test_a_share_of_the_training_may_be_written_as_epochs_of_epochs():
+    fields = {"kind": "step", "drops": ["60/200", " 81.92 / 163.84", 0.75], "warmup": "5/200"}
+    schedule = Schedule.model_validate(fields)
+    assert schedule.drops == (60 / 200, 0.5, 0.75)
+    assert schedule.warmup == 5 / 200
+    assert Schedule.model_validate(schedule.model_dump()) == schedule
+
+
+def test_an_average_may_be_just_its_share():
+    recipe = spec.from_mapping(MINIMAL | {"ema": 0.99}, "recipe")
+    assert recipe.ema == Average(kept=0.99, every=1, ramp=False)
+    longer = spec.from_mapping(MINIMAL | {"ema": {"kept": 0.9, "every": 32}}, "recipe")
+    assert longer.ema == Average(kept=0.9, every=32)
+
+
 def test_decay_is_coupled_unless_it_is_adamw_or_said_otherwise():
     assert not Optimizer(kind="sgd").decoupled
     assert not Optimizer(kind="adam").decoupled
+    assert not Optimizer(kind="rmsprop").decoupled
+    assert Optimizer(kind="lamb").decoupled
     assert Optimizer(kind="adamw").decoupled
     assert Optimizer(kind="sgd", decay="decoupled").decoupled
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from reszoo.spec import from_mapping
 from reszoo.spec.optimization import Optimizer
 from reszoo.train.optimizer import build_optimizer, final_gradients, make_optimizer
 from reszoo.train.pace import Pace
@@ -17,6 +18,8 @@ KINDS = [
     {"kind": "sgd", "weight_decay": 0.01, "decay": "decoupled"},
     {"kind": "adam", "weight_decay": 0.01},
     {"kind": "adamw", "weight_decay": 0.01},
+    {"kind": "lamb", "weight_decay": 0.01},
+    {"kind": "rmsprop", "weight_decay": 0.01},
 ]
 NAMES = [f"{one['kind']}-{number}" for number, one in enumerate(KINDS)]
 
@@ -29,12 +32,12 @@ def trained(fields, rate, steps, *, paces=None, before=0):
     """One kernel after steps with the given gradients, `before` steps into the training."""
     options = Optimizer.model_validate(fields)
     late, other = kernels(2)
-    optimizer = make_optimizer(options, rate, paced=paces is not None)
+    optimizer = make_optimizer(options, rate)
     build_optimizer(optimizer, options, [late, other], paces)
     optimizer.iterations.assign(before)
     for gradient in steps:
         given = [tf.constant(gradient)]
-        optimizer.apply(final_gradients(given, [late], options), [late])
+        optimizer.apply(final_gradients(given, options), [late])
     return late.numpy()
 
 
@@ -57,6 +60,23 @@ def test_without_the_correction_a_late_adam_would_leap():
     assert np.abs(1 - late).min() > 2.5 * np.abs(1 - first).max()
 
 
-def test_one_pace_for_all_needs_no_optimizer_of_ours():
-    options = Optimizer()
-    assert type(make_optimizer(options, RATE)) is keras.optimizers.SGD
+def test_biases_and_parts_get_the_factors_that_the_recipe_names():
+    from reszoo import model as models
+    from reszoo.plan import plan
+    from reszoo.train.freezing import freezing, paces
+    from tests.train.samples import SHORT, TINY
+
+    fields = SHORT.model_dump() | {
+        "rate_factors": {"bias": 2.0, "stem": 0.5},
+        "decay_factors": {"head": 10.0, "bias": 0.0},
+    }
+    recipe = from_mapping(fields, "recipe")
+    model = models.build(TINY, seed=1)
+    learning, found = paces(model, freezing(plan(TINY), recipe), recipe, steps=1)
+    by_path = {one.path: pace for one, pace in zip(learning, found, strict=True)}
+    assert by_path["stem_conv/kernel"] == Pace(0.5)
+    assert by_path["stem_norm/beta"] == Pace(1.0, decay_factor=0.0)
+    assert by_path["stem_norm/gamma"] == Pace(0.5)
+    assert by_path["stage1_block1_norm2/beta"] == Pace(2.0, decay_factor=0.0)
+    assert by_path["head_logits/kernel"] == Pace(1.0, decay_factor=10.0, is_head=True)
+    assert by_path["head_logits/bias"] == Pace(2.0, decay_factor=0.0, is_head=True)
