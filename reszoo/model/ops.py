@@ -110,6 +110,12 @@ def _norm(row: Row, setting: Setting) -> keras.layers.Layer:
     return keras.layers.BatchNormalization(**_norm_options(row), **setting.common(row))
 
 
+def _shared_norm(row: Row, setting: Setting) -> keras.layers.Layer:
+    return keras.layers.BatchNormalization(
+        synchronized=True, **_norm_options(row), **setting.common(row)
+    )
+
+
 def _fused_norm(row: Row, setting: Setting) -> keras.layers.Layer:
     return FusedBatchNormalization(**_norm_options(row), **setting.common(row))
 
@@ -253,6 +259,7 @@ FACTORIES: Mapping[str, Factory] = {
     "add": _plain(keras.layers.Add),
     "subtract": _plain(keras.layers.Subtract),
     "multiply": _plain(keras.layers.Multiply),
+    "shared_norm": _shared_norm,
     "fused_norm": _fused_norm,
     "product_conv": _conv(ProductConv2D),
     "fused_relu": _plain(FusedReLU),
