@@ -27,6 +27,7 @@ def build(
     head: bool = True,
     seed: int | None = None,
     device: str | None = None,
+    sync_norm: bool = False,
 ) -> keras.Model:
     """The Keras model of a spec or of a plan, with fresh weights.
 
@@ -47,13 +48,14 @@ def build(
       seed: two builds with the same seed have equal weights, and nets that share row names share
         the starting weights of those rows. None draws them afresh.
       device: None for stock layers; `cpu`, `gpu` or `tpu` for that device's fast variants.
+      sync_norm: whether the replicas of a device's variants normalise over their whole batch.
 
     Raises:
       UserError: the spec cannot be planned, or `dtype` or `device` is unknown.
     """
     rows = plan(what, head=head) if isinstance(what, Architecture) else what
     if device is not None:
-        rows = for_device(rows, _known_device(device), dtype)
+        rows = for_device(rows, _known_device(device), dtype, sync_norm=sync_norm)
     with Kernels() as kernels:
         return _assemble(rows, _setting(dtype, seed), kernels)
 

@@ -7,6 +7,7 @@ always reads the canonical plan.
 | fast op | stands for | where |
 |---|---|---|
 | fused_norm | norm of a map | CPU and GPU |
+| shared_norm | norm | where replicas are to normalise together |
 | product_conv | conv whose weight gradient is faster as matrix products | CPU |
 | add_relu | add, activation relu | CPU in bfloat16, large maps |
 | fused_relu | activation relu | CPU in bfloat16, large maps |
@@ -29,7 +30,9 @@ _SMALL_SIDE = 14
 """Up to this side nine matrix products are faster than oneDNN's 3x3 weight gradient."""
 
 
-def for_device(plan: Plan, kind: str = "cpu", dtype: str = "float32") -> Plan:
+def for_device(
+    plan: Plan, kind: str = "cpu", dtype: str = "float32", *, sync_norm: bool = False
+) -> Plan:
     """The plan with rows that have a fast variant on that kind of device (`cpu`, `gpu`, `tpu`).
 
     On CPU and GPU a normalisation over a feature map runs on TensorFlow's fused kernel (the stock
@@ -39,9 +42,12 @@ def for_device(plan: Plan, kind: str = "cpu", dtype: str = "float32") -> Plan:
     Args:
       plan: the canonical plan.
       kind: of the device.
-      dtype: the dtype policy of the build.
+      dtype: the dtype policy of the build. In float64 nothing has a fast kernel.
+      sync_norm: normalise over the batch of all replicas, for which there is no fused kernel.
     """
-    if kind == "tpu":
+    if sync_norm:
+        plan = replace(plan, rows=tuple(_shared_norm(row) for row in plan.rows))
+    if kind == "tpu" or dtype == "float64":
         return plan
     plan = replace(plan, rows=tuple(_fused_norm(row) for row in plan.rows))
     if kind != "cpu":
@@ -58,6 +64,12 @@ def for_device(plan: Plan, kind: str = "cpu", dtype: str = "float32") -> Plan:
 def _fused_norm(row: Row) -> Row:
     if row.op == "norm" and len(row.shape) == 3:
         return replace(row, op="fused_norm", stands_for=(row.name,))
+    return row
+
+
+def _shared_norm(row: Row) -> Row:
+    if row.op == "norm":
+        return replace(row, op="shared_norm", stands_for=(row.name,))
     return row
 
 

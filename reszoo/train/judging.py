@@ -15,6 +15,7 @@ from reszoo.train.checkpoint import Checkpoints, State, read_variables, write_va
 from reszoo.train.evaluate import batch_size_for
 from reszoo.train.loop import Loop
 from reszoo.train.prepare import Job
+from reszoo.train.strategy import Placement
 
 
 class Judge:
@@ -22,6 +23,7 @@ class Judge:
 
     Args:
       job: what is trained; it says what is held out and which weights are kept.
+      placement: where; it says which of the held out images this worker takes.
       loop: of the model.
       model: that trains.
       judged: the network that is evaluated: the model, or one of another size with its weights.
@@ -29,9 +31,16 @@ class Judge:
     """
 
     def __init__(
-        self, job: Job, loop: Loop, model: keras.Model, judged: keras.Model, geometry: Geometry
+        self,
+        job: Job,
+        placement: Placement,
+        loop: Loop,
+        model: keras.Model,
+        judged: keras.Model,
+        geometry: Geometry,
     ) -> None:
         self.job = job
+        self.placement = placement
         self.loop = loop
         self.model = model
         self.judged = judged
@@ -49,8 +58,14 @@ class Judge:
             return {}
         if self.judged is not self.model:
             models.copy_weights(self.model, self.judged)
-        size = batch_size_for(self.geometry)
-        source = batches(self.job.held_out, self.geometry, batch_size=size)
+        replicas = self.placement.replicas
+        source = batches(
+            self.job.held_out,
+            self.geometry,
+            batch_size=-(-batch_size_for(self.geometry) // replicas) * replicas,
+            pad=self.placement.pads,
+            share=self.placement.share,
+        )
         return self.loop.evaluate(source, watch)
 
     def keep_if_best(self, checkpoints: Checkpoints, epoch: int, seen: dict[str, float]) -> None:

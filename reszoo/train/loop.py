@@ -232,7 +232,7 @@ class Loop:
 
     def _apply(self, gradients: list[tf.Tensor]) -> None:
         variables = self.model.trainable_variables
-        self.optimizer.apply(final_gradients(gradients, variables, self.options), variables)
+        self.optimizer.apply(final_gradients(gradients, self.options), variables)
 
     def _summed_gradients(
         self, images: tf.Tensor, targets: tf.Tensor, scale: tf.Tensor | None

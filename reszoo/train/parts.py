@@ -70,8 +70,11 @@ def assemble(job: Job, placement: Placement, *, seed: int, start: Start | None =
         judge=judged,
         learning=learning,
         paces=pace,
+        accumulate=placement.accumulate,
+        xla=placement.xla,
+        steps_per_execution=placement.steps_per_execution,
     )
-    return Parts(model, loop, Judge(job, loop, model, judged, geometry), frozen)
+    return Parts(model, loop, Judge(job, placement, loop, model, judged, geometry), frozen)
 
 
 def _build(job: Job, placement: Placement, seed: int, geometry: Geometry) -> keras.Model:
@@ -80,4 +83,5 @@ def _build(job: Job, placement: Placement, seed: int, geometry: Geometry) -> ker
         dtype=placement.precision,
         seed=seed,
         device=placement.device_kind,
+        sync_norm=placement.sync_norm,
     )

@@ -190,6 +190,7 @@ class Session:
             augmentation=self.job.recipe.augmentation,
             fill=_mean_pixel(self.job.architecture),
             drop_remainder=True,
+            share=self.placement.share,
         )
 
     def _watched(self, source: Iterable[Any]) -> Iterator[Any]:

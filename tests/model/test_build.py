@@ -52,7 +52,8 @@ def test_each_row_is_one_layer_with_its_shape_and_weights(rows: Plan, dtype: str
 
 
 def test_every_op_of_the_plan_has_a_layer() -> None:
-    fast = {"fused_norm", "product_conv", "fused_relu", "add_relu", "centred_contrast"}
+    fast = {"shared_norm", "fused_norm", "product_conv", "fused_relu", "add_relu"}
+    fast |= {"centred_contrast"}
     assert set(FACTORIES) == set(OPS) - {"input"} | fast
     used = {row.op for rows in plans.ALL for row in rows.rows}
     assert used == set(OPS)
@@ -127,7 +128,7 @@ def test_whole_dropout_draws_once_for_the_batch_and_keeps_the_mean() -> None:
     rows = plans.plan_of(
         "drop",
         plans.image(2, 2, 3),
-        plans.row("drop", "dropout", "image", (2, 2, 3), rate=0.5, whole=True),
+        plans.row("drop", "dropout", "image", (2, 2, 3), rate=0.5, each="batch"),
     )
     model = build(rows, seed=0)
     x = np.ones((4, 2, 2, 3), "float32")
@@ -135,6 +136,18 @@ def test_whole_dropout_draws_once_for_the_batch_and_keeps_the_mean() -> None:
     assert set(np.unique(draws)) == {0.0, 2.0}
     assert all(len(np.unique(draw)) == 1 for draw in draws)
     np.testing.assert_array_equal(model(x), x)
+
+
+def test_dropout_of_examples_draws_once_for_each_of_them() -> None:
+    rows = plans.plan_of(
+        "drop",
+        plans.image(2, 2, 3),
+        plans.row("drop", "dropout", "image", (2, 2, 3), rate=0.5, each="example"),
+    )
+    drawn = np.asarray(build(rows, seed=0)(np.ones((64, 2, 2, 3), "float32"), training=True))
+    by_example = drawn.reshape(64, -1)
+    assert (by_example == by_example[:, :1]).all()
+    assert set(np.unique(by_example[:, 0])) == {0.0, 2.0}
 
 
 def test_two_builds_with_one_seed_are_equal() -> None:
