@@ -95,7 +95,9 @@ def append_line(path: Path | str, line: str) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
-            os.write(descriptor, (line + "\n").encode())
+            whole = (line + "\n").encode()
+            if os.write(descriptor, whole) < len(whole):  # A disk that fills takes a part.
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(descriptor)
     except OSError as error:

@@ -5,23 +5,34 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from reszoo.cli.options import positive
+from reszoo.cli.supervision import add_running, supervise_resume
 from reszoo.cli.tensorflow import start_tensorflow
 from reszoo.report.run import run_text
 from reszoo.runs import Run
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """RUN, --epochs."""
+    """RUN, --epochs and how it is run."""
     parser.add_argument("run_folder", metavar="RUN", help="the run folder")
     parser.add_argument(
         "--epochs", type=positive, metavar="N", help="how many epochs it shall have in the end"
     )
+    add_running(parser)
 
 
-def run(options: Namespace) -> None:
+def run(options: Namespace) -> int | None:
     """Resumes."""
+    if options.supervise:
+        return supervise_resume(options)
     opened = Run.open(options.run_folder)
     start_tensorflow(debug=options.debug)
     from reszoo.train import resume
 
-    print(run_text(resume(opened, epochs=options.epochs)))
+    resumed = resume(
+        opened,
+        epochs=options.epochs,
+        checkpoint_every=options.checkpoint_every,
+        keep_checkpoints=options.keep_checkpoints,
+    )
+    print(run_text(resumed))
+    return None

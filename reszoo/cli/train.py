@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 
 from reszoo import spec
 from reszoo.cli.options import add_data, add_output, add_spec, add_weights, positive, whole
+from reszoo.cli.supervision import add_running, supervise_train
 from reszoo.cli.tensorflow import start_tensorflow
 from reszoo.plan import plan
 from reszoo.report.run import run_text
@@ -43,6 +44,7 @@ def add_options(parser: ArgumentParser) -> None:
         help="take images smaller than the network's input instead of refusing the data",
     )
     add_output(parser, "RUN", "the run folder (default: runs/NETWORK-DATA-N)")
+    add_running(parser)
 
 
 def _add_start(parser: ArgumentParser) -> None:
@@ -71,7 +73,7 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-def run(options: Namespace) -> None:
+def run(options: Namespace) -> int | None:
     """Trains."""
     # What is wrong with the words is said before TensorFlow takes its seconds to start.
     architecture = None
@@ -81,6 +83,8 @@ def run(options: Namespace) -> None:
             plan(architecture)
     if options.recipe is not None:
         spec.load_recipe(options.recipe, options.set_recipe)
+    if options.supervise:
+        return supervise_train(options, architecture.name if architecture else None)
     start_tensorflow(debug=options.debug)
     from reszoo.train import train
 
@@ -101,6 +105,9 @@ def run(options: Namespace) -> None:
         class_weights=options.class_weights,
         skip_bad_images=options.skip_bad_images,
         enlarge_small_images=options.enlarge_small_images,
+        checkpoint_every=options.checkpoint_every,
+        keep_checkpoints=options.keep_checkpoints,
         command=options.command_line,
     )
     print(run_text(trained))
+    return None

@@ -14,6 +14,13 @@ _BEFORE_BIRTH = {"architecture.yaml", "recipe.yaml", "data.json", "checkpoints",
 """What a folder holds whose making was cut short: it is no run before run.json stands there."""
 
 
+def default_name(network: str, data: str) -> str:
+    """The name of a run, before its number: that of `folder:photos/cats` ends in `cats`."""
+    last = data.rstrip("/").rpartition("/")[2].rpartition(":")[2]
+    kept = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in last)
+    return f"{network}-{kept.strip('-.') or 'data'}"
+
+
 def claim(path: Path | None, default_name: str) -> tuple[Path, bool]:
     """The run's folder, and whether it was made here (an empty one may have stood there)."""
     try:

@@ -113,10 +113,3 @@ def labels_digest(job: Job) -> str:
     """The training images' labels in one word, to know them again."""
     labels = np.ascontiguousarray(job.kept.labels, dtype=np.int32)
     return hashlib.sha256(labels.tobytes()).hexdigest()
-
-
-def short_name(name: str) -> str:
-    """The data's name as part of a folder's: `folder:photos/cats` is `cats`."""
-    last = name.rstrip("/").rpartition("/")[2].rpartition(":")[2]
-    kept = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in last)
-    return kept.strip("-.") or "data"

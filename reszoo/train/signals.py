@@ -1,13 +1,17 @@
-"""How a training is asked to stop: Ctrl-C and SIGTERM finish the step, a second one does not."""
+"""How is a training asked to stop? Ctrl-C and SIGTERM finish the step, a second one does not."""
 
 from __future__ import annotations
 
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any
 
 from reszoo.errors import RestartError
+
+ONE_REQUEST_SECONDS = 1.0
+"""Signals so near each other are one request: a supervisor passes on what its whole group got."""
 
 
 class TrainingStopped(RestartError):
@@ -23,13 +27,14 @@ class TrainingStopped(RestartError):
 
 
 class StopRequest:
-    """Notes the first SIGINT or SIGTERM while it is open; the second acts as it always does.
+    """Notes the first SIGINT or SIGTERM while it is open; a later one acts as it always does.
 
     Signals reach only the main thread: elsewhere nothing is caught.
     """
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
+        self._at = 0.0
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopRequest:
@@ -47,8 +52,11 @@ class StopRequest:
         self._give_back()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.signal_number = number
-        self._give_back()
+        if self.signal_number is None:
+            self.signal_number, self._at = number, time.monotonic()
+        elif time.monotonic() - self._at > ONE_REQUEST_SECONDS:
+            self._give_back()
+            signal.raise_signal(number)
 
     def _give_back(self) -> None:
         while self._before:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,24 +10,18 @@ from typing import Any, Unpack
 
 from reszoo import spec as specs
 from reszoo.data import ImageData, open_data
-from reszoo.errors import MachineError, ReszooError, UserError
+from reszoo.errors import UserError
 from reszoo.runs import Run
+from reszoo.runs.folder import default_name
 from reszoo.runs.running import Running
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import Recipe
-from reszoo.train.evaluate import evaluate, reopen
-from reszoo.train.facts import (
-    announce,
-    circumstances,
-    data_facts,
-    labels_digest,
-    results,
-    short_name,
-)
+from reszoo.train.conduct import conduct
+from reszoo.train.evaluate import reopen
+from reszoo.train.facts import data_facts, labels_digest
 from reszoo.train.loading import Target
 from reszoo.train.memory_needed import enough_memory
 from reszoo.train.prepare import ClassWeights, Job, chosen_recipe, freezing_recipe, prepare
-from reszoo.train.scores import Evaluation
 from reszoo.train.session import Session
 from reszoo.train.start import Start, start_from, start_with
 from reszoo.train.strategy import Where, place
@@ -149,14 +142,14 @@ def train(
         data=data_facts(job, seed, skip_bad_images, data_dir) | {"test": test},
         command=list(sys.orig_argv if command is None else command),
         seed=seed,
-        default_name=f"{architecture.name}-{short_name(opened.name)}",
+        default_name=default_name(architecture.name, opened.name),
         running=running.facts(),
         where=where,
         start=begin.facts(new_layers or ()) if begin else None,
         first_state=session.write_start,
     )
     with run.lock():
-        _conduct(session, run, until=until, test=test, quiet=quiet)
+        conduct(session, run, until=until, test=test, quiet=quiet)
     return run
 
 
@@ -210,56 +203,8 @@ def resume(
         run.info |= {"running": running.facts(), "where": dict(where)}
         with enough_memory(job, placement):
             session = Session(job, placement, seed=run.seed, running=running, callbacks=callbacks)
-        _conduct(session, run, until=until, test=facts["test"], quiet=quiet)
+        conduct(session, run, until=until, test=facts["test"], quiet=quiet)
     return run
-
-
-def _conduct(session: Session, run: Run, *, until: int, test: bool, quiet: bool) -> None:
-    """Trains in the run, whatever happens says in run.json how it ended, and tests at the end."""
-    try:
-        state = session.attach(run, until=until, quiet=quiet)
-        announce(session, state, run.info.get("start"))
-        run.set_state("running", **circumstances(session))
-        with enough_memory(session.job, session.placement):
-            session.train()
-            evaluation = _test(session, run) if test else None
-        run.set_state("finished", epochs=session.epoch, **results(session, evaluation))
-    except BaseException as error:
-        _record_end(run, error, session.epoch)
-        raise
-
-
-def _record_end(run: Run, error: BaseException, epochs: int) -> None:
-    stopped = isinstance(error, KeyboardInterrupt) or getattr(error, "exit_code", 1) in (75, 130)
-    reason = error.what if isinstance(error, ReszooError) else repr(error)
-    with contextlib.suppress(MachineError):  # A full disk takes no run.json either.
-        run.set_state("interrupted" if stopped else "failed", epochs=epochs, reason=reason)
-
-
-def _test(session: Session, run: Run) -> Evaluation | None:
-    """Evaluates the saved network on the data's own test images, where it has some."""
-    name = next((one for one in ("test", "validation") if one in session.job.data.splits), None)
-    if name is None:
-        session.progress.say(f"{session.job.data.name} has no test split; nothing is reported")
-        return None
-    evaluation = evaluate(run, session.job.data, split=name)
-    line = {
-        "kind": "evaluation",
-        "split": name,
-        "epoch": session.epoch,
-        "step": session.position.steps,
-        "loss": evaluation.loss,
-        "accuracy": evaluation.accuracy,
-        "top5": evaluation.top5,
-        "examples": evaluation.examples,
-    }
-    run.append_metrics(line)
-    low, high = evaluation.interval
-    session.progress.say(
-        f"{name} accuracy {evaluation.accuracy:.2%} ({low:.2%} to {high:.2%}) on "
-        f"{evaluation.examples:,} images; the run is {run.path}"
-    )
-    return evaluation
 
 
 def _job_again(run: Run, recipe: Recipe, data: ImageData, facts: dict[str, Any]) -> Job:
