@@ -8,15 +8,17 @@ resized crops, stream. Either way the order and every augmentation are a pure fu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import tensorflow as tf
 
-from reszoo.data import augment
+from reszoo.data.augment import require_drawable
 from reszoo.data.dataset import Split
+from reszoo.data.draws import Draws, indices_of
 from reszoo.data.geometry import Geometry, fit, require_convertible
+from reszoo.data.order import epoch_order
 from reszoo.data.source import Element
+from reszoo.data.work import Work
 from reszoo.spec.augmentation import Augmentation
 
 MEMORY_BYTES = 1 << 30
@@ -61,7 +63,8 @@ def batches(
 
     Returns:
       A dataset of (images, labels), with `pad` of (images, labels, weights): uint8 of shape
-      (batch, height, width, channels), int32 and float32.
+      (batch, height, width, channels), int32 and float32. Where the recipe mixes images, labels are
+      float32 of shape (batch, classes): shares that sum to 1.
     """
     if augmentation is not None and seed is None:
         raise ValueError("augmentation needs a seed")
@@ -70,27 +73,29 @@ def batches(
     if batch_size % share[1]:
         raise ValueError(f"a batch of {batch_size} does not divide over {share[1]} workers")
     require_convertible(split.source.channels, geometry)
-    order = _order(len(split), seed, epoch)
-    if drop_remainder:
-        order = order[: len(order) // batch_size * batch_size]
-    order = order[start * batch_size :]
-    weights = np.ones(len(order), np.float32)
-    if pad:
-        # The last image again: whatever it is, its weight is 0.
-        missing = -len(order) % batch_size
-        order, weights = np.pad(order, (0, missing), mode="edge"), np.pad(weights, (0, missing))
-    size = batch_size // share[1]
-    order, weights = _shared(order, share, size), _shared(weights, share, size)
+    asked = augmentation or Augmentation()
+    require_drawable(asked, geometry.channels)
+    order = epoch_order(
+        len(split),
+        batch_size,
+        seed=seed,
+        epoch=epoch,
+        start=start,
+        repeats=asked.repeats,
+        drop_remainder=drop_remainder,
+        pad=pad,
+        share=share,
+        in_pairs=asked.mixes,
+    )
+    work = Work(split, geometry, order, asked, Draws(seed or 0, epoch), tuple(fill))
     if in_memory is None:
         in_memory = fits_in_memory(split, geometry)
-    work = _Work(split, geometry, seed or 0, epoch, augmentation, fill)
     make = _from_memory if in_memory and not work.crops else _streamed
-    shape = (size if drop_remainder or pad else None, *geometry.shape)
-    dataset = make(work, order, size).map(lambda *batch: _shaped(*batch, shape=shape))
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(-(-len(order) // size)))
+    dataset = make(work).apply(tf.data.experimental.assert_cardinality(order.steps))
     if pad:
-        weighted = tf.data.Dataset.from_tensor_slices(weights).batch(size, drop_remainder=True)
-        dataset = tf.data.Dataset.zip(dataset, weighted).map(lambda pair, weight: (*pair, weight))
+        weights = tf.data.Dataset.from_tensor_slices(order.weights).batch(order.size)
+        weights = weights.map(lambda weight: tf.ensure_shape(weight, [order.size]))
+        dataset = tf.data.Dataset.zip(dataset, weights).map(lambda pair, weight: (*pair, weight))
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 
@@ -110,108 +115,46 @@ def images_in_memory(split: Split, geometry: Geometry) -> np.ndarray:
     return split.decoded[geometry]
 
 
-def _order(count: int, seed: int | None, epoch: int) -> np.ndarray:
-    order = np.arange(count)
-    if seed is None:
-        return order
-    return np.random.default_rng([seed & 0xFFFFFFFFFFFFFFFF, epoch]).permutation(order)
-
-
-def _shared(values: np.ndarray, share: tuple[int, int], size: int) -> np.ndarray:
-    """What is one worker's of values in the order of whole batches."""
-    worker, workers = share
-    return values if workers == 1 else values.reshape(-1, workers, size)[:, worker].ravel()
-
-
-class _Work:
-    """What happens to the examples of one epoch."""
-
-    def __init__(
-        self,
-        split: Split,
-        geometry: Geometry,
-        seed: int,
-        epoch: int,
-        augmentation: Augmentation | None,
-        fill: Sequence[float],
-    ) -> None:
-        self.split = split
-        self.geometry = geometry
-        self.seed = seed
-        self.epoch = epoch
-        self.augmentation = augmentation
-        self.fill = tuple(fill)
-        self.crops = augmentation is not None and augmentation.resized_crop is not None
-        self.moves = augment.moves(augmentation)
-
-    def moved(
-        self, images: np.ndarray, indices: np.ndarray, rows: np.ndarray | None = None
-    ) -> np.ndarray:
-        """Augmented images; `indices` say where they stand in the source, `rows` in `images`."""
-        if not self.moves or self.augmentation is None:
-            return images if rows is None else images[rows]
-        draws = augment.uniform(self.seed, self.epoch, indices)
-        return augment.augment(images, self.augmentation, draws, self.fill, rows)
-
-    def crop_draws(self, indices: np.ndarray) -> np.ndarray:
-        """The draws of random resized crops, float32."""
-        columns = augment.RESIZED_CROP
-        return augment.uniform(self.seed, self.epoch, indices, columns).astype(np.float32)
-
-    def image(self, element: Element) -> tf.Tensor:
-        """One example's pixels in the geometry, after a random resized crop where there is one."""
-        if not self.crops or self.augmentation is None or self.augmentation.resized_crop is None:
-            return fit(self.split.source.image(element), self.geometry)
-        crop = self.augmentation.resized_crop
-        part = self.split.source.crop(
-            element, lambda size: augment.random_box(size, crop, element["draws"])
-        )
-        return fit(augment.resized(part, self.geometry), replace(self.geometry, crop=1.0))
-
-
-def _from_memory(work: _Work, order: np.ndarray, batch_size: int) -> tf.data.Dataset:
+def _from_memory(work: Work) -> tf.data.Dataset:
     whole = work.split.source.whole(work.geometry.shape) if work.geometry.crop == 1 else None
     images = images_in_memory(work.split, work.geometry) if whole is None else whole
-    labels, indices = work.split.labels, work.split.indices
+    rows, keys = work.order.rows, work.keys
+    places = rows if whole is None else work.split.indices[rows]
 
     def batch(step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        chosen = order[step * batch_size : (step + 1) * batch_size]
-        rows = chosen if whole is None else indices[chosen]
-        return work.moved(images, indices[chosen], rows), labels[chosen]
+        part = work.order.batch(int(step))
+        labels = work.split.labels[rows[part]]
+        return work.taken(images, places[part], labels, keys[part])
 
-    steps = tf.data.Dataset.range(-(-len(order) // batch_size))
-    return steps.map(lambda step: tf.numpy_function(batch, [step], [tf.uint8, tf.int32]))
-
-
-def _streamed(work: _Work, order: np.ndarray, batch_size: int) -> tf.data.Dataset:
-    examples = _examples(work, work.split.indices[order])
-
-    def moved(
-        images: tf.Tensor, labels: tf.Tensor, indices: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        return tf.numpy_function(work.moved, [images, indices], tf.uint8), labels
-
-    grouped = examples.batch(batch_size)
-    if not work.moves:
-        return grouped.map(lambda images, labels, indices: (images, labels))
-    return grouped.map(moved, num_parallel_calls=tf.data.AUTOTUNE)
+    steps = tf.data.Dataset.range(work.order.steps)
+    types = [tf.uint8, work.target_type]
+    return steps.map(
+        lambda step: work.shaped(*tf.numpy_function(batch, [step], types)),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
 
 
-def _examples(work: _Work, indices: np.ndarray) -> tf.data.Dataset:
-    """Image, label and index of single examples in the order of some source indices."""
+def _streamed(work: Work) -> tf.data.Dataset:
+    grouped = _examples(work).batch(work.order.size)
+    if not work.finishes:
+        return grouped.map(lambda images, labels, keys: work.shaped(images, labels))
+    types = [tf.uint8, work.target_type]
+    return grouped.map(
+        lambda *batch: work.shaped(*tf.numpy_function(work.finished, batch, types)),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
 
-    def load(chunk: tf.Tensor) -> Element:
-        element = work.split.source.load(chunk) | {"index": chunk}
-        if work.crops:
-            draws = tf.numpy_function(work.crop_draws, [chunk], tf.float32)
-            width = augment.RESIZED_CROP.stop - augment.RESIZED_CROP.start
-            element["draws"] = tf.ensure_shape(draws, [None, width])
-        return element
+
+def _examples(work: Work) -> tf.data.Dataset:
+    """Image, label and key of single examples in their order."""
+
+    def load(keys: tf.Tensor) -> Element:
+        return work.split.source.load(indices_of(keys)) | work.drawn(keys)
 
     def decode(element: Element) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        return work.image(element), element["label"], element["index"]
+        return work.image(element), element["label"], element["key"]
 
-    chunks = tf.data.Dataset.from_tensor_slices(indices).batch(_READ_TOGETHER)
+    chunks = tf.data.Dataset.from_tensor_slices(work.keys).batch(_READ_TOGETHER)
     read = chunks.map(load, num_parallel_calls=2).unbatch()
     return read.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
 
@@ -234,9 +177,3 @@ def _decoded(split: Split, geometry: Geometry) -> np.ndarray:
         images[place : place + len(group)] = group
         place += len(group)
     return images
-
-
-def _shaped(
-    images: tf.Tensor, labels: tf.Tensor, *, shape: tuple[int | None, ...]
-) -> tuple[tf.Tensor, tf.Tensor]:
-    return tf.ensure_shape(images, shape), tf.ensure_shape(labels, shape[:1])

@@ -10,7 +10,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from reszoo.data import Geometry, augment, batches
+from reszoo.data import Geometry, batches
+from reszoo.data.draws import RESIZED_CROP, uniform
 from reszoo.spec.augmentation import Augmentation
 
 EIGHT = Geometry(8, 8, 1)
@@ -47,5 +48,5 @@ def test_batches_are_what_they_were(digits, augmentation, expected, in_memory):
 
 
 def test_draws_of_resized_crops_are_what_they_were():
-    draws = augment.uniform(7, 3, np.arange(50), augment.RESIZED_CROP)
+    draws = uniform(7, 3, np.arange(50), RESIZED_CROP)
     assert digest(draws) == "c93e7d7811344db2"

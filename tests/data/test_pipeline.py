@@ -5,7 +5,13 @@ import pytest
 import tensorflow as tf
 
 from reszoo.data import Geometry, batches, open_data, pipeline
-from reszoo.spec.augmentation import Augmentation, ResizedCrop
+from reszoo.spec.augmentation import (
+    Augmentation,
+    Erasing,
+    RandAugment,
+    ResizedCrop,
+    ScaleJitter,
+)
 from tests.data.conftest import encoded, picture
 
 EIGHT = Geometry(8, 8, 1)
@@ -102,6 +108,58 @@ def test_resized_crops_are_parts_of_the_image_and_repeat(photos):
     )
     plain = read(photos.split(), geometry, seed=2)[0]
     assert np.abs(images.astype(int) - plain).mean() > 5
+
+
+LIVELY = Augmentation(
+    flip="alternating",
+    resized_crop=ResizedCrop(area=(0.3, 0.9)),
+    randaugment=RandAugment(layers=2, magnitude=7, deviation=0.5),
+    lighting=0.1,
+    erasing=Erasing(probability=0.5),
+    mixup=0.2,
+    cutmix=1.0,
+    repeats=3,
+)
+
+
+@pytest.mark.parametrize("crop", ["resized_crop", "scale_jitter", None])
+def test_a_lively_recipe_is_a_pure_function_and_shared_out(photos, crop):
+    geometry = Geometry(12, 12, 3)
+    crops = {"resized_crop": LIVELY.resized_crop, "scale_jitter": None}
+    if crop != "resized_crop":
+        crops = {"resized_crop": None, "scale_jitter": ScaleJitter(shorter_side=(12, 20))}
+    if crop is None:
+        crops = {"resized_crop": None, "scale_jitter": None}
+    recipe = LIVELY.model_copy(update=crops)
+    options = {"batch_size": 8, "seed": 2, "epoch": 1, "augmentation": recipe}
+    options |= {"drop_remainder": True, "fill": (90, 100, 110)}
+    images, targets = read(photos.split(), geometry, **options)
+    assert (images.shape, targets.shape) == ((24, 12, 12, 3), (24, 2))
+    assert len({image.tobytes() for image in images}) == 24
+    late = read(photos.split(), geometry, start=2, **options)
+    np.testing.assert_array_equal(late[0], images[16:])
+    np.testing.assert_array_equal(late[1], targets[16:])
+    parts = [read(photos.split(), geometry, share=(worker, 2), **options) for worker in (0, 1)]
+    for column, whole in enumerate((images, targets)):
+        joined = np.stack([part[column].reshape(3, 4, *whole.shape[1:]) for part in parts], 1)
+        np.testing.assert_array_equal(joined.reshape(whole.shape), whole)
+    stream = read(photos.split(), geometry, in_memory=False, **options)
+    np.testing.assert_array_equal(stream[0], images)
+
+
+def test_alternating_flips_while_decoding_mirror_every_other_epoch(photos):
+    # All of the area at 1:1 is the whole image, so that only flips are left.
+    geometry = Geometry(16, 16, 3)
+    crop = ResizedCrop(area=(1.0, 1.0), ratio=(0.01, 0.01))  # never fits: the central part
+    recipe = Augmentation(flip="alternating", resized_crop=crop)
+    split, every = photos.split(), []
+    for epoch in range(3):
+        source = batches(split, geometry, batch_size=24, seed=4, epoch=epoch, augmentation=recipe)
+        [(images, _)] = source.as_numpy_iterator()
+        order = np.random.default_rng([4, epoch]).permutation(24)
+        every.append(images[np.argsort(order)])
+    np.testing.assert_array_equal(every[1], every[0][:, :, ::-1])
+    np.testing.assert_array_equal(every[2], every[0])
 
 
 def test_a_resized_crop_of_everything_is_the_resized_image(photos):

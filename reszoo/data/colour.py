@@ -1,0 +1,161 @@
+"""What may be done to one image's colours and shape: the operations that published policies name.
+
+They are Pillow's own (ImageOps, ImageEnhance, affine transforms), in whose terms timm, torchvision
+and the papers define them, and measured several times as fast as the same in TensorFlow. The
+preprocessing layers of Keras were looked at: they draw from one generator for a whole batch, and
+work in float32 on definitions of their own (what solarize's threshold is, sharpness at the border).
+
+An operation takes an image of mode L or RGB, a number that says how strong, and the pixel that
+fills what comes in from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import ceil
+
+import numpy as np
+from PIL import Image, ImageEnhance, ImageOps
+from scipy.special import ndtri
+
+from reszoo.spec.augmentation import Jitter
+
+Pixel = int | tuple[int, ...]
+Operation = Callable[[Image.Image, float, Pixel], Image.Image]
+
+_SOLARIZE_ADD_BELOW = 128
+
+# Principal axes of the colours of ImageNet and their standard deviations, for values 0..1 (AlexNet;
+# the numbers are those of Facebook's fb.resnet.torch).
+_AXES = np.array(
+    [[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]]
+)
+_DEVIATIONS = np.array([0.2175, 0.0188, 0.0045])
+
+
+def solarize_add(image: Image.Image, amount: float, fill: Pixel) -> Image.Image:
+    """Adds to the values below 128."""
+    del fill
+    table = [
+        min(255, value + int(amount)) if value < _SOLARIZE_ADD_BELOW else value
+        for value in range(256)
+    ]
+    return image.point(table * len(image.getbands()))
+
+
+def solarize(image: Image.Image, threshold: float, fill: Pixel) -> Image.Image:
+    """Inverts the values from a threshold on."""
+    del fill
+    return ImageOps.solarize(image, ceil(threshold))
+
+
+def posterize(image: Image.Image, bits: float, fill: Pixel) -> Image.Image:
+    """Keeps some of the highest bits."""
+    del fill
+    mask = 0xFF & ~(0xFF >> int(bits))  # Pillow's own refuses to keep none, as strength 10 asks.
+    return image.point([value & mask for value in range(256)] * len(image.getbands()))
+
+
+def turn_hue(image: Image.Image, share: float, fill: Pixel) -> Image.Image:
+    """Turns the colours by a share of the circle; grey stays grey."""
+    del fill
+    if image.mode != "RGB":
+        return image
+    hue, saturation, value = image.convert("HSV").split()
+    step = int(share * 255)  # torchvision's arithmetic
+    hue = hue.point([(old + step) % 256 for old in range(256)])
+    return Image.merge("HSV", (hue, saturation, value)).convert("RGB")
+
+
+def shear_x(image: Image.Image, factor: float, fill: Pixel) -> Image.Image:
+    """Moves each row right by its height above the top, times a factor."""
+    return _affine(image, (1, factor, 0, 0, 1, 0), fill)
+
+
+def shear_y(image: Image.Image, factor: float, fill: Pixel) -> Image.Image:
+    """Moves each column down by its distance from the left, times a factor."""
+    return _affine(image, (1, 0, 0, factor, 1, 0), fill)
+
+
+def translate_x(image: Image.Image, pixels: float, fill: Pixel) -> Image.Image:
+    """Moves the image left."""
+    return _affine(image, (1, 0, pixels, 0, 1, 0), fill)
+
+
+def translate_y(image: Image.Image, pixels: float, fill: Pixel) -> Image.Image:
+    """Moves the image up."""
+    return _affine(image, (1, 0, 0, 0, 1, pixels), fill)
+
+
+def rotate(image: Image.Image, degrees: float, fill: Pixel) -> Image.Image:
+    """Turns about the centre, counter-clockwise."""
+    return image.rotate(degrees, Image.Resampling.BILINEAR, fillcolor=fill)
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "identity": lambda image, strength, fill: image,
+    "autocontrast": lambda image, strength, fill: ImageOps.autocontrast(image),
+    "equalize": lambda image, strength, fill: ImageOps.equalize(image),
+    "invert": lambda image, strength, fill: ImageOps.invert(image),
+    "rotate": rotate,
+    "posterize": posterize,
+    "solarize": solarize,
+    "solarize_add": solarize_add,
+    "colour": lambda image, factor, fill: ImageEnhance.Color(image).enhance(factor),
+    "contrast": lambda image, factor, fill: ImageEnhance.Contrast(image).enhance(factor),
+    "brightness": lambda image, factor, fill: ImageEnhance.Brightness(image).enhance(factor),
+    "sharpness": lambda image, factor, fill: ImageEnhance.Sharpness(image).enhance(factor),
+    "shear_x": shear_x,
+    "shear_y": shear_y,
+    "translate_x": translate_x,
+    "translate_y": translate_y,
+    "hue": turn_hue,
+}
+"""Every operation by the name that policies call it by."""
+
+
+def jitter_steps(jitter: Jitter, draws: np.ndarray) -> list[tuple[str, float]]:
+    """The operations, with their strengths, of one image's colour jitter (torchvision's order is
+    random too).
+
+    Args:
+      jitter: the ranges.
+      draws: the columns `JITTER` of the image.
+    """
+    names = ("brightness", "contrast", "colour", "hue")
+    ranges = (jitter.brightness, jitter.contrast, jitter.saturation, jitter.hue)
+    signed = 2 * draws[1:] - 1
+    steps = [
+        (name, float(reach * sign) if name == "hue" else max(0.0, 1 + float(reach * sign)))
+        for name, reach, sign in zip(names, ranges, signed, strict=True)
+    ]
+    order, place = [], int(draws[0] * 24)  # one of the 4! orders
+    for left in range(4, 0, -1):
+        place, chosen = divmod(place, left)
+        order.append(steps.pop(chosen))
+    wanted = dict(zip(names, ranges, strict=True))
+    return [step for step in order if wanted[step[0]]]
+
+
+def light(images: np.ndarray, deviation: float, draws: np.ndarray) -> np.ndarray:
+    """Colour noise along ImageNet's principal axes, one colour for a whole image.
+
+    Args:
+      images: uint8, shape (images, height, width, channels); grey ones get the mean of the colour.
+      deviation: standard deviation; AlexNet's is 0.1.
+      draws: the columns `LIGHTING`.
+    """
+    amounts = deviation * ndtri(np.maximum(draws, 2.0**-54))
+    added = 255 * (amounts * _DEVIATIONS) @ _AXES.T
+    if images.shape[-1] == 1:
+        added = added.mean(axis=1, keepdims=True)
+    whole = np.rint(added).astype(np.int16)[:, None, None]
+    return np.clip(images + whole, 0, 255).astype(np.uint8)
+
+
+def _affine(
+    image: Image.Image, matrix: tuple[float, float, float, float, float, float], fill: Pixel
+) -> Image.Image:
+    return image.transform(
+        image.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR, fillcolor=fill
+    )
