@@ -188,10 +188,11 @@ def _reshape(row: Row, setting: Setting) -> keras.layers.Layer:
 
 
 def _dropout(row: Row, setting: Setting) -> keras.layers.Layer:
-    whole = row.attributes["whole"]
+    ones = (1,) * len(row.shape)
+    shapes = {"value": None, "example": (None, *ones), "batch": (1, *ones)}
     return keras.layers.Dropout(
         row.attributes["rate"],
-        noise_shape=(1,) * (len(row.shape) + 1) if whole else None,
+        noise_shape=shapes[row.attributes["each"]],
         seed=row_seed(setting.seed, row),
         **setting.common(row),
     )

@@ -108,17 +108,20 @@ def gate(plan: BlockPlan, x: Ref, role: str, bias: float) -> Ref:
 
 
 def survive(plan: BlockPlan, change: Ref) -> Ref:
-    """Stochastic depth (Huang 2016): training keeps the branch with probability p, for a whole
-    batch;
-    afterwards it counts p-fold. Dropout scales by 1/p while training, the factor p takes that
-    back.
+    """Stochastic depth: training keeps the branch with probability p.
+
+    Drawn for a whole batch (Huang 2016), the branch counts p-fold afterwards: dropout scales by 1/p
+    while training, the factor p takes that back. Drawn for each example (timm's DropPath), it
+    counts 1/p-fold while training.
     """
-    probability = plan.survival_probability
+    probability, draw = plan.survival_probability, plan.block.survival_draw
     if probability == 1.0:
         return change
     change = plan.scope.add(
-        "dropout", change, role=_ROLE, part="survival", rate=1.0 - probability, whole=True
+        "dropout", change, role=_ROLE, part="survival", rate=1.0 - probability, each=draw
     )
+    if draw == "example":
+        return change
     return _times(plan, change, probability, "survival_probability")
 
 

@@ -20,7 +20,7 @@ def write_head(scope: Scope, x: Ref) -> Ref:
         x = scope.dense(x, units, role="head", part=f"hidden{number}")
         x = scope.activation(x, spec.activation, role="head", part=f"hidden_activation{number}")
     if head.dropout:
-        x = scope.add("dropout", x, role="head", part="dropout", rate=head.dropout, whole=False)
+        x = scope.add("dropout", x, role="head", part="dropout", rate=head.dropout, each="value")
     initializer = spec.initializers.head
     x = scope.dense(
         x,

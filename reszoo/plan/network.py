@@ -100,12 +100,16 @@ def _block_plan(scope: Scope, block: Block, width: int, stride: int, blocks: _Bl
 
 
 def _survival(block: Block, blocks: _Blocks) -> float:
-    """P of this block: 1 - (i / L) (1 - p_L), linear in depth (Huang 2016)."""
+    """P of this block i of L: 1 - (i / L) (1 - p_L), linear in depth (Huang 2016), or with timm
+    1 - (i - 1) / (L - 1) (1 - p_L), so that the first block always survives.
+    """
     last = block.survival_probability
     if last is None:
         last = 0.5 if block.connection == "stochastic" else 1.0
     if block.survival_decay == "constant":
         return last
+    if block.survival_decay == "linear_from_one":
+        return 1.0 - blocks.done / max(blocks.count - 1, 1) * (1.0 - last)
     return 1.0 - (blocks.done + 1) / blocks.count * (1.0 - last)
 
 
@@ -174,5 +178,5 @@ def _after_stage(draft: Draft, index: int, x: Ref) -> Ref:
     )
     x = write_pool(scope, x, after.pool, role="pool", nonnegative=nonnegative)
     if after.dropout:
-        x = scope.add("dropout", x, role="pool", part="dropout", rate=after.dropout, whole=False)
+        x = scope.add("dropout", x, role="pool", part="dropout", rate=after.dropout, each="value")
     return x

@@ -19,7 +19,7 @@
 | global_average_pool, global_max_pool | 1 | keep_dimensions: bool |
 | flatten | 1 | - |
 | reshape | 1 | shape |
-| dropout | 1 | rate; whole: True draws once for the whole batch (stochastic depth) |
+| dropout | 1 | rate; each: what one draw is about, a value, an example or the whole batch |
 | rescale | 1 | scale, offset: x * scale + offset with two numbers |
 | scale | 1 | granularity (scalar, channel), initial: a learned factor |
 | add, subtract, multiply | 2 | - ; (1, 1, c) broadcasts over (h, w, c) |

@@ -22,7 +22,7 @@ def shortcut(plan: BlockPlan, x: Ref, activated: Ref) -> Ref:
     rate = plan.block.shortcut.dropout
     if rate:
         output = plan.scope.add(
-            "dropout", output, role=_ROLE, part="dropout", rate=rate, whole=False
+            "dropout", output, role=_ROLE, part="dropout", rate=rate, each="value"
         )
     return output
 

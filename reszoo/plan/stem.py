@@ -26,7 +26,7 @@ def write_input(draft: Draft) -> Ref:
         tags, normalization = Tags("stem", "normalize"), {"mean": mean, "std": std}
         x = draft.add("normalize", "normalize", (x,), tags, normalization, "float32")
     if field.dropout:
-        tags, dropout = Tags("stem", "dropout"), {"rate": field.dropout, "whole": False}
+        tags, dropout = Tags("stem", "dropout"), {"rate": field.dropout, "each": "value"}
         x = draft.add("input_dropout", "dropout", (x,), tags, dropout)
     return x
 

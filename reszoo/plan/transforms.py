@@ -85,7 +85,7 @@ def _between(plan: BlockPlan, x: Ref, conv: _Conv, number: int) -> Ref:
             role="transform",
             part=f"dropout{number}",
             rate=plan.block.dropout,
-            whole=False,
+            each="value",
         )
     return x
 

@@ -27,6 +27,8 @@ Padding = Literal["torch", "same", "valid"]
 Activation = Literal[
     "relu", "relu6", "leaky_relu", "elu", "silu", "gelu", "hard_swish", "tanh", "none"
 ]
+SurvivalDecay = Literal["linear", "linear_from_one", "constant"]
+SurvivalDraw = Literal["batch", "example"]
 Order = Literal["post", "bn_after_add", "relu_before_add", "relu_only_pre", "full_pre"]
 
 
@@ -72,8 +74,9 @@ class Contrast(Kinded):
     """`global`: the mean of all of the image's values is taken off, their deviation divides."""
     scale: Annotated[float, Field(gt=0)] = 1.0
     """Standard deviation of an image afterwards."""
-    epsilon: Annotated[float, Field(gt=0)] = 1e-3
-    """Added to the variance of the pixels (0..255), which is 0 in an image of one colour."""
+    epsilon: Annotated[float, Field(gt=0)] = 10.0
+    """Added to the variance of the pixels (0..255), which is 0 in an image of one colour; 10 as
+    Coates 2011. Far smaller ones leave int8 no steps for the factors of ordinary images."""
 
 
 class Input(Value):
@@ -260,7 +263,8 @@ class BlockFields(Value):
     constants: Constants | None = None
     scale: Scale | None = None
     survival_probability: Probability | None = None
-    survival_decay: Literal["linear", "constant"] | None = None
+    survival_decay: SurvivalDecay | None = None
+    survival_draw: SurvivalDraw | None = None
     zero_gamma: bool | None = None
 
 
@@ -303,8 +307,12 @@ class Block(Value):
     survival_probability: Probability | None = None
     """Probability that training keeps the last block's transform; any connection may carry it
     (Huang 2016). 1 unless given; a `stochastic` connection is `residual` with 0.5 unless given."""
-    survival_decay: Literal["linear", "constant"] = "linear"
-    """Whether earlier blocks survive more often, linearly in depth, or all alike."""
+    survival_decay: SurvivalDecay = "linear"
+    """Whether earlier blocks survive more often, linearly in depth, or all alike; with
+    `linear_from_one` the first block always does (timm)."""
+    survival_draw: SurvivalDraw = "batch"
+    """Whether one draw is for a whole `batch`, and the branch counts p-fold after training (Huang
+    2016), or for each `example`, and what is kept counts 1/p-fold in training (timm)."""
     zero_gamma: bool = False
     """The last normalisation of H starts at gamma 0, so that a residual block starts as the
     identity; where H is the whole block, or an activation follows that would stay dead, it does

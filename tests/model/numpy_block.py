@@ -68,8 +68,13 @@ class OneBlock:
         last = self.block.survival_probability
         if last is None:
             last = 0.5 if self.block.connection == "stochastic" else 1.0
+        if self.block.survival_draw == "example":
+            return 1.0  # what survives was scaled up in training instead
         if self.block.survival_decay == "constant":
             return last
+        if self.block.survival_decay == "linear_from_one":
+            others = max(self.network.blocks - 1, 1)
+            return 1.0 - (self.network.block_number - 1) / others * (1.0 - last)
         return 1.0 - self.network.block_number / self.network.blocks * (1.0 - last)
 
     def gate(self, role: str, a: Array) -> Array:

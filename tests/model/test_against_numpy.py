@@ -289,9 +289,16 @@ def test_dense_stems() -> None:
             )
 
 
+@pytest.mark.parametrize("draw", ["batch", "example"])
+@pytest.mark.parametrize("decay", ["linear", "linear_from_one", "constant"])
+def test_survival_counts_as_drawn(decay: str, draw: str) -> None:
+    given = {"survival_probability": 0.5, "survival_decay": decay, "survival_draw": draw}
+    check(network(block=given))
+
+
 INPUTS: list[dict[str, Any]] = [
     {"contrast": "global"},
-    {"contrast": {"kind": "global", "scale": 0.5, "epsilon": 7.0}},
+    {"contrast": {"kind": "global", "scale": 0.5, "epsilon": 0.001}},
     {"mean": "image", "std": 64.0},
     {"mean": "image", "std": 1.0},
     {"contrast": {"kind": "global", "scale": 55.0}, "mean": "image"},

@@ -181,7 +181,7 @@ def drawn(rows: Plan, survivors: tuple[bool, ...]) -> Plan:
     draws = iter(survivors)
 
     def row(one: Row) -> Row:
-        if one.op != "dropout" or not one.attributes["whole"]:
+        if one.op != "dropout" or one.attributes["each"] != "batch":
             return one
         factor = 1.0 / (1.0 - one.attributes["rate"]) if next(draws) else 0.0
         return replace(one, op="rescale", attributes={"scale": factor, "offset": 0.0})

@@ -111,6 +111,21 @@ def survivals(**block) -> list[float]:
     return [1 - row.attributes["rate"] for row in rows if row.tags.part == "survival"]
 
 
+def test_with_timm_the_first_block_always_survives() -> None:
+    # torch.linspace(0, 0.1, 6) is what timm drops in the six blocks
+    found = survivals(survival_probability=0.9, survival_decay="linear_from_one")
+    assert found == pytest.approx([0.98, 0.96, 0.94, 0.92, 0.9])
+    block = {"survival_probability": 0.9, "survival_decay": "linear_from_one"}
+    one = architecture(
+        name="one",
+        input={"shape": [8, 8, 1]},
+        stages=[{"depth": 1, "width": 64}],
+        block=block,
+        classes=2,
+    )
+    assert not [row for row in plan(one).rows if row.tags.part == "survival"]
+
+
 def test_a_given_survival_probability_is_kept_even_where_it_is_1() -> None:
     assert survivals(connection="stochastic", survival_probability=1.0) == []
     assert survivals(connection="stochastic")[-1] == 0.5

@@ -28,7 +28,7 @@ def expected(run, overrides):
     kept = images[kept_images(run)]
     if overrides is BOTH:
         kept = kept - kept.mean((1, 2, 3), keepdims=True)
-        kept = kept / np.sqrt((kept**2).mean((1, 2, 3), keepdims=True) + 1e-3)
+        kept = kept / np.sqrt((kept**2).mean((1, 2, 3), keepdims=True) + 10)
     return kept.mean(0)
 
 
