@@ -6,7 +6,7 @@ from reszoo.plan.connections import register_connection
 from reszoo.plan.cost import Cost, cost
 from reszoo.plan.devices import for_device
 from reszoo.plan.network import plan
-from reszoo.plan.parts import BIAS, HEAD, factors, named_parts, part_names, part_of, rows_in
+from reszoo.plan.parts import BIAS, LOGITS, factors, named_parts, part_names, part_of, rows_in
 from reszoo.plan.rewrites import fold_norms, for_inference
 from reszoo.plan.rows import Plan, Ref, Row, Tags
 from reszoo.plan.table import Part, stage_table
@@ -15,7 +15,7 @@ from reszoo.plan.transforms import register_transform
 __all__ = [
     "BIAS",
     "Cost",
-    "HEAD",
+    "LOGITS",
     "Part",
     "Plan",
     "Ref",

@@ -11,7 +11,9 @@ from reszoo.plan.rows import Plan, Row
 BACKBONE = "backbone"
 HEAD = "head"
 BIAS = "bias"
-"""Not a part: what a recipe says of every bias, wherever it is."""
+"""No part: every bias, wherever it is."""
+LOGITS = "logits"
+"""No part: the last layer of the head, which gives the logits."""
 _STEM = "stem"
 _RANGE = re.compile(r"(\w+)\.\.(\w+)")
 
@@ -83,8 +85,8 @@ def factors(
 
     Args:
       plan: the network.
-      given: factors by `stem`, `stage1`.., `head`, or `backbone` for all but the head. One for
-        `bias` is passed over.
+      given: factors by `stem`, `stage1`.., `head`, or `backbone` for all but the head. Those of
+        `bias` and `logits` are passed over.
       where: where they are given, for errors.
 
     Raises:
@@ -92,6 +94,6 @@ def factors(
     """
     parts = part_names(plan)
     for word in given:
-        _known((*parts, BACKBONE, BIAS), word, where)
+        _known((*parts, BACKBONE, BIAS, LOGITS), word, where)
     rest = given.get(BACKBONE, 1.0)
     return {part: given.get(part, 1.0 if part == HEAD else rest) for part in parts}

@@ -80,7 +80,7 @@ class Optimizer(Kinded):
     """Largest norm of the whole gradient, before the decay is added."""
     clip_adaptive: Positive | None = None
     """Largest norm of the gradient of each unit (output channel), as a share of the norm of its
-    weights, before the decay is added; the head is not clipped (Brock 2021)."""
+    weights, before the decay is added; the layer of the logits is spared (Brock 2021)."""
     lookahead: Lookahead | None = None
     """Slow weights beside the fast ones."""
 

@@ -71,8 +71,9 @@ class Recipe(Document):
     regularization: Regularization = Regularization()
     rate_factors: dict[str, Positive] = Field(default_factory=dict)
     """What the learning rate is multiplied by in each part of the network: `stem`, `stage1`..,
-    `head`, or `backbone` for whatever is not named but the head. 1 elsewhere. `bias` multiplies
-    that for every bias, a normalisation's too."""
+    `head`, or `backbone` for whatever is not named but the head. 1 elsewhere. Besides, every
+    bias (a normalisation's too) is multiplied by that of `bias`, the layer of the logits by that of
+    `logits`."""
     decay_factors: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     """What the weight decay is multiplied by in each part, named as in `rate_factors`."""
     freeze: Tuple[str] = ()

@@ -6,14 +6,24 @@ normalisation uses those, and its dropout and stochastic depth rest.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 
 from reszoo.errors import Place, UserError
-from reszoo.plan import BIAS, HEAD, Plan, factors, named_parts, part_names, part_of, rows_in
+from reszoo.plan import (
+    BIAS,
+    LOGITS,
+    Plan,
+    Row,
+    factors,
+    named_parts,
+    part_names,
+    part_of,
+    rows_in,
+)
 from reszoo.spec.recipe import Recipe
 from reszoo.train.pace import Pace
 
@@ -133,23 +143,36 @@ def paces(
     Raises:
       UserError: a factor is given for no part of the network.
     """
-    rates = factors(found.plan, recipe.rate_factors, where=recipe.where("rate_factors"))
-    decays = factors(found.plan, recipe.decay_factors, where=recipe.where("decay_factors"))
-    bias_rate = recipe.rate_factors.get(BIAS, 1.0)
-    bias_decay = recipe.decay_factors.get(BIAS, 1.0)
+    rates, decays = (
+        _Factors(found.plan, getattr(recipe, field), recipe.where(field))
+        for field in ("rate_factors", "decay_factors")
+    )
     late = {} if found.until is None else dict.fromkeys(found.rows, found.until * steps)
     rows = {row.name: row for row in found.plan.rows}
     learning = []
     for layer in model.layers:  # In Keras's order, by which a saved state finds its variables.
         if layer.name in found.rows and found.until is None:
             continue
-        part = part_of(rows[layer.name], found.plan)
-        pace = Pace(rates[part], late.get(layer.name, 0), decays[part], is_head=part == HEAD)
-        of_biases = pace._replace(
-            factor=pace.factor * bias_rate, decay_factor=pace.decay_factor * bias_decay
-        )
-        learning += [
-            (variable, of_biases if variable.name in _BIASES else pace)
-            for variable in layer.trainable_variables
-        ]
+        row = rows[layer.name]
+        is_last = row.tags.part == LOGITS
+        begins = late.get(layer.name, 0)
+        for variable in layer.trainable_variables:
+            rate, decay = (one.of(row, variable) for one in (rates, decays))
+            learning.append((variable, Pace(rate, begins, decay, is_last)))
     return [variable for variable, _ in learning], [pace for _, pace in learning]
+
+
+class _Factors:
+    """What a recipe multiplies by, of each variable."""
+
+    def __init__(self, plan: Plan, given: Mapping[str, float], where: Place | str | None) -> None:
+        self._plan = plan
+        self._by_part = factors(plan, given, where=where)
+        self._bias, self._logits = (given.get(word, 1.0) for word in (BIAS, LOGITS))
+
+    def of(self, row: Row, variable: Any) -> float:
+        """The factor of a variable of the layer that a row became."""
+        factor = self._by_part[part_of(row, self._plan)]
+        if row.tags.part == LOGITS:
+            factor *= self._logits
+        return factor * self._bias if variable.name in _BIASES else factor

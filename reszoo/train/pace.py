@@ -26,8 +26,8 @@ class Pace(NamedTuple):
     """Steps of the training before it begins to learn."""
     decay_factor: float = 1.0
     """Multiplies the weight decay, where the variable decays at all."""
-    is_head: bool = False
-    """Whether it is of the last layer, which adaptive clipping spares."""
+    is_last: bool = False
+    """Whether it is of the layer of the logits, which adaptive clipping spares."""
 
 
 def decays(variable: Any, options: Optimizer) -> bool:
@@ -55,7 +55,7 @@ class Paced:
         options, pace = self._options, self.pace_of(variable)
         rate = tf.cast(learning_rate, variable.dtype) * pace.factor
         gradient = tf.cast(gradient, variable.dtype)
-        if options.clip_adaptive is not None and not pace.is_head:
+        if options.clip_adaptive is not None and not pace.is_last:
             gradient = clipped_by_weights(gradient, variable, options.clip_adaptive)
         if decay := self.decay_of(variable):
             gradient = self._pulled(gradient, variable, rate, decay)

@@ -20,6 +20,7 @@ from reszoo.train.callbacks import Callbacks
 from reszoo.train.checkpoint import Checkpoints, State, all_finite
 from reszoo.train.parts import assemble
 from reszoo.train.position import Position, restore, take
+from reszoo.train.precise import recompute_statistics
 from reszoo.train.prepare import Job
 from reszoo.train.progress import Progress
 from reszoo.train.schedule import rate_callbacks, rates
@@ -114,7 +115,7 @@ class Session:
                 self._stop_if_asked()
                 self._train_epoch()
             self._stop_if_asked()
-        self.judge.save(self.run, self.checkpoints, last_word=self.callbacks.end)
+        self.judge.save(self.run, self.checkpoints, last_word=self._last_word)
 
     @property
     def _is_over(self) -> bool:
@@ -192,6 +193,13 @@ class Session:
             drop_remainder=True,
             share=self.placement.share,
         )
+
+    def _last_word(self) -> None:
+        """What is done to the model when it has the weights that are saved."""
+        if images := self.job.recipe.norm_images:
+            count = -(-images // self.job.batch)
+            recompute_statistics(self.loop, self._batches().take(count))
+        self.callbacks.end()
 
     def _watched(self, source: Iterable[Any]) -> Iterator[Any]:
         """The batches of a validation, until a signal comes: it may take longer than there is."""

@@ -158,7 +158,7 @@ def test_adaptive_clipping_bounds_each_unit_by_its_weights_and_spares_the_head()
     assert length[0] > longest[0]
     assert length[1] < longest[1]
     clipped = kernel * np.array([longest[0] / length[0], 1.0])
-    paces = [Pace(), Pace(is_head=True)]
+    paces = [Pace(), Pace(is_last=True)]
     fields = {"momentum": 0.0, "clip_adaptive": 0.05}
     found, _ = stepped(fields, paces=paces, gradients=[(kernel, bias)])
     assert_equal(found, [START[0] - RATE * clipped, START[1] - RATE * bias])

@@ -68,7 +68,7 @@ def test_biases_and_parts_get_the_factors_that_the_recipe_names():
 
     fields = SHORT.model_dump() | {
         "rate_factors": {"bias": 2.0, "stem": 0.5},
-        "decay_factors": {"head": 10.0, "bias": 0.0},
+        "decay_factors": {"logits": 10.0, "bias": 0.0},
     }
     recipe = from_mapping(fields, "recipe")
     model = models.build(TINY, seed=1)
@@ -78,5 +78,5 @@ def test_biases_and_parts_get_the_factors_that_the_recipe_names():
     assert by_path["stem_norm/beta"] == Pace(1.0, decay_factor=0.0)
     assert by_path["stem_norm/gamma"] == Pace(0.5)
     assert by_path["stage1_block1_norm2/beta"] == Pace(2.0, decay_factor=0.0)
-    assert by_path["head_logits/kernel"] == Pace(1.0, decay_factor=10.0, is_head=True)
-    assert by_path["head_logits/bias"] == Pace(2.0, decay_factor=0.0, is_head=True)
+    assert by_path["head_logits/kernel"] == Pace(1.0, decay_factor=10.0, is_last=True)
+    assert by_path["head_logits/bias"] == Pace(2.0, decay_factor=0.0, is_last=True)

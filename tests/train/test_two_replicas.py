@@ -21,18 +21,19 @@ PROGRAM = textwrap.dedent(
         "name": "two", "input": {"shape": [8, 8, 1], "mean": 100.0, "std": 80.0},
         "stem": {"filters": 4}, "norm": "none", "stages": [{"depth": 1, "width": 4}], "classes": 3,
     })
-    fields = {"optimizer": {"kind": "adamw", "weight_decay": 0.01}, "ema": 0.9, "epochs": 2,
+    fields = {"optimizer": {"kind": "adamw", "weight_decay": 0.01, "clip_norm": 0.5,
+                            "lookahead": {"every": 3}}, "ema": 0.9, "epochs": 2,
               "freeze": ["stem"], "unfreeze_at": 2, "rate_factors": {"stage1": 0.5}}
     recipe = type(SHORT).model_validate(SHORT.model_dump() | fields)
     images, labels = bars(48)
-    source = tf.data.Dataset.from_tensor_slices((images, labels)).batch(8)
+    source = tf.data.Dataset.from_tensor_slices((images, labels)).batch(8, drop_remainder=True)
 
     def trained(strategy):
         with strategy.scope():
             model = models.build(spec, seed=1)
             found = freezing(plan(spec), recipe)
             learning, pace = paces(model, found, recipe, steps=6)
-            optimizer = make_optimizer(recipe.optimizer, 0.01, ema=recipe.ema, paced=True)
+            optimizer = make_optimizer(recipe.optimizer, 0.01, ema=recipe.ema)
         loop = Loop(model, optimizer, recipe.optimizer, batch=8, strategy=strategy,
                     learning=learning, paces=pace)
         stems = [model.get_layer("stem_conv").kernel.numpy()]
