@@ -12,6 +12,7 @@ import keras
 from reszoo.collection import paused_collection
 from reszoo.errors import UserError
 from reszoo.model.ops import FACTORIES, Setting
+from reszoo.model.sharing import sharing
 from reszoo.model.start import Kernels, initializer
 from reszoo.plan import for_device, plan
 from reszoo.plan.rows import Plan, Ref
@@ -28,6 +29,7 @@ def build(
     seed: int | None = None,
     device: str | None = None,
     sync_norm: bool = False,
+    shared: keras.Model | None = None,
 ) -> keras.Model:
     """The Keras model of a spec or of a plan, with fresh weights.
 
@@ -49,6 +51,8 @@ def build(
         the starting weights of those rows. None draws them afresh.
       device: None for stock layers; `cpu`, `gpu` or `tpu` for that device's fast variants.
       sync_norm: whether the replicas of a device's variants normalise over their whole batch.
+      shared: a model of the same spec for images of another size, built in the same way: the new
+        one has its variables instead of weights of its own, and the seed plays no part.
 
     Raises:
       UserError: the spec cannot be planned, or `dtype` or `device` is unknown.
@@ -56,6 +60,8 @@ def build(
     rows = plan(what, head=head) if isinstance(what, Architecture) else what
     if device is not None:
         rows = for_device(rows, _known_device(device), dtype, sync_norm=sync_norm)
+    if shared is not None:
+        return _assemble(rows, _setting(dtype, None), None, shared)
     with Kernels() as kernels:
         return _assemble(rows, _setting(dtype, seed), kernels)
 
@@ -65,9 +71,11 @@ def canonical(rows: Plan) -> keras.Model:
     return _assemble(rows, _setting("float32", seed=None), None)
 
 
-def _assemble(rows: Plan, setting: Setting, kernels: Kernels | None) -> keras.Model:
+def _assemble(
+    rows: Plan, setting: Setting, kernels: Kernels | None, shared: keras.Model | None = None
+) -> keras.Model:
     with paused_collection(), deep_recursion(len(rows.rows)):
-        return _connected(rows, setting, kernels)
+        return _connected(rows, setting, kernels, shared)
 
 
 @contextlib.contextmanager
@@ -85,7 +93,10 @@ def deep_recursion(layers: int) -> Iterator[None]:
         sys.setrecursionlimit(limit)
 
 
-def _connected(rows: Plan, setting: Setting, kernels: Kernels | None) -> keras.Model:
+def _connected(
+    rows: Plan, setting: Setting, kernels: Kernels | None, shared: keras.Model | None
+) -> keras.Model:
+    owners = None if shared is None else {layer.name: layer for layer in shared.layers}
     tensors: dict[Ref, Any] = {}
     inputs = []
     for row in rows.rows:
@@ -95,6 +106,8 @@ def _connected(rows: Plan, setting: Setting, kernels: Kernels | None) -> keras.M
         else:
             # The inputs keep the row's order: Keras descends deepest into the first, the shortcut.
             layer = FACTORIES[row.op](row, setting)
+            if owners is not None:
+                layer = sharing(layer, owners.get(row.name))
             outputs = layer(_only([tensors[ref] for ref in row.inputs]))
             if "kernel_initializer" in row.attributes:
                 layer.kernel_initializer = initializer(row, setting.seed)
