@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from reszoo.spec import load
     from reszoo.train import resume, train
     from reszoo.train.evaluate import evaluate
+    from reszoo.train.folded import fold
     from reszoo.train.growing import deepen, widen
     from reszoo.train.predict import predict
     from reszoo.tune import tune
@@ -50,6 +51,7 @@ __all__ = [
     "evaluate",
     "export",
     "features",
+    "fold",
     "load",
     "load_model",
     "load_pretrained",
@@ -74,6 +76,7 @@ _HOMES = {
     "deepen": ("reszoo.train", "deepen"),
     "evaluate": ("reszoo.train", "evaluate"),
     "features": ("reszoo.model", "features"),
+    "fold": ("reszoo.train", "fold"),
     "load": ("reszoo.spec", "load"),
     "load_model": ("reszoo.model", "load"),
     "load_pretrained": ("reszoo.model", "load_pretrained"),

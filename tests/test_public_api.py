@@ -33,7 +33,8 @@ def test_the_list_is_what_it_was():
     assert sorted(reszoo.__all__) == sorted(
         [
             *ERRORS,
-            *("__version__", "build", "cost", "deepen", "evaluate", "export", "features", "load"),
+            *("__version__", "build", "cost", "deepen", "evaluate", "export", "features"),
+            *("fold", "load"),
             *("load_model", "load_pretrained", "plan", "predict"),
             *("register_connection", "register_transform", "resume", "save_model", "train"),
             *("tune", "widen"),

@@ -11,7 +11,7 @@ from reszoo.report.evaluation import evaluation_text
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """RUN|MODEL|TFLITE, --data, --split, --json."""
+    """RUN|MODEL|TFLITE, --data, --split, --fast, --json."""
     parser.add_argument(
         "target",
         metavar="RUN|MODEL|TFLITE",
@@ -21,6 +21,12 @@ def add_options(parser: ArgumentParser) -> None:
         parser, default=None, text="digits, folder:PATH or tfds:NAME (default: the run's own data)"
     )
     parser.add_argument("--split", default="test", metavar="SPLIT", help="default: test")
+    parser.add_argument(
+        "--fast",
+        action="store_true",
+        help="fold norms into convolutions, compute in bfloat16 where the CPU can, and tell how it "
+        "agrees",
+    )
     add_json(parser)
 
 
@@ -33,6 +39,7 @@ def run(options: Namespace) -> None:
         options.target,
         options.data,
         split=options.split,
+        fast=options.fast,
         skip_bad_images=options.skip_bad_images,
     )
     if options.json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -11,11 +11,12 @@ from reszoo.cli.options import add_json, positive
 from reszoo.cli.output import print_json
 from reszoo.cli.tensorflow import start_tensorflow
 from reszoo.errors import UserError
+from reszoo.report.evaluation import agreement_text
 from reszoo.report.predictions import predictions_csv, predictions_text
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """RUN|MODEL|TFLITE, IMAGE..., --top, --json, --csv."""
+    """RUN|MODEL|TFLITE, IMAGE..., --top, --fast, --json, --csv."""
     parser.add_argument(
         "target",
         metavar="RUN|MODEL|TFLITE",
@@ -31,6 +32,12 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--top", type=positive, default=5, metavar="K", help="how many classes to name (default: 5)"
     )
+    parser.add_argument(
+        "--fast",
+        action=BooleanOptionalAction,
+        help="fold norms into convolutions, compute in bfloat16 where the CPU can, and tell how it "
+        "agrees (default: from 256 pictures on)",
+    )
     form = parser.add_mutually_exclusive_group()
     add_json(form)  # type: ignore[arg-type]
     form.add_argument("--csv", action="store_true", help="print CSV, for spreadsheets")
@@ -42,7 +49,13 @@ def run(options: Namespace) -> None:
     start_tensorflow(debug=options.debug)
     from reszoo.train import predict
 
-    predictions = predict(options.target, images, top=options.top)
+    predictions = predict(
+        options.target,
+        images,
+        top=options.top,
+        fast=options.fast,
+        compared=lambda found: print(agreement_text(found), file=sys.stderr),
+    )
     if options.json:
         print_json([prediction.to_dict() for prediction in predictions])
     elif options.csv:

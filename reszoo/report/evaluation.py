@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from reszoo.report.text import MISSING, count, facts, percent, table
 
 if TYPE_CHECKING:
-    from reszoo.train import Evaluation
+    from reszoo.train import Agreement, Evaluation
 
 _WIDEST_MATRIX = 20
 """Classes of the largest confusion matrix that a terminal shows; above, the worst pairs stand."""
@@ -30,9 +30,20 @@ def evaluation_text(evaluation: Evaluation) -> str:
     if evaluation.top5 is not None:
         lines.append(("top-5", percent(evaluation.top5)))
     lines.append(("loss", f"{evaluation.loss:.4f}"))
+    if evaluation.agreement is not None:
+        lines.append(("agreement", agreement_text(evaluation.agreement)))
     small = len(evaluation.classes) <= _WIDEST_MATRIX
     confusions = _matrix(evaluation) if small else _worst_pairs(evaluation)
     return "\n\n".join([facts(lines), _classes(evaluation), confusions]).rstrip()
+
+
+def agreement_text(agreement: Agreement) -> str:
+    """How a folded network agrees with what it was, in a line."""
+    return (
+        f"folded, {agreement.computes}: the first class of the float32 network on "
+        f"{percent(agreement.same, 1)} of {count(agreement.images)} images, logits within "
+        f"{agreement.greatest:.2g} (the largest is {agreement.largest:.3g})"
+    )
 
 
 def _classes(evaluation: Evaluation) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,16 @@ import tensorflow as tf
 
 from reszoo.data import Geometry, ImageData, Split, batches, open_data
 from reszoo.errors import UserError
+from reszoo.train.folded import Folded, fold
 from reszoo.train.loading import Target, Trained, load_trained
-from reszoo.train.scores import Evaluation, score
+from reszoo.train.scores import Agreement, Evaluation, agreement, score
 from reszoo.train.tflite import TFLiteClassifier, is_tflite
 
 _PIXELS_PER_BATCH = 1 << 21
 """About 2,000 images of 32x32 or 40 of 224x224: large enough for speed, small enough for memory."""
 _LEAST_PROBABILITY = 1e-12
+COMPARED = 64
+"""Images on which a folded network is compared with the canonical one."""
 
 
 def evaluate(
@@ -25,13 +30,14 @@ def evaluate(
     data: Any = None,
     *,
     split: str = "test",
+    fast: bool = False,
     skip_bad_images: bool = False,
     data_dir: Path | str | None = None,
 ) -> Evaluation:
     """Evaluates a network on every image of a split.
 
         >>> import reszoo
-        >>> run = reszoo.train("digits-resnet8", data="digits")  # doctest: +SKIP
+        >>> run = reszoo.train("resnet8_digits", data="digits")  # doctest: +SKIP
         >>> reszoo.evaluate(run).accuracy  # doctest: +SKIP
         0.98
 
@@ -39,6 +45,7 @@ def evaluate(
       target: a run, a `.keras` file, an exported `.tflite` file, or a Keras model.
       data: as for `train`; a run's own data unless given.
       split: which part, in TFDS's words (`test`, `train[:10%]`); data of one split need not say.
+      fast: evaluate the network as `fold` makes it, and say how it agrees with the canonical one.
       skip_bad_images: leave broken files out instead of refusing the data.
       data_dir: where downloaded data sets lie.
 
@@ -46,13 +53,26 @@ def evaluate(
       UserError: no such target, data or split, or their classes differ.
     """
     if is_tflite(target):
+        if fast:
+            raise UserError("a .tflite file computes as it does", found="fast, which folds a model")
         return _evaluate_tflite(Path(target), data, split, skip_bad_images, data_dir)
     trained = load_trained(target)
     images = open_images(trained, data, skip_bad_images, data_dir)
     names = common_classes(trained.model.output_shape[-1], trained.classes, images)
     split, part = _part(images, split)
-    found = logits(trained.network(), part, trained.geometry)
-    return score(np.asarray(part.labels), found, names, data=images.name, split=split)
+    call = fold(trained) if fast else inference(trained.network())
+    found = logits(call, part, trained.geometry)
+    scores = score(np.asarray(part.labels), found, names, data=images.name, split=split)
+    if not isinstance(call, Folded):
+        return scores
+    return replace(scores, agreement=_agreement(trained, part, found, call.computes))
+
+
+def _agreement(trained: Trained, part: Split, found: np.ndarray, computes: str) -> Agreement:
+    """How the logits of a folded network agree with the canonical network's on some images."""
+    chosen = np.linspace(0, len(part) - 1, min(len(part), COMPARED)).astype(int)
+    exact = logits(inference(trained.network()), part.subset(chosen), trained.geometry)
+    return agreement(found[chosen], exact, computes)
 
 
 def _evaluate_tflite(
@@ -87,9 +107,10 @@ def _no_data(found: str) -> UserError:
     return UserError("say which data to evaluate on", expected="--data", found=found)
 
 
-def logits(model: keras.Model, split: Any, geometry: Geometry) -> np.ndarray:
-    """The logits of every image of a split, in its order: float32 of shape `(images, classes)`."""
-    call = inference(model)
+def logits(call: Callable[[Any], Any], split: Split, geometry: Geometry) -> np.ndarray:
+    """What `inference` or `fold` says to every image of a split, in its order: float32 logits
+    `(images, classes)`.
+    """
     source = batches(split, geometry, batch_size=batch_size_for(geometry))
     return np.concatenate([call(images).numpy() for images, _ in source])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,9 +14,15 @@ from reszoo.data import Geometry, read_image, to_geometry
 from reszoo.data.images import SUFFIXES
 from reszoo.errors import UserError
 from reszoo.train.evaluate import batch_size_for, inference
-from reszoo.train.loading import Target, load_trained
-from reszoo.train.scores import TOP, likeliest, softmax
+from reszoo.train.folded import Folded, can_fold, fold, has_gpu
+from reszoo.train.loading import Target, Trained, load_trained
+from reszoo.train.scores import TOP, Agreement, agreement, likeliest, softmax
 from reszoo.train.tflite import TFLiteClassifier, is_tflite
+
+_WORTH_FOLDING = 256
+"""Images from which folding is faster. Measured on ResNet-50: it takes about a second more until
+the first answer, the comparison another, and saves 20 ms of a core on each image."""
+_COMPARED = 16
 
 Image = str | os.PathLike[str] | bytes | np.ndarray
 
@@ -51,20 +57,34 @@ class Classifier(Protocol):
 
 
 class KerasClassifier:
-    """A Keras model that answers with probabilities."""
+    """A Keras model that answers with probabilities, as it is or folded."""
 
-    def __init__(self, target: Target) -> None:
-        trained = load_trained(target)
+    def __init__(self, trained: Trained, *, fast: bool) -> None:
         self.geometry = trained.geometry
         self.classes = trained.class_names
-        self._call = inference(trained.network())
+        self._trained = trained
+        self._call = fold(trained) if fast else inference(trained.network())
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """`(images, classes)` for pixels 0..255 `(images, height, width, channels)`."""
         return softmax(self._call(images).numpy())
 
+    def agreement(self, images: np.ndarray) -> Agreement | None:
+        """How a folded model agrees on these images with what it was before."""
+        if not isinstance(self._call, Folded):
+            return None
+        exact = inference(self._trained.network())(images).numpy()
+        return agreement(self._call(images).numpy(), exact, self._call.computes)
 
-def predict(target: Target, images: Image | Iterable[Image], *, top: int = TOP) -> list[Prediction]:
+
+def predict(
+    target: Target,
+    images: Image | Iterable[Image],
+    *,
+    top: int = TOP,
+    fast: bool | None = None,
+    compared: Callable[[Agreement], None] | None = None,
+) -> list[Prediction]:
     """Classifies images, prepared exactly as training and evaluation prepare them.
 
     Args:
@@ -72,19 +92,29 @@ def predict(target: Target, images: Image | Iterable[Image], *, top: int = TOP) 
       images: a file, a folder (its images, also in folders below, in order of their names), the
         bytes of a file, an array of pixels 0..255 `(height, width, channels)`, or several of these.
       top: how many classes to name.
+      fast: whether to compute as `fold` does, which takes half of the time or less. None: for 256
+        images or more on a machine without a GPU. Fewer are done before it pays, by a second.
+      compared: if given and the network is folded, is told how it agrees with the canonical one in
+        float32 on a few of the images.
 
     Returns:
       A prediction per image, in order.
 
     Raises:
-      UserError: no such target or image, or an image that cannot be read.
+      UserError: no such target or image, an image that cannot be read, or a target that `fold`
+        does not take.
     """
     if top < 1:
         raise UserError("top should be 1 or more", found=str(top))
     named = list(_named(images))
     if not named:
         raise UserError("no images were given")
-    classifier = _classifier(target)
+    classifier = _classifier(target, fast, len(named))
+    if compared is not None and isinstance(classifier, KerasClassifier):
+        chosen = np.linspace(0, len(named) - 1, min(len(named), _COMPARED)).astype(int)
+        found = classifier.agreement(_stacked(classifier, [named[index] for index in chosen]))
+        if found is not None:
+            compared(found)
     size = batch_size_for(classifier.geometry)
     return [
         prediction
@@ -93,15 +123,21 @@ def predict(target: Target, images: Image | Iterable[Image], *, top: int = TOP) 
     ]
 
 
-def _classifier(target: Target) -> Classifier:
-    return TFLiteClassifier(Path(target)) if is_tflite(target) else KerasClassifier(target)
+def _classifier(target: Target, fast: bool | None, images: int) -> Classifier:
+    if is_tflite(target):
+        if fast:
+            raise UserError("a .tflite file computes as it does", found="fast, which folds a model")
+        return TFLiteClassifier(Path(target))
+    trained = load_trained(target)
+    if fast is None:
+        fast = images >= _WORTH_FOLDING and can_fold(trained) and not has_gpu()
+    return KerasClassifier(trained, fast=fast)
 
 
 def _predict_batch(
     classifier: Classifier, named: Sequence[tuple[str, Image]], top: int
 ) -> Iterator[Prediction]:
-    pixels = np.stack([to_geometry(_pixels(image), classifier.geometry) for _, image in named])
-    probabilities = classifier.probabilities(pixels)
+    probabilities = classifier.probabilities(_stacked(classifier, named))
     order = likeliest(probabilities, top)
     for (name, _), row, best in zip(named, probabilities, order, strict=True):
         yield Prediction(
@@ -109,6 +145,11 @@ def _predict_batch(
             classes=tuple(classifier.classes[index] for index in best),
             probabilities=tuple(float(row[index]) for index in best),
         )
+
+
+def _stacked(classifier: Classifier, named: Sequence[tuple[str, Image]]) -> np.ndarray:
+    """The images as the network takes them, `(images, height, width, channels)`."""
+    return np.stack([to_geometry(_pixels(image), classifier.geometry) for _, image in named])
 
 
 def _pixels(image: Image) -> np.ndarray:

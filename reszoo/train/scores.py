@@ -25,6 +25,31 @@ class ClassScore:
 
 
 @dataclass(frozen=True, slots=True)
+class Agreement:
+    """How a folded network compares with the canonical one in float32, image by image."""
+
+    computes: str
+    """`float32` or `bfloat16`."""
+    images: int
+    same: float
+    """Share of images with the same first class."""
+    greatest: float
+    """Greatest difference of two logits."""
+    largest: float
+    """The largest logit, to see the difference beside."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, for JSON."""
+        return {
+            "computes": self.computes,
+            "images": self.images,
+            "same_first_class": self.same,
+            "greatest_logit_difference": self.greatest,
+            "largest_logit": self.largest,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """How a network does on one split."""
 
@@ -41,6 +66,8 @@ class Evaluation:
     classes: tuple[ClassScore, ...]
     confusion: tuple[tuple[int, ...], ...]
     """Counts: a row per true class, a column per predicted one."""
+    agreement: Agreement | None = None
+    """Where it was a folded network that was evaluated."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and numbers, for JSON."""
@@ -62,6 +89,7 @@ class Evaluation:
                 for one in self.classes
             ],
             "confusion": [list(row) for row in self.confusion],
+            "agreement": self.agreement.to_dict() if self.agreement else None,
         }
 
 
@@ -84,6 +112,17 @@ def score(
         loss=float(-log_probabilities[np.arange(len(labels)), labels].mean()),
         classes=_by_class(confusion, classes),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+    )
+
+
+def agreement(found: np.ndarray, exact: np.ndarray, computes: str) -> Agreement:
+    """Compares logits `(images, classes)` of a folded network with those of the canonical one."""
+    return Agreement(
+        computes=computes,
+        images=len(exact),
+        same=float(np.mean(found.argmax(axis=1) == exact.argmax(axis=1))),
+        greatest=float(np.abs(found - exact).max()),
+        largest=float(np.abs(exact).max()),
     )
 
 
