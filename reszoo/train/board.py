@@ -13,14 +13,14 @@ import tensorflow as tf
 class Board:
     """Writes the metrics of each epoch to `<run>/tensorboard`, or nothing without the package."""
 
-    def __init__(self, run_folder: Path) -> None:
+    def __init__(self, run_folder: Path, *, writes: bool = True) -> None:
         self._folder = run_folder / "tensorboard"
         self._writer: tf.summary.SummaryWriter | None = None
-        self._installed = importlib.util.find_spec("tensorboard") is not None
+        self._writes = writes and importlib.util.find_spec("tensorboard") is not None
 
     def write(self, step: int, values: Mapping[str, Any]) -> None:
         """Adds a point to each curve."""
-        if not self._installed:
+        if not self._writes:
             return
         if self._writer is None:
             self._writer = tf.summary.create_file_writer(str(self._folder))

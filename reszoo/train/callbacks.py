@@ -24,6 +24,12 @@ Logs = Mapping[str, float]
 
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 _TEST_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
+_WRITERS = (
+    keras.callbacks.ModelCheckpoint,
+    keras.callbacks.BackupAndRestore,
+    keras.callbacks.CSVLogger,
+    keras.callbacks.TensorBoard,
+)
 _RATE_SETTERS = (keras.callbacks.ReduceLROnPlateau, keras.callbacks.LearningRateScheduler)
 
 
@@ -37,6 +43,8 @@ class Callbacks:
         in the model's place while an epoch is judged and at its end, which is all that
         `SwapEMAWeights` would do.
       rate_is_free: whether the learning rate is a plain number that a callback may change.
+      writes: whether this process writes files; of several workers the chief. Keras's callbacks
+        that only write are left out of the others.
 
     Raises:
       UserError: a callback cannot work with the recipe.
@@ -49,6 +57,7 @@ class Callbacks:
         *,
         averages: bool = False,
         rate_is_free: bool = True,
+        writes: bool = True,
     ) -> None:
         for callback in callbacks:
             _require(callback, averages=averages, rate_is_free=rate_is_free)
@@ -60,6 +69,9 @@ class Callbacks:
         self._at_batches = any(_implements(one, _BATCH_HOOKS) for one in self._all)
         self._at_test_batches = any(_implements(one, _TEST_HOOKS) for one in self._all)
         self._want_logs = any(_wants_logs(one) for one in self._all)
+        if not writes:  # Only now: all workers read the logs together, whoever looks at them.
+            self._all = [one for one in self._all if not isinstance(one, _WRITERS)]
+            self._list = keras.callbacks.CallbackList(self._all, model=model)
         self._fresh = [attributes(one) for one in self._all]
 
     def begin(self, *, epochs: int, steps: int) -> None:

@@ -47,18 +47,23 @@ class Checkpoints:
     Args:
       folder: where they lie.
       keep: how many of the last are kept.
+      writes: whether this process is the one that writes them; of several workers, the chief.
     """
 
-    def __init__(self, folder: Path, keep: int = 2) -> None:
+    def __init__(self, folder: Path, keep: int = 2, *, writes: bool = True) -> None:
         self.folder = folder
         self.keep = keep
+        self.writes = writes
 
     def save_last(self, state: State, steps: int) -> Path:
         """Writes the state after `steps` steps; older ones go only once this one stands.
 
         So do those of a later step: they were damaged, or the run would have gone on from them.
         """
-        write_state(path := self.folder / f"step-{steps:09d}.state", state)
+        path = self.folder / f"step-{steps:09d}.state"
+        if not self.writes:
+            return path
+        write_state(path, state)
         later = [other for other in self._steps() if other > path]
         for other in later + self._steps()[len(later) + self.keep :]:
             other.unlink(missing_ok=True)
@@ -66,7 +71,8 @@ class Checkpoints:
 
     def save_best(self, state: State) -> None:
         """Writes the best state so far."""
-        write_state(self.folder / "best.state", state)
+        if self.writes:
+            write_state(self.folder / "best.state", state)
 
     def last(self) -> State | None:
         """The newest state that is whole, or None when nothing was saved yet.

@@ -13,17 +13,22 @@ from reszoo.train.memory_needed import enough_memory
 from reszoo.train.scores import Evaluation
 from reszoo.train.session import Session
 from reszoo.train.signals import TrainingStopped
+from reszoo.train.together import lost_workers_named
 
 
 def conduct(session: Session, run: Run, *, until: int, test: bool, quiet: bool) -> None:
     """Trains in the run, whatever happens says in run.json how it ended, and tests at the end."""
+    placement = session.placement
     try:
-        state = session.attach(run, until=until, quiet=quiet)
-        announce(session, state, run.info.get("start"))
-        run.set_state("running", **circumstances(session))
-        with enough_memory(session.job, session.placement):
+        with lost_workers_named(placement.cluster), enough_memory(session.job, placement):
+            state = session.attach(run, until=until, quiet=quiet)
+            announce(session, state, run.info.get("start"))
+            run.set_state("running", **circumstances(session))
             session.train()
-            evaluation = _test(session, run) if test else None
+            # The others wait: a worker that leaves takes the job down.
+            evaluation = session.together.chief_first(
+                lambda: _test(session, run) if test else None, lambda: None
+            )
         run.set_state("finished", epochs=session.epoch, **results(session, evaluation))
     except BaseException as error:
         told = _at_once(run, error) if isinstance(error, KeyboardInterrupt) else error

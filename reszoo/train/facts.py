@@ -9,10 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from reszoo.runs.machine import versions
+from reszoo.spec import to_mapping
 from reszoo.train.freezing import learns_before
 from reszoo.train.prepare import Job
 from reszoo.train.scores import Evaluation
 from reszoo.train.session import Session
+from reszoo.train.strategy import Placement
+from reszoo.train.together import flat
 
 IN_MEMORY = "arrays"
 """What `ImageData.name` says where no word opens the data again."""
@@ -68,8 +72,29 @@ def circumstances(session: Session) -> dict[str, Any]:
     return {
         "strategy": placement.strategy_name,
         "devices": list(placement.devices),
+        "replicas": placement.replicas,
+        "workers": list(placement.cluster.addresses) if placement.cluster else 1,
+        "sync_norm": placement.sync_norm,
+        "accumulate": placement.accumulate,
+        "xla": placement.xla,
         "precision": placement.precision,
         "reason": None,
+    }
+
+
+def shared_facts(job: Job, placement: Placement, *, seed: int, until: int) -> dict[str, Any]:
+    """What must be the same on all workers, by the names of the fields."""
+    return {
+        "seed": seed,
+        "epochs to train": until,
+        "training images": len(job.kept),
+        "training labels": labels_digest(job),
+        "precision": placement.precision,
+        "sync_norm": placement.sync_norm,
+        "accumulate": placement.accumulate,
+        **flat(to_mapping(job.architecture), "network"),
+        **flat(to_mapping(job.recipe), "recipe"),
+        **versions(("tensorflow", "keras", "numpy")),
     }
 
 

@@ -101,9 +101,9 @@ class Judge:
         elif self.job.recipe.ema is not None:
             self._average()
         last_word()
-        models.save(
-            self.model, run.model_path, spec=self.job.architecture, classes=self.job.data.classes
-        )
+        if self.placement.is_chief:
+            names = self.job.data.classes
+            models.save(self.model, run.model_path, spec=self.job.architecture, classes=names)
 
     def _average(self) -> None:
         frozen = [layer for layer in self.model.layers if not layer.trainable]

@@ -191,15 +191,15 @@ class Loop:
 
     def _step(self, images: tf.Tensor, targets: tf.Tensor) -> None:
         if self.scale is not None:
-            self._scaled_step(images, targets)
+            self._scaled_step(images, targets, self.scale)
             return
         objectives = self.strategy.run(self._replica_step, args=(images, targets))
         self._note(self.strategy.reduce(_SUM, objectives, axis=None))
 
-    def _scaled_step(self, images: tf.Tensor, targets: tf.Tensor) -> None:
+    def _scaled_step(self, images: tf.Tensor, targets: tf.Tensor, scale: LossScale) -> None:
         """A step in float16, which is left out where a gradient is too large for it."""
         objectives, gradients, finite = self.strategy.run(
-            self._replica_scaled, args=(images, targets, self.scale.value)
+            self._replica_scaled, args=(images, targets, scale.value)
         )
         objective = self.strategy.reduce(_SUM, objectives, axis=None)
         good = self.strategy.reduce(_SUM, finite, axis=None) == float(self.replicas.count)
@@ -209,8 +209,8 @@ class Loop:
             return good
 
         tf.cond(good, apply, lambda: good)
-        self._note(objective, good | self.scale.can_fall)
-        self.scale.move(good)
+        self._note(objective, good | scale.can_fall)
+        scale.move(good)
 
     def _note(self, objective: tf.Tensor, usable: tf.Tensor | bool = True) -> None:
         """Counts the step, and remembers the first one that went wrong."""

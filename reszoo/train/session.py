@@ -27,6 +27,7 @@ from reszoo.train.schedule import rate_callbacks, rates
 from reszoo.train.signals import StopRequest, TrainingStopped
 from reszoo.train.start import Start, require_fresh
 from reszoo.train.strategy import Placement
+from reszoo.train.together import Together
 
 
 class _Asked(Exception):
@@ -55,6 +56,7 @@ class Session:
         self.seed = seed
         self.running = running or Running()
         self.started = start is not None
+        self.together = Together(placement)
         self.parts = assemble(job, placement, seed=seed, start=start)
         self.model, self.loop, self.judge = self.parts.model, self.parts.loop, self.parts.judge
         self.rates = rates(job.recipe.schedule, job.steps * job.recipe.epochs)
@@ -63,10 +65,13 @@ class Session:
             self.model,
             averages=job.recipe.ema is not None,
             rate_is_free=self._rate_is_free,
+            writes=placement.is_chief,
         )
         self.position = Position()
         self._begun = self._saved = time.monotonic()
         self.request = StopRequest()
+        # All workers take a state together, and only the chief makes the run.
+        self._first = take(self.position, self.parts, self.callbacks) if self.started else None
 
     @property
     def epoch(self) -> int:
@@ -75,14 +80,17 @@ class Session:
 
     def write_start(self, folder: Path) -> None:
         """Writes the weights that only `start` knew as the first state, where it had some."""
-        if self.started:
-            self._save(Checkpoints(folder))
+        if self._first is not None:
+            Checkpoints(folder).save_last(self._first, 0)
 
     def attach(self, run: Run, *, until: int, quiet: bool = False) -> State | None:
         """Takes the run folder, to train until it has `until` epochs; goes to its last state."""
         self.run, self.until = run, until
-        self.checkpoints = Checkpoints(run.checkpoints, self.running.keep_checkpoints)
-        self.board = Board(run.path)
+        writes = self.placement.is_chief
+        self.checkpoints = Checkpoints(
+            run.checkpoints, self.running.keep_checkpoints, writes=writes
+        )
+        self.board = Board(run.path, writes=writes)
         state, news = self.checkpoints.last(), []
         # Some callbacks forget all when a training begins, or load what they once saved.
         self.callbacks.begin(epochs=until, steps=self.job.steps)
@@ -92,11 +100,16 @@ class Session:
             self.model.stop_training = self.position.ended and run.state != "finished"
         else:
             require_fresh(run)
+        self.together.require_same({"the state that it goes on from": self.position.steps})
         self._begun = time.monotonic() - self.position.seconds
         self.parts.freezing.apply(self.model, self.epoch)
         run.keep_lines(self.position.metrics_lines, self.epoch)
         self.progress = Progress(
-            until, self.job.steps, self.job.batch, done=self.position.steps, quiet=quiet
+            until,
+            self.job.steps,
+            self.job.batch,
+            done=self.position.steps,
+            quiet=quiet or not writes,
         )
         for line in news:
             self.progress.say(line)
@@ -115,6 +128,7 @@ class Session:
                 self._stop_if_asked()
                 self._train_epoch()
             self._stop_if_asked()
+        self.together.agree(ready=True)  # The chief has written the best state.
         self.judge.save(self.run, self.checkpoints, last_word=self._last_word)
 
     @property
@@ -125,6 +139,7 @@ class Session:
 
     def _train_epoch(self) -> None:
         self._open_when_due()
+        self.loop.replicas.spread_seeds()
         at = self.position
         self._begun = time.monotonic() - at.seconds
         self._saved = time.monotonic()
@@ -137,8 +152,6 @@ class Session:
             done = self.loop.train(*feed)
             at.step, at.steps = at.step + done, at.steps + done
             self.callbacks.batch_end(at.step - 1, self._learned)
-            if self.progress.wants_step():
-                self._show_step()
             self._pause()
         try:
             self._end_epoch()
@@ -146,10 +159,18 @@ class Session:
             self._stop_if_asked()
 
     def _pause(self) -> None:
-        """Between two steps: stops when asked, saves a state when it is time."""
-        self._stop_if_asked()
+        """Between two steps: shows them, stops when asked, saves a state when it is time."""
         since = time.monotonic() - self._saved
-        if self.running.checkpoint_every.due(self.position.steps, since):
+        wishes = self.together.agree(
+            show=self.progress.wants_step(),
+            stop=self.request.signal_number or 0,
+            save=self.running.checkpoint_every.due(self.position.steps, since),
+        )
+        if wishes["show"]:
+            self._show_step()
+        if wishes["stop"]:
+            self._stop(wishes["stop"])
+        if wishes["save"]:
             self._save(self.checkpoints)
 
     def _end_epoch(self) -> None:
@@ -204,7 +225,7 @@ class Session:
     def _watched(self, source: Iterable[Any]) -> Iterator[Any]:
         """The batches of a validation, until a signal comes: it may take longer than there is."""
         for batch in self.callbacks.tested(source, self._seen):
-            if self.request.signal_number is not None:
+            if self._asked():
                 raise _Asked
             yield batch
 
@@ -238,18 +259,24 @@ class Session:
         self._require_finite()
         self.progress.step(self.epoch + 1, self.position.step, self._learned())
 
+    def _asked(self) -> int:
+        """The signal that came to any of the workers; 0 where none did."""
+        return self.together.agree(stop=self.request.signal_number or 0)["stop"]
+
     def _stop_if_asked(self) -> None:
-        if self.request.signal_number is None:
-            return
+        if number := self._asked():
+            self._stop(number)
+
+    def _stop(self, signal_number: int) -> NoReturn:
         self._save(self.checkpoints)
         at = self.position
         where = f"in epoch {at.epoch + 1} after step {at.step} of {self.job.steps}"
         raise TrainingStopped(
             f"training stopped {where if at.step else f'after epoch {at.epoch}'}; "
             "everything is saved",
-            found=signal.Signals(self.request.signal_number).name,
+            found=signal.Signals(signal_number).name,
             hint=f"`reszoo resume {self.run.path}` goes on",
-            signal_number=self.request.signal_number,
+            signal_number=signal_number,
         )
 
     def _require_finite(self) -> None:

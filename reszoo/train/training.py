@@ -13,18 +13,20 @@ from reszoo.data import ImageData, open_data
 from reszoo.errors import UserError
 from reszoo.runs import Run
 from reszoo.runs.folder import default_name
+from reszoo.runs.follower import Follower
 from reszoo.runs.running import Running
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import Recipe
 from reszoo.train.conduct import conduct
 from reszoo.train.evaluate import reopen
-from reszoo.train.facts import data_facts, labels_digest
+from reszoo.train.facts import data_facts, labels_digest, shared_facts
 from reszoo.train.loading import Target
 from reszoo.train.memory_needed import enough_memory
 from reszoo.train.prepare import ClassWeights, Job, chosen_recipe, freezing_recipe, prepare
 from reszoo.train.session import Session
 from reszoo.train.start import Start, start_from, start_with
-from reszoo.train.strategy import Where, place
+from reszoo.train.strategy import Placement, Where, place
+from reszoo.train.together import Together, lost_workers_named
 
 
 def train(
@@ -101,6 +103,7 @@ def train(
       GateError: the loss is no longer a number.
     """
     placement = place(**where)
+    _require_folder(placement, out)
     architecture, begin = _network(spec, start, weights, overrides)
     chosen = chosen_recipe(
         recipe,
@@ -131,23 +134,25 @@ def train(
         enlarge_small_images=enlarge_small_images,
         new_layers=new_layers,
     )
-    with enough_memory(job, placement):
-        session = Session(
-            job, placement, seed=seed, running=running, callbacks=callbacks, start=begin
+    session = _session(job, placement, until, seed, running, callbacks, begin)
+
+    def create() -> Run:
+        return Run.create(
+            None if out is None else Path(out),
+            architecture=job.architecture,
+            recipe=job.recipe,
+            data=data_facts(job, seed, skip_bad_images, data_dir) | {"test": test},
+            command=list(sys.orig_argv if command is None else command),
+            seed=seed,
+            default_name=default_name(architecture.name, opened.name),
+            running=running.facts(),
+            where=where,
+            start=begin.facts(new_layers or ()) if begin else None,
+            first_state=session.write_start,
         )
-    run = Run.create(
-        None if out is None else Path(out),
-        architecture=job.architecture,
-        recipe=job.recipe,
-        data=data_facts(job, seed, skip_bad_images, data_dir) | {"test": test},
-        command=list(sys.orig_argv if command is None else command),
-        seed=seed,
-        default_name=default_name(architecture.name, opened.name),
-        running=running.facts(),
-        where=where,
-        start=begin.facts(new_layers or ()) if begin else None,
-        first_state=session.write_start,
-    )
+
+    with lost_workers_named(placement.cluster):
+        run = session.together.chief_first(create, lambda: Follower.open(Path(out or "")))
     with run.lock():
         conduct(session, run, until=until, test=test, quiet=quiet)
     return run
@@ -188,8 +193,10 @@ def resume(
         checkpoint_every=checkpoint_every, keep_checkpoints=keep_checkpoints
     )
     placement = place(**where)
+    kind = Run if placement.is_chief else Follower
+    run = kind.open(run.path)
     with run.lock():
-        run = Run.open(run.path)  # Whoever held it before may have written since.
+        run = kind.open(run.path)  # Whoever held it before may have written since.
         facts, recipe = run.data(), run.recipe()
         if run.state == "finished" and run.info["epochs"] >= (epochs or recipe.epochs):
             return run
@@ -201,10 +208,36 @@ def resume(
         job = _job_again(run, recipe, opened, facts)
         placement = placement.in_precision(recipe.precision)
         run.info |= {"running": running.facts(), "where": dict(where)}
-        with enough_memory(job, placement):
-            session = Session(job, placement, seed=run.seed, running=running, callbacks=callbacks)
+        session = _session(job, placement, until, run.seed, running, callbacks, None)
         conduct(session, run, until=until, test=facts["test"], quiet=quiet)
     return run
+
+
+def _require_folder(placement: Placement, out: Path | str | None) -> None:
+    if placement.workers > 1 and out is None:
+        raise UserError(
+            "several workers need to be told their run folder: only the chief makes one",
+            expected="-o RUN, the same for all of them, on a file system that they share",
+            found="none",
+        )
+
+
+def _session(
+    job: Job,
+    placement: Placement,
+    until: int,
+    seed: int,
+    running: Running,
+    callbacks: Sequence[Any],
+    start: Start | None,
+) -> Session:
+    """The session, once all workers have turned out to train the same."""
+    with lost_workers_named(placement.cluster), enough_memory(job, placement):
+        facts = shared_facts(job, placement, seed=seed, until=until)
+        Together(placement).require_same(facts)
+        return Session(
+            job, placement, seed=seed, running=running, callbacks=callbacks, start=start
+        )
 
 
 def _job_again(run: Run, recipe: Recipe, data: ImageData, facts: dict[str, Any]) -> Job:
