@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from reszoo.spec.architecture import Architecture, Block, BlockFields
+from reszoo.spec.architecture import (
+    Architecture,
+    Block,
+    BlockFields,
+    SurvivalDecay,
+    SurvivalDraw,
+)
 from reszoo.spec.augmentation import Augmentation
 from reszoo.spec.optimization import Average, Loss, Optimizer, Schedule
 from reszoo.spec.value import (
@@ -20,11 +26,17 @@ from reszoo.spec.value import (
     Positive,
     PositiveInt,
     Probability,
+    ShareOfTraining,
     Tuple,
     Value,
 )
+from reszoo.spec.views import Views
 
 Precision = Literal["auto", "float32", "mixed_bfloat16"]
+
+
+SizeFrom = Annotated[tuple[ShareOfTraining, PositiveInt], Field(strict=False)]
+"""From which share of the training on images have which side."""
 
 
 class Regularization(Value):
@@ -32,8 +44,14 @@ class Regularization(Value):
 
     survival_probability: Probability | None = None
     """Probability that training keeps the last block's transform (stochastic depth)."""
+    survival_decay: SurvivalDecay | None = None
+    """How earlier blocks fare: as the last, or better; see `block.survival_decay`."""
+    survival_draw: SurvivalDraw | None = None
+    """Whether a batch keeps or drops a block, or each example; see `block.survival_draw`."""
     dropout: Fraction | None = None
     """Dropout before the last layer."""
+    block_dropout: Fraction | None = None
+    """Dropout between the convolutions of a block (wide residual nets)."""
     dropout_factor: Annotated[float, Field(ge=0, le=1)] | None = None
     """Multiplies every dropout rate of the architecture: a short training has less to prevent."""
     zero_gamma: bool | None = None
@@ -92,6 +110,23 @@ class Recipe(Document):
     """`auto` is mixed_bfloat16 where the device computes in bfloat16 and float32 elsewhere; a run
     records which it was, and resumes in that."""
     validation: Validation = Validation()
+    sizes: Tuple[SizeFrom] = ()
+    """Progressive resizing: sides of the training images and from which share of the training on
+    they hold, `[[0, 128], [0.4, 160], [0.7, 192]]`. Evaluation stays as it is. The architecture's
+    own size throughout unless given."""
+    test_time: Views | None = None
+    """The views of an image that the network is tested with at the end, and by `reszoo evaluate`:
+    `flip`, 5, 10, `airbench` or a mapping. One unless given; validation always takes one."""
+
+    @field_validator("sizes")
+    @classmethod
+    def _sizes_in_order(cls, sizes: tuple[SizeFrom, ...]) -> tuple[SizeFrom, ...]:
+        shares = [share for share, _ in sizes]
+        if sizes and (shares[0] != 0 or shares != sorted(set(shares))):
+            raise PydanticCustomError(
+                "sizes_in_order", "shares of the training that rise, the first 0: [[0, 128], ...]"
+            )
+        return sizes
 
     @model_validator(mode="after")
     def _plateau_is_seen(self) -> Recipe:
@@ -108,9 +143,11 @@ def regularize(architecture: Architecture, regularization: Regularization) -> Ar
         architecture = _with_less_dropout(architecture, regularization.dropout_factor)
     block = {
         name: value
-        for name in ("survival_probability", "zero_gamma")
+        for name in ("survival_probability", "survival_decay", "survival_draw", "zero_gamma")
         if (value := getattr(regularization, name)) is not None
     }
+    if regularization.block_dropout is not None:
+        block["dropout"] = regularization.block_dropout
     changes: dict[str, object] = {}
     if block:
         changes["block"] = architecture.block.model_copy(update=block)

@@ -26,8 +26,7 @@ class Judge:
       placement: where; it says which of the held out images this worker takes.
       loop: of the model.
       model: that trains.
-      judged: the network that is evaluated: the model, or one of another size with its weights.
-      geometry: of the images for it.
+      geometry: of the held out images.
     """
 
     def __init__(
@@ -36,14 +35,12 @@ class Judge:
         placement: Placement,
         loop: Loop,
         model: keras.Model,
-        judged: keras.Model,
         geometry: Geometry,
     ) -> None:
         self.job = job
         self.placement = placement
         self.loop = loop
         self.model = model
-        self.judged = judged
         self.geometry = geometry
         self.best: dict[str, float] | None = None
         """Epoch and metrics of the best epoch so far."""
@@ -56,8 +53,6 @@ class Judge:
         """
         if self.job.held_out is None:
             return {}
-        if self.judged is not self.model:
-            models.copy_weights(self.model, self.judged)
         replicas = self.placement.replicas
         source = batches(
             self.job.held_out,

@@ -60,7 +60,7 @@ class Loop:
         xla: bool = False,
         steps_per_execution: int = 1,
     ) -> None:
-        self.model = model
+        self.model = self.network = model
         self.judge = judge or model
         self.optimizer = optimizer
         self.options = options
@@ -125,6 +125,12 @@ class Loop:
         self._gradients = alone if self.xla and not whole else self._summed_gradients
         self._train = tf.function(self._step, jit_compile=whole, reduce_retracing=True)
         self._train_many = tf.function(self._steps_from, reduce_retracing=True)
+
+    def train_through(self, network: keras.Model) -> None:
+        """Trains the model's weights by another network that has them, for images of its size."""
+        if network is not self.network:
+            self.network = network
+            self.trace_again()
 
     def feeds(self, batches: tf.data.Dataset) -> Iterator[tuple[Any, ...]]:
         """What `train` takes, until this worker's batches are used up."""
@@ -266,7 +272,7 @@ class Loop:
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         parts = self.replicas.count * self.accumulate
         with tf.GradientTape() as tape:
-            logits = self.model(images, training=True)
+            logits = self.network(images, training=True)
             losses = self._losses(targets, logits)
             loss = tf.reduce_sum(losses) / self.batch
             penalty = tf.add_n(self.model.losses) if self.model.losses else 0.0

@@ -18,6 +18,7 @@ from reszoo.train.losses import example_losses
 from reszoo.train.optimizer import make_optimizer
 from reszoo.train.prepare import Job
 from reszoo.train.schedule import keras_rate
+from reszoo.train.sizes import Sizes
 from reszoo.train.start import Start
 from reszoo.train.strategy import Placement
 
@@ -30,6 +31,7 @@ class Parts:
     loop: Loop
     judge: Judge
     freezing: Freezing
+    sizes: Sizes
 
 
 def assemble(job: Job, placement: Placement, *, seed: int, start: Start | None = None) -> Parts:
@@ -48,11 +50,23 @@ def assemble(job: Job, placement: Placement, *, seed: int, start: Start | None =
     training, geometry = (
         of(job.architecture.input) for of in (training_geometry, evaluation_geometry)
     )
+
+    def build(geometry: Geometry, shared: keras.Model | None = None) -> keras.Model:
+        with placement.strategy.scope():
+            return models.build(
+                at_size(job.architecture, geometry),
+                dtype=placement.precision,
+                seed=seed,
+                device=placement.device_kind,
+                sync_norm=placement.sync_norm,
+                shared=shared,
+            )
+
     with placement.strategy.scope():
-        model = _build(job, placement, seed, training)
-        # A second, larger or smaller network where a spec trains and evaluates at two sizes.
+        model = build(training)
+        # Another network on its weights, where a spec trains and evaluates at two sizes.
         same = geometry.shape == training.shape
-        judged = model if same else _build(job, placement, seed, geometry)
+        judged = model if same else build(geometry, model)
         if start is not None:
             start.give(model, start.new_layers(job.data))
         frozen = freezing(plan(job.architecture), recipe)
@@ -74,14 +88,6 @@ def assemble(job: Job, placement: Placement, *, seed: int, start: Start | None =
         xla=placement.xla,
         steps_per_execution=placement.steps_per_execution,
     )
-    return Parts(model, loop, Judge(job, placement, loop, model, judged, geometry), frozen)
-
-
-def _build(job: Job, placement: Placement, seed: int, geometry: Geometry) -> keras.Model:
-    return models.build(
-        at_size(job.architecture, geometry),
-        dtype=placement.precision,
-        seed=seed,
-        device=placement.device_kind,
-        sync_norm=placement.sync_norm,
-    )
+    judge = Judge(job, placement, loop, model, geometry)
+    sizes = Sizes(job.architecture, recipe, model, lambda size: build(size, model))
+    return Parts(model, loop, judge, frozen, sizes)

@@ -20,13 +20,13 @@ def recompute_statistics(loop: Loop, batches: tf.data.Dataset) -> None:
       loop: of the model.
       batches: images and targets, as in training.
     """
-    layers = [one for one in loop.model.layers if one.trainable and hasattr(one, "moving_mean")]
+    layers = [one for one in loop.network.layers if one.trainable and hasattr(one, "moving_mean")]
     before = [layer.momentum for layer in layers]
 
     def see(images: tf.Tensor, kept: tf.Tensor) -> None:
         for layer in layers:
             layer.momentum = tf.cast(kept, layer.moving_mean.dtype)
-        loop.model(images, training=True)
+        loop.network(images, training=True)
 
     @tf.function(reduce_retracing=True)
     def see_everywhere(images: Any, kept: tf.Tensor) -> None:

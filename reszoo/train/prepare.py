@@ -13,12 +13,13 @@ from typing import Any, Literal
 import numpy as np
 
 from reszoo import spec as specs
-from reszoo.data import ImageData, stratified_holdout, training_geometry
+from reszoo.data import Geometry, ImageData, stratified_holdout, training_geometry
 from reszoo.errors import UserError
 from reszoo.plan import factors, plan
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import Recipe, Validation, default_recipe_name, regularize
 from reszoo.train.freezing import freezing, written_at
+from reszoo.train.sizes import geometries, require_any_size
 
 ClassWeights = Literal["balanced"] | Mapping[str, float] | None
 
@@ -108,7 +109,7 @@ def prepare(
     architecture = with_data_classes(architecture, data, classes)
     require_channels(architecture, data)
     if not enlarge_small_images:
-        require_size(architecture, data)
+        require_size(architecture, data, geometries(architecture, recipe))
     architecture = regularize(architecture, recipe.regularization)
     _require_parts(architecture, recipe, new_layers)
     train = data.split(data.only_split or "train")
@@ -138,6 +139,7 @@ def _require_parts(
             found=f"freeze {', '.join(recipe.freeze)}, and fresh weights",
         )
     freezing(rows, recipe, new_layers=new_layers or ())
+    require_any_size(architecture, recipe)
 
 
 def with_data_classes(
@@ -181,11 +183,20 @@ def require_channels(architecture: Architecture, data: ImageData) -> None:
         )
 
 
-def require_size(architecture: Architecture, data: ImageData) -> None:
-    """Refuses images that would have to be enlarged: what is not in them cannot be learned."""
-    geometry = training_geometry(architecture.input)
+def require_size(
+    architecture: Architecture, data: ImageData, sizes: Sequence[Geometry] = ()
+) -> None:
+    """Refuses images that would have to be enlarged: what is not in them cannot be learned.
+
+    Args:
+      architecture: the network.
+      data: its images.
+      sizes: the sizes it trains on; its own unless given.
+    """
     if data.smallest is None:
         return
+    own = training_geometry(architecture.input)
+    geometry = max(sizes or (own,), key=lambda size: size.height * size.width)
     height, width = data.smallest
     if height < geometry.height or width < geometry.width:
         side = min(height, width)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from reszoo.data import batches, training_geometry
+from reszoo.data import Geometry, Split, batches, training_geometry
 from reszoo.errors import GateError
 from reszoo.runs import Run
 from reszoo.runs.running import Running
@@ -26,6 +26,7 @@ from reszoo.train.progress import Progress
 from reszoo.train.schedule import rate_callbacks, rates
 from reszoo.train.signals import StopRequest, TrainingStopped
 from reszoo.train.start import Start, require_fresh
+from reszoo.train.statistics import give_mean_image, outside_pixel
 from reszoo.train.strategy import Placement
 from reszoo.train.together import Together
 
@@ -100,6 +101,8 @@ class Session:
             self.model.stop_training = self.position.ended and run.state != "finished"
         else:
             require_fresh(run)
+            give_mean_image(self.model, *self._source)
+        self.outside = outside_pixel(self.model, *self._source)
         self.together.require_same({"the state that it goes on from": self.position.steps})
         self._begun = time.monotonic() - self.position.seconds
         self.parts.freezing.apply(self.model, self.epoch)
@@ -200,17 +203,23 @@ class Session:
         self._save(self.checkpoints)
         self.progress.epoch(self.epoch, {**learned, **seen}, seconds)
 
+    @property
+    def _source(self) -> tuple[Architecture, Split, Geometry, int]:
+        """Whose training images, in which geometry, statistics are found from."""
+        job = self.job
+        return job.architecture, job.kept, training_geometry(job.architecture.input), self.seed
+
     def _batches(self) -> Any:
         """The rest of the epoch: a pure function of the seed, the epoch and the step."""
         return batches(
             self.job.kept,
-            training_geometry(self.job.architecture.input),
+            self.parts.sizes.geometry(self.position.epoch),
             batch_size=self.job.batch,
             seed=self.seed,
             epoch=self.position.epoch,
             start=self.position.step,
             augmentation=self.job.recipe.augmentation,
-            fill=_mean_pixel(self.job.architecture),
+            fill=self.outside,
             drop_remainder=True,
             share=self.placement.share,
         )
@@ -219,6 +228,7 @@ class Session:
         """What is done to the model when it has the weights that are saved."""
         if images := self.job.recipe.norm_images:
             count = -(-images // self.job.batch)
+            self._take_size()
             recompute_statistics(self.loop, self._batches().take(count))
         self.callbacks.end()
 
@@ -236,6 +246,15 @@ class Session:
             freezing.apply(self.model, epoch)
             self.loop.trace_again()
             self.progress.say(f"epoch {epoch + 1}: the frozen parts begin to learn")
+        self._take_size()
+
+    def _take_size(self) -> None:
+        """Trains on images of the size that the recipe wants in this epoch."""
+        network = self.parts.sizes.network(self.epoch)
+        if network is not self.loop.network:
+            self.loop.train_through(network)
+            height, width = network.input_shape[1:3]
+            self.progress.say(f"epoch {self.epoch + 1}: images of {height}x{width}")
 
     def _learned(self) -> dict[str, float]:
         return self.loop.results(self.loop.training_metrics)
@@ -305,9 +324,3 @@ class Session:
             self._fail(self.position.steps, "a weight")
         checkpoints.save_last(state, self.position.steps)
         self._saved = now
-
-
-def _mean_pixel(architecture: Architecture) -> tuple[float, ...]:
-    """The pixel that is 0 after normalisation: what lies outside an image."""
-    mean = architecture.input.mean
-    return mean if isinstance(mean, tuple) else (mean,)
