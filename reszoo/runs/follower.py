@@ -30,7 +30,8 @@ class Follower(Run):
         """The chief's."""
 
     def set_state(self, state: State, **facts: Any) -> None:
-        """The chief's."""
+        """The chief's; here it is only remembered."""
+        self.info = {**self.info, **facts, "state": state}
 
     def write_architecture(self, architecture: Architecture) -> None:
         """The chief's."""
