@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from reszoo.cli.options import positive
+from reszoo.cli.placement import add_placement, where
 from reszoo.cli.supervision import add_running, supervise_resume
 from reszoo.cli.tensorflow import start_tensorflow
 from reszoo.report.run import run_text
@@ -18,6 +19,7 @@ def add_options(parser: ArgumentParser) -> None:
         "--epochs", type=positive, metavar="N", help="how many epochs it shall have in the end"
     )
     add_running(parser)
+    add_placement(parser)
 
 
 def run(options: Namespace) -> int | None:
@@ -33,6 +35,7 @@ def run(options: Namespace) -> int | None:
         epochs=options.epochs,
         checkpoint_every=options.checkpoint_every,
         keep_checkpoints=options.keep_checkpoints,
+        **where(options),
     )
     print(run_text(resumed))
     return None

@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 
 from reszoo import spec
 from reszoo.cli.options import add_data, add_output, add_spec, add_weights, positive, whole
+from reszoo.cli.placement import add_placement, add_precision, where
 from reszoo.cli.supervision import add_running, supervise_train
 from reszoo.cli.tensorflow import start_tensorflow
 from reszoo.plan import plan
@@ -45,6 +46,8 @@ def add_options(parser: ArgumentParser) -> None:
     )
     add_output(parser, "RUN", "the run folder (default: runs/NETWORK-DATA-N)")
     add_running(parser)
+    add_precision(parser)
+    add_placement(parser)
 
 
 def _add_start(parser: ArgumentParser) -> None:
@@ -81,6 +84,8 @@ def run(options: Namespace) -> int | None:
         architecture = spec.load(options.spec, options.overrides)
         if not options.weights:  # they may change the spec, to one for grey images for one
             plan(architecture)
+    if options.precision is not None:
+        options.set_recipe = [*options.set_recipe, f"precision={options.precision}"]
     if options.recipe is not None:
         spec.load_recipe(options.recipe, options.set_recipe)
     if options.supervise:
@@ -108,6 +113,7 @@ def run(options: Namespace) -> int | None:
         checkpoint_every=options.checkpoint_every,
         keep_checkpoints=options.keep_checkpoints,
         command=options.command_line,
+        **where(options),
     )
     print(run_text(trained))
     return None

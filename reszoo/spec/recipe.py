@@ -32,7 +32,7 @@ from reszoo.spec.value import (
 )
 from reszoo.spec.views import Views
 
-Precision = Literal["auto", "float32", "mixed_bfloat16"]
+Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16", "float64"]
 
 
 SizeFrom = Annotated[tuple[ShareOfTraining, PositiveInt], Field(strict=False)]
@@ -108,7 +108,8 @@ class Recipe(Document):
     trained weights, instead of the moving averages. None: the moving averages."""
     precision: Precision = "auto"
     """`auto` is mixed_bfloat16 where the device computes in bfloat16 and float32 elsewhere; a run
-    records which it was, and resumes in that."""
+    records which it was, and resumes in that. `mixed_float16` scales its loss; `float64` is for
+    checking that replicas compute what one would."""
     validation: Validation = Validation()
     sizes: Tuple[SizeFrom] = ()
     """Progressive resizing: sides of the training images and from which share of the training on

@@ -1,0 +1,62 @@
+"""The options that say where a training runs, for `train` and `resume`."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from reszoo.cli.options import positive
+from reszoo.runs.devices import STRATEGIES
+
+_PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16", "float64")
+_XLA = {"auto": None, "on": True, "off": False}
+
+
+def add_placement(parser: ArgumentParser) -> None:
+    """--strategy, --devices and what goes with them."""
+    group = parser.add_argument_group("where it runs (docs/distribution.md)")
+    group.add_argument(
+        "--strategy",
+        choices=STRATEGIES,
+        help="default: the workers of TF_CONFIG or Slurm, else a TPU, else all GPUs",
+    )
+    group.add_argument(
+        "--devices", metavar="D", help="cpu:4 (four logical ones), gpu:0,1, tpu or tpu:NAME"
+    )
+    group.add_argument(
+        "--sync-norm",
+        action="store_true",
+        default=None,
+        help="normalise over the whole batch, not over each replica's part",
+    )
+    group.add_argument(
+        "--accumulate", type=positive, metavar="K", help="compute each step's batch in K parts"
+    )
+    group.add_argument(
+        "--xla", choices=_XLA, help="compile the step (default: on GPUs, where it can be)"
+    )
+    group.add_argument(
+        "--port", type=positive, metavar="P", help="of the first worker on each node, under Slurm"
+    )
+    group.add_argument(
+        "--peer-timeout", type=positive, metavar="SECONDS", help="to wait for workers (default 300)"
+    )
+
+
+def add_precision(parser: ArgumentParser) -> None:
+    """--precision, which a run keeps when it is resumed."""
+    parser.add_argument(
+        "--precision",
+        choices=_PRECISIONS,
+        help="instead of the recipe's (there: auto, unless it says so)",
+    )
+
+
+def where(options: Namespace) -> dict[str, Any]:
+    """What was said, as `reszoo.train` takes it."""
+    names = ("strategy", "devices", "sync_norm", "accumulate", "port", "peer_timeout")
+    said = {name: getattr(options, name) for name in names}
+    if options.xla is not None:
+        said["xla"] = _XLA[options.xla]
+        return {name: word for name, word in said.items() if word is not None or name == "xla"}
+    return {name: word for name, word in said.items() if word is not None}
