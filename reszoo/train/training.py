@@ -134,7 +134,7 @@ def train(
         enlarge_small_images=enlarge_small_images,
         new_layers=new_layers,
     )
-    session = _session(job, placement, until, seed, running, callbacks, begin)
+    session = _session(job, placement, until, seed, running, callbacks, start=begin, begins=True)
 
     def create() -> Run:
         return Run.create(
@@ -208,7 +208,9 @@ def resume(
         job = _job_again(run, recipe, opened, facts)
         placement = placement.in_precision(recipe.precision)
         run.info |= {"running": running.facts(), "where": dict(where)}
-        session = _session(job, placement, until, run.seed, running, callbacks, None)
+        session = _session(
+            job, placement, until, run.seed, running, callbacks, start=None, begins=False
+        )
         conduct(session, run, until=until, test=facts["test"], quiet=quiet)
     return run
 
@@ -229,15 +231,15 @@ def _session(
     seed: int,
     running: Running,
     callbacks: Sequence[Any],
+    *,
     start: Start | None,
+    begins: bool,
 ) -> Session:
     """The session, once all workers have turned out to train the same."""
     with lost_workers_named(placement.cluster), enough_memory(job, placement):
-        facts = shared_facts(job, placement, seed=seed, until=until)
+        facts = shared_facts(job, placement, seed=seed, until=until, begins=begins)
         Together(placement).require_same(facts)
-        return Session(
-            job, placement, seed=seed, running=running, callbacks=callbacks, start=start
-        )
+        return Session(job, placement, seed=seed, running=running, callbacks=callbacks, start=start)
 
 
 def _job_again(run: Run, recipe: Recipe, data: ImageData, facts: dict[str, Any]) -> Job:
