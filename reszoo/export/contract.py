@@ -7,7 +7,7 @@
 | gate | `passed`, `failed` (written with the gate off) or `not checked` |
 | classes | count, file with one name per line, names |
 | preprocessing | from any picture to the network's input: sizes, numbers and words |
-| files.saved_model | path, bytes, signatures with their inputs and outputs |
+| files.saved_model | path, bytes, arithmetic, signatures with their inputs and outputs |
 | files.tflite | path, bytes, inputs and outputs with scales, zero points and formulas, operators |
 | example | a golden image beside the contract and what each file answers to it |
 | made_with | versions |
@@ -20,6 +20,7 @@ from typing import Any
 
 from reszoo.export.checks import Contents
 from reszoo.export.network import Network
+from reszoo.export.parity import Arithmetic
 from reszoo.export.runner import Runner
 from reszoo.export.saved_model import FLOAT_SIGNATURE, UINT8_SIGNATURE
 from reszoo.spec import to_mapping
@@ -105,7 +106,7 @@ def preprocessing(network: Network) -> dict[str, Any]:
     }
 
 
-def saved_model_part(network: Network, size: int) -> dict[str, Any]:
+def saved_model_part(network: Network, size: int, arithmetic: Arithmetic) -> dict[str, Any]:
     """What stands in the contract about the SavedModel of `size` bytes."""
     classes = len(network.classes)
     outputs = {
@@ -121,6 +122,7 @@ def saved_model_part(network: Network, size: int) -> dict[str, Any]:
     return {
         "path": SAVED_MODEL,
         "bytes": size,
+        "arithmetic": arithmetic,
         "signatures": {
             FLOAT_SIGNATURE: signature("float32"),
             UINT8_SIGNATURE: signature("uint8"),

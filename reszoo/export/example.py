@@ -10,10 +10,10 @@ from PIL import Image
 
 from reszoo.export.contract import GOLDEN
 from reszoo.export.network import Network
+from reszoo.export.parity import Arithmetic
 
-_FLOAT_TOLERANCE = 1e-4
-# Two steps of an int8 probability; other kernels than these may differ by more.
-_INT8_TOLERANCE = 2 / 256
+# Two steps of an int8 probability; of bfloat16, what other kernels round otherwise.
+_TOLERANCES: dict[Arithmetic, float] = {"float32": 1e-4, "int8": 2 / 256, "bfloat16": 0.02}
 _PNG_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 
@@ -40,7 +40,7 @@ def worked_example(
     network: Network,
     image: np.ndarray,
     label: int | None,
-    answers: dict[str, tuple[np.ndarray, bool]],
+    answers: dict[str, tuple[np.ndarray, Arithmetic]],
     folder: Path,
 ) -> dict[str, Any]:
     """Writes the golden image into `folder` and returns what stands about it in the contract.
@@ -49,8 +49,8 @@ def worked_example(
       network: what was exported.
       image: uint8 (height, width, channels).
       label: its true class, where known.
-      answers: by name (`saved_model`, `tflite`), the probabilities (classes,) and whether they
-        come from int8 arithmetic.
+      answers: by name (`saved_model`, `tflite`), the probabilities (classes,) and the
+        arithmetic they come from.
       folder: the bundle.
     """
     return {
@@ -59,19 +59,21 @@ def worked_example(
         "and compare with what is expected here, within the tolerance.",
         "label": None if label is None else network.classes[label],
         "expected": {
-            name: _expected(network, probabilities, int8)
-            for name, (probabilities, int8) in answers.items()
+            name: _expected(network, probabilities, arithmetic)
+            for name, (probabilities, arithmetic) in answers.items()
         },
     }
 
 
-def _expected(network: Network, probabilities: np.ndarray, int8: bool) -> dict[str, Any]:
+def _expected(
+    network: Network, probabilities: np.ndarray, arithmetic: Arithmetic
+) -> dict[str, Any]:
     best = int(probabilities.argmax())
     return {
         "class": best,
         "class_name": network.classes[best],
         "probabilities": [float(value) for value in probabilities],
-        "tolerance": _INT8_TOLERANCE if int8 else _FLOAT_TOLERANCE,
+        "tolerance": _TOLERANCES[arithmetic],
     }
 
 

@@ -28,7 +28,7 @@ from reszoo.export.contract import (
 from reszoo.export.example import golden_index, worked_example
 from reszoo.export.layers import compare_layers, first_different
 from reszoo.export.network import Network, network_of
-from reszoo.export.parity import Comparison, compare
+from reszoo.export.parity import Arithmetic, Comparison, compare
 from reszoo.export.pictures import (
     Pictures,
     calibration_pictures,
@@ -126,7 +126,7 @@ class _File:
     name: str
     probabilities: np.ndarray
     part: dict[str, Any]
-    int8: bool = False
+    arithmetic: Arithmetic
 
 
 def _open(
@@ -210,12 +210,16 @@ def _files(job: _Job, folder: Path) -> list[_File]:
 
 def _saved_model(job: _Job, folder: Path) -> _File:
     path = folder / SAVED_MODEL
-    write_saved_model(job.network, path)
-    images = job.pictures.images[:_SAVED_MODEL_IMAGES]
+    folded = job.target.folded
+    write_saved_model(job.network, path, folded)
+    arithmetic: Arithmetic = "bfloat16" if folded == "bfloat16" else "float32"
+    most = _SAVED_MODEL_IMAGES if arithmetic == "float32" else None
+    images = job.pictures.images[:most]
     runner = SavedModelRunner(path)
     probabilities = runner.probabilities(images)
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    return _File("saved_model", probabilities, saved_model_part(job.network, size))
+    part = saved_model_part(job.network, size, arithmetic)
+    return _File("saved_model", probabilities, part, arithmetic)
 
 
 def _tflite(job: _Job, folder: Path) -> _File:
@@ -228,7 +232,7 @@ def _tflite(job: _Job, folder: Path) -> _File:
         check_pixels(runner.input)
     probabilities = runner.probabilities(job.pictures.images)
     part = tflite_part(runner, contents, len(content))
-    return _File("tflite", probabilities, part, int8=job.int8)
+    return _File("tflite", probabilities, part, "int8" if job.int8 else "float32")
 
 
 def _parity(job: _Job, expected: np.ndarray, files: list[_File], folder: Path) -> Parity:
@@ -255,7 +259,7 @@ def _compared(job: _Job, expected: np.ndarray, file: _File) -> Comparison:
     count = len(file.probabilities)
     labels = job.pictures.labels[:count] if job.pictures.labels is not None else None
     return compare(
-        file.name, expected[:count], file.probabilities, labels, job.target.gate, int8=file.int8
+        file.name, expected[:count], file.probabilities, labels, job.target.gate, file.arithmetic
     )
 
 
@@ -297,7 +301,7 @@ def _example(job: _Job, expected: np.ndarray, files: list[_File], folder: Path) 
         job.network,
         job.pictures.images[index],
         int(labels[index]) if labels is not None else None,
-        {file.name: (file.probabilities[index], file.int8) for file in files},
+        {file.name: (file.probabilities[index], file.arithmetic) for file in files},
         folder,
     )
 

@@ -13,7 +13,9 @@ from reszoo.data import Geometry
 from reszoo.errors import UserError
 from reszoo.model import build, copy_weights
 from reszoo.plan import for_inference, plan
+from reszoo.plan.rows import Plan
 from reszoo.spec.architecture import Architecture
+from reszoo.train.folded import can_fold, plan_of
 from reszoo.train.loading import Trained, at_size
 
 _BATCH = 32
@@ -37,6 +39,8 @@ class Network:
     model: keras.Model
     geometry: Geometry
     classes: tuple[str, ...]
+    plan: Plan | None = None
+    """What the model is made of; None where stock Keras made it."""
     note: str | None = None
     """What a reader of the comparison should know about the reference."""
 
@@ -90,6 +94,7 @@ def network_of(trained: Trained) -> Network:
         model=twin,
         geometry=geometry,
         classes=trained.class_names,
+        plan=plan_of(trained) if can_fold(trained) else None,
         note=None if can_judge else _REBUILT,
     )
 

@@ -15,6 +15,9 @@ _LEAST_PROBABILITY = 1e-6
 _CERTAINTY = 1.645
 _GUESSING = "better_than_guessing"
 
+Arithmetic = Literal["float32", "bfloat16", "int8"]
+"""What a file computes in."""
+
 
 @dataclass(frozen=True)
 class Check:
@@ -33,7 +36,7 @@ class Comparison:
 
     file: str
     """`saved_model` or `tflite`."""
-    arithmetic: Literal["float32", "int8"]
+    arithmetic: Arithmetic
     images: int
     max_probability_difference: float
     max_log_probability_difference: float
@@ -67,8 +70,7 @@ def compare(
     exported: np.ndarray,
     labels: np.ndarray | None,
     gate: Gate,
-    *,
-    int8: bool,
+    arithmetic: Arithmetic,
 ) -> Comparison:
     """The comparison of one file.
 
@@ -78,8 +80,8 @@ def compare(
       exported: probabilities that the file gives, (n, classes).
       labels: the true classes, (n,), where they are known.
       gate: the limits.
-      int8: whether the file computes in int8, where single probabilities may jump and agreement
-        and accuracy are what counts.
+      arithmetic: what the file computes in. In int8 and bfloat16 single probabilities may jump,
+        and agreement and accuracy are what counts.
     """
     numbers = {
         "max_probability_difference": _greatest(np.exp(keras) - exported),
@@ -89,12 +91,15 @@ def compare(
         "agreement": float(np.mean(keras.argmax(-1) == exported.argmax(-1))),
         **_accuracies(keras, exported, labels),
     }
-    checks = _int8_checks(numbers, len(keras), gate) if int8 else _float_checks(numbers, gate)
-    if int8 and labels is not None:
-        checks.append(_better_than_guessing(numbers["keras_accuracy"], labels))
+    if arithmetic == "float32":
+        checks = _exact_checks(numbers, gate)
+    else:
+        checks = _coarse_checks(numbers, len(keras), gate)
+        if labels is not None:
+            checks.append(_better_than_guessing(numbers["keras_accuracy"], labels))
     return Comparison(
         file=file,
-        arithmetic="int8" if int8 else "float32",
+        arithmetic=arithmetic,
         images=len(keras),
         checks=tuple(checks),
         **numbers,
@@ -125,7 +130,7 @@ def _accuracies(
     }
 
 
-def _float_checks(numbers: dict[str, Any], gate: Gate) -> list[Check]:
+def _exact_checks(numbers: dict[str, Any], gate: Gate) -> list[Check]:
     checks = []
     for name, words in (
         ("max_probability_difference", "greatest difference of a probability"),
@@ -136,7 +141,7 @@ def _float_checks(numbers: dict[str, Any], gate: Gate) -> list[Check]:
     return checks
 
 
-def _int8_checks(numbers: dict[str, Any], images: int, gate: Gate) -> list[Check]:
+def _coarse_checks(numbers: dict[str, Any], images: int, gate: Gate) -> list[Check]:
     agreement = numbers["agreement"]
     checks = [
         Check(
@@ -155,8 +160,8 @@ def _int8_checks(numbers: dict[str, Any], images: int, gate: Gate) -> list[Check
 def _better_than_guessing(accuracy: float, labels: np.ndarray) -> Check:
     """Whether the Keras model knows more than which class is the most frequent.
 
-    An untrained network may give every image the same class; its int8 file then agrees, and that
-    says nothing.
+    An untrained network may give every image the same class; its int8 or bfloat16 file then agrees,
+    and that says nothing.
     """
     guess = float(np.bincount(labels).max() / len(labels))
     uncertainty = _CERTAINTY * np.sqrt(accuracy * (1 - accuracy) / len(labels))

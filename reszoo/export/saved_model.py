@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +12,36 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from reszoo.errors import UserError
 from reszoo.export.network import Network
 from reszoo.export.quiet import quiet
+from reszoo.model.frozen import frozen
+from reszoo.spec.target import Folded
 
 FLOAT_SIGNATURE = "serving_default"
 UINT8_SIGNATURE = "serving_uint8"
 _BATCH = 32
 
 
-def write_saved_model(network: Network, folder: Path) -> None:
+def write_saved_model(network: Network, folder: Path, folded: Folded = "none") -> None:
     """Writes a SavedModel that takes any number of images and opens without Keras.
 
     Two signatures, `serving_default` for float32 and `serving_uint8`, each with one input
     `image` (batch, height, width, channels), pixels 0..255, and three outputs: `probabilities`
     and `logits`, float32 (batch, classes), and `class`, int64 (batch,).
+
+    Args:
+      network: what is written.
+      folder: where to.
+      folded: what a target says: norms folded and weights constant, in these numbers, or not.
+
+    Raises:
+      UserError: the network is to be folded, and does not say what it is made of.
     """
+    call = _layers(network) if folded == "none" else _constants(network, folded)
 
     def answers(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        logits = network.model(tf.cast(image, tf.float32), training=False)
+        logits = call(tf.cast(image, tf.float32))
         return {
             "probabilities": tf.nn.softmax(logits, name="probabilities"),
             "logits": logits,
@@ -41,7 +53,23 @@ def write_saved_model(network: Network, folder: Path) -> None:
         FLOAT_SIGNATURE: _traced(answers, shape, tf.float32),
         UINT8_SIGNATURE: _traced(answers, shape, tf.uint8),
     }
-    _write(network.model, signatures, folder)
+    _write(network.model.variables if folded == "none" else [], signatures, folder)
+
+
+def _layers(network: Network) -> Callable[[tf.Tensor], tf.Tensor]:
+    return lambda image: network.model(image, training=False)
+
+
+def _constants(network: Network, dtype: str) -> Callable[[tf.Tensor], tf.Tensor]:
+    """A function of its own, so that both signatures share one set of constants."""
+    if network.plan is None:
+        raise UserError(
+            f"the norms of {network.name!r} cannot be folded: it does not say what it is made of",
+            expected="a run, or a model that reszoo built or saved",
+            hint="export with --target server",
+        )
+    folded = frozen(network.model, network.plan, dtype)
+    return _traced(folded, (None, *network.image_shape), tf.float32)
 
 
 def write_static(network: Network, folder: Path, dtype: str) -> None:
@@ -56,7 +84,7 @@ def write_static(network: Network, folder: Path, dtype: str) -> None:
         return {"probabilities": tf.nn.softmax(logits, name="probabilities")}
 
     function = _traced(answers, (1, *network.image_shape), tf.as_dtype(dtype))
-    _write(network.model, {FLOAT_SIGNATURE: function}, folder)
+    _write(network.model.variables, {FLOAT_SIGNATURE: function}, folder)
 
 
 class SavedModelRunner:
@@ -86,10 +114,10 @@ def _traced(function: Callable[[tf.Tensor], Any], shape: tuple[int | None, ...],
     return tf.function(function, input_signature=signature, autograph=False)
 
 
-def _write(model: keras.Model, signatures: dict[str, Any], folder: Path) -> None:
+def _write(variables: Sequence[keras.Variable], signatures: dict[str, Any], folder: Path) -> None:
     # A plain module that owns the variables: nothing of Keras goes into the file.
     holder = tf.Module()
-    holder.variables_ = [variable.value for variable in model.variables]
+    holder.variables_ = [variable.value for variable in variables]
     try:
         with quiet():
             tf.saved_model.save(holder, str(folder), signatures=signatures)

@@ -20,7 +20,7 @@ from reszoo.spec import from_mapping
 from reszoo.train.loading import Trained
 
 NETS = ("residual", "highway")
-TARGETS = ("server", "mobile-float32", "mobile-int8")
+TARGETS = ("server", "server-cpu", "mobile-float32", "mobile-int8")
 TRAINING, TEST = slice(0, 1437), slice(1437, 1797)
 
 

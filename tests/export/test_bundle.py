@@ -24,6 +24,7 @@ from .conftest import NETS, TARGETS
 COMMON = {"contract.json", "golden.png", "labels.txt", "parity.json", "parity.md"}
 FILES = {
     "server": COMMON | {"saved_model"},
+    "server-cpu": COMMON | {"saved_model"},
     "mobile-float32": COMMON | {"saved_model", "model.tflite"},
     "mobile-int8": COMMON | {"saved_model", "model.tflite"},
 }

@@ -16,9 +16,12 @@ def test_shipped_targets() -> None:
         for name, target in said.items()
     } == {
         "server": (("saved_model",), "float32", "float32", "none", 1),
+        "server-cpu": (("saved_model",), "float32", "float32", "none", 1),
         "mobile-float32": (("saved_model", "tflite"), "float32", "float32", "none", 1),
         "mobile-int8": (("saved_model", "tflite"), "uint8", "float32", "int8", 1),
     }
+    assert {name for name, target in said.items() if target.folded != "none"} == {"server-cpu"}
+    assert said["server-cpu"].folded == "bfloat16"
     assert said["mobile-int8"].calibration.images == 100
     assert said["mobile-int8"].gate.min_agreement == 0.95
     assert all(target.title and target.source for target in said.values())
