@@ -1,4 +1,6 @@
-"""One network: every value and where it comes from, its stages as in the papers, its cost."""
+"""One network: every value and where it comes from, its stages as in the papers, its cost. Or one
+recipe.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,8 @@ from reszoo import spec
 from reszoo.cli.options import add_spec
 from reszoo.plan import plan
 from reszoo.report.network import network_text, rows_text
+from reszoo.report.recipes import recipe_text
+from reszoo.spec.recipe import Recipe
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -19,6 +23,7 @@ def add_options(parser: ArgumentParser) -> None:
     what.add_argument(
         "--yaml", action="store_true", help="print the full spec, to start editing from"
     )
+    what.add_argument("--recipe", action="store_true", help="NAME is a recipe: print its values")
     what.add_argument(
         "--diagram", metavar="FILE", help="draw stages and one block of each kind: FILE.svg or .png"
     )
@@ -26,6 +31,10 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Prints, or draws."""
+    if options.recipe:
+        recipe = spec.resolve(options.spec, "recipe", options.overrides)
+        print(recipe_text(recipe, cast("Recipe", recipe.document)))
+        return
     resolved = spec.resolve(options.spec, "architecture", options.overrides)
     architecture = cast("spec.Architecture", resolved.document)
     if options.yaml:

@@ -10,7 +10,7 @@ from typing import Any
 from reszoo.plan import Cost, Plan, Row, cost, stage_table
 from reszoo.report.published import count_lines
 from reszoo.report.text import count, facts, shape, short, size, table
-from reszoo.spec import Origin, Resolved, to_yaml
+from reszoo.spec import Document, Origin, Resolved, to_yaml
 from reszoo.spec.architecture import Architecture, Published, Weights
 from reszoo.spec.value import Path, written
 
@@ -77,15 +77,15 @@ def _accuracy_line(published: Published | Weights | None) -> list[tuple[str, str
     return [("accuracy", f"top-1 {published.top1:.2f} %{top5} ({published.where})")]
 
 
-def values_text(resolved: Resolved, spec: Architecture) -> str:
-    """The whole spec as YAML, each value that was written with the place where it stands."""
+def values_text(resolved: Resolved, document: Document) -> str:
+    """The whole document as YAML, each value that was written with the place where it stands."""
     remarks: dict[Path, dict[str, str]] = {}
     for path, origin in resolved.origins.items():
         if not isinstance(_value(resolved.mapping, path), dict | list):
             length = _length_of_line(path)
             inner = written(path[length:])
             remarks.setdefault(path[:length], {})[inner] = _remark(origin, resolved.file)
-    return to_yaml(spec, {path: _joined(by_field) for path, by_field in remarks.items()})
+    return to_yaml(document, {path: _joined(by_field) for path, by_field in remarks.items()})
 
 
 def _length_of_line(path: Path) -> int:

@@ -44,6 +44,27 @@ def test_list_finds_by_part_pattern_and_family(reszoo, words, expected):
     assert names == expected
 
 
+def test_list_shows_recipes_by_their_names_and_by_nets(reszoo):
+    result = reszoo("list", "--recipes")
+    assert [line.split()[0] for line in result.out.splitlines()[2:]] == spec.recipe_names()
+    (line,) = (line for line in result.out.splitlines() if line.startswith("rsb_a1 "))
+    assert "resnet50d 80.73, resnet50 80.40, seresnet50 80.01" in line
+    entries = json.loads(reszoo("list", "--recipes", "wrn28_10", "--json").out)
+    found = {entry["name"]: entry["published"]["wrn28_10"] for entry in entries}
+    assert found == {"wrn_cifar": 96.0, "wrn_cifar_dropout": 96.11}
+    refused(reszoo("list", "--recipes", "rsb_a4"), "no recipe is like 'rsb_a4'", "rsb_a1")
+
+
+def test_show_tells_where_each_value_of_a_recipe_stands(reszoo):
+    shown = reszoo("show", "rsb_a3", "--recipe", "--set", "batch=512").out
+    assert shown.startswith("rsb_a3\n\n# Every value")
+    assert "batch: 512" in shown
+    plain = reszoo("show", "rsb_a3", "--recipe").out
+    assert "ResNet strikes back, 100 epochs" in plain
+    assert "resnet50  top-1 78.10 %, as published" in plain
+    assert "rsb_a2.yaml, line" in plain
+
+
 def test_list_refuses_what_is_not_there_and_names_the_nearest(reszoo):
     refused(reszoo("list", "resnt50"), "no network in the zoo is like 'resnt50'", "resnet50")
     refused(reszoo("list", "--family", "cifer"), "there is no family 'cifer'", "'cifar'")
