@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from reszoo.train.callbacks import Callbacks
-from reszoo.train.checkpoint import State, read_variables, write_variables
+from reszoo.train.checkpoint import State, all_finite, read_variables, write_variables
 from reszoo.train.parts import Parts
 
 _REMEMBERED = "callbacks:"
@@ -36,6 +36,13 @@ def take(position: Position, parts: Parts, callbacks: Callbacks) -> State:
     arrays = read_variables(**_owners(parts)) | parts.loop.replicas.read()
     remembered = {_REMEMBERED + name: array for name, array in callbacks.memory().items()}
     return State({**asdict(position), "best": parts.judge.best}, arrays | remembered)
+
+
+def is_sound(state: State) -> bool:
+    """Whether a training can go on from a state: what is not a number never becomes one again."""
+    return all_finite(
+        {name: one for name, one in state.arrays.items() if not name.startswith(_REMEMBERED)}
+    )
 
 
 def restore(state: State, parts: Parts, callbacks: Callbacks) -> tuple[Position, list[str]]:

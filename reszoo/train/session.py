@@ -17,9 +17,9 @@ from reszoo.runs.running import Running
 from reszoo.spec.architecture import Architecture
 from reszoo.train.board import Board
 from reszoo.train.callbacks import Callbacks
-from reszoo.train.checkpoint import Checkpoints, State, all_finite
+from reszoo.train.checkpoint import Checkpoints, State
 from reszoo.train.parts import assemble
-from reszoo.train.position import Position, restore, take
+from reszoo.train.position import Position, is_sound, restore, take
 from reszoo.train.precise import recompute_statistics
 from reszoo.train.prepare import Job
 from reszoo.train.progress import Progress
@@ -320,7 +320,7 @@ class Session:
             self.position.seconds = now - self._begun
         state = take(self.position, self.parts, self.callbacks)
         # The loss of the last step was a number, and what it did to the weights may not be.
-        if not all_finite(state.arrays):
+        if not is_sound(state):
             self._fail(self.position.steps, "a weight")
         checkpoints.save_last(state, self.position.steps)
         self._saved = now

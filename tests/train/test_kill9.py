@@ -41,7 +41,7 @@ WORDS = (
     *("--epochs", str(EPOCHS), "--seed", "5", "--checkpoint-every", "1"),
     *("--set-recipe", "batch=128", "--set-recipe", "ema=0.9"),
 )
-PATIENCE = 120.0
+PATIENCE = 600.0
 
 
 @pytest.fixture(scope="module")
