@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from reszoo.cli.options import add_data, add_json
+from reszoo.cli.options import add_data, add_json, add_views
 from reszoo.cli.output import print_json
 from reszoo.cli.tensorflow import start_tensorflow
 from reszoo.report.evaluation import evaluation_text
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """RUN|MODEL|TFLITE, --data, --split, --fast, --json."""
+    """RUN|MODEL|TFLITE, --data, --split, --fast, --views, --json."""
     parser.add_argument(
         "target",
         metavar="RUN|MODEL|TFLITE",
@@ -27,6 +27,7 @@ def add_options(parser: ArgumentParser) -> None:
         help="fold norms into convolutions, compute in bfloat16 where the CPU can, and tell how it "
         "agrees",
     )
+    add_views(parser, "the test_time of a run's recipe, else one")
     add_json(parser)
 
 
@@ -40,6 +41,7 @@ def run(options: Namespace) -> None:
         options.data,
         split=options.split,
         fast=options.fast,
+        views=options.views,
         skip_bad_images=options.skip_bad_images,
     )
     if options.json:

@@ -55,6 +55,17 @@ def add_skip_bad_images(parser: ArgumentParser) -> None:
     )
 
 
+def add_views(parser: ArgumentParser, default: str) -> None:
+    """--views WORD."""
+    parser.add_argument(
+        "--views",
+        metavar="1|flip|5|10|airbench",
+        help="average the answers to several views of each image: with its mirror image (flip), 5 "
+        "crops, these and their mirror images (10), or shifted and mirrored (airbench); "
+        f"default: {default}",
+    )
+
+
 def add_output(
     parser: ArgumentParser, metavar: str, text: str, kind: Callable[[str], str] = str
 ) -> None:

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from reszoo.cli.options import add_json, positive
+from reszoo.cli.options import add_json, add_views, positive
 from reszoo.cli.output import print_json
 from reszoo.cli.tensorflow import start_tensorflow
 from reszoo.errors import UserError
@@ -16,7 +16,7 @@ from reszoo.report.predictions import predictions_csv, predictions_text
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """RUN|MODEL|TFLITE, IMAGE..., --top, --fast, --json, --csv."""
+    """RUN|MODEL|TFLITE, IMAGE..., --top, --fast, --views, --json, --csv."""
     parser.add_argument(
         "target",
         metavar="RUN|MODEL|TFLITE",
@@ -38,6 +38,7 @@ def add_options(parser: ArgumentParser) -> None:
         help="fold norms into convolutions, compute in bfloat16 where the CPU can, and tell how it "
         "agrees (default: from 256 pictures on)",
     )
+    add_views(parser, "one")
     form = parser.add_mutually_exclusive_group()
     add_json(form)  # type: ignore[arg-type]
     form.add_argument("--csv", action="store_true", help="print CSV, for spreadsheets")
@@ -54,6 +55,7 @@ def run(options: Namespace) -> None:
         images,
         top=options.top,
         fast=options.fast,
+        views=options.views,
         compared=lambda found: print(agreement_text(found), file=sys.stderr),
     )
     if options.json:

@@ -34,6 +34,8 @@ class Geometry:
     """Share of the resized image that the central crop keeps."""
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     antialias: bool = True
+    place: tuple[float, float] = (0.5, 0.5)
+    """Where the crop lies, down and across: 0 at the upper or left border, 1 at the other."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -148,7 +150,7 @@ def _resampled(image: tf.Tensor, size: tf.Tensor, geometry: Geometry) -> tf.Tens
     covered = np.rint(wanted / geometry.crop)
     present = tf.cast(size, tf.float64)
     resized = tf.maximum(tf.floor(present * tf.reduce_max(covered / present) + 1e-9), covered)
-    start = tf.round((resized - wanted) / 2)
+    start = tf.round((resized - wanted) * np.array(geometry.place))
     resampled = tf.raw_ops.ScaleAndTranslate(
         images=image[None],
         size=[geometry.height, geometry.width],

@@ -30,6 +30,8 @@ def evaluation_text(evaluation: Evaluation) -> str:
     if evaluation.top5 is not None:
         lines.append(("top-5", percent(evaluation.top5)))
     lines.append(("loss", f"{evaluation.loss:.4f}"))
+    if evaluation.views.count > 1:
+        lines.append(("averaged", evaluation.views.text))
     if evaluation.agreement is not None:
         lines.append(("agreement", agreement_text(evaluation.agreement)))
     small = len(evaluation.classes) <= _WIDEST_MATRIX

@@ -73,3 +73,6 @@ class Views(Value):
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {"count": self.count, **self.model_dump()}
+
+
+ONE_VIEW = Views()

@@ -71,11 +71,13 @@ def _test(session: Session, run: Run) -> Evaluation | None:
         "accuracy": evaluation.accuracy,
         "top5": evaluation.top5,
         "examples": evaluation.examples,
+        "views": evaluation.views.count,
     }
     run.append_metrics(line)
     low, high = evaluation.interval
+    averaged = f", {evaluation.views.text}" if evaluation.views.count > 1 else ""
     session.progress.say(
         f"{name} accuracy {evaluation.accuracy:.2%} ({low:.2%} to {high:.2%}) on "
-        f"{evaluation.examples:,} images; the run is {run.path}"
+        f"{evaluation.examples:,} images{averaged}; the run is {run.path}"
     )
     return evaluation

@@ -11,12 +11,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from reszoo.data import Geometry, ImageData, Split, batches, open_data
+from reszoo.data import Geometry, ImageData, Split, open_data
 from reszoo.errors import UserError
+from reszoo.spec.views import ONE_VIEW, Views
 from reszoo.train.folded import Folded, fold
 from reszoo.train.loading import Target, Trained, load_trained
 from reszoo.train.scores import Agreement, Evaluation, agreement, score
 from reszoo.train.tflite import TFLiteClassifier, is_tflite
+from reszoo.train.views import answers, views_of
 
 _PIXELS_PER_BATCH = 1 << 21
 """About 2,000 images of 32x32 or 40 of 224x224: large enough for speed, small enough for memory."""
@@ -31,6 +33,7 @@ def evaluate(
     *,
     split: str = "test",
     fast: bool = False,
+    views: Views | str | int | None = None,
     skip_bad_images: bool = False,
     data_dir: Path | str | None = None,
 ) -> Evaluation:
@@ -46,6 +49,8 @@ def evaluate(
       data: as for `train`; a run's own data unless given.
       split: which part, in TFDS's words (`test`, `train[:10%]`); data of one split need not say.
       fast: evaluate the network as `fold` makes it, and say how it agrees with the canonical one.
+      views: the views of an image whose answers are averaged: `1`, `flip`, `5`, `10`, `airbench`
+        or a `Views`. The `test_time` of a run's recipe unless given, else one.
       skip_bad_images: leave broken files out instead of refusing the data.
       data_dir: where downloaded data sets lie.
 
@@ -55,43 +60,52 @@ def evaluate(
     if is_tflite(target):
         if fast:
             raise UserError("a .tflite file computes as it does", found="fast, which folds a model")
-        return _evaluate_tflite(Path(target), data, split, skip_bad_images, data_dir)
+        images = _images_for_tflite(data, skip_bad_images, data_dir)
+        return _evaluate_tflite(Path(target), images, split, views_of(views))
     trained = load_trained(target)
+    looks = views_of(views, trained.run.recipe().test_time if trained.run else None)
     images = open_images(trained, data, skip_bad_images, data_dir)
     names = common_classes(trained.model.output_shape[-1], trained.classes, images)
     split, part = _part(images, split)
     call = fold(trained) if fast else inference(trained.network())
-    found = logits(call, part, trained.geometry)
+    found = logits(call, part, trained.geometry, looks)
     scores = score(np.asarray(part.labels), found, names, data=images.name, split=split)
+    scores = replace(scores, views=looks)
     if not isinstance(call, Folded):
         return scores
-    return replace(scores, agreement=_agreement(trained, part, found, call.computes))
+    return replace(scores, agreement=_agreement(trained, part, call))
 
 
-def _agreement(trained: Trained, part: Split, found: np.ndarray, computes: str) -> Agreement:
+def _agreement(trained: Trained, part: Split, call: Folded) -> Agreement:
     """How the logits of a folded network agree with the canonical network's on some images."""
-    chosen = np.linspace(0, len(part) - 1, min(len(part), COMPARED)).astype(int)
-    exact = logits(inference(trained.network()), part.subset(chosen), trained.geometry)
-    return agreement(found[chosen], exact, computes)
+    chosen = part.subset(np.linspace(0, len(part) - 1, min(len(part), COMPARED)).astype(int))
+    found = logits(call, chosen, trained.geometry)
+    exact = logits(inference(trained.network()), chosen, trained.geometry)
+    return agreement(found, exact, call.computes)
 
 
-def _evaluate_tflite(
-    path: Path, data: Any, split: str, skip_bad_images: bool, data_dir: Path | str | None
-) -> Evaluation:
+def _images_for_tflite(data: Any, skip_bad_images: bool, data_dir: Path | str | None) -> ImageData:
     if data is None:
         raise _no_data("a .tflite alone")
+    return open_data(data, skip_bad_images=skip_bad_images, data_dir=data_dir)
+
+
+def _evaluate_tflite(path: Path, images: ImageData, split: str, views: Views) -> Evaluation:
     classifier = TFLiteClassifier(path)
-    images = open_data(data, skip_bad_images=skip_bad_images, data_dir=data_dir)
     outputs = len(classifier.classes)
     # Without labels.txt its outputs have numbers only, which agree with any names.
     labels = None if classifier.classes == bare_numbers(outputs) else classifier.classes
     names = common_classes(outputs, labels, images)
     split, part = _part(images, split)
-    source = batches(part, classifier.geometry, batch_size=batch_size_for(classifier.geometry))
-    told = [classifier.probabilities(np.asarray(pixels)) for pixels, _ in source]
-    # Logits but for a constant, which neither the loss nor any rank sees.
-    found = np.log(np.maximum(np.concatenate(told), _LEAST_PROBABILITY))
-    return score(np.asarray(part.labels), found, names, data=images.name, split=split)
+
+    def answer(pixels: np.ndarray) -> np.ndarray:
+        # Logits but for a constant, which neither the loss, any rank nor a softmax sees.
+        return np.log(np.maximum(classifier.probabilities(pixels), _LEAST_PROBABILITY))
+
+    geometry = classifier.geometry
+    found = answers(views, answer, part, geometry, batch_size_for(geometry))
+    scores = score(np.asarray(part.labels), found, names, data=images.name, split=split)
+    return replace(scores, views=views)
 
 
 def _part(images: ImageData, split: str) -> tuple[str, Split]:
@@ -107,12 +121,14 @@ def _no_data(found: str) -> UserError:
     return UserError("say which data to evaluate on", expected="--data", found=found)
 
 
-def logits(call: Callable[[Any], Any], split: Split, geometry: Geometry) -> np.ndarray:
-    """What `inference` or `fold` says to every image of a split, in its order: float32 logits
-    `(images, classes)`.
+def logits(
+    call: Callable[[Any], Any], split: Split, geometry: Geometry, views: Views = ONE_VIEW
+) -> np.ndarray:
+    """What `inference` or `fold` says to every image of a split, in its order: logits
+    `(images, classes)`, float32 where an image is looked at once.
     """
-    source = batches(split, geometry, batch_size=batch_size_for(geometry))
-    return np.concatenate([call(images).numpy() for images, _ in source])
+    size = batch_size_for(geometry)
+    return answers(views, lambda images: call(images).numpy(), split, geometry, size)
 
 
 def inference(model: keras.Model) -> Any:

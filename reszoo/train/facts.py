@@ -110,6 +110,7 @@ def results(session: Session, evaluation: Evaluation | None) -> dict[str, Any]:
             "test_split": evaluation.split,
             "test_accuracy": evaluation.accuracy,
             "test_interval95": list(evaluation.interval),
+            "test_views": evaluation.views.to_dict(),
         }
     return reached
 

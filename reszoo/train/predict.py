@@ -13,16 +13,19 @@ import numpy as np
 from reszoo.data import Geometry, read_image, to_geometry
 from reszoo.data.images import SUFFIXES
 from reszoo.errors import UserError
+from reszoo.spec.views import Views
 from reszoo.train.evaluate import batch_size_for, inference
 from reszoo.train.folded import Folded, can_fold, fold, has_gpu
 from reszoo.train.loading import Target, Trained, load_trained
 from reszoo.train.scores import TOP, Agreement, agreement, likeliest, softmax
 from reszoo.train.tflite import TFLiteClassifier, is_tflite
+from reszoo.train.views import geometries_of, mean_answer, views_of
 
 _WORTH_FOLDING = 256
 """Images from which folding is faster. Measured on ResNet-50: it takes about a second more until
 the first answer, the comparison another, and saves 20 ms of a core on each image."""
 _COMPARED = 16
+_LEAST_PROBABILITY = float(np.finfo(np.float64).tiny)
 
 Image = str | os.PathLike[str] | bytes | np.ndarray
 
@@ -83,6 +86,7 @@ def predict(
     *,
     top: int = TOP,
     fast: bool | None = None,
+    views: Views | str | int | None = None,
     compared: Callable[[Agreement], None] | None = None,
 ) -> list[Prediction]:
     """Classifies images, prepared exactly as training and evaluation prepare them.
@@ -94,6 +98,8 @@ def predict(
       top: how many classes to name.
       fast: whether to compute as `fold` does, which takes half of the time or less. None: for 256
         images or more on a machine without a GPU. Fewer are done before it pays, by a second.
+      views: the views of an image whose answers are averaged: `1`, `flip`, `5`, `10`, `airbench`
+        or a `Views`; one unless given.
       compared: if given and the network is folded, is told how it agrees with the canonical one in
         float32 on a few of the images.
 
@@ -109,17 +115,20 @@ def predict(
     named = list(_named(images))
     if not named:
         raise UserError("no images were given")
+    looks = views_of(views)
     classifier = _classifier(target, fast, len(named))
     if compared is not None and isinstance(classifier, KerasClassifier):
         chosen = np.linspace(0, len(named) - 1, min(len(named), _COMPARED)).astype(int)
-        found = classifier.agreement(_stacked(classifier, [named[index] for index in chosen]))
+        found = classifier.agreement(
+            _stacked(classifier.geometry, [named[index] for index in chosen])
+        )
         if found is not None:
             compared(found)
     size = batch_size_for(classifier.geometry)
     return [
         prediction
         for start in range(0, len(named), size)
-        for prediction in _predict_batch(classifier, named[start : start + size], top)
+        for prediction in _predict_batch(classifier, named[start : start + size], top, looks)
     ]
 
 
@@ -135,9 +144,9 @@ def _classifier(target: Target, fast: bool | None, images: int) -> Classifier:
 
 
 def _predict_batch(
-    classifier: Classifier, named: Sequence[tuple[str, Image]], top: int
+    classifier: Classifier, named: Sequence[tuple[str, Image]], top: int, views: Views
 ) -> Iterator[Prediction]:
-    probabilities = classifier.probabilities(_stacked(classifier, named))
+    probabilities = _probabilities(classifier, named, views)
     order = likeliest(probabilities, top)
     for (name, _), row, best in zip(named, probabilities, order, strict=True):
         yield Prediction(
@@ -147,9 +156,23 @@ def _predict_batch(
         )
 
 
-def _stacked(classifier: Classifier, named: Sequence[tuple[str, Image]]) -> np.ndarray:
+def _probabilities(
+    classifier: Classifier, named: Sequence[tuple[str, Image]], views: Views
+) -> np.ndarray:
+    if views.count == 1:
+        return classifier.probabilities(_stacked(classifier.geometry, named))
+
+    def answer(pixels: np.ndarray) -> np.ndarray:
+        # Logits but for a constant, which no softmax sees.
+        return np.log(np.maximum(classifier.probabilities(pixels), _LEAST_PROBABILITY))
+
+    prepared = geometries_of(views, classifier.geometry)
+    return softmax(mean_answer(views, answer, (_stacked(one, named) for one in prepared)))
+
+
+def _stacked(geometry: Geometry, named: Sequence[tuple[str, Image]]) -> np.ndarray:
     """The images as the network takes them, `(images, height, width, channels)`."""
-    return np.stack([to_geometry(_pixels(image), classifier.geometry) for _, image in named])
+    return np.stack([to_geometry(_pixels(image), geometry) for _, image in named])
 
 
 def _pixels(image: Image) -> np.ndarray:

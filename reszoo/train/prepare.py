@@ -13,13 +13,20 @@ from typing import Any, Literal
 import numpy as np
 
 from reszoo import spec as specs
-from reszoo.data import Geometry, ImageData, stratified_holdout, training_geometry
+from reszoo.data import (
+    Geometry,
+    ImageData,
+    evaluation_geometry,
+    stratified_holdout,
+    training_geometry,
+)
 from reszoo.errors import UserError
 from reszoo.plan import factors, plan
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import Recipe, Validation, default_recipe_name, regularize
 from reszoo.train.freezing import freezing, written_at
 from reszoo.train.sizes import geometries, require_any_size
+from reszoo.train.views import geometries_of
 
 ClassWeights = Literal["balanced"] | Mapping[str, float] | None
 
@@ -140,6 +147,9 @@ def _require_parts(
         )
     freezing(rows, recipe, new_layers=new_layers or ())
     require_any_size(architecture, recipe)
+    if recipe.test_time is not None:
+        where = recipe.where("test_time")
+        geometries_of(recipe.test_time, evaluation_geometry(architecture.input), where)
 
 
 def with_data_classes(

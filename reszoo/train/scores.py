@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from reszoo.spec.views import ONE_VIEW, Views
+
 TOP = 5
 _NORMAL_95 = 1.959963984540054
 """97.5 % quantile of the normal distribution."""
@@ -68,6 +70,8 @@ class Evaluation:
     """Counts: a row per true class, a column per predicted one."""
     agreement: Agreement | None = None
     """Where it was a folded network that was evaluated."""
+    views: Views = ONE_VIEW
+    """The views of each image whose answers were averaged."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and numbers, for JSON."""
@@ -79,6 +83,7 @@ class Evaluation:
             "interval95": list(self.interval),
             "top5": self.top5,
             "loss": self.loss,
+            "views": self.views.to_dict(),
             "classes": [
                 {
                     "name": one.name,
