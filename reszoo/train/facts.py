@@ -82,12 +82,9 @@ def circumstances(session: Session) -> dict[str, Any]:
     }
 
 
-def shared_facts(
-    job: Job, placement: Placement, *, seed: int, until: int, begins: bool
-) -> dict[str, Any]:
+def shared_facts(job: Job, placement: Placement, *, seed: int, until: int) -> dict[str, Any]:
     """What must be the same on all workers, by the names of the fields."""
     return {
-        "command": "train" if begins else "resume",
         "seed": seed,
         "epochs to train": until,
         "training images": len(job.kept),

@@ -72,6 +72,25 @@ class Together:
                     hint="start all workers with the same command, files, data and versions",
                 )
 
+    def require_one_command(self, *, begins: bool) -> None:
+        """Sends workers back of which some begin a run and others go on with it.
+
+        It happens where one was started again before the run folder was there, and the others
+        after: once more, and all of them go on.
+
+        Raises:
+          RestartError: on every worker.
+        """
+        commands = self.agree(train=begins, resume=not begins)
+        if all(commands.values()):
+            raise RestartError(
+                "some workers begin the run and others go on with it",
+                expected="`reszoo train` on all workers, or `reszoo resume`",
+                found=f"`reszoo {'train' if begins else 'resume'}` on worker "
+                f"{self.placement.worker}, and the other elsewhere",
+                hint="start all of them again with the same command; `--supervise` does so itself",
+            )
+
     def chief_first(self, act: Callable[[], Result], follow: Callable[[], Result]) -> Result:
         """The chief acts, and once that is done the others follow.
 

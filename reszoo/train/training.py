@@ -188,6 +188,8 @@ def resume(
       TrainingStopped, GateError: as for `train`.
     """
     run = Run.open(run.path if isinstance(run, Run) else run)
+    if _is_done(run, epochs):  # Said before anybody waits for other workers.
+        return run
     where = {**run.info.get("where", {}), **where}
     running = Running.of(run.info).changed(
         checkpoint_every=checkpoint_every, keep_checkpoints=keep_checkpoints
@@ -198,7 +200,7 @@ def resume(
     with run.lock():
         run = kind.open(run.path)  # Whoever held it before may have written since.
         facts, recipe = run.data(), run.recipe()
-        if run.state == "finished" and run.info["epochs"] >= (epochs or recipe.epochs):
+        if _is_done(run, epochs):
             return run
         if epochs is not None and epochs > recipe.epochs:
             recipe = recipe.model_copy(update={"epochs": epochs})
@@ -213,6 +215,11 @@ def resume(
         )
         conduct(session, run, until=until, test=facts["test"], quiet=quiet)
     return run
+
+
+def _is_done(run: Run, epochs: int | None) -> bool:
+    wanted = run.recipe().epochs if epochs is None else epochs
+    return run.state == "finished" and run.info["epochs"] >= wanted
 
 
 def _require_folder(placement: Placement, out: Path | str | None) -> None:
@@ -237,8 +244,9 @@ def _session(
 ) -> Session:
     """The session, once all workers have turned out to train the same."""
     with lost_workers_named(placement.cluster), enough_memory(job, placement):
-        facts = shared_facts(job, placement, seed=seed, until=until, begins=begins)
-        Together(placement).require_same(facts)
+        together = Together(placement)
+        together.require_one_command(begins=begins)
+        together.require_same(shared_facts(job, placement, seed=seed, until=until))
         return Session(job, placement, seed=seed, running=running, callbacks=callbacks, start=start)
 
 
