@@ -1,6 +1,7 @@
 """Each published recipe has the numbers of its paper, and fits the nets that it names."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -119,6 +120,15 @@ def test_the_nets_it_names_are_in_the_zoo_and_take_it(name):
         rows = plan(regularize(spec.load(net), recipe.regularization))
         factors(rows, recipe.rate_factors)
         factors(rows, recipe.decay_factors)
+
+
+def test_the_docs_tell_of_every_published_recipe():
+    text = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text()
+    cells = [line.split("|") for line in text.splitlines() if line.startswith("| `")]
+    told = {row[1].strip(" `"): (row[4].strip(), row[5].strip()) for row in cells if len(row) == 8}
+    for name in PUBLISHED:
+        recipe = spec.load_recipe(name)
+        assert told.get(name) == (str(recipe.epochs), str(recipe.batch)), name
 
 
 def test_highway_nets_decay_their_last_layer_ten_times_and_biases_learn_twice_as_fast():
