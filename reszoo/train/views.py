@@ -67,7 +67,8 @@ def mean_answer(views: Views, answer: Answer, images: Iterable[np.ndarray]) -> n
       The mean of the logits, or the logarithm of the mean of the probabilities; the network's own
       answer where there is one view.
     """
-    total, crops = 0.0, 0
+    total: np.ndarray | float = 0.0
+    crops = 0
     for pixels in images:
         if views.count == 1:
             return answer(pixels)
