@@ -23,12 +23,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from turns import Seconds, median_ratio, take_turns
+from turns import Seconds, print_table, take_turns
 
 SIDES = ("reszoo", "fit", "stock", "applications", "torch")
 _HERE = Path(__file__).parent
@@ -79,24 +78,13 @@ def command(side: str, options: argparse.Namespace) -> Sequence[str]:
 
 
 def report(taken: Mapping[str, Sequence[Seconds]], options: argparse.Namespace) -> None:
-    """A table of medians, and of each round's ratios."""
-    images = options.steps * options.batch
-    first = taken[options.sides[0]]
-    result = {}
-    print(f"{'':24}{'images/s':>10}{'time':>8}{'images/CPU s':>14}{'CPU time':>10}")
-    for side, seconds in taken.items():
-        speeds = [images / statistics.median(column) for column in zip(*seconds, strict=True)]
-        pairs = zip(zip(*seconds, strict=True), zip(*first, strict=True), strict=True)
-        ratios = [median_ratio(theirs, ours) for theirs, ours in pairs]
-        print(f"{side:24}{speeds[0]:10.2f}{ratios[0]:8.2f}{speeds[1]:14.2f}{ratios[1]:10.2f}")
-        names = ("images_per_second", "images_per_cpu_second", "time_ratio", "cpu_ratio")
-        numbers = (round(number, 3) for number in (*speeds, *ratios))
-        result[side] = dict(zip(names, numbers, strict=True))
+    """The table, and the line of JSON."""
+    sides = print_table(taken, options.steps * options.batch)
     facts = {
         name: getattr(options, name)
         for name in ("net", "set", "precision", "batch", "threads", "rounds", "steps")
     }
-    print(json.dumps({"benchmark": "train_step", **facts, "sides": result}))
+    print(json.dumps({"benchmark": "train_step", **facts, "sides": sides}))
 
 
 def _side(text: str) -> str:

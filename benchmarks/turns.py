@@ -49,6 +49,24 @@ def serve(work: Callable[[], None]) -> None:
         print(time.perf_counter() - wall, time.process_time() - processor, flush=True)
 
 
+def print_table(taken: Mapping[str, Sequence[Seconds]], images: int) -> dict[str, Any]:
+    """Prints and returns the median speeds of rounds of so many images, and each side's time by
+    that of the first.
+    """
+    first, *_ = taken.values()
+    result = {}
+    print(f"{'':24}{'images/s':>10}{'time':>8}{'images/CPU s':>14}{'CPU time':>10}")
+    for side, seconds in taken.items():
+        speeds = [images / statistics.median(column) for column in zip(*seconds, strict=True)]
+        pairs = zip(zip(*seconds, strict=True), zip(*first, strict=True), strict=True)
+        ratios = [median_ratio(theirs, ours) for theirs, ours in pairs]
+        print(f"{side:24}{speeds[0]:10.2f}{ratios[0]:8.2f}{speeds[1]:14.2f}{ratios[1]:10.2f}")
+        names = ("images_per_second", "images_per_cpu_second", "time_ratio", "cpu_ratio")
+        numbers = (round(number, 3) for number in (*speeds, *ratios))
+        result[side] = dict(zip(names, numbers, strict=True))
+    return result
+
+
 def median_ratio(theirs: Sequence[float], ours: Sequence[float]) -> float:
     """How many times as long the others took, in the middle one of all rounds."""
     return statistics.median(other / own for other, own in zip(theirs, ours, strict=True))

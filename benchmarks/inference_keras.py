@@ -1,0 +1,79 @@
+"""The sides of `inference.py` that run in TensorFlow: one process of one."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from turns import serve
+
+import reszoo
+from reszoo.spec import Architecture
+from reszoo.train import Trained
+from reszoo.train.evaluate import inference
+
+Answer = Callable[[], Any]
+
+
+def main() -> None:
+    """Answers as told on the command line, for as long as somebody asks."""
+    task = json.loads(sys.argv[1])
+    tf.config.threading.set_intra_op_parallelism_threads(task["threads"])
+    tf.config.threading.set_inter_op_parallelism_threads(task["threads"])
+    spec = reszoo.load(task["net"])
+    shape = (task["batch"], *spec.input.shape)
+    images = tf.constant(np.random.default_rng(0).integers(0, 256, shape), tf.uint8)
+    make = {"reszoo": folded, "canonical": canonical, "applications": applications}
+    answer = make[task["kind"]](spec, images, task["precision"])
+
+    def answers(count: int) -> None:
+        for _ in range(count):
+            answer()
+
+    answers(3)
+    serve(lambda: answers(task["calls"]))
+
+
+def folded(spec: Architecture, images: tf.Tensor, precision: Any) -> Answer:
+    """reszoo's folded network."""
+    model = random_statistics(reszoo.build(spec, seed=0))
+    network = reszoo.fold(Trained(model, spec, None, None), computes=precision)
+    return lambda: network(images).numpy()
+
+
+def canonical(spec: Architecture, images: tf.Tensor, precision: str) -> Answer:
+    """The stock Keras layers, in one graph."""
+    call = inference(random_statistics(reszoo.build(spec, seed=0, dtype=precision)))
+    return lambda: call(images).numpy()
+
+
+def applications(spec: Architecture, images: tf.Tensor, precision: str) -> Answer:
+    """The network of that name in keras.applications, under a global policy."""
+    keras.config.set_dtype_policy(precision)
+    names = {name.lower(): name for name in dir(keras.applications) if name[0].isupper()}
+    network = getattr(keras.applications, names[spec.name.replace("_", "")])
+    model = random_statistics(network(weights=None, input_shape=spec.input.shape))
+    model.compile(jit_compile=False)  # XLA is slower on CPUs
+    pixels = images.numpy().astype(np.float32) / 255
+    return lambda: model.predict_on_batch(pixels)
+
+
+def random_statistics(model: keras.Model) -> keras.Model:
+    """The model with normalisations as a training may leave them."""
+    rng = np.random.default_rng(1)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            for weight in (layer.gamma, layer.moving_variance):
+                weight.assign(rng.uniform(0.5, 1.5, weight.shape))
+            for weight in (layer.beta, layer.moving_mean):
+                weight.assign(rng.uniform(-0.3, 0.3, weight.shape))
+    return model
+
+
+if __name__ == "__main__":
+    main()
