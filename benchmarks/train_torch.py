@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -60,7 +61,7 @@ def network(name: str) -> nn.Module:
 def cifar_resnet(depth: int) -> nn.Module:
     """He 2015, section 4.2, with shortcuts of option A."""
     widths = [16] * (depth + 1) + [32] * depth + [64] * depth
-    blocks = [Block(before, after) for before, after in zip(widths, widths[1:], strict=False)]
+    blocks = [Block(before, after) for before, after in pairwise(widths)]
     stem = [nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU(inplace=True)]
     head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10)]
     return nn.Sequential(*stem, *blocks, *head)

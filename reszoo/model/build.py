@@ -11,6 +11,7 @@ import keras
 
 from reszoo.collection import paused_collection
 from reszoo.errors import UserError
+from reszoo.model.device_model import DeviceModel
 from reszoo.model.ops import FACTORIES, Setting
 from reszoo.model.sharing import sharing
 from reszoo.model.start import Kernels, initializer
@@ -58,24 +59,46 @@ def build(
       UserError: the spec cannot be planned, or `dtype` or `device` is unknown.
     """
     rows = plan(what, head=head) if isinstance(what, Architecture) else what
-    if device is not None:
-        rows = for_device(rows, _known_device(device), dtype, sync_norm=sync_norm)
+    if device is None:
+        return _drawn(rows, dtype, seed, shared, keras.Model)
+    fast = for_device(rows, _known_device(device), dtype, sync_norm=sync_norm)
+    model = _drawn(fast, dtype, seed, shared, DeviceModel)
+    model.canonical = lambda: canonical(rows, "float64" if dtype == "float64" else "float32")
+    return model
+
+
+def _drawn(
+    rows: Plan,
+    dtype: str,
+    seed: int | None,
+    shared: keras.Model | None,
+    kind: type[keras.Model],
+) -> keras.Model:
     if shared is not None:
-        return _assemble(rows, _setting(dtype, None), None, shared)
+        return _assemble(rows, _setting(dtype, None), None, shared, kind)
     with Kernels() as kernels:
-        return _assemble(rows, _setting(dtype, seed), kernels)
+        return _assemble(rows, _setting(dtype, seed), kernels, kind=kind)
 
 
-def canonical(rows: Plan) -> keras.Model:
-    """The plan's model in float32 that waits for weights: kernels are zero, nothing is drawn."""
-    return _assemble(rows, _setting("float32", seed=None), None)
+def canonical(rows: Plan, dtype: str = "float32") -> keras.Model:
+    """The plan's model in stock layers that waits for weights: kernels are zero, nothing is
+    drawn.
+    """
+    return _assemble(rows, _setting(dtype, seed=None), None)
 
 
 def _assemble(
-    rows: Plan, setting: Setting, kernels: Kernels | None, shared: keras.Model | None = None
+    rows: Plan,
+    setting: Setting,
+    kernels: Kernels | None,
+    shared: keras.Model | None = None,
+    kind: type[keras.Model] = keras.Model,
 ) -> keras.Model:
     with paused_collection(), deep_recursion(len(rows.rows)):
-        return _connected(rows, setting, kernels, shared)
+        inputs, outputs = _connected(rows, setting, kernels, shared)
+        model = kind(inputs, outputs, name=rows.name)
+    model.reszoo_plan = rows
+    return model
 
 
 @contextlib.contextmanager
@@ -95,7 +118,8 @@ def deep_recursion(layers: int) -> Iterator[None]:
 
 def _connected(
     rows: Plan, setting: Setting, kernels: Kernels | None, shared: keras.Model | None
-) -> keras.Model:
+) -> tuple[Any, Any]:
+    """What goes into the layers of all rows and what comes out."""
     owners = None if shared is None else {layer.name: layer for layer in shared.layers}
     tensors: dict[Ref, Any] = {}
     inputs = []
@@ -115,10 +139,7 @@ def _connected(
                     kernels.draw(row, layer)
         several = outputs if isinstance(outputs, (list, tuple)) else [outputs]
         tensors.update((Ref(row.name, index), tensor) for index, tensor in enumerate(several))
-    results = [tensors[ref] for ref in rows.outputs]
-    model = keras.Model(_only(inputs), _only(results), name=rows.name)
-    model.reszoo_plan = rows
-    return model
+    return _only(inputs), _only([tensors[ref] for ref in rows.outputs])
 
 
 def _only(items: list[Any]) -> Any:

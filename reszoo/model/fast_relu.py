@@ -1,9 +1,7 @@
 """How does a CPU pass through ReLU, and through addition and ReLU, as few times as it can?
 
-TensorFlow's own kernels are one pass over memory each, and in bfloat16 their arithmetic is slower
-than the memory. Here XLA makes one kernel of what belongs together: addition with ReLU, and in the
-gradient the sum over everything that reads a map with the mask of its ReLU. The numbers are those
-of the stock operations, bit for bit.
+One island is addition with ReLU; in the gradient another is the sum over everything that reads a
+map, with the mask of its ReLU. The numbers are those of the stock operations, bit for bit.
 """
 
 from __future__ import annotations
@@ -13,8 +11,9 @@ from typing import Any
 
 import keras
 
-_ON_TENSORFLOW = keras.config.backend() == "tensorflow"
-if _ON_TENSORFLOW:
+from reszoo.model.islands import ON_TENSORFLOW, Island, fit, forked
+
+if ON_TENSORFLOW:
     import tensorflow as tf
 
 
@@ -30,7 +29,7 @@ class FusedReLU(keras.layers.Activation):
 
     def call(self, inputs: Any) -> Any:
         """max(x, 0)."""
-        return _relu(inputs) if _fits(inputs) else super().call(inputs)
+        return _relu(inputs) if fit(inputs) else super().call(inputs)
 
     def get_config(self) -> dict[str, Any]:
         """The stock layer's, without the function's name."""
@@ -59,10 +58,9 @@ class AddReLU(keras.layers.Layer):
     def call(self, inputs: Sequence[Any]) -> Any:
         """max(a + b, 0), as often as there are copies."""
         first, second = inputs
-        if _fits(first, second) and first.shape.as_list() == second.shape.as_list():
+        if fit(first, second):
             return _add_relu(first, second, self.copies)
-        total = keras.ops.relu(keras.ops.add(first, second))
-        return total if self.copies == 1 else [total] * self.copies
+        return forked(keras.ops.relu(keras.ops.add(first, second)), self.copies)
 
     def compute_output_spec(self, inputs: Sequence[Any]) -> Any:
         """The shape of both inputs, which is one."""
@@ -74,15 +72,11 @@ class AddReLU(keras.layers.Layer):
         return {**super().get_config(), "copies": self.copies}
 
 
-def _fits(*inputs: Any) -> bool:
-    return _ON_TENSORFLOW and all(isinstance(one, tf.Tensor) for one in inputs)
-
-
 def _relu(x: Any) -> Any:
     @tf.custom_gradient
     def relu(x: Any) -> tuple[Any, Callable[..., Any]]:
         y = tf.nn.relu(x)
-        return y, lambda pull: _masked(y, [pull])
+        return y, lambda pull: _MASKED(y, pull)
 
     return relu(x)
 
@@ -90,48 +84,22 @@ def _relu(x: Any) -> Any:
 def _add_relu(first: Any, second: Any, copies: int) -> Any:
     @tf.custom_gradient
     def add_relu(first: Any, second: Any) -> tuple[Any, Callable[..., Any]]:
-        y = _flat(_kernels().add_relu, first, second)
+        y = _ADD_RELU(first, second)
 
         def gradient(*pulls: Any) -> tuple[Any, Any]:
-            pull = _masked(y, pulls)
+            pull = _MASKED(y, *pulls)
             return pull, pull
 
-        return (y if copies == 1 else [y] * copies), gradient
+        return forked(y, copies), gradient
 
     return add_relu(first, second)
 
 
-def _masked(y: Any, pulls: Sequence[Any]) -> Any:
+def _masked(y: Any, *pulls: Any) -> Any:
     """The sum of what comes back from y's readers, where y is positive."""
-    return _flat(_kernels().masked, y, *pulls)
-
-
-def _flat(kernel: Callable[..., Any], *tensors: Any) -> Any:
-    # In one dimension XLA's loop is one loop; over (.., 16) channels it is twice as slow.
-    result = kernel(*(tf.reshape(tensor, [-1]) for tensor in tensors))
-    return tf.ensure_shape(tf.reshape(result, tf.shape(tensors[0])), tensors[0].shape)
-
-
-class _Kernels:
-    """The compiled functions, made when a layer first runs: importing costs nothing."""
-
-    def __init__(self) -> None:
-        options = {"jit_compile": True, "autograph": False}
-        self.add_relu = tf.function(lambda a, b: tf.nn.relu(a + b), **options)
-        self.masked = tf.function(_masked_sum, **options)
-
-
-def _masked_sum(y: Any, *pulls: Any) -> Any:
-    total = pulls[0]
-    for pull in pulls[1:]:
-        total += pull
+    total = sum(pulls[1:], start=pulls[0])
     return tf.where(y > 0, total, tf.zeros_like(total))
 
 
-_made: list[_Kernels] = []
-
-
-def _kernels() -> _Kernels:
-    if not _made:
-        _made.append(_Kernels())
-    return _made[0]
+_ADD_RELU = Island(lambda first, second: tf.nn.relu(first + second))
+_MASKED = Island(_masked)

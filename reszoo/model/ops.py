@@ -13,6 +13,7 @@ import keras
 
 from reszoo.model.fast import FusedBatchNormalization
 from reszoo.model.fast_conv import ProductConv2D
+from reszoo.model.fast_merge import GatedMerge
 from reszoo.model.fast_relu import AddReLU, FusedReLU
 from reszoo.model.layers import Blur, CentredContrast, ConstantPadding2D, LearnedScale
 from reszoo.model.start import row_seed
@@ -214,6 +215,11 @@ def _add_relu(row: Row, setting: Setting) -> keras.layers.Layer:
     return AddReLU(row.attributes["copies"], **setting.common(row))
 
 
+def _gated_merge(row: Row, setting: Setting) -> keras.layers.Layer:
+    relu, copies = row.attributes["relu"], row.attributes["copies"]
+    return GatedMerge(relu, copies, **setting.common(row))
+
+
 def _plain(layer: Callable[..., keras.layers.Layer]) -> Factory:
     return lambda row, setting: layer(**setting.common(row))
 
@@ -265,10 +271,18 @@ FACTORIES: Mapping[str, Factory] = {
     "product_conv": _conv(ProductConv2D),
     "fused_relu": _plain(FusedReLU),
     "add_relu": _add_relu,
+    "gated_merge": _gated_merge,
     "centred_contrast": _centred_contrast,
 }
 """By op: the row's layer. The op `input` is the model's `keras.Input`."""
 
-FAST_LAYERS = (FusedBatchNormalization, ProductConv2D, FusedReLU, AddReLU, CentredContrast)
-"""The layers of the last five, which no file of ours holds: see `reszoo.plan.devices` and
+FAST_LAYERS = (
+    FusedBatchNormalization,
+    ProductConv2D,
+    FusedReLU,
+    AddReLU,
+    GatedMerge,
+    CentredContrast,
+)
+"""The layers of the last six, which no file of ours holds: see `reszoo.plan.devices` and
 `reszoo.plan.rewrites`."""

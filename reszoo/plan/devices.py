@@ -10,24 +10,24 @@ always reads the canonical plan.
 | shared_norm | norm | where replicas are to normalise together |
 | product_conv | conv whose weight gradient is faster as matrix products | CPU |
 | add_relu | add, activation relu | CPU in bfloat16, large maps |
+| gated_merge | sigmoid, subtract, multiply, add; activation relu | CPU in bfloat16, large maps |
 | fused_relu | activation relu | CPU in bfloat16, large maps |
 
-`add_relu` has one output for each row that reads it (attribute `copies`), all the same.
+The groups of rows are found in `reszoo.plan.groups`. On a GPU, cuDNN has a kernel for the norm, and
+XLA, which compiles the whole step there, fuses all the rest by itself.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
-from reszoo.plan.rewrites import reader_counts
-from reszoo.plan.rows import Plan, Ref, Row
+from reszoo.plan.groups import is_large, is_relu, with_added_relu, with_gated_merge, with_own_copies
+from reszoo.plan.rows import Plan, Row
 
-_LARGE_MAP = 1 << 14
-"""Values of one example from which a kernel of its own pays for being compiled and called."""
-_SMALL_SIDE = 14
-"""Up to this side nine matrix products are faster than oneDNN's 3x3 weight gradient."""
+_SMALL_SIDES = ((256, 14), (64, 8))
+"""From so many channels, up to this side, nine matrix products are faster than oneDNN's 3x3 weight
+gradient."""
 
 
 def for_device(
@@ -57,7 +57,7 @@ def for_device(
     plan = replace(plan, rows=tuple(_product_conv(row, rows, brief) for row in plan.rows))
     if not brief:
         return plan
-    plan = _with_own_copies(_with_added_relu(plan))
+    plan = with_own_copies(with_gated_merge(with_added_relu(plan)))
     return replace(plan, rows=tuple(_fused_relu(row) for row in plan.rows))
 
 
@@ -92,65 +92,11 @@ def _learns_by_products(row: Row, shape: tuple[int, ...], brief: bool) -> bool:
         return False
     if stride == 2:
         return narrow >= 128 and row.attributes["padding"] == "valid"
-    return brief and narrow >= 256 and max(row.shape[:2]) <= _SMALL_SIDE
-
-
-def _is_large_relu(row: Row) -> bool:
-    relu = row.op == "activation" and row.attributes["function"] == "relu"
-    return relu and len(row.shape) == 3 and math.prod(row.shape) >= _LARGE_MAP
+    side = max(row.shape[:2])
+    return brief and any(narrow >= least and side <= most for least, most in _SMALL_SIDES)
 
 
 def _fused_relu(row: Row) -> Row:
-    if _is_large_relu(row):
+    if is_relu(row) and is_large(row):
         return replace(row, op="fused_relu", attributes={}, stands_for=(row.name,))
     return row
-
-
-def _with_added_relu(plan: Plan) -> Plan:
-    """Each addition that only a ReLU reads becomes one row with it."""
-    readers = reader_counts(plan)
-    kept = set(plan.stages.values())
-    rows = {row.name: row for row in plan.rows}
-    gone = set()
-    for row in plan.rows:
-        if not _is_large_relu(row):
-            continue
-        total = rows[row.inputs[0].row]
-        alone = readers[Ref(total.name)] == 1 and Ref(total.name) not in kept
-        if total.op == "add" and alone and _same_shapes(total, rows):
-            gone.add(total.name)
-            rows[row.name] = replace(
-                row,
-                op="add_relu",
-                inputs=total.inputs,
-                attributes={"copies": 1},
-                stands_for=(total.name, row.name),
-            )
-    return replace(plan, rows=tuple(rows[row.name] for row in plan.rows if row.name not in gone))
-
-
-def _same_shapes(total: Row, rows: Mapping[str, Row]) -> bool:
-    return all(rows[ref.row].shape == total.shape for ref in total.inputs)
-
-
-def _with_own_copies(plan: Plan) -> Plan:
-    """Each reader of an `add_relu` reads an output of its own; the plan's outputs read the
-    first.
-    """
-    readers = reader_counts(replace(plan, outputs=()))
-    copies = {
-        row.name: readers[Ref(row.name)]
-        for row in plan.rows
-        if row.op == "add_relu" and readers[Ref(row.name)] > 1
-    }
-    outputs: dict[str, Iterator[int]] = {name: iter(range(count)) for name, count in copies.items()}
-    rows = []
-    for row in plan.rows:
-        if row.name in copies:
-            row = replace(row, attributes={"copies": copies[row.name]})
-        inputs = tuple(
-            Ref(ref.row, next(outputs[ref.row])) if ref.row in outputs else ref
-            for ref in row.inputs
-        )
-        rows.append(replace(row, inputs=inputs))
-    return replace(plan, rows=tuple(rows))
