@@ -62,7 +62,7 @@ def stock_fit(spec: Architecture, task: dict[str, Any]) -> Steps:
 def applications(spec: Architecture, task: dict[str, Any]) -> Steps:
     """`fit` on the network of that name in keras.applications, under a global policy."""
     keras.config.set_dtype_policy(task["precision"])
-    names = {name.lower(): name for name in dir(keras.applications)}
+    names = {name.lower(): name for name in dir(keras.applications) if name[0].isupper()}
     network = getattr(keras.applications, names[spec.name.replace("_", "")])
     model = network(weights=None, input_shape=spec.input.shape, classes=spec.classes)
     batches = repeated_batch(spec, task).map(lambda images, labels: (images / 255, labels))
