@@ -127,7 +127,7 @@ def label(row: Row) -> str:
     if row.op == "rescale":
         return _rescale_label(values["scale"], values["offset"])
     if row.op == "dropout":
-        return f"{'drop path' if values['whole'] else 'dropout'} {values['rate']:.2g}"
+        return f"{'dropout' if values['each'] == 'value' else 'drop path'} {values['rate']:.2g}"
     if row.op in ("subsample", "blur"):
         return f"{row.op}{stride}"
     return {"scale": "learned scale"}.get(row.op, row.op.replace("_", " "))
