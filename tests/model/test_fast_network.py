@@ -10,15 +10,28 @@ import pytest
 import tensorflow as tf
 
 from reszoo.model import build, copy_weights, features, load, save
+from reszoo.model.fast import FusedBatchNormalization
 from reszoo.model.fast_conv import ProductConv2D
+from reszoo.model.fast_merge import GatedMerge
 from reszoo.model.fast_relu import AddReLU, FusedReLU
 from reszoo.model.ops import FAST_LAYERS
 from reszoo.spec import Architecture
 from tests.model.specs import small
 
 
+def highways() -> Architecture:
+    """Maps large enough for the merge: 16x16x64."""
+    return small(
+        norm="none",
+        input={"shape": [16, 16, 3], "mean": [120.0, 110.0, 100.0], "std": 60.0},
+        stem={"filters": 64},
+        block={"transform": "conv", "connection": "highway", "gate": {"bias": -1.0}},
+        stages=[{"depth": 2, "width": 64}],
+    )
+
+
 def bottlenecks() -> Architecture:
-    """Wide enough for every fast row: maps of 16x16x256 and of 8x8x512."""
+    """Wide enough for the other fast rows: maps of 16x16x256 and of 8x8x512."""
     return small(
         input={"shape": [16, 16, 3], "mean": [120.0, 110.0, 100.0], "std": 60.0},
         stem={"filters": 64},
@@ -27,7 +40,10 @@ def bottlenecks() -> Architecture:
     )
 
 
-def step(model: keras.Model) -> tuple[float, np.ndarray, np.ndarray]:
+Step = tuple[float, np.ndarray, np.ndarray]
+
+
+def step(model: keras.Model) -> Step:
     """The loss, the gradient and the moving statistics of one training step."""
     rng = np.random.default_rng(0)
     images = tf.constant(rng.integers(0, 256, (8, 16, 16, 3)), tf.uint8)
@@ -48,16 +64,17 @@ def step(model: keras.Model) -> tuple[float, np.ndarray, np.ndarray]:
 
 
 def _joined(tensors: dict[str, tf.Tensor]) -> np.ndarray:
-    return np.concatenate([np.float64(tensors[path]).ravel() for path in sorted(tensors)])
+    flat = [np.float64(tensors[path]).ravel() for path in sorted(tensors)]
+    return np.concatenate([*flat, np.zeros(0)])
 
 
 @pytest.fixture(scope="module")
-def exact() -> tuple[float, np.ndarray, np.ndarray]:
+def exact() -> Step:
     return step(build(bottlenecks(), seed=1))
 
 
 def test_step_in_float32_equals_the_canonical_step(
-    exact: tuple[float, np.ndarray, np.ndarray],
+    exact: Step,
 ) -> None:
     model = build(bottlenecks(), seed=1, device="cpu")
     assert any(isinstance(layer, ProductConv2D) for layer in model.layers)
@@ -67,15 +84,28 @@ def test_step_in_float32_equals_the_canonical_step(
 
 
 def test_step_in_bfloat16_is_as_near_to_float32_as_the_canonical_one(
-    exact: tuple[float, np.ndarray, np.ndarray],
+    exact: Step,
 ) -> None:
     stock = step(build(bottlenecks(), seed=1, dtype="mixed_bfloat16"))
     model = build(bottlenecks(), seed=1, dtype="mixed_bfloat16", device="cpu")
-    for kind in FAST_LAYERS:
+    for kind in (FusedBatchNormalization, ProductConv2D, FusedReLU, AddReLU):
         assert any(isinstance(layer, kind) for layer in model.layers)
-    for found, other, expected in zip(step(model), stock, exact, strict=True):
-        error, usual = (np.linalg.norm(value - expected) for value in (found, other))
-        assert error < 1.2 * usual + 1e-2 * np.linalg.norm(expected)
+    assert_as_near(step(model), stock, exact)
+
+
+def test_highway_step_in_bfloat16_is_as_near_to_float32_as_the_canonical_one() -> None:
+    stock = step(build(highways(), seed=1, dtype="mixed_bfloat16"))
+    model = build(highways(), seed=1, dtype="mixed_bfloat16", device="cpu")
+    merges = [layer for layer in model.layers if isinstance(layer, GatedMerge)]
+    assert [(merge.relu, merge.copies) for merge in merges] == [(True, 3), (True, 1)]
+    assert_as_near(step(model), stock, step(build(highways(), seed=1)))
+
+
+def assert_as_near(found: Step, stock: Step, exact: Step) -> None:
+    """Loss, gradients and statistics: no further from float32 than those of stock layers."""
+    for value, other, expected in zip(found, stock, exact, strict=True):
+        error, usual = (np.linalg.norm(one - expected) for one in (value, other))
+        assert error <= 1.2 * usual + 1e-2 * np.linalg.norm(expected)
 
 
 def test_fast_network_is_saved_and_handed_out_as_the_canonical_one(tmp_path: Path) -> None:
