@@ -14,6 +14,9 @@ from typing import Any
 
 from reszoo.errors import MachineError
 
+PARTIALS = ".*.partial*"
+"""What files and folders are called until they are whole."""
+
 _ADVICE = {
     errno.ENOSPC: "free some space or choose another place with -o",
     errno.EDQUOT: "your disk quota is used up: free some space or choose another place with -o",

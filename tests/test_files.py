@@ -106,6 +106,15 @@ def test_lines_of_two_writers_stay_whole(tmp_path: Path) -> None:
     assert sorted(lines) == ["a" * 500] * 200 + ["b" * 500] * 200
 
 
+def test_a_disk_that_takes_a_part_of_a_line_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = os.write
+    monkeypatch.setattr(os, "write", lambda file, line: whole(file, line[:3]))
+    with pytest.raises(MachineError, match="No space left"):
+        files.append_line(tmp_path / "log.jsonl", "a whole line")
+
+
 def test_a_partial_file_of_a_dead_process_is_not_in_the_way(tmp_path: Path) -> None:
     (tmp_path / ".value.999999.partial.txt").write_text("left over")
     files.write_text(tmp_path / "value.txt", "new")

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from reszoo.errors import UserError
-from reszoo.files import machine_error
+from reszoo.files import PARTIALS, machine_error
 from reszoo.runs.lock import LOCK_NAME
 
 DEFAULT_FOLDER = Path("runs")
@@ -43,10 +43,7 @@ def claim(path: Path | None, default_name: str) -> tuple[Path, bool]:
 
 def _is_unborn(path: Path) -> bool:
     """Whether a folder holds nothing but what a killed process may leave before run.json."""
-    return all(
-        entry.name in _BEFORE_BIRTH or (entry.name.startswith(".") and ".partial" in entry.name)
-        for entry in path.iterdir()
-    )
+    return all(entry.name in _BEFORE_BIRTH or entry.match(PARTIALS) for entry in path.iterdir())
 
 
 def _first_free(parent: Path, name: str) -> Path:

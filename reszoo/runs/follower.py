@@ -26,7 +26,7 @@ class Follower(Run):
     def append_timing(self, values: Mapping[str, Any]) -> None:
         """The chief's."""
 
-    def keep_lines(self, count: int, epochs: int) -> None:
+    def take_back(self, count: int, epochs: int) -> None:
         """The chief's."""
 
     def set_state(self, state: State, **facts: Any) -> None:

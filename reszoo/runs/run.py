@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 from reszoo import spec
 from reszoo.errors import UserError
-from reszoo.files import append_line, machine_error, write_json, write_text
+from reszoo.files import PARTIALS, append_line, machine_error, write_json, write_text
 from reszoo.runs.folder import claim, contents, undo
 from reszoo.runs.lock import owned
 from reszoo.runs.logs import read_lines, write_lines
@@ -187,9 +187,15 @@ class Run:
         """The state of the latest step, whole or not."""
         return max(self.checkpoints.glob(STATES), default=None)
 
-    def keep_lines(self, count: int, epochs: int) -> None:
-        """Keeps the first `count` lines of metrics.jsonl, and of timing.jsonl those of the first
-        `epochs` epochs; a resumed run writes the others again."""
+    def take_back(self, count: int, epochs: int) -> None:
+        """Takes back what was written after a state, as a resumed run writes it again: all but
+        the first `count` lines of metrics.jsonl and the first `epochs` epochs in timing.jsonl.
+
+        What a kill left half-written goes too: a state may be as large as the network twice.
+        """
+        for folder in (self.path, self.checkpoints):
+            for partial in folder.glob(PARTIALS):
+                partial.unlink(missing_ok=True)
         timing = [line for line in self.timing() if line.get("epoch", 0) <= epochs]
         kept = {"metrics.jsonl": self.metrics()[:count], "timing.jsonl": timing}
         for name, lines in kept.items():

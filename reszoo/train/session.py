@@ -92,7 +92,8 @@ class Session:
             run.checkpoints, self.running.keep_checkpoints, writes=writes
         )
         self.board = Board(run.path, writes=writes)
-        state, news = self.checkpoints.last(), []
+        state = self.checkpoints.last()
+        news: list[str] = []
         # Some callbacks forget all when a training begins, or load what they once saved.
         self.callbacks.begin(epochs=until, steps=self.job.steps)
         if state is not None:
@@ -106,7 +107,7 @@ class Session:
         self.together.require_same({"the state that it goes on from": self.position.steps})
         self._begun = time.monotonic() - self.position.seconds
         self.parts.freezing.apply(self.model, self.epoch)
-        run.keep_lines(self.position.metrics_lines, self.epoch)
+        run.take_back(self.position.metrics_lines, self.epoch)
         self.progress = Progress(
             until,
             self.job.steps,

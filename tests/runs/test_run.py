@@ -107,9 +107,36 @@ def test_a_line_cut_by_a_power_loss_is_not_read(tmp_path):
     with (run.path / "metrics.jsonl").open("a") as file:
         file.write('{"epoch": 2, "lo')
     assert run.metrics() == [{"epoch": 1}]
-    run.keep_lines(1, 1)
+    run.take_back(1, 1)
     run.append_metrics({"epoch": 2})
     assert run.metrics() == [{"epoch": 1}, {"epoch": 2}]
+
+
+def test_what_came_after_a_state_is_taken_back(tmp_path):
+    run = new_run(tmp_path / "run")
+    for epoch in (1, 2, 3):
+        run.append_metrics({"epoch": epoch})
+        run.append_timing({"epoch": epoch, "seconds": 1.0})
+    (run.checkpoints / ".step-000000009.77.partial.state").write_bytes(b"half")
+    (run.checkpoints / "step-000000006.state").touch()
+    run.take_back(2, 2)
+    assert run.metrics() == [{"epoch": 1}, {"epoch": 2}]
+    assert [line["epoch"] for line in run.timing()] == [1, 2]
+    assert [path.name for path in run.checkpoints.iterdir()] == ["step-000000006.state"]
+
+
+def test_what_a_cut_short_making_left_is_taken_over(tmp_path):
+    (folder := tmp_path / "run").mkdir()
+    (folder / "recipe.yaml").touch()
+    (folder / ".data.77.partial.json").touch()
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints" / "step-000000000.state").touch()
+    run = new_run(folder)
+    assert run.newest_state() is None
+    (folder / "run.json").unlink()
+    (folder / "notes.txt").touch()
+    with pytest.raises(UserError, match="exists already"):
+        new_run(folder)
 
 
 def test_a_damaged_line_is_named(tmp_path):

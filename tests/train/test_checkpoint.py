@@ -38,6 +38,22 @@ def test_only_the_last_two_states_are_kept(tmp_path):
     assert checkpoints.last().facts["number"] == 20
 
 
+def test_as_many_states_are_kept_as_asked_for(tmp_path):
+    checkpoints = Checkpoints(tmp_path, 1)
+    for steps in (5, 10, 15):
+        checkpoints.save_last(state(steps), steps)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000000015.state"]
+
+
+def test_a_state_that_was_passed_over_goes_once_a_newer_one_stands(tmp_path):
+    """It would otherwise count among those that are kept."""
+    checkpoints = Checkpoints(tmp_path, 2)
+    checkpoints.save_last(state(10), 10)
+    spoiled(checkpoints.save_last(state(20), 20), "cut")
+    checkpoints.save_last(state(15), 15)
+    assert sorted(int(path.name[5:14]) for path in tmp_path.iterdir()) == [10, 15]
+
+
 def spoiled(path, how):
     content = path.read_bytes()
     path.write_bytes(

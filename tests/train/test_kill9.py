@@ -2,8 +2,8 @@
 
     pytest -m slow -s tests/train/test_kill9.py
 
-kills twenty runs at seeded random moments, every second one while a state is being written, and
-prints where each was hit.
+kills twenty runs at seeded random moments, every second one while a state is being written, prints
+where each was hit, and then kills each of two workers that train together.
 """
 
 import contextlib
@@ -23,6 +23,7 @@ from reszoo.cli import main
 from reszoo.runs import Run
 from reszoo.train import load_trained
 from reszoo.train.checkpoint import Checkpoints
+from tests.train.processes import free_addresses
 
 # Wide enough that writing a state takes a good part of a step.
 SPEC = """\
@@ -85,6 +86,7 @@ def assert_as_untouched(run, untouched):
     for name in ("metrics.jsonl", "architecture.yaml", "recipe.yaml"):
         assert (run.path / name).read_bytes() == (untouched.path / name).read_bytes(), name
     assert [line["epoch"] for line in run.timing()] == list(range(1, EPOCHS + 1))
+    assert not list(run.path.rglob("*.partial*"))
     ours, theirs = load_trained(run).model, load_trained(untouched).model
     for one, two in zip(ours.weights, theirs.weights, strict=True):
         np.testing.assert_array_equal(one.numpy(), two.numpy(), err_msg=one.path)
@@ -124,3 +126,60 @@ def test_twenty_of_twenty_killed_runs_end_bit_identical(tmp_path, untouched):
         hits += killed
     print(f"{hits} of 20 killed runs end bit-identical")
     assert hits == 20
+
+
+def start_workers(run, spec, log):
+    """Two workers that train together, each under its own supervisor."""
+    cluster = {"worker": free_addresses(2)}
+    command = [sys.executable, "-m", "reszoo", "train", str(spec), *WORDS, "--supervise"]
+    started = []
+    for worker in range(2):
+        config = {"cluster": cluster, "task": {"type": "worker", "index": worker}}
+        with (log / f"{run.name}-{worker}.log").open("w") as output:
+            started.append(
+                subprocess.Popen(
+                    [*command, "-o", str(run)],
+                    env={**os.environ, "TF_CONFIG": json.dumps(config)},
+                    stdout=output,
+                    stderr=output,
+                )
+            )
+    return started
+
+
+def child_of(process):
+    children = f"/proc/{process.pid}/task/{process.pid}/children"
+    with open(children, encoding="ascii") as file:
+        return int(file.read().split()[0])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="finds children in /proc")
+def test_a_killed_worker_of_two_leaves_no_trace(tmp_path, untouched):
+    """The other dies of it with exit code 75, and both supervisors go on from the last state."""
+    _, spec = untouched
+    ends = {}
+    for name, victims in (("untouched", {}), ("killed", {5: 1, STEPS + 4: 0})):
+        run = tmp_path / name
+        workers = start_workers(run, spec, tmp_path)
+        try:
+            for step, victim in victims.items():
+                pattern = f"step-{step:09d}.state"
+                deadline = time.monotonic() + PATIENCE
+                while not (run / "checkpoints" / pattern).exists():
+                    assert time.monotonic() < deadline, (tmp_path / f"{name}-0.log").read_text()
+                    time.sleep(0.001)
+                os.kill(child_of(workers[victim]), signal.SIGKILL)
+            codes = [worker.wait(PATIENCE) for worker in workers]
+        finally:
+            for worker in workers:
+                worker.terminate()
+        told = [(tmp_path / f"{name}-{worker}.log").read_text() for worker in range(2)]
+        assert codes == [0, 0], "\n".join(told)
+        ends[name] = (Run.open(run), "\n".join(told))
+    killed, told = ends["killed"]
+    assert told.count("was ended by SIGKILL") == 2, told
+    assert told.count("ended with exit code 75") >= 2, told
+    print("\n".join(line for line in told.splitlines() if "supervisor" in line))
+    assert_as_untouched(killed, ends["untouched"][0])
+    print("two of two workers were killed; the run ends bit-identical")
