@@ -21,10 +21,10 @@ from typing import Any
 from reszoo.export.checks import Contents
 from reszoo.export.network import Network
 from reszoo.export.parity import Arithmetic
-from reszoo.export.runner import Runner
 from reszoo.export.saved_model import FLOAT_SIGNATURE, UINT8_SIGNATURE
 from reszoo.spec import to_mapping
 from reszoo.spec.target import Target
+from reszoo.train.runner import Runner
 from reszoo.version import VERSION
 
 FORMAT = "reszoo contract"

@@ -35,7 +35,6 @@ from reszoo.export.pictures import (
     comparison_pictures,
     generated_pictures,
 )
-from reszoo.export.runner import Runner
 from reszoo.export.saved_model import SavedModelRunner, write_saved_model
 from reszoo.export.tflite import convert
 from reszoo.files import atomic_folder, write_json, write_text
@@ -44,6 +43,7 @@ from reszoo.spec import load_target
 from reszoo.spec.target import Target
 from reszoo.train.evaluate import common_classes, open_images
 from reszoo.train.loading import Trained, load_trained
+from reszoo.train.runner import Runner
 
 # A SavedModel runs the same float32 operations, so a hundred images show any difference.
 _SAVED_MODEL_IMAGES = 100

@@ -14,8 +14,8 @@ import tensorflow as tf
 
 from reszoo.errors import UserError
 from reszoo.export.network import Network
-from reszoo.export.quiet import quiet
 from reszoo.model.frozen import frozen
+from reszoo.quiet import quiet
 from reszoo.spec.target import Folded
 
 FLOAT_SIGNATURE = "serving_default"

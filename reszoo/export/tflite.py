@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from reszoo.errors import UserError
 from reszoo.export.network import Network
-from reszoo.export.quiet import quiet
 from reszoo.export.saved_model import FLOAT_SIGNATURE, write_static
+from reszoo.quiet import quiet
 from reszoo.spec.target import Target
 
 _UNSUPPORTED = re.compile(r"\btf\.(\w+)|'tfl\.(\w+)' op|\bFlex(\w+)")

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 
 from reszoo.data import Geometry
 from reszoo.errors import UserError
+from reszoo.train.runner import Runner
 
 _GEOMETRY = ("crop", "interpolation", "antialias")
 
@@ -36,41 +36,13 @@ class TFLiteClassifier:
     def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise UserError(f"there is no file {path}", expected="a .tflite file")
-        try:
-            self._interpreter = Interpreter(str(path), num_threads=os.cpu_count() or 1)
-            self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError, OSError) as error:
-            raise UserError(f"{path} does not open as a TFLite file", found=str(error)) from error
-        (self._input,) = self._interpreter.get_input_details()[:1]
-        (self._output,) = self._interpreter.get_output_details()[:1]
-        self.geometry = _geometry(path, [int(side) for side in self._input["shape"]])
-        self.classes = _labels(path, int(self._output["shape"][-1]))
+        self._runner = Runner(path)
+        self.geometry = _geometry(path, [int(side) for side in self._runner.input["shape"]])
+        self.classes = _labels(path, int(self._runner.output["shape"][-1]))
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """float32 `(images, classes)` for pixels 0..255 `(images, height, width, channels)`."""
-        return np.concatenate([self._one(image) for image in images])
-
-    def _one(self, image: np.ndarray) -> np.ndarray:
-        self._interpreter.set_tensor(self._input["index"], to_input(image, self._input)[None])
-        self._interpreter.invoke()
-        return real_numbers(self._interpreter.get_tensor(self._output["index"]), self._output)
-
-
-def to_input(pixels: np.ndarray, details: dict[str, Any]) -> np.ndarray:
-    """Pixels 0..255 as an interpreter's input takes them: themselves, unless it has a scale."""
-    scale, zero_point = details["quantization"]
-    if not np.issubdtype(details["dtype"], np.integer):
-        return pixels.astype(details["dtype"])
-    limits = np.iinfo(details["dtype"])
-    steps = np.round(pixels.astype(np.float32) / (scale or 1.0)) + zero_point
-    return np.clip(steps, limits.min, limits.max).astype(details["dtype"])
-
-
-def real_numbers(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:
-    """float32 numbers of a tensor: (values - zero_point) * scale where it has a scale."""
-    scale, zero_point = details["quantization"]
-    numbers = values.astype(np.float32)
-    return (numbers - zero_point) * np.float32(scale) if scale else numbers
+        return self._runner.probabilities(images)
 
 
 def _geometry(path: Path, shape: list[int]) -> Geometry:

@@ -14,10 +14,10 @@ from reszoo.data import Geometry, ImageData, batches
 from reszoo.errors import UserError
 from reszoo.export import Bundle, export
 from reszoo.export.checks import read_contents
-from reszoo.export.runner import Runner
 from reszoo.model import save
 from reszoo.train import evaluate
 from reszoo.train.loading import Trained
+from reszoo.train.runner import Runner
 
 from .conftest import NETS, TARGETS
 

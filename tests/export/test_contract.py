@@ -12,7 +12,7 @@ import pytest
 
 from reszoo.export import Bundle
 from reszoo.export.example import golden_index
-from reszoo.train.tflite import real_numbers, to_input
+from reszoo.train.runner import real_numbers, to_input
 
 from .conftest import NETS
 

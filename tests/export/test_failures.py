@@ -16,7 +16,7 @@ import tensorflow as tf
 from reszoo.data import ImageData
 from reszoo.errors import MachineError, UserError
 from reszoo.export import export, exporting
-from reszoo.export.quiet import quiet
+from reszoo.quiet import quiet
 from reszoo.train.loading import Trained
 
 
@@ -93,7 +93,7 @@ def test_layer_that_tflite_has_not_is_one_clear_error(data: ImageData, tmp_path:
 def test_what_tensorflow_says_on_stderr_is_hidden_but_kept_for_errors() -> None:
     program = """
 import os
-from reszoo.export.quiet import quiet
+from reszoo.quiet import quiet
 with quiet():
     os.write(2, b"noise")
 try:

@@ -11,8 +11,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from reszoo.errors import UserError
-from reszoo.export.quiet import quiet
-from reszoo.train.tflite import real_numbers, to_input
+from reszoo.quiet import quiet
 
 Kernels = Literal["fast", "plain", "reference"]
 _RESOLVERS = {
@@ -83,3 +82,20 @@ class Runner:
     def tensor(self, details: dict[str, Any]) -> np.ndarray:
         """A tensor's real numbers after the last run; needs `keep_tensors`."""
         return real_numbers(self._interpreter.get_tensor(details["index"]), details)
+
+
+def to_input(pixels: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+    """Pixels 0..255 as an interpreter's input takes them: themselves, unless it has a scale."""
+    scale, zero_point = details["quantization"]
+    if not np.issubdtype(details["dtype"], np.integer):
+        return pixels.astype(details["dtype"])
+    limits = np.iinfo(details["dtype"])
+    steps = np.round(pixels.astype(np.float32) / (scale or 1.0)) + zero_point
+    return np.clip(steps, limits.min, limits.max).astype(details["dtype"])
+
+
+def real_numbers(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+    """float32 numbers of a tensor: (values - zero_point) * scale where it has a scale."""
+    scale, zero_point = details["quantization"]
+    numbers = values.astype(np.float32)
+    return (numbers - zero_point) * np.float32(scale) if scale else numbers
