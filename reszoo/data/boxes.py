@@ -14,38 +14,47 @@ from reszoo.data.geometry import Geometry, to_uint8
 from reszoo.spec.augmentation import ResizedCrop, ScaleJitter
 
 
-def random_box(size: tf.Tensor, crop: ResizedCrop, draws: tf.Tensor) -> tf.Tensor:
+def crop_shapes(crop: ResizedCrop, draws: tf.Tensor) -> tf.Tensor:
+    """What `random_box` needs of images that can be found without their sizes, for many at once.
+
+    Args:
+      crop: the ranges of area and ratio.
+      draws: the columns `RESIZED_CROP`, shape (images, columns).
+
+    Returns:
+      ten shares of the area, ten ratios and two numbers that say where, float32.
+    """
+    draws = tf.cast(draws, tf.float32)
+    low, high = (float(bound) for bound in crop.area)
+    narrow, wide = (float(np.log(bound)) for bound in crop.ratio)
+    shares = low + (high - low) * draws[:, :ATTEMPTS]
+    ratios = tf.exp(narrow + (wide - narrow) * draws[:, ATTEMPTS : 2 * ATTEMPTS])
+    return tf.concat([shares, ratios, draws[:, 2 * ATTEMPTS :]], axis=1)
+
+
+def random_box(size: tf.Tensor, crop: ResizedCrop, shapes: tf.Tensor) -> tf.Tensor:
     """The box of a random resized crop: of ten drawn areas and ratios the first that fits.
 
     Args:
       size: height and width of the image, int32.
-      crop: the ranges of area and ratio.
-      draws: the columns `RESIZED_CROP`.
+      crop: the range of ratios.
+      shapes: a row of `crop_shapes`.
 
     Returns:
       top, left, height, width, int32. Where no drawn box fits, the largest central one whose
       ratio is allowed (as torchvision's RandomResizedCrop).
     """
-    height, width = tf.unstack(tf.cast(size, tf.float32))
-    draws = tf.cast(draws, tf.float32)
-    low, high = (float(bound) for bound in crop.area)
-    areas = height * width * (low + (high - low) * draws[:ATTEMPTS])
-    narrow, wide = (float(np.log(bound)) for bound in crop.ratio)
-    ratios = tf.exp(narrow + (wide - narrow) * draws[ATTEMPTS : 2 * ATTEMPTS])
-    box_widths = tf.maximum(tf.round(tf.sqrt(areas * ratios)), 1.0)
-    box_heights = tf.maximum(tf.round(tf.sqrt(areas / ratios)), 1.0)
-    fits = (box_widths <= width) & (box_heights <= height)
-    first = tf.argmax(tf.cast(fits, tf.int32))
-    any_fits = tf.reduce_any(fits)
+    sides = tf.cast(size, tf.float32)
+    height, width = tf.unstack(sides)
+    areas, ratios = height * width * shapes[:ATTEMPTS], shapes[ATTEMPTS : 2 * ATTEMPTS]
+    drawn = tf.maximum(tf.round(tf.sqrt(tf.stack([areas / ratios, areas * ratios], axis=1))), 1.0)
+    # Small tensors cost by the operation, so the box that always fits is simply the last choice.
     allowed = tf.clip_by_value(width / height, float(crop.ratio[0]), float(crop.ratio[1]))
-    box_width = tf.where(
-        any_fits, box_widths[first], tf.maximum(tf.minimum(width, tf.round(height * allowed)), 1)
-    )
-    box_height = tf.where(
-        any_fits, box_heights[first], tf.maximum(tf.minimum(height, tf.round(width / allowed)), 1)
-    )
-    where = tf.where(any_fits, draws[2 * ATTEMPTS :], tf.constant([0.5, 0.5]))
-    return _placed(height, width, box_height, box_width, where)
+    largest = tf.minimum(sides, tf.round(tf.stack([width / allowed, height * allowed])))
+    boxes = tf.concat([drawn, tf.maximum(largest, 1.0)[None]], axis=0)
+    first = tf.argmax(tf.reduce_all(boxes <= sides, axis=1), output_type=tf.int32)
+    where = tf.where(first < ATTEMPTS, shapes[2 * ATTEMPTS :], 0.5)
+    return _placed(sides, boxes[first], where)
 
 
 def jittered_box(
@@ -62,14 +71,13 @@ def jittered_box(
     Returns:
       top, left, height, width, int32; in whole pixels, so the aspect is kept to half a pixel.
     """
-    height, width = tf.unstack(tf.cast(size, tf.float32))
     draws = tf.cast(draws, tf.float32)
+    sides = tf.cast(size, tf.float32)
     low, high = (float(bound) for bound in jitter.shorter_side)
-    resized = tf.minimum(tf.floor(low + (high - low + 1) * draws[0]), high)
-    scale = tf.minimum(height, width) / resized
-    box_height = tf.clip_by_value(tf.round(geometry.height * scale), 1.0, height)
-    box_width = tf.clip_by_value(tf.round(geometry.width * scale), 1.0, width)
-    return _placed(height, width, box_height, box_width, draws[1:])
+    shorter_side = tf.minimum(tf.floor(low + (high - low + 1) * draws[0]), high)
+    wanted = tf.constant([geometry.height, geometry.width], tf.float32)
+    box = tf.round(wanted * (tf.reduce_min(sides) / shorter_side))
+    return _placed(sides, tf.clip_by_value(box, 1.0, sides), draws[1:])
 
 
 def resized(image: tf.Tensor, geometry: Geometry) -> tf.Tensor:
@@ -77,22 +85,15 @@ def resized(image: tf.Tensor, geometry: Geometry) -> tf.Tensor:
 
     Without a filter before subsampling: three times as fast, and a random crop seldom shrinks much.
     """
-    resize = (
-        tf.raw_ops.ResizeBicubic
-        if geometry.interpolation == "bicubic"
-        else tf.raw_ops.ResizeBilinear
-    )
     size = [geometry.height, geometry.width]
-    return to_uint8(resize(images=image[None], size=size, half_pixel_centers=True)[0])
+    if geometry.interpolation == "bicubic":
+        stretched = tf.raw_ops.ResizeBicubic(images=image[None], size=size, half_pixel_centers=True)
+        return to_uint8(stretched[0])
+    stretched = tf.raw_ops.ResizeBilinear(images=image[None], size=size, half_pixel_centers=True)
+    # Between two pixels, so within 0..255: a pass over the image is saved.
+    return tf.cast(tf.round(stretched[0]), tf.uint8)
 
 
-def _placed(
-    height: tf.Tensor,
-    width: tf.Tensor,
-    box_height: tf.Tensor,
-    box_width: tf.Tensor,
-    where: tf.Tensor,
-) -> tf.Tensor:
-    top = tf.minimum(tf.floor(where[0] * (height - box_height + 1)), height - box_height)
-    left = tf.minimum(tf.floor(where[1] * (width - box_width + 1)), width - box_width)
-    return tf.cast(tf.stack([top, left, box_height, box_width]), tf.int32)
+def _placed(sides: tf.Tensor, box: tf.Tensor, where: tf.Tensor) -> tf.Tensor:
+    corner = tf.minimum(tf.floor(where * (sides - box + 1)), sides - box)
+    return tf.cast(tf.concat([corner, box], axis=0), tf.int32)

@@ -92,12 +92,18 @@ def require_convertible(channels: int, geometry: Geometry) -> None:
 def fit(image: tf.Tensor, geometry: Geometry) -> tf.Tensor:
     """`to_geometry` in TensorFlow operations, for one uint8 image of any height and width."""
     if geometry.channels == 1:
-        image = _when(_channels(image) == 3, lambda: luma(image), lambda: image)
+        image = with_channels(image, 1)
     image = _resize(image, geometry)
-    if geometry.channels == 3:
-        grey = image
-        image = _when(_channels(image) == 1, lambda: tf.tile(grey, [1, 1, 3]), lambda: grey)
-    return tf.ensure_shape(image, geometry.shape)
+    return tf.ensure_shape(with_channels(image, geometry.channels), geometry.shape)
+
+
+def with_channels(image: tf.Tensor, channels: int) -> tf.Tensor:
+    """Grey repeated for three channels, colours as luma for one."""
+    if channels == 1:
+        return _when(_channels(image) == 3, lambda: luma(image), lambda: image)
+    if channels == 3:
+        return _when(_channels(image) == 1, lambda: tf.tile(image, [1, 1, 3]), lambda: image)
+    return image
 
 
 def luma(image: tf.Tensor) -> tf.Tensor:

@@ -94,18 +94,21 @@ class Records:
     def crop(self, element: Element, box: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
         """A part of one example's pixels; of a JPEG only that part is decoded."""
         encoded, channels = self._encoded(element), self._decode_channels
-
-        def jpeg() -> tf.Tensor:
-            window = box(tf.io.extract_jpeg_shape(encoded)[:2])
-            return tf.io.decode_and_crop_jpeg(
+        jpeg = _is_jpeg(encoded)
+        # The size stands in the header of either; of both branches of a condition TensorFlow walks
+        # through every operation, so there is little in them.
+        size = tf.cond(
+            jpeg, lambda: tf.io.extract_jpeg_shape(encoded)[:2], lambda: _png_size(encoded)
+        )
+        window = box(tf.ensure_shape(size, [2]))
+        part = tf.cond(
+            jpeg,
+            lambda: tf.io.decode_and_crop_jpeg(
                 encoded, window, channels=channels, dct_method="INTEGER_ACCURATE"
-            )
-
-        def png() -> tf.Tensor:
-            image = tf.io.decode_png(encoded, channels=channels)
-            return cut(image, box(tf.shape(image)[:2]))
-
-        return _with_channels(tf.cond(_is_jpeg(encoded), jpeg, png), channels)
+            ),
+            lambda: cut(tf.io.decode_png(encoded, channels=channels), window),
+        )
+        return _with_channels(part, channels)
 
     def _encoded(self, element: Element) -> tf.Tensor:
         encoded = element[self._image]
@@ -184,6 +187,12 @@ def decode_plain(encoded: tf.Tensor, channels: int) -> tf.Tensor:
 
 def _is_jpeg(encoded: tf.Tensor) -> tf.Tensor:
     return tf.strings.substr(encoded, 0, len(_JPEG)) == _JPEG
+
+
+def _png_size(encoded: tf.Tensor) -> tf.Tensor:
+    """Height and width, from the first chunk, which every PNG begins with."""
+    sides = tf.io.decode_raw(tf.strings.substr(encoded, 16, 8), tf.int32, little_endian=False)
+    return tf.reverse(sides, [0])
 
 
 def _with_channels(image: tf.Tensor, channels: int) -> tf.Tensor:

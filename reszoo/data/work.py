@@ -6,17 +6,17 @@ machine. The second is NumPy and Pillow on a batch, where the batch is wanted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
 from reszoo.data import moves
 from reszoo.data.augment import Augmenter
-from reszoo.data.boxes import jittered_box, random_box, resized
+from reszoo.data.boxes import crop_shapes, jittered_box, random_box, resized
 from reszoo.data.dataset import Split
 from reszoo.data.draws import FLIPS, RESIZED_CROP, SCALE_JITTER, Draws
-from reszoo.data.geometry import Geometry, fit
+from reszoo.data.geometry import Geometry, fit, with_channels
 from reszoo.data.order import Order
 from reszoo.data.source import Element
 from reszoo.spec.augmentation import Augmentation
@@ -49,7 +49,8 @@ class Work:
         """What `image` needs to know of examples that it cannot ask of the source."""
         element: Element = {"key": keys}
         if self.augmentation.resized_crop is not None:
-            element["box"] = self.draws.tensor(keys, RESIZED_CROP)
+            draws = self.draws.tensor(keys, RESIZED_CROP)
+            element["box"] = crop_shapes(self.augmentation.resized_crop, draws)
         if self.augmentation.scale_jitter is not None:
             element["box"] = self.draws.tensor(keys, SCALE_JITTER)
         if self._flips_singly:
@@ -65,10 +66,11 @@ class Work:
         if not self.crops:
             return fit(self.split.source.image(element), self.geometry)
         part = self.split.source.crop(element, lambda size: self._box(size, element["box"]))
-        image = fit(resized(part, self.geometry), replace(self.geometry, crop=1.0))
-        if not self._flips_singly:
-            return image
-        return tf.cond(element["flip"], lambda: tf.reverse(image, [1]), lambda: image)
+        image = with_channels(resized(part, self.geometry), self.geometry.channels)
+        if self._flips_singly:
+            upright = image
+            image = tf.cond(element["flip"], lambda: tf.reverse(upright, [1]), lambda: upright)
+        return tf.ensure_shape(image, self.geometry.shape)
 
     @property
     def finishes(self) -> bool:

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from reszoo.data import Geometry
-from reszoo.data.boxes import jittered_box, random_box
+from reszoo.data.boxes import crop_shapes, jittered_box, random_box
 from reszoo.data.draws import RESIZED_CROP, SCALE_JITTER, uniform
 from reszoo.spec.augmentation import ResizedCrop, ScaleJitter
 
@@ -12,7 +12,8 @@ from reszoo.spec.augmentation import ResizedCrop, ScaleJitter
 def test_random_boxes_keep_to_area_and_ratio():
     crop = ResizedCrop(area=(0.25, 0.5), ratio=(0.8, 1.25))
     draws = uniform(0, 0, np.arange(300), RESIZED_CROP)
-    boxes = np.array([random_box(tf.constant([200, 300]), crop, draw) for draw in draws])
+    shapes = crop_shapes(crop, draws)
+    boxes = np.array([random_box(tf.constant([200, 300]), crop, shape) for shape in shapes])
     top, left, height, width = boxes.T
     assert (top >= 0).all() and (left >= 0).all()
     assert (top + height <= 200).all() and (left + width <= 300).all()
@@ -28,8 +29,8 @@ def test_random_boxes_keep_to_area_and_ratio():
 def test_where_no_box_fits_the_largest_central_one_is_taken():
     # 10 x 1,000 pixels and a ratio of 1: no area from 0.5 fits, so a square of 10 in the middle.
     crop = ResizedCrop(area=(0.5, 1.0), ratio=(1.0, 1.0))
-    draws = uniform(0, 0, np.arange(1), RESIZED_CROP)[0]
-    assert random_box(tf.constant([10, 1000]), crop, draws).numpy().tolist() == [
+    [shape] = crop_shapes(crop, uniform(0, 0, np.arange(1), RESIZED_CROP))
+    assert random_box(tf.constant([10, 1000]), crop, shape).numpy().tolist() == [
         0,
         495,
         10,
@@ -41,7 +42,9 @@ def test_draws_of_almost_one_stay_inside():
     # float32 rounds the largest draws to 1.
     draws = np.full(22, np.nextafter(1.0, 0.0))
     for area in ((0.2, 0.3), (1.0, 1.0)):
-        box = random_box(tf.constant([30, 40]), ResizedCrop(area=area), draws).numpy()
+        crop = ResizedCrop(area=area)
+        [shape] = crop_shapes(crop, draws[None])
+        box = random_box(tf.constant([30, 40]), crop, shape).numpy()
         assert box[0] + box[2] <= 30 and box[1] + box[3] <= 40
     box = jittered_box(tf.constant([300, 400]), ScaleJitter(), Geometry(224, 224, 3), draws[:3])
     assert box.numpy().tolist() == [300 - 140, 400 - 140, 140, 140]

@@ -1,0 +1,244 @@
+"""How close does the input pipeline come to what the JPEG decoder can do?
+
+Photographs of 500 x 375 pixels and about 43 kB are made up in a temporary folder. Each loader turns
+them into batches of 224 x 224 random resized crops, half of them mirrored, as uint8; `decode` only
+decodes them whole. Each lives in a process of its own on one core; they take turns, and a round's
+figures are compared with each other. What is counted is seconds of the core, so that whatever else
+runs on the machine matters little:
+
+    python benchmarks/input_pipeline.py --rounds 7
+
+torchvision is measured where a Python that has it is named: `--torch-python /path/to/python`.
+Prints a table and, last, one line of JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+SIZE = 224
+KINDS = ("decode", "reszoo", "pillow", "torchvision")
+
+
+def main() -> None:
+    """Measures and reports, or, told so by itself, is one of the loaders."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--images", type=int, default=384, help="photographs in a round")
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--core", type=int, default=0, help="the core that every loader runs on")
+    parser.add_argument("--torch-python", help="a Python that has torch and torchvision")
+    parser.add_argument("--child", choices=KINDS, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        serve(options)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        options.folder = Path(folder) / "photos"
+        kilobytes = make_photos(options.folder, options.images)
+        report(measure(options), kilobytes, options)
+
+
+def make_photos(folder: Path, count: int) -> float:
+    """Draws photographs: smooth shapes with grain. Returns their mean size in kB."""
+    import numpy as np
+    from PIL import Image
+
+    sizes = []
+    for number in range(count):
+        rng = np.random.default_rng(number)
+        small = Image.fromarray(rng.integers(0, 256, (24, 32, 3), dtype=np.uint8))
+        smooth = np.asarray(small.resize((500, 375), Image.Resampling.BICUBIC), np.float32)
+        grain = rng.normal(0, 5, (375, 500, 1)).astype(np.float32)
+        pixels = np.clip(smooth + grain, 0, 255).astype(np.uint8)
+        path = folder / "train" / str(number % 2) / f"{number}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path, quality=80)
+        sizes.append(path.stat().st_size / 1000)
+    return statistics.mean(sizes)
+
+
+def measure(options: argparse.Namespace) -> dict[str, list[float]]:
+    """Images per second of the core in each round, by kind."""
+    kinds = [kind for kind in KINDS if kind != "torchvision" or options.torch_python]
+    children = {kind: start(kind, options) for kind in kinds}
+    speeds: dict[str, list[float]] = {kind: [] for kind in kinds}
+    for _ in range(options.rounds):
+        for kind, child in children.items():
+            child.stdin.write("go\n")
+            child.stdin.flush()
+            speeds[kind].append(options.images / answer(child))
+    for child in children.values():
+        child.stdin.close()
+        child.wait()
+    return speeds
+
+
+def start(kind: str, options: argparse.Namespace) -> Any:
+    """A loader that has been through its photographs once."""
+    python = options.torch_python if kind == "torchvision" else sys.executable
+    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    child = subprocess.Popen(
+        [python, *sys.argv, "--child", kind, "--folder", str(options.folder)],
+        env={**os.environ, **one_thread, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    answer(child)
+    return child
+
+
+def answer(child: Any) -> float:
+    """The next number the child says."""
+    line = child.stdout.readline()
+    if not line:
+        raise SystemExit(f"this failed: {' '.join(map(str, child.args))}")
+    return float(line)
+
+
+def serve(options: argparse.Namespace) -> None:
+    """Goes through the photographs whenever a line comes in; answers with the core's seconds."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {options.core})
+    loaders = {"decode": decode, "reszoo": ours, "pillow": pillow, "torchvision": torchvision}
+    epochs = loaders[options.child](options)
+    sys.stdout.flush()
+
+    def seconds(epoch: int) -> float:
+        begin = time.process_time()
+        images = sum(len(batch) for batch in epochs(epoch))
+        assert images == options.images, images
+        return time.process_time() - begin
+
+    print(seconds(0), flush=True)
+    for epoch, _ in enumerate(sys.stdin, 1):
+        print(seconds(epoch), flush=True)
+
+
+Epochs = Callable[[int], Iterator[Any]]
+
+
+def decode(options: argparse.Namespace) -> Epochs:
+    """Reads and decodes, and nothing else: the limit."""
+    import tensorflow as tf
+
+    files = tf.data.Dataset.from_tensor_slices(paths(options))
+    images = files.map(
+        lambda path: tf.io.decode_jpeg(tf.io.read_file(path), channels=3),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    ).prefetch(tf.data.AUTOTUNE)
+    return lambda epoch: (image[None] for image in images)
+
+
+def ours(options: argparse.Namespace) -> Epochs:
+    """What `reszoo train` reads."""
+    from reszoo.data import Geometry, batches, open_data
+    from reszoo.spec.augmentation import Augmentation, ResizedCrop
+
+    data = open_data(f"folder:{options.folder}", data_dir=options.folder.parent)
+    recipe = Augmentation(flip=True, resized_crop=ResizedCrop())
+
+    def epoch_of(epoch: int) -> Iterator[Any]:
+        source = batches(
+            data.split("all"),
+            Geometry(SIZE, SIZE, 3),
+            batch_size=options.batch,
+            seed=0,
+            epoch=epoch,
+            augmentation=recipe,
+        )
+        return (images for images, _ in source)
+
+    return epoch_of
+
+
+def pillow(options: argparse.Namespace) -> Epochs:
+    """The loop that anybody writes first."""
+    import numpy as np
+    from PIL import Image
+
+    files = paths(options)
+
+    def image(path: str, rng: np.random.Generator) -> np.ndarray:
+        photo = Image.open(path).convert("RGB")
+        width, height = photo.size
+        while True:
+            area = width * height * rng.uniform(0.08, 1)
+            ratio = np.exp(rng.uniform(np.log(3 / 4), np.log(4 / 3)))
+            wide, high = round(np.sqrt(area * ratio)), round(np.sqrt(area / ratio))
+            if wide <= width and high <= height:
+                break
+        left, top = rng.integers(width - wide + 1), rng.integers(height - high + 1)
+        box = (left, top, left + wide, top + high)
+        photo = photo.crop(box).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
+        if rng.random() < 0.5:
+            photo = photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        return np.asarray(photo)
+
+    def epoch_of(epoch: int) -> Iterator[Any]:
+        rng = np.random.default_rng(epoch)
+        order = rng.permutation(len(files))
+        for first in range(0, len(files), options.batch):
+            chosen = order[first : first + options.batch]
+            yield np.stack([image(files[place], rng) for place in chosen])
+
+    return epoch_of
+
+
+def torchvision(options: argparse.Namespace) -> Epochs:
+    """torchvision's transforms in a DataLoader, in this process: on one core workers only cost."""
+    import torch
+    from torchvision import datasets, transforms
+
+    torch.set_num_threads(1)
+    steps = transforms.Compose(
+        [
+            transforms.RandomResizedCrop(SIZE),
+            transforms.RandomHorizontalFlip(),
+            transforms.PILToTensor(),
+        ]
+    )
+    data = datasets.ImageFolder(options.folder / "train", steps)
+    loader = torch.utils.data.DataLoader(data, batch_size=options.batch, shuffle=True)
+    return lambda epoch: (images for images, _ in loader)
+
+
+def paths(options: argparse.Namespace) -> list[str]:
+    """The photographs."""
+    return sorted(str(path) for path in options.folder.rglob("*.jpg"))
+
+
+def report(speeds: dict[str, list[float]], kilobytes: float, options: argparse.Namespace) -> None:
+    """A table of medians, and the median of each round's ratio to ours."""
+    print(f"{options.images} photographs of 500 x 375 pixels, {kilobytes:.1f} kB; one core")
+    medians = {kind: statistics.median(rounds) for kind, rounds in speeds.items()}
+    ratios = {
+        kind: statistics.median(
+            our / their for our, their in zip(speeds["reszoo"], rounds, strict=True)
+        )
+        for kind, rounds in speeds.items()
+    }
+    for kind, speed in medians.items():
+        told = "" if kind == "reszoo" else f"   reszoo is {ratios[kind]:.2f} of it"
+        print(f"{kind:12}{speed:8.0f} images/s{told}")
+    line = {"benchmark": "input_pipeline", "images": options.images, "batch": options.batch}
+    line |= {kind: round(speed, 1) for kind, speed in medians.items()}
+    line |= {f"ratio_{kind}": round(ratio, 3) for kind, ratio in ratios.items()}
+    print(json.dumps(line))
+
+
+if __name__ == "__main__":
+    main()
