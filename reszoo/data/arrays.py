@@ -79,6 +79,9 @@ class Arrays:
         image = self.image(element)
         return cut(image, box(tf.shape(image)[:2]))
 
+    def portable(self, indices: np.ndarray) -> None:
+        """None: the images are in this process."""
+
     def _gather(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         pixels = np.empty(len(indices), object)
         pixels[:] = [self._images[index].tobytes() for index in indices]

@@ -17,6 +17,7 @@ from reszoo.data.dataset import Split
 from reszoo.data.draws import Draws, indices_of
 from reszoo.data.geometry import Geometry, fit, require_convertible
 from reszoo.data.order import epoch_order
+from reszoo.data.service import served
 from reszoo.data.source import Element
 from reszoo.data.work import Work
 from reszoo.spec.augmentation import Augmentation
@@ -41,6 +42,7 @@ def batches(
     pad: bool = False,
     share: tuple[int, int] = (0, 1),
     in_memory: bool | None = None,
+    data_service: str | None = None,
 ) -> tf.data.Dataset:
     """One epoch of a split, or one worker's share of it.
 
@@ -60,6 +62,8 @@ def batches(
         parts. All workers' parts together are the batch that one worker gets.
       in_memory: decode the split once and keep it (True), or stream it (False); chosen by size
         unless given.
+      data_service: the dispatcher of a tf.data service (`grpc://host:port`) whose workers decode
+        what streams; see `service.py`.
 
     Returns:
       A dataset of (images, labels), with `pad` of (images, labels, weights): uint8 of shape
@@ -90,8 +94,11 @@ def batches(
     work = Work(split, geometry, order, asked, Draws(seed or 0, epoch), tuple(fill))
     if in_memory is None:
         in_memory = fits_in_memory(split, geometry)
-    make = _from_memory if in_memory and not work.crops else _streamed
-    dataset = make(work).apply(tf.data.experimental.assert_cardinality(order.steps))
+    if in_memory and not work.crops:
+        dataset = _from_memory(work)
+    else:
+        dataset = _finished(work, served(work, data_service) if data_service else _decoded(work))
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(order.steps))
     if pad:
         weights = tf.data.Dataset.from_tensor_slices(order.weights).batch(order.size)
         weights = weights.map(lambda weight: tf.ensure_shape(weight, [order.size]))
@@ -111,7 +118,7 @@ def images_in_memory(split: Split, geometry: Geometry) -> np.ndarray:
     """
     if geometry not in split.decoded:
         split.decoded.clear()  # Progressive resizing should not hold every size.
-        split.decoded[geometry] = _decoded(split, geometry)
+        split.decoded[geometry] = _all_decoded(split, geometry)
     return split.decoded[geometry]
 
 
@@ -134,19 +141,18 @@ def _from_memory(work: Work) -> tf.data.Dataset:
     )
 
 
-def _streamed(work: Work) -> tf.data.Dataset:
-    grouped = _examples(work).batch(work.order.size)
+def _finished(work: Work, decoded: tf.data.Dataset) -> tf.data.Dataset:
     if not work.finishes:
-        return grouped.map(lambda images, labels, keys: work.shaped(images, labels))
+        return decoded.map(lambda images, labels, keys: work.shaped(images, labels))
     types = [tf.uint8, work.target_type]
-    return grouped.map(
+    return decoded.map(
         lambda *batch: work.shaped(*tf.numpy_function(work.finished, batch, types)),
         num_parallel_calls=tf.data.AUTOTUNE,
     )
 
 
-def _examples(work: Work) -> tf.data.Dataset:
-    """Image, label and key of single examples in their order."""
+def _decoded(work: Work) -> tf.data.Dataset:
+    """Images, labels and keys, in batches in their order."""
 
     def load(keys: tf.Tensor) -> Element:
         return work.split.source.load(indices_of(keys)) | work.drawn(keys)
@@ -156,10 +162,11 @@ def _examples(work: Work) -> tf.data.Dataset:
 
     chunks = tf.data.Dataset.from_tensor_slices(work.keys).batch(_READ_TOGETHER)
     read = chunks.map(load, num_parallel_calls=2).unbatch()
-    return read.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
+    images = read.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
+    return images.batch(work.order.size)
 
 
-def _decoded(split: Split, geometry: Geometry) -> np.ndarray:
+def _all_decoded(split: Split, geometry: Geometry) -> np.ndarray:
     source = split.source
 
     def decode(indices: tf.Tensor) -> tf.Tensor:

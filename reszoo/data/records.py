@@ -17,13 +17,14 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from reszoo.data.source import Element, cut
+from reszoo.data.source import Element, Portable, cut
 from reszoo.errors import MachineError
 from reszoo.files import atomic_file
 
 _HEADER_BYTES = 12  # length and its checksum
 _FRAME_BYTES = 16  # header and the checksum after the data
 _REMEMBER_BYTES = 1 << 28
+_BUFFER_BYTES = 1 << 16
 _JPEG = b"\xff\xd8"
 
 
@@ -75,12 +76,32 @@ class Records:
         """The encoded images and labels at some indices."""
         return self.features(indices, {self._image: tf.string, self._label: tf.int64})
 
+    def portable(self, indices: np.ndarray) -> Portable:
+        """Shard, offset, size and what lies behind of each example, and how its bytes are read by
+        TensorFlow alone: as the only record of fixed length between a header and a footer."""
+        shards, offsets, sizes, _ = (column[indices] for column in self._index)
+        names = np.array([os.fsencode(shard.absolute()) for shard in self._shards], object)
+        lengths = np.array([shard.stat().st_size for shard in self._shards], np.int64)
+
+        def read(
+            name: tf.Tensor, offset: tf.Tensor, size: tf.Tensor, behind: tf.Tensor
+        ) -> tf.data.Dataset:
+            record = tf.data.FixedLengthRecordDataset(
+                name, size, header_bytes=offset, footer_bytes=behind, buffer_size=_BUFFER_BYTES
+            )
+            kinds = {self._image: tf.string, self._label: tf.int64}
+            return record.map(lambda serialized: self._parsed(serialized, kinds))
+
+        return (names[shards], offsets, sizes, lengths[shards] - offsets - sizes), read
+
     def features(self, indices: tf.Tensor, kinds: dict[str, tf.DType]) -> Element:
         """Scalar features, named with their types, at some indices."""
+        serialized = tf.numpy_function(self._read, [indices], tf.string)
+        return self._parsed(tf.ensure_shape(serialized, [None]), kinds)
+
+    def _parsed(self, serialized: tf.Tensor, kinds: dict[str, tf.DType]) -> Element:
         if self._folder is not None:
             kinds = kinds | {"path": tf.string}
-        serialized = tf.numpy_function(self._read, [indices], tf.string)
-        serialized = tf.ensure_shape(serialized, [None])
         schema = {name: tf.io.FixedLenFeature([], kind) for name, kind in kinds.items()}
         element = tf.io.parse_example(serialized, schema)
         if self._label in element:

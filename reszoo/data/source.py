@@ -11,6 +11,9 @@ import tensorflow as tf
 Element = dict[str, Any]
 """One example (or, from `load`, several) as named tensors, whatever the source keeps."""
 
+Portable = tuple[tuple[np.ndarray, ...], Callable[..., tf.data.Dataset]]
+"""What to know of each example, and what makes of that a dataset of the one element."""
+
 
 class Source(Protocol):
     """Labelled images by index."""
@@ -42,6 +45,11 @@ class Source(Protocol):
 
         `box` goes from the image's height and width to top, left, height and width, all int32.
         """
+        ...
+
+    def portable(self, indices: np.ndarray) -> Portable | None:
+        """How another machine reads the examples at some indices; None where only this process
+        has them."""
         ...
 
 

@@ -201,7 +201,7 @@ def test_a_split_is_decoded_once(digits, monkeypatch):
     def decoded_again(*_):
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr(pipeline, "_decoded", decoded_again)
+    monkeypatch.setattr(pipeline, "_all_decoded", decoded_again)
     read(split, seed=1, epoch=3)
 
 
