@@ -9,13 +9,14 @@ from collections.abc import Sequence
 
 
 def run_silently(command: Sequence[str]) -> tuple[float, resource.struct_rusage]:
-    """Wall seconds of one process, and what it used; the process prints nowhere.
+    """Wall seconds of one process, and what it used; it reads nothing and prints nowhere.
 
     Raises:
       SystemExit: the command failed.
     """
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    silent = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_WRONLY, 0) for stream in (1, 2)]
+    ways = (os.O_RDONLY, os.O_WRONLY, os.O_WRONLY)
+    silent = [(os.POSIX_SPAWN_OPEN, file, os.devnull, way, 0) for file, way in enumerate(ways)]
     start = time.perf_counter()
     child = os.posix_spawn(command[0], command, environment, file_actions=silent)
     _, status, usage = os.wait4(child, 0)
