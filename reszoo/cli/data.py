@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from reszoo import spec
 from reszoo.cli.options import add_json
 from reszoo.cli.output import print_json
 from reszoo.cli.tensorflow import start_tensorflow
@@ -14,10 +15,15 @@ from reszoo.report.dataset import dataset_text
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """D, --sheet, --json."""
+    """D, --sheet, --augment, --json."""
     parser.add_argument("data", metavar="D", help="digits, folder:PATH or tfds:NAME")
     parser.add_argument(
         "--sheet", metavar="FILE.png", help="draw a contact sheet: some images of each class"
+    )
+    parser.add_argument(
+        "--augment",
+        metavar="RECIPE",
+        help="draw on the sheet what this recipe's augmentation does to some images instead",
     )
     add_json(parser)
 
@@ -28,8 +34,13 @@ def run(options: Namespace) -> None:
         raise UserError(
             f"cannot draw into {options.sheet}", expected="a file name that ends in .png"
         )
+    if options.augment and not options.sheet:
+        raise UserError(
+            "say where to draw it", expected="--sheet FILE.png", found="--augment alone"
+        )
+    recipe = spec.load_recipe(options.augment) if options.augment else None
     start_tensorflow(debug=options.debug)
-    from reszoo.data import contact_sheet, describe, open_data
+    from reszoo.data import augmented_sheet, contact_sheet, describe, open_data
 
     # Broken files are what this command is asked about: they are told, not refused.
     data = open_data(options.data, skip_bad_images=True)
@@ -40,7 +51,11 @@ def run(options: Namespace) -> None:
         print(dataset_text(description))
     if options.sheet:
         split = "train" if "train" in data.splits else next(iter(data.splits))
+        if recipe is None:
+            sheet = contact_sheet(data, split)
+        else:
+            sheet = augmented_sheet(data, split, recipe.augmentation)
         with atomic_file(options.sheet) as temporary:
-            contact_sheet(data, split).save(temporary, "PNG")
+            sheet.save(temporary, "PNG")
         if not options.json:
             print(f"\ndrew {options.sheet}")

@@ -41,6 +41,11 @@ def add_placement(parser: ArgumentParser) -> None:
     group.add_argument(
         "--peer-timeout", type=positive, metavar="SECONDS", help="to wait for workers (default 300)"
     )
+    group.add_argument(
+        "--data-service",
+        metavar="ADDRESS",
+        help="grpc://host:port of a tf.data service that decodes images (docs/augmentation.md)",
+    )
 
 
 def add_precision(parser: ArgumentParser) -> None:
@@ -54,7 +59,15 @@ def add_precision(parser: ArgumentParser) -> None:
 
 def where(options: Namespace) -> dict[str, Any]:
     """What was said, as `reszoo.train` takes it."""
-    names = ("strategy", "devices", "sync_norm", "accumulate", "port", "peer_timeout")
+    names = (
+        "strategy",
+        "devices",
+        "sync_norm",
+        "accumulate",
+        "port",
+        "peer_timeout",
+        "data_service",
+    )
     said = {name: getattr(options, name) for name in names}
     if options.xla is not None:
         said["xla"] = _XLA[options.xla]

@@ -1,5 +1,6 @@
 """Data names, folders and arrays become batches of images; only here are images decoded."""
 
+from reszoo.data.augmented_sheet import augmented_sheet
 from reszoo.data.contact_sheet import contact_sheet
 from reszoo.data.dataset import ImageData, Split
 from reszoo.data.describe import Description, describe
@@ -14,6 +15,7 @@ __all__ = [
     "Geometry",
     "ImageData",
     "Split",
+    "augmented_sheet",
     "batches",
     "contact_sheet",
     "describe",

@@ -9,12 +9,12 @@ from PIL import Image, ImageDraw, ImageFont
 from reszoo.data.dataset import ImageData, Split
 from reszoo.fonts import font_for
 
-_MARGIN = 16
-_GAP = 6
+MARGIN = 16
+GAP = 6
 _TITLE_SIZE = 18
 _TEXT_SIZE = 14
 _LABEL_WIDTH = 180
-_PAPER = (255, 255, 255)
+PAPER = (255, 255, 255)
 _INK = (32, 32, 32)
 _FAINT = (120, 120, 120)
 _MOUNT = (236, 236, 236)
@@ -44,23 +44,23 @@ def contact_sheet(
     """
     shown = data.split(split)
     rows = min(len(data.classes), most_classes)
-    row_height = thumbnail + _GAP
-    top = _MARGIN + _TITLE_SIZE + 2 * _GAP
+    row_height = thumbnail + GAP
+    top = MARGIN + _TITLE_SIZE + 2 * GAP
     size = (
-        2 * _MARGIN + _LABEL_WIDTH + per_class * (thumbnail + _GAP) - _GAP,
-        top + rows * row_height - _GAP + _MARGIN,
+        2 * MARGIN + _LABEL_WIDTH + per_class * (thumbnail + GAP) - GAP,
+        top + rows * row_height - GAP + MARGIN,
     )
-    sheet = Image.new("RGB", size, _PAPER)
+    sheet = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(sheet)
     title = _title(data, shown, rows)
     font = font_for(title, _TITLE_SIZE)
-    draw.text((_MARGIN, _MARGIN), _shortened(draw, title, font, size[0] - 2 * _MARGIN), _INK, font)
+    draw.text((MARGIN, MARGIN), _shortened(draw, title, font, size[0] - 2 * MARGIN), _INK, font)
     for label in range(rows):
         y = top + label * row_height
         _write_label(draw, data.classes[label], shown.counts[label], y, thumbnail)
         for column, pixels in enumerate(_examples(shown, label, per_class)):
-            x = _MARGIN + _LABEL_WIDTH + column * (thumbnail + _GAP)
-            _mount(sheet, pixels, (x, y), thumbnail)
+            x = MARGIN + _LABEL_WIDTH + column * (thumbnail + GAP)
+            mount(sheet, pixels, (x, y), thumbnail)
     return sheet
 
 
@@ -72,9 +72,9 @@ def _title(data: ImageData, shown: Split, rows: int) -> str:
 def _write_label(draw: ImageDraw.ImageDraw, name: str, count: int, y: int, thumbnail: int) -> None:
     font, small = font_for(name, _TEXT_SIZE), font_for("", _TEXT_SIZE)
     middle = y + thumbnail // 2
-    name = _shortened(draw, name, font, _LABEL_WIDTH - 2 * _GAP)
-    draw.text((_MARGIN, middle - _GAP // 2), name, _INK, font, anchor="ls")
-    draw.text((_MARGIN, middle + _GAP // 2), f"{count:,} images", _FAINT, small, anchor="lt")
+    name = _shortened(draw, name, font, _LABEL_WIDTH - 2 * GAP)
+    draw.text((MARGIN, middle - GAP // 2), name, _INK, font, anchor="ls")
+    draw.text((MARGIN, middle + GAP // 2), f"{count:,} images", _FAINT, small, anchor="lt")
 
 
 def _shortened(
@@ -105,7 +105,7 @@ def _examples(shown: Split, label: int, count: int) -> list[np.ndarray]:
     ]
 
 
-def _mount(sheet: Image.Image, pixels: np.ndarray, corner: tuple[int, int], side: int) -> None:
+def mount(sheet: Image.Image, pixels: np.ndarray, corner: tuple[int, int], side: int) -> None:
     """Puts an image, whole and in its aspect, into the middle of a square."""
     height, width, channels = pixels.shape
     image = Image.fromarray(pixels[..., 0] if channels in (1, 2) else pixels[..., :3]).convert(

@@ -84,15 +84,19 @@ class Records:
         lengths = np.array([shard.stat().st_size for shard in self._shards], np.int64)
 
         def read(
-            name: tf.Tensor, offset: tf.Tensor, size: tf.Tensor, behind: tf.Tensor
+            shard: tf.Tensor, offset: tf.Tensor, size: tf.Tensor, behind: tf.Tensor
         ) -> tf.data.Dataset:
             record = tf.data.FixedLengthRecordDataset(
-                name, size, header_bytes=offset, footer_bytes=behind, buffer_size=_BUFFER_BYTES
+                tf.constant(names)[shard],
+                size,
+                header_bytes=offset,
+                footer_bytes=behind,
+                buffer_size=_BUFFER_BYTES,
             )
             kinds = {self._image: tf.string, self._label: tf.int64}
             return record.map(lambda serialized: self._parsed(serialized, kinds))
 
-        return (names[shards], offsets, sizes, lengths[shards] - offsets - sizes), read
+        return (shards, offsets, sizes, lengths[shards] - offsets - sizes), read
 
     def features(self, indices: tf.Tensor, kinds: dict[str, tf.DType]) -> Element:
         """Scalar features, named with their types, at some indices."""

@@ -77,6 +77,7 @@ def circumstances(session: Session) -> dict[str, Any]:
         "sync_norm": placement.sync_norm,
         "accumulate": placement.accumulate,
         "xla": placement.xla,
+        "data_service": placement.data_service,
         "precision": placement.precision,
         "reason": None,
     }

@@ -223,6 +223,7 @@ class Session:
             fill=self.outside,
             drop_remainder=True,
             share=self.placement.share,
+            data_service=self.placement.data_service,
         )
 
     def _last_word(self) -> None:

@@ -43,6 +43,8 @@ class Where(TypedDict, total=False):
     """Of the first worker on each node, under Slurm."""
     peer_timeout: float
     """Seconds to wait for the other workers at the start."""
+    data_service: str | None
+    """Dispatcher of a tf.data service, `grpc://host:port`, that decodes images that stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Placement:
     accumulate: int = 1
     xla: bool = False
     steps_per_execution: int = 1
+    data_service: str | None = None
 
     @property
     def replicas(self) -> int:
@@ -109,6 +112,7 @@ def place(
     xla: bool | None = None,
     port: int | None = None,
     peer_timeout: float = PEER_SECONDS,
+    data_service: str | None = None,
 ) -> Placement:
     """Chooses and starts a strategy; the arguments are those of `Where`.
 
@@ -158,6 +162,7 @@ def place(
         accumulate=accumulate,
         xla=(kind == "gpu" and not (sync_norm and several)) if xla is None else xla,
         steps_per_execution=TPU_STEPS_PER_EXECUTION if name == "tpu" else 1,
+        data_service=data_service,
     )
 
 
