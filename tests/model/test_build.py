@@ -53,7 +53,7 @@ def test_each_row_is_one_layer_with_its_shape_and_weights(rows: Plan, dtype: str
 
 def test_every_op_of_the_plan_has_a_layer() -> None:
     fast = {"shared_norm", "fused_norm", "product_conv", "fused_relu", "add_relu"}
-    fast |= {"centred_contrast"}
+    fast |= {"gated_merge", "centred_contrast"}
     assert set(FACTORIES) == set(OPS) - {"input"} | fast
     used = {row.op for rows in plans.ALL for row in rows.rows}
     assert used == set(OPS)
