@@ -10,7 +10,6 @@ from reszoo.plan import plan
 from reszoo.runs import Run
 from reszoo.spec import from_mapping, override
 from reszoo.train import load_trained, resume, train
-from reszoo.train import session as sessions
 from reszoo.train.freezing import freezing, learns_before, paces
 from reszoo.train.loop import Loop
 from reszoo.train.optimizer import make_optimizer
@@ -173,11 +172,10 @@ class Stop(keras.callbacks.Callback):
 
 @pytest.mark.parametrize("at", [(0, 0), (2, 0), (2, 3)], ids=str)
 def test_a_run_killed_inside_an_epoch_resumes_bit_for_bit(
-    tmp_path, source, opened, assert_equal_runs, monkeypatch, at
+    tmp_path, source, opened, assert_equal_runs, at
 ):
-    monkeypatch.setattr(sessions, "CHECKPOINT_SECONDS", 0.0)
     with pytest.raises(ZeroDivisionError):
-        tune(tmp_path, source, **OPENING, callbacks=[Stop(*at)])
+        tune(tmp_path, source, **OPENING, callbacks=[Stop(*at)], checkpoint_every=1)
     run = resume(tmp_path / "run", data=bar_data(), quiet=True)
     assert_equal_runs(run, opened)
 
