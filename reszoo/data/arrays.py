@@ -74,8 +74,11 @@ class Arrays:
         image = tf.reshape(tf.io.decode_raw(element["pixels"], tf.uint8), element["shape"])
         return tf.ensure_shape(image, [None, None, self.channels])
 
-    def crop(self, element: Element, box: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+    def crop(
+        self, element: Element, box: Callable[[tf.Tensor], tf.Tensor], *, colours: bool
+    ) -> tf.Tensor:
         """A part of one example's pixels."""
+        del colours
         image = self.image(element)
         return cut(image, box(tf.shape(image)[:2]))
 

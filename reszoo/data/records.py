@@ -116,9 +116,13 @@ class Records:
         """One example's pixels."""
         return decode_plain(self._encoded(element), self._decode_channels)
 
-    def crop(self, element: Element, box: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+    def crop(
+        self, element: Element, box: Callable[[tf.Tensor], tf.Tensor], *, colours: bool
+    ) -> tf.Tensor:
         """A part of one example's pixels; of a JPEG only that part is decoded."""
-        encoded, channels = self._encoded(element), self._decode_channels
+        encoded = self._encoded(element)
+        # Both decoders repeat grey themselves, which costs less than to ask of each image.
+        channels = self._decode_channels or (3 if colours else 0)
         jpeg = _is_jpeg(encoded)
         # The size stands in the header of either; of both branches of a condition TensorFlow walks
         # through every operation, so there is little in them.

@@ -40,10 +40,13 @@ class Source(Protocol):
         """One example's pixels: uint8, shape (height, width, channels)."""
         ...
 
-    def crop(self, element: Element, box: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+    def crop(
+        self, element: Element, box: Callable[[tf.Tensor], tf.Tensor], *, colours: bool
+    ) -> tf.Tensor:
         """A part of one example's pixels.
 
         `box` goes from the image's height and width to top, left, height and width, all int32.
+        With `colours` a grey image may come with its channel repeated already.
         """
         ...
 

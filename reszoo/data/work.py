@@ -65,7 +65,11 @@ class Work:
         of them."""
         if not self.crops:
             return fit(self.split.source.image(element), self.geometry)
-        part = self.split.source.crop(element, lambda size: self._box(size, element["box"]))
+        part = self.split.source.crop(
+            element,
+            lambda size: self._box(size, element["box"]),
+            colours=self.geometry.channels == 3,
+        )
         image = with_channels(resized(part, self.geometry), self.geometry.channels)
         if self._flips_singly:
             upright = image
