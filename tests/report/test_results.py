@@ -8,6 +8,7 @@ from reszoo.report.dataset import dataset_text
 from reszoo.report.evaluation import evaluation_text
 from reszoo.report.predictions import predictions_csv, predictions_text
 from reszoo.report.search import event_text
+from reszoo.spec.views import Views
 
 
 def evaluation(count):
@@ -25,6 +26,8 @@ def evaluation(count):
         loss=1.5,
         classes=classes,
         confusion=confusion,
+        views=Views(),
+        agreement=None,
     )
 
 

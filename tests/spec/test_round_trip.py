@@ -91,7 +91,10 @@ CHANGES = st.fixed_dictionaries(
 def test_any_changed_spec_is_written_and_read_back_equal(
     tmp_path: Path, name: str, changes: dict[str, object], title: str, source: str
 ) -> None:
-    changed = override(load(name), [f"{path}={value}".lower() for path, value in changes.items()])
+    original = load(name)
+    if original.input.contrast is not None:  # Beside it, a mean of pixels would say nothing.
+        changes = {path: value for path, value in changes.items() if path != "input.mean"}
+    changed = override(original, [f"{path}={value}".lower() for path, value in changes.items()])
     spec = changed.model_copy(update={"title": title, "source": source, "name": title})
     assert reloaded(tmp_path, to_yaml(spec)) == spec
     assert from_mapping(to_mapping(spec)) == spec

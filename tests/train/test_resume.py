@@ -137,4 +137,4 @@ def test_other_training_images_are_refused(tmp_path):
 
 def test_a_run_in_use_is_not_resumed(reference):
     with reference.lock(), pytest.raises(UserError, match="is in use"):
-        resume(reference.path, data=bar_data(), quiet=True)
+        resume(reference.path, data=bar_data(), epochs=4, quiet=True)

@@ -83,7 +83,7 @@ def test_a_mistake_in_the_space_is_named_with_its_place(tmp_path, line, column, 
         ("start_from", '[{"stages[*].depht": 1}]', 14, "did you mean 'stages[*].depth'?"),
         ("start_from", '[{"stages[*].depth": 9}]', 14, "it has stages[*].depth = 9"),
         ("start_from", "[{}]", 14, "leaves it at stages[*].depth = [1, 2, 1]"),
-        ("recipe_overrides", "{schedule.peek: 1}", 19, "did you mean 'peak'?"),
+        ("recipe_overrides", "{schedule.peek: 1}", 19, "did you mean 'peak' or"),
         ("recipe_overrides", "{validation.fraction: 0}", None, "holds no images out"),
     ],
 )
