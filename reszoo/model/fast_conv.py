@@ -58,17 +58,21 @@ def _convolution(inputs: Any, kernel: Any, stride: int, padding: str) -> Any:
     @tf.custom_gradient
     def convolve(x: Any, weights: Any) -> tuple[Any, Callable[..., Any]]:
         def gradient(pull: Any) -> tuple[Any, Any]:
+            # What is made of the input alone would be made as soon as the input is there, and be
+            # kept until its gradient comes: nine copies of the map for a 3x3 kernel.
+            with tf.control_dependencies([pull]):
+                return to_input(pull), _weight_gradient(x, pull, weights.shape, stride, padding)
+
+        def to_input(pull: Any) -> Any:
             if stride == 2 and weights.shape[:2] == (1, 1):
-                to_input = _spread(tf.nn.conv2d(pull, _turned(weights), 1, "VALID"), x)
-            else:
-                to_input = tf.raw_ops.Conv2DBackpropInput(
-                    input_sizes=tf.shape(x),
-                    filter=weights,
-                    out_backprop=pull,
-                    strides=strides,
-                    padding=padding,
-                )
-            return to_input, _weight_gradient(x, pull, weights.shape, stride, padding)
+                return _spread(tf.nn.conv2d(pull, _turned(weights), 1, "VALID"), x)
+            return tf.raw_ops.Conv2DBackpropInput(
+                input_sizes=tf.shape(x),
+                filter=weights,
+                out_backprop=pull,
+                strides=strides,
+                padding=padding,
+            )
 
         return tf.nn.conv2d(x, weights, strides, padding), gradient
 

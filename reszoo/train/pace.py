@@ -52,9 +52,14 @@ class Paced:
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """One variable's step, at its own pace."""
+        # What needs no gradient, as momentum times velocity, would be computed while the step
+        # begins and be kept until its end: as many numbers as the network has parameters.
+        with tf.control_dependencies([gradient]):
+            self._paced_step(tf.cast(gradient, variable.dtype), variable, learning_rate)
+
+    def _paced_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         options, pace = self._options, self.pace_of(variable)
         rate = tf.cast(learning_rate, variable.dtype) * pace.factor
-        gradient = tf.cast(gradient, variable.dtype)
         if options.clip_adaptive is not None and not pace.is_last:
             gradient = clipped_by_weights(gradient, variable, options.clip_adaptive)
         if decay := self.decay_of(variable):
