@@ -72,10 +72,6 @@ def batches(
     """
     if augmentation is not None and seed is None:
         raise ValueError("augmentation needs a seed")
-    if share[1] > 1 and not (drop_remainder or pad):
-        raise ValueError("workers share full batches: drop the remainder or pad it")
-    if batch_size % share[1]:
-        raise ValueError(f"a batch of {batch_size} does not divide over {share[1]} workers")
     require_convertible(split.source.channels, geometry)
     asked = augmentation or Augmentation()
     require_drawable(asked, geometry.channels)

@@ -13,30 +13,24 @@ from typing import Any
 
 import keras
 
-from reszoo.model.islands import ON_TENSORFLOW, Island, fit, forked
+from reszoo.model.islands import ON_TENSORFLOW, ForkedLayer, Island, fit, forked
 
 if ON_TENSORFLOW:
     import tensorflow as tf
 
 
 @keras.saving.register_keras_serializable("reszoo")
-class GatedMerge(keras.layers.Layer):
+class GatedMerge(ForkedLayer):
     """x + sigmoid(t) (H - x) of a shortcut x, the H of a block and what opens its gate.
 
     Args:
       relu: whether H is the ReLU of the input h, or h itself.
-      copies: how many outputs, all of them the same map: one for each layer that reads it, so that
-        the sum of their gradients is part of the one pass.
+      copies: how many outputs; see `ForkedLayer`.
     """
 
     def __init__(self, relu: bool = False, copies: int = 1, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(copies, **options)
         self.relu = relu
-        self.copies = copies
-
-    def build(self, _: Any) -> None:
-        """There is nothing to build."""
-        self.built = True
 
     def call(self, inputs: Sequence[Any]) -> Any:
         """Y for [x, h, t], as often as there are copies."""
@@ -47,14 +41,9 @@ class GatedMerge(keras.layers.Layer):
         change = keras.ops.multiply(keras.ops.subtract(h, x), keras.ops.sigmoid(t))
         return forked(keras.ops.add(x, change), self.copies)
 
-    def compute_output_spec(self, inputs: Sequence[Any]) -> Any:
-        """The shape of all inputs, which is one."""
-        spec = [keras.KerasTensor(inputs[0].shape, self.compute_dtype) for _ in range(self.copies)]
-        return spec[0] if self.copies == 1 else spec
-
     def get_config(self) -> dict[str, Any]:
         """The stock layer's, and both arguments."""
-        return {**super().get_config(), "relu": self.relu, "copies": self.copies}
+        return {**super().get_config(), "relu": self.relu}
 
 
 def _merge(x: Any, h: Any, t: Any, relu: bool, copies: int) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from reszoo.model.islands import ON_TENSORFLOW, Island, fit, forked
+from reszoo.model.islands import ON_TENSORFLOW, ForkedLayer, Island, fit, forked
 
 if ON_TENSORFLOW:
     import tensorflow as tf
@@ -39,21 +39,8 @@ class FusedReLU(keras.layers.Activation):
 
 
 @keras.saving.register_keras_serializable("reszoo")
-class AddReLU(keras.layers.Layer):
-    """`Add` and `Activation("relu")` in one pass, and so is their gradient.
-
-    Args:
-      copies: how many outputs, all of them the same map. With one for each layer that reads it, the
-        sum of their gradients is part of the one pass as well.
-    """
-
-    def __init__(self, copies: int = 1, **options: Any) -> None:
-        super().__init__(**options)
-        self.copies = copies
-
-    def build(self, _: Any) -> None:
-        """There is nothing to build."""
-        self.built = True
+class AddReLU(ForkedLayer):
+    """`Add` and `Activation("relu")` in one pass, and so is their gradient."""
 
     def call(self, inputs: Sequence[Any]) -> Any:
         """max(a + b, 0), as often as there are copies."""
@@ -61,15 +48,6 @@ class AddReLU(keras.layers.Layer):
         if fit(first, second):
             return _add_relu(first, second, self.copies)
         return forked(keras.ops.relu(keras.ops.add(first, second)), self.copies)
-
-    def compute_output_spec(self, inputs: Sequence[Any]) -> Any:
-        """The shape of both inputs, which is one."""
-        spec = [keras.KerasTensor(inputs[0].shape, self.compute_dtype) for _ in range(self.copies)]
-        return spec[0] if self.copies == 1 else spec
-
-    def get_config(self) -> dict[str, Any]:
-        """The stock layer's, and how many copies."""
-        return {**super().get_config(), "copies": self.copies}
 
 
 def _relu(x: Any) -> Any:

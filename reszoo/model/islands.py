@@ -7,7 +7,7 @@ given to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -37,6 +37,32 @@ class Island:
         if isinstance(result, tuple):
             return tuple(_shaped(one, maps[0]) for one in result)
         return _shaped(result, maps[0])
+
+
+class ForkedLayer(keras.layers.Layer):
+    """A layer without weights, whose inputs and outputs are maps of one shape.
+
+    Args:
+      copies: how many outputs, all of them the same map. With one for each layer that reads it, the
+        sum of their gradients is part of the layer's one pass as well.
+    """
+
+    def __init__(self, copies: int = 1, **options: Any) -> None:
+        super().__init__(**options)
+        self.copies = copies
+
+    def build(self, _: Any) -> None:
+        """There is nothing to build."""
+        self.built = True
+
+    def compute_output_spec(self, inputs: Sequence[Any]) -> Any:
+        """The shape of all inputs, which is one."""
+        spec = [keras.KerasTensor(inputs[0].shape, self.compute_dtype) for _ in range(self.copies)]
+        return spec[0] if self.copies == 1 else spec
+
+    def get_config(self) -> dict[str, Any]:
+        """The stock layer's, and how many copies."""
+        return {**super().get_config(), "copies": self.copies}
 
 
 def fit(*inputs: Any) -> bool:
