@@ -16,7 +16,7 @@ PACKAGE = Path(reszoo.__file__).parent
 
 FLOORS = (
     ("errors", "version", "collection", "quiet", "fonts"),
-    ("files", "resources"),
+    ("files", "resources", "machine"),
     ("spec",),
     ("plan",),
     ("model", "data", "runs"),

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from reszoo.data.source import Element, cut
+from reszoo.data.untuned import untuned
 from reszoo.errors import UserError
 
 MAX_BYTES = 4 << 30
@@ -135,7 +136,7 @@ def from_dataset(dataset: tf.data.Dataset, where: str) -> tuple[Arrays, tuple[st
     if spec[0].shape.rank == 4:
         dataset = dataset.unbatch()
     images, labels, size = [], [], 0
-    for image, label in dataset.as_numpy_iterator():
+    for image, label in untuned(dataset).as_numpy_iterator():
         images.append(image)
         labels.append(np.asarray(label))
         size += image.nbytes

@@ -19,6 +19,7 @@ from reszoo.data.geometry import Geometry, fit, require_convertible
 from reszoo.data.order import epoch_order
 from reszoo.data.service import served
 from reszoo.data.source import Element
+from reszoo.data.untuned import BATCHES_AHEAD, BATCHES_AT_ONCE, IMAGES_AT_ONCE, untuned
 from reszoo.data.work import Work
 from reszoo.spec.augmentation import Augmentation
 
@@ -99,7 +100,7 @@ def batches(
         weights = tf.data.Dataset.from_tensor_slices(order.weights).batch(order.size)
         weights = weights.map(lambda weight: tf.ensure_shape(weight, [order.size]))
         dataset = tf.data.Dataset.zip(dataset, weights).map(lambda pair, weight: (*pair, weight))
-    return dataset.prefetch(tf.data.AUTOTUNE)
+    return untuned(dataset.prefetch(BATCHES_AHEAD))
 
 
 def fits_in_memory(split: Split, geometry: Geometry) -> bool:
@@ -133,7 +134,7 @@ def _from_memory(work: Work) -> tf.data.Dataset:
     types = [tf.uint8, work.target_type]
     return steps.map(
         lambda step: work.shaped(*tf.numpy_function(batch, [step], types)),
-        num_parallel_calls=tf.data.AUTOTUNE,
+        num_parallel_calls=BATCHES_AT_ONCE,
     )
 
 
@@ -143,7 +144,7 @@ def _finished(work: Work, decoded: tf.data.Dataset) -> tf.data.Dataset:
     types = [tf.uint8, work.target_type]
     return decoded.map(
         lambda *batch: work.shaped(*tf.numpy_function(work.finished, batch, types)),
-        num_parallel_calls=tf.data.AUTOTUNE,
+        num_parallel_calls=BATCHES_AT_ONCE,
     )
 
 
@@ -158,7 +159,7 @@ def _decoded(work: Work) -> tf.data.Dataset:
 
     chunks = tf.data.Dataset.from_tensor_slices(work.keys).batch(_READ_TOGETHER)
     read = chunks.map(load, num_parallel_calls=2).unbatch()
-    images = read.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
+    images = read.map(decode, num_parallel_calls=IMAGES_AT_ONCE)
     return images.batch(work.order.size)
 
 
@@ -176,7 +177,8 @@ def _all_decoded(split: Split, geometry: Geometry) -> np.ndarray:
     images = np.empty((len(split), *geometry.shape), np.uint8)
     chunks = tf.data.Dataset.from_tensor_slices(split.indices).batch(_READ_TOGETHER)
     place = 0
-    for group in chunks.map(decode, num_parallel_calls=tf.data.AUTOTUNE).as_numpy_iterator():
+    decoded = untuned(chunks.map(decode, num_parallel_calls=IMAGES_AT_ONCE))
+    for group in decoded.as_numpy_iterator():
         images[place : place + len(group)] = group
         place += len(group)
     return images

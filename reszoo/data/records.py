@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from reszoo.data.source import Element, Portable, cut
+from reszoo.data.untuned import untuned
 from reszoo.errors import MachineError
 from reszoo.files import atomic_file
 
@@ -175,7 +176,8 @@ class Records:
         shards, offsets, sizes, labels = [], [], [], []
         for number, path in enumerate(self._shards):
             batches = tf.data.TFRecordDataset([str(path)], buffer_size=8 << 20).batch(1024)
-            read = list(batches.map(facts, num_parallel_calls=2).as_numpy_iterator())
+            facts_read = untuned(batches.map(facts, num_parallel_calls=2))
+            read = list(facts_read.as_numpy_iterator())
             size = np.concatenate([part[0] for part in read] or [np.zeros(0)]).astype(np.int64)
             ends = np.cumsum(size + _FRAME_BYTES)
             shards.append(np.full(len(size), number, np.int32))

@@ -6,14 +6,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from reszoo.errors import UserError
-from reszoo.runs.machine import processor_flags
+from reszoo.machine import processor_flags
 
 StrategyWord = Literal["auto", "one", "mirrored", "multiworker", "tpu"]
 """What `--strategy` takes."""
-STRATEGIES: tuple[StrategyWord, ...] = ("auto", "one", "mirrored", "multiworker", "tpu")
+STRATEGIES: tuple[StrategyWord, ...] = get_args(StrategyWord)
 
 BFLOAT16_FLAGS = frozenset({"amx_bf16", "avx512_bf16"})
 """A processor with one of these multiplies bfloat16 in hardware; elsewhere it is emulated."""

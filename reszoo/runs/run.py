@@ -23,10 +23,10 @@ from typing import Any, Literal
 from reszoo import spec
 from reszoo.errors import UserError
 from reszoo.files import PARTIALS, append_line, machine_error, write_json, write_text
+from reszoo.machine import machine, versions
 from reszoo.runs.folder import claim, contents, undo
 from reszoo.runs.lock import owned
 from reszoo.runs.logs import read_lines, write_lines
-from reszoo.runs.machine import machine, versions
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import Recipe
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from reszoo.runs.machine import versions
+from reszoo.machine import versions
 from reszoo.spec import to_mapping
 from reszoo.train.freezing import learns_before
 from reszoo.train.prepare import Job

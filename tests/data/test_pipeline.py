@@ -281,6 +281,13 @@ def test_padded_batches_are_full_and_count_every_example_once(digits, workers):
         np.testing.assert_array_equal(np.concatenate([s[column] for s in seen]), plain[column])
 
 
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_iterators_end_at_once(digits, in_memory):
+    """tf.data's own tuner lets them wait for up to as long as they lived; see `untuned`."""
+    dataset = batches(digits.split("test"), EIGHT, batch_size=32, pad=True, in_memory=in_memory)
+    assert dataset.options().autotune.enabled is False
+
+
 def test_batches_that_do_not_divide_are_a_mistake_of_the_program(digits):
     split = digits.split("test")
     with pytest.raises(ValueError, match="does not divide over 3"):
