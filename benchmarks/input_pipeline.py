@@ -15,16 +15,17 @@ Prints a table and, last, one line of JSON.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from turns import Seconds, median_ratio, now, serve, since, take_turns
 
 SIZE = 224
 KINDS = ("decode", "reszoo", "pillow", "torchvision")
@@ -43,7 +44,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        serve(options)
+        load(options)
         return
     with tempfile.TemporaryDirectory() as folder:
         options.folder = Path(folder) / "photos"
@@ -73,65 +74,41 @@ def make_photos(folder: Path, count: int) -> float:
 def measure(options: argparse.Namespace) -> dict[str, list[float]]:
     """Images per second of the core in each round, by kind."""
     kinds = [kind for kind in KINDS if kind != "torchvision" or options.torch_python]
-    children = {kind: start(kind, options) for kind in kinds}
-    speeds: dict[str, list[float]] = {kind: [] for kind in kinds}
-    for _ in range(options.rounds):
-        for kind, child in children.items():
-            child.stdin.write("go\n")
-            child.stdin.flush()
-            speeds[kind].append(answer(child))
-    for child in children.values():
-        child.stdin.close()
-        child.wait()
-    return speeds
+    taken = take_turns({kind: command(kind, options) for kind in kinds}, options.rounds, threads=1)
+    images = counted(options)
+    return {kind: [images / one.processor for one in rounds] for kind, rounds in taken.items()}
 
 
-def start(kind: str, options: argparse.Namespace) -> Any:
-    """A loader that has been through its photographs once."""
+def command(kind: str, options: argparse.Namespace) -> list[str]:
+    """The process of one loader."""
     python = options.torch_python if kind == "torchvision" else sys.executable
-    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    child = subprocess.Popen(
-        [python, *sys.argv, "--child", kind, "--folder", str(options.folder)],
-        env={**os.environ, **one_thread, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    answer(child)
-    return child
+    return [python, *sys.argv, "--child", kind, "--folder", str(options.folder)]
 
 
-def answer(child: Any) -> float:
-    """The next number the child says."""
-    line = child.stdout.readline()
-    if not line:
-        raise SystemExit(f"this failed: {' '.join(map(str, child.args))}")
-    return float(line)
+def counted(options: argparse.Namespace) -> int:
+    """Images of a round: all from the second batch on. An epoch takes a fifth of a second to begin,
+    however long it is, and ImageNet's has 1.28 million images."""
+    return int(options.images * options.times - options.batch)
 
 
-def serve(options: argparse.Namespace) -> None:
-    """Goes through the photographs whenever a line comes in; answers with images per second of the
-    core, counted from the second batch on."""
+def load(options: argparse.Namespace) -> None:
+    """Goes through the photographs once, and then whenever it is this loader's turn."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {options.core})
     loaders = {"decode": decode, "reszoo": ours, "pillow": pillow, "torchvision": torchvision}
     epochs = loaders[options.child](options)
-    sys.stdout.flush()
+    number = itertools.count()
 
-    def speed(epoch: int) -> float:
-        batches = epochs(epoch)
-        # An epoch takes a fifth of a second to begin, however long it is: ImageNet's has 1.28
-        # million images.
+    def turn() -> Seconds:
+        batches = epochs(next(number))
         next(batches)
-        begin = time.process_time()
+        begun = now()
         images = sum(len(batch) for batch in batches)
-        assert images == options.images * options.times - options.batch, images
-        return images / (time.process_time() - begin)
+        assert images == counted(options), images
+        return since(begun)
 
-    print(speed(0), flush=True)
-    for epoch, _ in enumerate(sys.stdin, 1):
-        print(speed(epoch), flush=True)
+    turn()
+    serve(turn)
 
 
 Epochs = Callable[[int], Iterator[Any]]
@@ -237,12 +214,7 @@ def report(speeds: dict[str, list[float]], kilobytes: float, options: argparse.N
     """A table of medians, and the median of each round's ratio to ours."""
     print(f"{options.images} photographs of 500 x 375 pixels, {kilobytes:.1f} kB; one core")
     medians = {kind: statistics.median(rounds) for kind, rounds in speeds.items()}
-    ratios = {
-        kind: statistics.median(
-            our / their for our, their in zip(speeds["reszoo"], rounds, strict=True)
-        )
-        for kind, rounds in speeds.items()
-    }
+    ratios = {kind: median_ratio(speeds["reszoo"], rounds) for kind, rounds in speeds.items()}
     for kind, speed in medians.items():
         told = "" if kind == "reszoo" else f"   reszoo is {ratios[kind]:.2f} of it"
         print(f"{kind:12}{speed:8.0f} images/s{told}")

@@ -45,13 +45,25 @@ def take_turns(
     return taken
 
 
-def serve(work: Callable[[], None]) -> None:
-    """In a side's process: works whenever a line comes in, and says what it took."""
+def serve(work: Callable[[], Seconds | None]) -> None:
+    """In a side's process: works whenever a line comes in, and says what it took, or what the work
+    says that it took.
+    """
     print(0.0, 0.0, flush=True)
     for _ in sys.stdin:
-        wall, processor = time.perf_counter(), time.process_time()
-        work()
-        print(time.perf_counter() - wall, time.process_time() - processor, flush=True)
+        begun = now()
+        told = work()
+        print(*(told or since(begun)), flush=True)
+
+
+def now() -> Seconds:
+    """The time, to be given to `since`."""
+    return Seconds(time.perf_counter(), time.process_time())
+
+
+def since(begun: Seconds) -> Seconds:
+    """What was taken since then."""
+    return Seconds(*(end - begin for end, begin in zip(now(), begun, strict=True)))
 
 
 def print_table(taken: Mapping[str, Sequence[Seconds]], images: int) -> dict[str, Any]:

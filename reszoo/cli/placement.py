@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from typing import Any
+from typing import Any, get_args
 
 from reszoo.cli.options import positive
 from reszoo.runs.devices import STRATEGIES
+from reszoo.spec.recipe import Precision
 
-_PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16", "float64")
 _XLA = {"auto": None, "on": True, "off": False}
 
 
@@ -52,7 +52,7 @@ def add_precision(parser: ArgumentParser) -> None:
     """--precision, which a run keeps when it is resumed."""
     parser.add_argument(
         "--precision",
-        choices=_PRECISIONS,
+        choices=get_args(Precision),
         help="instead of the recipe's (there: auto, unless it says so)",
     )
 
@@ -69,7 +69,5 @@ def where(options: Namespace) -> dict[str, Any]:
         "data_service",
     )
     said = {name: getattr(options, name) for name in names}
-    if options.xla is not None:
-        said["xla"] = _XLA[options.xla]
-        return {name: word for name, word in said.items() if word is not None or name == "xla"}
-    return {name: word for name, word in said.items() if word is not None}
+    chosen = {name: word for name, word in said.items() if word is not None}
+    return chosen if options.xla is None else {**chosen, "xla": _XLA[options.xla]}

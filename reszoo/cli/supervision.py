@@ -12,7 +12,7 @@ from reszoo.cli.options import positive
 from reszoo.errors import UserError
 from reszoo.runs import Run
 from reszoo.runs.cluster import find_cluster
-from reszoo.runs.folder import claim, default_name
+from reszoo.runs.folder import claim, default_name, no_shared_folder
 from reszoo.runs.running import Cadence
 from reszoo.runs.supervise import Supervisor
 
@@ -47,11 +47,7 @@ def supervise_train(options: Namespace, network: str | None) -> int:
             _require_same(Run.open(run), words)
         return _supervise(run, words, options)
     if find_cluster(os.environ) is not None:
-        raise UserError(
-            "several workers need to know their run folder",
-            expected="-o RUN, the same for all",
-            found="none",
-        )
+        raise no_shared_folder()
     run, _ = claim(None, default_name(network or Path(str(options.start)).stem, options.data))
     try:
         return _supervise(run, [*words, "-o", str(run)], options)

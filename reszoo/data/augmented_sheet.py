@@ -39,8 +39,7 @@ def augmented_sheet(
     Returns:
       An RGB image.
     """
-    whole = data.split(split)
-    chosen = whole.subset(np.unique(np.linspace(0, len(whole) - 1, images).astype(np.int64)))
+    chosen = data.split(split).sample(images)
     geometry = _geometry(data)
     once = augmentation.model_copy(update={"repeats": 1})
     [(plain, _)] = batches(chosen, geometry, batch_size=len(chosen)).as_numpy_iterator()

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageDraw, ImageFont
 
-from reszoo.data.dataset import ImageData, Split
+from reszoo.data.dataset import ImageData, Split, spread
 from reszoo.fonts import font_for
 
 MARGIN = 16
@@ -97,7 +97,7 @@ def _examples(shown: Split, label: int, count: int) -> list[np.ndarray]:
     members = shown.indices[shown.labels == label]
     if not len(members):
         return []
-    chosen = members[np.unique(np.linspace(0, len(members) - 1, count).astype(np.int64))]
+    chosen = members[spread(len(members), count)]
     elements = shown.source.load(tf.constant(chosen))
     return [
         shown.source.image({name: values[number] for name, values in elements.items()}).numpy()

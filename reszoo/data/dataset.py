@@ -47,6 +47,10 @@ class Split:
         positions = np.asarray(indices, np.int64)
         return Split(self.name, self.classes, self.source, self.indices[positions])
 
+    def sample(self, count: int) -> Split:
+        """So many examples, spread evenly over this split; all where there are no more."""
+        return self.subset(spread(len(self), count))
+
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
@@ -121,6 +125,11 @@ class ImageData:
 
     def _counts(self) -> str:
         return ", ".join(f"{name} ({count:,})" for name, count in self.splits.items())
+
+
+def spread(length: int, count: int) -> np.ndarray:
+    """So many positions, spread evenly over a row of that length; all where there are no more."""
+    return np.linspace(0, length - 1, min(length, count)).astype(np.int64)
 
 
 def _bound(text: str | None, count: int) -> int | None:

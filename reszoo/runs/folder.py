@@ -21,6 +21,15 @@ def default_name(network: str, data: str) -> str:
     return f"{network}-{kept.strip('-.') or 'data'}"
 
 
+def no_shared_folder() -> UserError:
+    """For several workers that were not told where to write."""
+    return UserError(
+        "several workers need to be told their run folder: only the chief makes one",
+        expected="-o RUN, the same for all of them, on a file system that they share",
+        found="none",
+    )
+
+
 def claim(path: Path | None, default_name: str) -> tuple[Path, bool]:
     """The run's folder, and whether it was made here (an empty one may have stood there)."""
     try:

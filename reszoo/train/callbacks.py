@@ -10,8 +10,8 @@ import keras
 import numpy as np
 
 from reszoo.errors import UserError
+from reszoo.train.checkpoint import Arrays
 from reszoo.train.memory import (
-    Arrays,
     Written,
     attributes,
     from_arrays,

@@ -16,7 +16,7 @@ from reszoo.errors import UserError
 from reszoo.spec.views import ONE_VIEW, Views
 from reszoo.train.folded import Folded, fold
 from reszoo.train.loading import Target, Trained, load_trained
-from reszoo.train.scores import Agreement, Evaluation, agreement, score
+from reszoo.train.scores import Agreement, Evaluation, agreement, logits_of, score
 from reszoo.train.tflite import TFLiteClassifier, is_tflite
 from reszoo.train.views import answers, views_of
 
@@ -78,7 +78,7 @@ def evaluate(
 
 def _agreement(trained: Trained, part: Split, call: Folded) -> Agreement:
     """How the logits of a folded network agree with the canonical network's on some images."""
-    chosen = part.subset(np.linspace(0, len(part) - 1, min(len(part), COMPARED)).astype(int))
+    chosen = part.sample(COMPARED)
     found = logits(call, chosen, trained.geometry)
     exact = logits(inference(trained.network()), chosen, trained.geometry)
     return agreement(found, exact, call.computes)
@@ -99,8 +99,7 @@ def _evaluate_tflite(path: Path, images: ImageData, split: str, views: Views) ->
     split, part = _part(images, split)
 
     def answer(pixels: np.ndarray) -> np.ndarray:
-        # Logits but for a constant, which neither the loss, any rank nor a softmax sees.
-        return np.log(np.maximum(classifier.probabilities(pixels), _LEAST_PROBABILITY))
+        return logits_of(classifier.probabilities(pixels), _LEAST_PROBABILITY)
 
     geometry = classifier.geometry
     found = answers(views, answer, part, geometry, batch_size_for(geometry))

@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
-Arrays = dict[str, np.ndarray]
+from reszoo.train.checkpoint import Arrays
 
 
 class NotPlain(TypeError):

@@ -11,13 +11,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from reszoo.data import Geometry, read_image, to_geometry
+from reszoo.data.dataset import spread
 from reszoo.data.images import SUFFIXES
 from reszoo.errors import UserError
 from reszoo.spec.views import Views
 from reszoo.train.evaluate import batch_size_for, inference
 from reszoo.train.folded import Folded, can_fold, fold, has_gpu
 from reszoo.train.loading import Target, Trained, load_trained
-from reszoo.train.scores import TOP, Agreement, agreement, likeliest, softmax
+from reszoo.train.scores import TOP, Agreement, agreement, likeliest, logits_of, softmax
 from reszoo.train.tflite import TFLiteClassifier, is_tflite
 from reszoo.train.views import geometries_of, mean_answer, views_of
 
@@ -25,7 +26,6 @@ _WORTH_FOLDING = 256
 """Images from which folding is faster. Measured on ResNet-50: it takes about a second more until
 the first answer, the comparison another, and saves 20 ms of a core on each image."""
 _COMPARED = 16
-_LEAST_PROBABILITY = float(np.finfo(np.float64).tiny)
 
 Image = str | os.PathLike[str] | bytes | np.ndarray
 
@@ -118,7 +118,7 @@ def predict(
     looks = views_of(views)
     classifier = _classifier(target, fast, len(named))
     if compared is not None and isinstance(classifier, KerasClassifier):
-        chosen = np.linspace(0, len(named) - 1, min(len(named), _COMPARED)).astype(int)
+        chosen = spread(len(named), _COMPARED)
         found = classifier.agreement(
             _stacked(classifier.geometry, [named[index] for index in chosen])
         )
@@ -163,8 +163,7 @@ def _probabilities(
         return classifier.probabilities(_stacked(classifier.geometry, named))
 
     def answer(pixels: np.ndarray) -> np.ndarray:
-        # Logits but for a constant, which no softmax sees.
-        return np.log(np.maximum(classifier.probabilities(pixels), _LEAST_PROBABILITY))
+        return logits_of(classifier.probabilities(pixels))
 
     prepared = geometries_of(views, classifier.geometry)
     return softmax(mean_answer(views, answer, (_stacked(one, named) for one in prepared)))

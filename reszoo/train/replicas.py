@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-Arrays = dict[str, np.ndarray]
+from reszoo.train.checkpoint import Arrays
 
 _KEY = "replicas/values"
 _FOLD = 0x9E3779B1

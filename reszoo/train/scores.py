@@ -106,7 +106,7 @@ def score(
     correct = int((predicted == labels).sum())
     confusion = np.zeros((len(classes), len(classes)), np.int64)
     np.add.at(confusion, (labels, predicted), 1)
-    log_probabilities = np.log(np.maximum(softmax(logits), np.finfo(np.float64).tiny))
+    log_probabilities = logits_of(softmax(logits))
     return Evaluation(
         data=data,
         split=split,
@@ -136,6 +136,14 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
     powers = np.exp(shifted)
     return powers / powers.sum(axis=1, keepdims=True)
+
+
+def logits_of(
+    probabilities: np.ndarray, least: float = float(np.finfo(np.float64).tiny)
+) -> np.ndarray:
+    """Logits with these probabilities, none below the least: all but a constant, which neither a
+    loss, a rank nor a softmax sees."""
+    return np.log(np.maximum(probabilities, least))
 
 
 def wilson_interval(correct: int, examples: int) -> tuple[float, float]:

@@ -56,7 +56,6 @@ class Session:
         self.placement = placement
         self.seed = seed
         self.running = running or Running()
-        self.started = start is not None
         self.together = Together(placement)
         self.parts = assemble(job, placement, seed=seed, start=start)
         self.model, self.loop, self.judge = self.parts.model, self.parts.loop, self.parts.judge
@@ -72,7 +71,7 @@ class Session:
         self._begun = self._saved = time.monotonic()
         self.request = StopRequest()
         # All workers take a state together, and only the chief makes the run.
-        self._first = take(self.position, self.parts, self.callbacks) if self.started else None
+        self._first = take(self.position, self.parts, self.callbacks) if start else None
 
     @property
     def epoch(self) -> int:

@@ -12,7 +12,7 @@ from reszoo import spec as specs
 from reszoo.data import ImageData, open_data
 from reszoo.errors import UserError
 from reszoo.runs import Run
-from reszoo.runs.folder import default_name
+from reszoo.runs.folder import default_name, no_shared_folder
 from reszoo.runs.follower import Follower
 from reszoo.runs.running import Running
 from reszoo.spec.architecture import Architecture
@@ -224,11 +224,7 @@ def _is_done(run: Run, epochs: int | None) -> bool:
 
 def _require_folder(placement: Placement, out: Path | str | None) -> None:
     if placement.workers > 1 and out is None:
-        raise UserError(
-            "several workers need to be told their run folder: only the chief makes one",
-            expected="-o RUN, the same for all of them, on a file system that they share",
-            found="none",
-        )
+        raise no_shared_folder()
 
 
 def _session(

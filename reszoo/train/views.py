@@ -10,7 +10,7 @@ import numpy as np
 from reszoo.data import Geometry, Split, batches
 from reszoo.errors import Place, UserError
 from reszoo.spec.views import ONE_VIEW, WORDS, Views
-from reszoo.train.scores import softmax
+from reszoo.train.scores import logits_of, softmax
 
 _CORNERS = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0))
 _CENTRE = (0.5, 0.5)
@@ -79,7 +79,7 @@ def mean_answer(views: Views, answer: Answer, images: Iterable[np.ndarray]) -> n
     mean = np.asarray(total, np.float64) / crops
     if views.average == "logits":
         return mean
-    return np.log(np.maximum(mean, np.finfo(np.float64).tiny))
+    return logits_of(mean)
 
 
 def answers(
