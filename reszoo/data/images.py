@@ -4,7 +4,8 @@ The rules, the same everywhere:
 
 - 8-bit values; one channel for grey, three (RGB) otherwise.
 - JPEG decodes with libjpeg's accurate integer DCT, so the pixels equal Pillow's and
-  `tf.io.decode_jpeg(..., dct_method="INTEGER_ACCURATE")` bit for bit.
+  `tf.io.decode_jpeg(..., dct_method="INTEGER_ACCURATE")` bit for bit. (Where only a random crop is
+  decoded, in training, the colours of a JPEG that stores them in half size are not interpolated.)
 - The orientation in EXIF is applied, transparency is laid on white, CMYK becomes RGB, a palette
   becomes its colours, 16 bits keep their high byte (as libpng does), of an animation the first
   frame is taken.
