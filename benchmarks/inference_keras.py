@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from turns import serve
+from turns import serve, timed
 
 import reszoo
 from reszoo.spec import Architecture
@@ -36,7 +36,7 @@ def main() -> None:
             answer()
 
     answers(3)
-    serve(lambda: answers(task["calls"]))
+    serve(timed(lambda: answers(task["calls"])))
 
 
 def folded(spec: Architecture, images: tf.Tensor, precision: Any) -> Answer:

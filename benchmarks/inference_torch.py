@@ -13,7 +13,7 @@ import torch
 from timm_parity import import_timm
 from torch import nn
 from torch._inductor import config as inductor
-from turns import serve
+from turns import serve, timed
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
                 model(images)
 
     answers(3)
-    serve(lambda: answers(task["calls"]))
+    serve(timed(lambda: answers(task["calls"])))
 
 
 def random_statistics(model: nn.Module) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from turns import serve
+from turns import serve, timed
 
 import reszoo
 from reszoo.data.untuned import untuned
@@ -30,7 +30,7 @@ def main() -> None:
     make = {"reszoo": own_loop, "fit": fast_fit, "stock": stock_fit, "applications": applications}
     steps = make[task["kind"]](spec, task)
     steps(2)
-    serve(lambda: steps(task["steps"]))
+    serve(timed(lambda: steps(task["steps"])))
 
 
 def own_loop(spec: Architecture, task: dict[str, Any]) -> Steps:

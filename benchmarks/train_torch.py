@@ -15,7 +15,7 @@ import torch
 from timm_parity import import_timm
 from torch import nn
 from torch.nn import functional
-from turns import serve
+from turns import serve, timed
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def main() -> None:
             total += loss.item()
 
     steps(3)
-    serve(lambda: steps(task["steps"]))
+    serve(timed(lambda: steps(task["steps"])))
 
 
 CIFAR_DEPTHS = {"resnet20": 3, "resnet32": 5, "resnet44": 7, "resnet56": 9, "resnet110": 18}

@@ -45,15 +45,22 @@ def take_turns(
     return taken
 
 
-def serve(work: Callable[[], Seconds | None]) -> None:
-    """In a side's process: works whenever a line comes in, and says what it took, or what the work
-    says that it took.
-    """
+def serve(turn: Callable[[], Seconds]) -> None:
+    """In a side's process: takes a turn whenever a line comes in, and says what it took."""
     print(0.0, 0.0, flush=True)
     for _ in sys.stdin:
+        print(*turn(), flush=True)
+
+
+def timed(work: Callable[[], Any]) -> Callable[[], Seconds]:
+    """A turn that is this work from beginning to end."""
+
+    def turn() -> Seconds:
         begun = now()
-        told = work()
-        print(*(told or since(begun)), flush=True)
+        work()
+        return since(begun)
+
+    return turn
 
 
 def now() -> Seconds:
