@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from reszoo.model.fast_conv import ProductConv2D
+from tests.early import computed_before
 
 CASES = {
     "1x1": {"kernel_size": 1},
@@ -80,6 +81,24 @@ def test_no_kernel_for_the_weight_gradient_is_left_in_the_graph(case: str) -> No
     operations = _operations(twins("float32", CASES[case])[1], SHAPE)
     assert "MatMul" in operations
     assert "Conv2DBackpropFilter" not in operations
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_copies_of_the_input_are_made_when_the_gradient_is_there(case: str) -> None:
+    layer = twins("float32", CASES[case])[1]
+    shape = (4, 16, 20, 6)  # Each of its parts has more numbers than any kernel here.
+
+    @tf.function
+    def gradient(x: tf.Tensor, pull: tf.Tensor) -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x)
+        return tape.gradient(y, [x, layer.kernel.value], output_gradients=pull)
+
+    pull = layer.compute_output_shape(shape)
+    specs = [tf.TensorSpec(one, tf.float32) for one in (shape, pull)]
+    graph = gradient.get_concrete_function(*specs).graph
+    assert computed_before(graph, graph.inputs[1].op, 1000) <= {"Conv2D", "BiasAdd"}
 
 
 @pytest.mark.parametrize("case", STOCK)

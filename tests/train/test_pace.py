@@ -9,6 +9,7 @@ from reszoo.spec import from_mapping
 from reszoo.spec.optimization import Optimizer
 from reszoo.train.optimizer import build_optimizer, final_gradients, make_optimizer
 from reszoo.train.pace import Pace
+from tests.early import computed_before
 
 RATE = 0.1
 GRADIENTS = np.random.default_rng(0).normal(size=(8, 3, 2)).astype(np.float32)
@@ -58,6 +59,21 @@ def test_without_the_correction_a_late_adam_would_leap():
     late = trained({"kind": "adam"}, RATE, GRADIENTS[:1], before=2000)
     first = trained({"kind": "adam"}, RATE, GRADIENTS[:1])
     assert np.abs(1 - late).min() > 2.5 * np.abs(1 - first).max()
+
+
+@pytest.mark.parametrize("fields", KINDS, ids=NAMES)
+def test_nothing_of_a_variables_size_is_computed_before_its_gradient(fields):
+    options = Optimizer.model_validate(fields)
+    [kernel] = kernels(1)
+    optimizer = make_optimizer(options, RATE)
+    build_optimizer(optimizer, options, [kernel], None)
+
+    @tf.function
+    def step(gradient):
+        optimizer.apply([gradient], [kernel])
+
+    graph = step.get_concrete_function(tf.TensorSpec(kernel.shape, tf.float32)).graph
+    assert not computed_before(graph, graph.inputs[0].op, 6)
 
 
 def test_biases_and_parts_get_the_factors_that_the_recipe_names():
