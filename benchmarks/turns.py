@@ -1,6 +1,5 @@
 """How do processes that do the same work take turns, so that a busy machine slows all alike?
 
-Who has no turn is stopped: threads that wait for work may spin, and take time from those that work.
 Each side lives in a process of its own, with whatever Python and packages it needs; nothing but the
 standard library is imported here.
 """
@@ -8,7 +7,6 @@ standard library is imported here.
 from __future__ import annotations
 
 import os
-import signal
 import statistics
 import subprocess
 import sys
@@ -33,13 +31,10 @@ def take_turns(
     taken: dict[str, list[Seconds]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, side in sides.items():
-            side.send_signal(signal.SIGCONT)
             side.stdin.write("go\n")
             side.stdin.flush()
             taken[name].append(_answer(side))
-            side.send_signal(signal.SIGSTOP)
     for side in sides.values():
-        side.send_signal(signal.SIGCONT)
         side.stdin.close()
         side.wait()
     return taken
@@ -103,7 +98,6 @@ def _start(command: Sequence[str], threads: int) -> Any:
         command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     _answer(side)
-    side.send_signal(signal.SIGSTOP)
     return side
 
 
