@@ -117,6 +117,21 @@ def assert_equal(found, wanted):
         np.testing.assert_allclose(one, two, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("nesterov", [True, False])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_momentum_in_one_kernel_is_that_of_keras_bit_for_bit(nesterov, dtype):
+    options = Optimizer(kind="sgd", nesterov=nesterov, weight_decay=0.0)
+    ours, stock = (keras.Variable(START[0], dtype=dtype) for _ in range(2))
+    optimizer = make_optimizer(options, RATE)
+    build_optimizer(optimizer, options, [ours])
+    reference = keras.optimizers.SGD(RATE, momentum=options.momentum, nesterov=nesterov)
+    for gradient, _ in GRADIENTS:
+        optimizer.apply([tf.constant(gradient, dtype)], [ours])
+        reference.apply([tf.constant(gradient, dtype)], [stock])
+    np.testing.assert_array_equal(ours, stock)
+    np.testing.assert_array_equal(optimizer.momentums[0], reference.momentums[0])
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_ten_steps_are_those_of_the_formula(name):
     fields, rule = CASES[name]
