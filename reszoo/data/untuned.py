@@ -2,7 +2,7 @@
 
 Its tuner may miss being told that an iterator ends (TensorFlow 2.21: its thread is woken before it
 could see why), and then sleeps on, for up to as long as the iterator lived and a minute at most,
-with who lets go of the iterator waiting for it. An epoch of 41 seconds so took 82.
+with who lets go of the iterator waiting for it: iterators that lived for 2.9 seconds took 5.1.
 """
 
 from __future__ import annotations

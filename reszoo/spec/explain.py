@@ -233,9 +233,11 @@ def _hint(group: list[_Problem]) -> str:
         return close
     if problem.found is None:
         return "give a value or remove the key; check that what belongs under it is indented"
+    if choices:
+        return "choose one of them"
     if isinstance(problem.found, str) and problem.type in ("int_type", "float_type", "bool_type"):
         return "write it without quotes or units"
-    return "choose one of them" if choices else "correct the value"
+    return "correct the value"
 
 
 def _choices(problem: _Problem) -> list[str]:

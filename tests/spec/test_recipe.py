@@ -62,6 +62,14 @@ def test_what_cannot_be_meant_is_refused(changes, message):
         spec.from_mapping(MINIMAL | changes, "recipe")
 
 
+def test_a_wrong_word_is_told_all_that_may_stand_there():
+    fields = MINIMAL | {"augmentation": {"flip": "sideways"}}
+    with pytest.raises(UserError) as caught:
+        spec.from_mapping(fields, "recipe")
+    assert "true or false or alternating" in str(caught.value)
+    assert "choose one of them" in str(caught.value)
+
+
 def test_a_share_of_the_training_may_be_written_as_epochs_of_epochs():
     fields = {"kind": "step", "drops": ["60/200", " 81.92 / 163.84", 0.75], "warmup": "5/200"}
     schedule = Schedule.model_validate(fields)
