@@ -18,13 +18,12 @@ def computed_before(graph: Any, awaited: Any, size: int) -> set[str]:
       awaited: the operation of the tensor.
       size: so many numbers.
     """
-    results = [*(tensor.op for tensor in graph.outputs), *graph.control_outputs]
+    todo = [*(tensor.op for tensor in graph.outputs), *graph.control_outputs]
     waiting: dict[Any, bool] = {}
-    todo = list(results)
     while todo:
         operation = todo[-1]
         before = _before(operation)
-        if unknown := [one for one in before if one not in waiting and one is not operation]:
+        if unknown := [one for one in before if one not in waiting]:
             todo.extend(unknown)
             continue
         waiting[operation] = operation is awaited or any(waiting[one] for one in before)

@@ -18,6 +18,7 @@ from typing import Any
 import tensorflow as tf
 
 from reszoo.data.source import Element
+from reszoo.data.untuned import untuned
 from reszoo.data.work import Work
 from reszoo.errors import MachineError, UserError
 
@@ -43,7 +44,7 @@ def served(work: Work, address: str) -> tf.data.Dataset:
     require_answer(address)
     everywhere = by_step(work, 0, work.order.steps)
     dynamic = tf.data.experimental.service.ShardingPolicy.DYNAMIC
-    remote = everywhere.apply(tf.data.experimental.service.distribute(dynamic, address))
+    remote = untuned(everywhere.apply(tf.data.experimental.service.distribute(dynamic, address)))
 
     def batches() -> Iterator[Batch]:
         return in_order(iter(remote), work.order.steps, lambda step: made_here(work, step))
@@ -84,7 +85,7 @@ def by_step(work: Work, first: int, end: int) -> tf.data.Dataset:
 
 def made_here(work: Work, step: int) -> Batch:
     """One batch, decoded by this process."""
-    [(_, *batch)] = by_step(work, step, step + 1)
+    [(_, *batch)] = untuned(by_step(work, step, step + 1))
     return tuple(batch)
 
 

@@ -27,7 +27,7 @@ class _FusedSGD(keras.optimizers.SGD):
     weights, velocity and gradient, where its own operations make nine."""
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """One variable's step."""
+        """One variable's step; `Paced` gives gradient and rate in the variable's dtype."""
         if not self.momentum:
             super().update_step(gradient, variable, learning_rate)
             return
@@ -35,8 +35,8 @@ class _FusedSGD(keras.optimizers.SGD):
         tf.raw_ops.ResourceApplyKerasMomentum(
             var=variable.handle,
             accum=velocity.handle,
-            lr=tf.cast(learning_rate, variable.dtype),
-            grad=tf.cast(gradient, variable.dtype),
+            lr=learning_rate,
+            grad=gradient,
             momentum=tf.cast(self.momentum, variable.dtype),
             use_nesterov=self.nesterov,
         )
