@@ -13,9 +13,9 @@ import tensorflow as tf
 from turns import serve, timed
 
 import reszoo
+from reszoo.inference.evaluate import inference
+from reszoo.inference.trained import TrainedModel
 from reszoo.spec import Architecture
-from reszoo.train import Trained
-from reszoo.train.evaluate import inference
 
 Answer = Callable[[], Any]
 
@@ -42,7 +42,7 @@ def main() -> None:
 def folded(spec: Architecture, images: tf.Tensor, precision: Any) -> Answer:
     """reszoo's folded network."""
     model = random_statistics(reszoo.build(spec, seed=0))
-    network = reszoo.fold(Trained(model, spec, None, None), computes=precision)
+    network = reszoo.fold(TrainedModel(model, spec, None, None), computes=precision)
     return lambda: network(images).numpy()
 
 

@@ -131,7 +131,9 @@ def ours(options: argparse.Namespace) -> Epochs:
     """What `reszoo train` reads."""
     import numpy as np
 
-    from reszoo.data import Geometry, batches, open_data
+    from reszoo.data import ImageFormat
+    from reszoo.data.open_data import open_data
+    from reszoo.data.pipeline.batches import batches
     from reszoo.spec.augmentation import Augmentation, ResizedCrop
 
     photos = open_data(f"folder:{options.folder}", data_dir=options.folder.parent).split("all")
@@ -141,7 +143,7 @@ def ours(options: argparse.Namespace) -> Epochs:
     def epoch_of(epoch: int) -> Iterator[Any]:
         source = batches(
             photos,
-            Geometry(SIZE, SIZE, 3),
+            ImageFormat(SIZE, SIZE, 3),
             batch_size=options.batch,
             seed=0,
             epoch=epoch,

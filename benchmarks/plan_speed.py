@@ -6,7 +6,8 @@ import statistics
 import time
 
 from reszoo import spec as specs
-from reszoo.plan import cost, plan
+from reszoo.planning.cost import cost
+from reszoo.planning.network import plan
 
 NETWORKS = ("resnet20", "resnet56", "resnet110", "highway19_cifar10", "resnet50", "resnet152")
 ROUNDS = 5

@@ -163,8 +163,8 @@ def compare(net: str, file: Path) -> dict[str, Any]:
 
 def give_weights(model: Any, spec: Any, arrays: Mapping[str, Any]) -> None:
     """timm's tensors to our layers; each of them must find its place."""
-    from reszoo.model.timm_layout import COUNTERS, from_torch, timm_tensors
-    from reszoo.plan import plan
+    from reszoo.model.importing.timm_names import COUNTERS, from_torch, timm_tensors
+    from reszoo.planning.network import plan
 
     left = {name for name in arrays if name.startswith("weight:") and not name.endswith(COUNTERS)}
     for row in plan(spec).rows:

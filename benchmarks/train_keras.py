@@ -12,11 +12,11 @@ import tensorflow as tf
 from turns import serve, timed
 
 import reszoo
-from reszoo.data.untuned import untuned
+from reszoo.data.tfdata_options import untuned
 from reszoo.spec import Architecture
-from reszoo.spec.optimization import Optimizer
-from reszoo.train.loop import Loop
-from reszoo.train.optimizer import make_optimizer
+from reszoo.spec.optimizer import Optimizer
+from reszoo.training.loop.loop import Loop
+from reszoo.training.optimizers.optimizers import make_optimizer
 
 Steps = Callable[[int], None]
 

@@ -35,9 +35,9 @@ def write(network: str, path: Path) -> int:
     import numpy as np
     from safetensors.numpy import save_file
 
-    from reszoo.model.importing.convert import Place, shape_of
-    from reszoo.model.timm_layout import timm_tensors
-    from reszoo.plan import plan
+    from reszoo.model.importing.convert import WeightMapping, shape_of
+    from reszoo.model.importing.timm_names import timm_tensors
+    from reszoo.planning.network import plan
     from reszoo.spec import load
 
     random = np.random.default_rng(0)
@@ -46,7 +46,7 @@ def write(network: str, path: Path) -> int:
     state = {}
     for row in rows.rows:
         for weight, name in timm_tensors(row, spec).items():
-            shape = shape_of(rows, Place(row, weight, name))
+            shape = shape_of(rows, WeightMapping(row, weight, name))
             if weight == "kernel":
                 shape = (shape[-1], shape[-2], *shape[:-2])
             state[name] = random.standard_normal(shape, dtype="float32") * 0.01

@@ -12,7 +12,7 @@ import yaml
 from reszoo import spec
 from reszoo.cli.program import _parser
 from reszoo.errors import MachineError, RestartError, UserError
-from reszoo.runs.cluster import find_cluster
+from reszoo.runs.cluster.discovery import find_cluster
 
 FILES = sorted((Path(__file__).parent.parent / "docs" / "kubernetes").glob("*.yaml"))
 

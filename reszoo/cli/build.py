@@ -6,9 +6,10 @@ from argparse import ArgumentParser, Namespace
 
 from reszoo import spec
 from reszoo.cli.options import add_output, add_spec, add_weights, keras_file, positive
-from reszoo.cli.tensorflow import start_tensorflow
-from reszoo.plan import cost, plan
-from reszoo.report.network import built_text
+from reszoo.cli.start_tensorflow import start_tensorflow
+from reszoo.planning.cost import cost
+from reszoo.planning.network import plan
+from reszoo.report.network_summary import built_text
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -30,7 +31,9 @@ def run(options: Namespace) -> None:
     if not options.weights:
         plan(architecture)  # a spec that is no network is told before TensorFlow starts
     start_tensorflow(debug=options.debug)
-    from reszoo.model import build, load_pretrained, save
+    from reszoo.model.build import build
+    from reszoo.model.importing.pretrained import load_pretrained
+    from reszoo.model.saving import save_model
 
     if options.weights:
         loaded = load_pretrained(architecture, options.weights)
@@ -42,5 +45,5 @@ def run(options: Namespace) -> None:
     costs = cost(plan(architecture))
     print(built_text(architecture, costs, len(model.layers), model.count_params()))
     if options.out:
-        save(model, options.out, spec=architecture, classes=classes)
+        save_model(model, options.out, spec=architecture, classes=classes)
         print(f"saved {options.out}")

@@ -6,12 +6,12 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from reszoo import spec
+from reszoo.atomic_files import atomic_file
 from reszoo.cli.options import add_json
 from reszoo.cli.output import print_json
-from reszoo.cli.tensorflow import start_tensorflow
+from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.errors import UserError
-from reszoo.files import atomic_file
-from reszoo.report.dataset import dataset_text
+from reszoo.report.dataset_summary import dataset_text
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -40,7 +40,10 @@ def run(options: Namespace) -> None:
         )
     recipe = spec.load_recipe(options.augment) if options.augment else None
     start_tensorflow(debug=options.debug)
-    from reszoo.data import augmented_sheet, contact_sheet, describe, open_data
+    from reszoo.data.open_data import open_data
+    from reszoo.data.previews.augmentation_sheet import augmented_sheet
+    from reszoo.data.previews.contact_sheet import contact_sheet
+    from reszoo.data.previews.describe import describe
 
     # Broken files are what this command is asked about: they are told, not refused.
     data = open_data(options.data, skip_bad_images=True)

@@ -6,8 +6,8 @@ from __future__ import annotations
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
 from reszoo.cli.options import add_output, positive
-from reszoo.cli.tensorflow import start_tensorflow
-from reszoo.report.grown import grown_text
+from reszoo.cli.start_tensorflow import start_tensorflow
+from reszoo.report.net2net_summary import grown_text
 from reszoo.report.text import command
 
 
@@ -44,7 +44,7 @@ def _depths(text: str) -> tuple[int, ...]:
 def run(options: Namespace) -> None:
     """Deepens, tells, saves."""
     start_tensorflow(debug=options.debug)
-    from reszoo.train import deepen
+    from reszoo.inference.net2net import deepen
 
     deeper = deepen(
         options.target,

@@ -9,7 +9,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from reszoo.cli.options import add_output
-from reszoo.cli.tensorflow import start_tensorflow
+from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.runs import Run
 
 TWINS = ("resnet8_digits", "highway8_digits")
@@ -86,11 +86,13 @@ def _write_pictures(folder: Path, *, debug: bool) -> Path:
     start_tensorflow(debug=debug)
     from PIL import Image
 
-    from reszoo.data import Geometry, batches, open_data
+    from reszoo.data import ImageFormat
+    from reszoo.data.open_data import open_data
+    from reszoo.data.pipeline.batches import batches
 
     folder.mkdir(parents=True, exist_ok=True)
     split = open_data("digits").split("test")
-    images, labels = next(iter(batches(split, Geometry(8, 8, 1), batch_size=_PICTURES)))
+    images, labels = next(iter(batches(split, ImageFormat(8, 8, 1), batch_size=_PICTURES)))
     for index, (image, label) in enumerate(zip(images.numpy(), labels.numpy(), strict=True), 1):
         path = folder / f"{index}_is_a_{int(label)}.png"
         Image.fromarray(image[..., 0].astype("uint8")).save(path)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 from argparse import ArgumentParser, Namespace
 
-from reszoo.cli.tensorflow import start_tensorflow
+from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.errors import MachineError
 from reszoo.report.text import table
 from reszoo.runs import diagnose

@@ -6,8 +6,8 @@ from argparse import ArgumentParser, Namespace
 
 from reszoo.cli.options import add_data, add_json, add_views
 from reszoo.cli.output import print_json
-from reszoo.cli.tensorflow import start_tensorflow
-from reszoo.report.evaluation import evaluation_text
+from reszoo.cli.start_tensorflow import start_tensorflow
+from reszoo.report.evaluation_summary import evaluation_text
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -34,7 +34,7 @@ def add_options(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     """Evaluates."""
     start_tensorflow(debug=options.debug)
-    from reszoo.train import evaluate
+    from reszoo.inference.evaluate import evaluate
 
     evaluation = evaluate(
         options.target,

@@ -7,8 +7,8 @@ from argparse import ArgumentParser, Namespace
 
 from reszoo import spec
 from reszoo.cli.options import add_data, add_output, add_overrides
-from reszoo.cli.tensorflow import start_tensorflow
-from reszoo.report.bundle import bundle_text
+from reszoo.cli.start_tensorflow import start_tensorflow
+from reszoo.report.bundle_summary import bundle_text
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -36,7 +36,7 @@ def run(options: Namespace) -> None:
     """Exports."""
     target = spec.load_target(options.target, options.overrides)
     start_tensorflow(debug=options.debug)
-    from reszoo.export import export
+    from reszoo.exporting.export import export
 
     bundle = export(
         options.source,

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from typing import Any, get_args
 
 from reszoo.cli.options import positive
-from reszoo.runs.devices import STRATEGIES
+from reszoo.runs.cluster.devices import STRATEGIES
 from reszoo.spec.recipe import Precision
 
 _XLA = {"auto": None, "on": True, "off": False}

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from reszoo.cli.options import add_json, add_views, positive
 from reszoo.cli.output import print_json
-from reszoo.cli.tensorflow import start_tensorflow
+from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.errors import UserError
-from reszoo.report.evaluation import agreement_text
+from reszoo.report.evaluation_summary import agreement_text
 from reszoo.report.predictions import predictions_csv, predictions_text
 
 
@@ -48,7 +48,7 @@ def run(options: Namespace) -> None:
     """Predicts."""
     images = list(_listed(options.images))
     start_tensorflow(debug=options.debug)
-    from reszoo.train import predict
+    from reszoo.inference.predict import predict
 
     predictions = predict(
         options.target,

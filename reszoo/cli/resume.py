@@ -6,9 +6,9 @@ from argparse import ArgumentParser, Namespace
 
 from reszoo.cli.options import positive
 from reszoo.cli.placement import add_placement, where
+from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.cli.supervision import add_running, supervise_resume
-from reszoo.cli.tensorflow import start_tensorflow
-from reszoo.report.run import run_text
+from reszoo.report.run_summary import run_text
 from reszoo.runs import Run
 
 
@@ -28,7 +28,7 @@ def run(options: Namespace) -> int | None:
         return supervise_resume(options)
     opened = Run.open(options.run_folder)
     start_tensorflow(debug=options.debug)
-    from reszoo.train import resume
+    from reszoo.training.train import resume
 
     resumed = resume(
         opened,

@@ -9,8 +9,8 @@ from typing import cast
 
 from reszoo import spec
 from reszoo.cli.options import add_spec
-from reszoo.plan import plan
-from reszoo.report.network import network_text, rows_text
+from reszoo.planning.network import plan
+from reszoo.report.network_summary import network_text, rows_text
 from reszoo.report.recipes import recipe_text
 from reszoo.spec.recipe import Recipe
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from reszoo.cli.options import positive
 from reszoo.errors import UserError
 from reszoo.runs import Run
-from reszoo.runs.cluster import find_cluster
-from reszoo.runs.folder import claim, default_name, no_shared_folder
-from reszoo.runs.running import Cadence
+from reszoo.runs.checkpoint_policy import Interval
+from reszoo.runs.cluster.discovery import find_cluster
+from reszoo.runs.run_dir import claim, default_name, no_shared_folder
 from reszoo.runs.supervise import Supervisor
 
 _OWN = "--supervise"
@@ -86,7 +86,7 @@ def _words(options: Namespace) -> list[str]:
 
 def _cadence(word: str) -> str:
     try:
-        Cadence.parse(word)
+        Interval.parse(word)
     except UserError as error:
         raise ArgumentTypeError(f"expected {error.expected}, found '{word}'") from None
     return word

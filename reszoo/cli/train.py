@@ -8,10 +8,10 @@ from argparse import ArgumentParser, Namespace
 from reszoo import spec
 from reszoo.cli.options import add_data, add_output, add_spec, add_weights, positive, whole
 from reszoo.cli.placement import add_placement, add_precision, where
+from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.cli.supervision import add_running, supervise_train
-from reszoo.cli.tensorflow import start_tensorflow
-from reszoo.plan import plan
-from reszoo.report.run import run_text
+from reszoo.planning.network import plan
+from reszoo.report.run_summary import run_text
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -91,7 +91,7 @@ def run(options: Namespace) -> int | None:
     if options.supervise:
         return supervise_train(options, architecture.name if architecture else None)
     start_tensorflow(debug=options.debug)
-    from reszoo.train import train
+    from reszoo.training.train import train
 
     trained = train(
         architecture,

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from reszoo import spec
 from reszoo.cli.options import add_data, add_output, add_overrides, whole
-from reszoo.cli.tensorflow import start_tensorflow
-from reszoo.report.search import event_text, preview_text, result_text
+from reszoo.cli.start_tensorflow import start_tensorflow
+from reszoo.report.search_summary import event_text, preview_text, result_text
 
 if TYPE_CHECKING:
-    from reszoo.tune import Event
+    from reszoo.tuning import Event
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -35,12 +35,12 @@ def run(options: Namespace) -> None:
     """Shows the plan, or searches."""
     search = spec.load_search(options.search, options.overrides)
     if options.plan:
-        from reszoo.tune import preview
+        from reszoo.tuning.preview import preview
 
         print(preview_text(preview(search, seed=options.seed)))
         return
     start_tensorflow(debug=options.debug)
-    from reszoo.tune import tune
+    from reszoo.tuning.tune import tune
 
     result = tune(
         search,

@@ -8,7 +8,7 @@ from argparse import ArgumentParser, Namespace
 
 from reszoo import spec
 from reszoo.errors import ReszooError
-from reszoo.plan import plan
+from reszoo.planning.network import plan
 
 
 def add_options(parser: ArgumentParser) -> None:

@@ -6,8 +6,8 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from reszoo.cli.options import add_output, positive
-from reszoo.cli.tensorflow import start_tensorflow
-from reszoo.report.grown import grown_text
+from reszoo.cli.start_tensorflow import start_tensorflow
+from reszoo.report.net2net_summary import grown_text
 from reszoo.report.text import command
 
 
@@ -32,7 +32,7 @@ def add_options(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     """Widens, tells, saves."""
     start_tensorflow(debug=options.debug)
-    from reszoo.train import widen
+    from reszoo.inference.net2net import widen
 
     wider = widen(options.target, options.factor, out=options.out, seed=options.seed)
     print(grown_text(wider.spec, gate=None, difference=wider.difference))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from reszoo.data.geometry import Geometry
+from reszoo.data.images.resizing import ImageFormat
 from reszoo.data.source import Source
 from reszoo.errors import UserError, did_you_mean
 
@@ -26,7 +26,7 @@ class Split:
     source: Source = field(repr=False)
     indices: np.ndarray = field(repr=False)
     """Where the examples stand in the source, int64."""
-    decoded: dict[Geometry, np.ndarray] = field(default_factory=dict, repr=False)
+    decoded: dict[ImageFormat, np.ndarray] = field(default_factory=dict, repr=False)
     """The images in memory, uint8, kept by the pipeline for the geometry it was last asked for."""
 
     def __len__(self) -> int:

@@ -9,14 +9,15 @@ from typing import Any
 
 import keras
 
-from reszoo.collection import paused_collection
 from reszoo.errors import UserError
+from reszoo.gc_pause import paused_collection
 from reszoo.model.device_model import DeviceModel
-from reszoo.model.ops import FACTORIES, Setting
-from reszoo.model.sharing import sharing
-from reszoo.model.start import Kernels, initializer
-from reszoo.plan import for_device, plan
-from reszoo.plan.rows import Plan, Ref
+from reszoo.model.initializers import Kernels, initializer
+from reszoo.model.layer_factories import FACTORIES, Setting
+from reszoo.model.shared_weights import sharing
+from reszoo.planning.device_rewrites import for_device
+from reszoo.planning.network import plan
+from reszoo.planning.rows import Plan, Ref
 from reszoo.spec.architecture import Architecture
 
 DEVICES = ("cpu", "gpu", "tpu")

@@ -13,7 +13,7 @@ from typing import Any
 
 import keras
 
-from reszoo.model.weights import copy_weights
+from reszoo.model.copy_weights import copy_weights
 
 
 @keras.saving.register_keras_serializable("reszoo")

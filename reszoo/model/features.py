@@ -9,8 +9,8 @@ import keras
 
 from reszoo.errors import UserError, did_you_mean
 from reszoo.model.build import deep_recursion
-from reszoo.plan import plan
-from reszoo.plan.rows import Plan, Ref
+from reszoo.planning.network import plan
+from reszoo.planning.rows import Plan, Ref
 from reszoo.spec.architecture import Architecture
 
 

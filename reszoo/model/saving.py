@@ -3,8 +3,8 @@
 Beside Keras's own members the archive carries `reszoo/architecture.yaml`, the spec it was built
 from, and `reszoo/classes.json`, the names of its classes. Keras leaves them alone: a plain,
 residual or highway net opens with `keras.models.load_model` where reszoo is not installed. Keras
-3.15 imports no modules but its own to find a layer's class, so nets with layers of ours open after
-`import reszoo`, which registers them.
+3.15 imports no modules but its own to find a layer's class, so nets with layers of ours open with
+`reszoo.load_model`, or with Keras where `import keras` came before `import reszoo`.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ from typing import Any
 
 import keras
 
-from reszoo.collection import paused_collection
+from reszoo.atomic_files import atomic_file
 from reszoo.errors import MachineError, UserError
-from reszoo.files import atomic_file
+from reszoo.gc_pause import paused_collection
 from reszoo.model.build import canonical, deep_recursion
-from reszoo.model.ops import FAST_LAYERS
-from reszoo.model.weights import copy_weights
-from reszoo.plan import Plan, plan
+from reszoo.model.copy_weights import copy_weights
+from reszoo.model.layer_factories import FAST_LAYERS
+from reszoo.planning import Plan
+from reszoo.planning.network import plan
 from reszoo.spec import Architecture, from_mapping, to_yaml
-from reszoo.spec.yaml_source import parse_document
+from reszoo.spec.document.yaml_source import parse_document
 
 SPEC_MEMBER = "reszoo/architecture.yaml"
 CLASSES_MEMBER = "reszoo/classes.json"
@@ -56,7 +57,7 @@ class Loaded:
     classes: tuple[str, ...] | None
 
 
-def save(
+def save_model(
     model: keras.Model,
     path: Path | str,
     *,
@@ -91,7 +92,7 @@ def save(
                 archive.writestr(CLASSES_MEMBER, text + "\n")
 
 
-def load(path: Path | str) -> Loaded:
+def load_model(path: Path | str) -> Loaded:
     """The network in a .keras file, never compiled; no code in the file is ever run.
 
     Deep networks load as well: the recursion limit that stock Keras needs is raised meanwhile.

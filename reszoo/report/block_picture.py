@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from reszoo.plan.rows import Plan, Row
+from reszoo.planning.rows import Plan, Row
 from reszoo.report.drawing import Arrow, Box, Disc, Drawing, Point, Shape, Text, text_width
 from reszoo.report.text import shape as shape_text
 

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from reszoo.atomic_files import atomic_file
 from reszoo.errors import UserError
-from reszoo.files import atomic_file
-from reszoo.plan import Part, Plan, Row, stage_table
+from reszoo.planning import Part, Plan, Row
+from reszoo.planning.stage_table import stage_table
 from reszoo.report.block_picture import COLOURS, draw_block, signature
 from reszoo.report.drawing import FAINT, Arrow, Box, Disc, Drawing, Shape, Text, text_width
 from reszoo.report.text import count, short

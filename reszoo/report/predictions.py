@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from reszoo.report.text import table
 
 if TYPE_CHECKING:
-    from reszoo.train import Prediction
+    from reszoo.inference.predict import Prediction
 
 
 def predictions_text(predictions: Sequence[Prediction]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reszoo.plan.cost import Cost
+from reszoo.planning.cost import Cost
 from reszoo.report.text import count, short
 from reszoo.spec.architecture import Architecture, Published
 

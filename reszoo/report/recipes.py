@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reszoo.errors import UserError, did_you_mean
-from reszoo.report.network import values_text
+from reszoo.report.network_summary import values_text
 from reszoo.report.text import MISSING, facts, table
 from reszoo.spec import Resolved, load_recipe, recipe_names
 from reszoo.spec.recipe import Recipe

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from reszoo.errors import UserError, did_you_mean
-from reszoo.plan.golden import known_cost
+from reszoo.planning.golden import known_cost
 from reszoo.report.text import MISSING, count, shape, short, size, table
 from reszoo.spec import architecture_names, families, family_of, load
 

@@ -1,6 +1,6 @@
 """Run folders: what a training leaves behind and every later command reads. No TensorFlow."""
 
-from reszoo.runs.devices import choose_precision, choose_strategy
+from reszoo.runs.cluster.devices import choose_precision, choose_strategy
 from reszoo.runs.doctor import Finding, diagnose
 from reszoo.runs.run import Run
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from reszoo.machine import machine, version_of, versions
-from reszoo.runs.devices import choose_precision, choose_strategy
-from reszoo.runs.folder import DEFAULT_FOLDER
+from reszoo.runs.cluster.devices import choose_precision, choose_strategy
+from reszoo.runs.run_dir import DEFAULT_FOLDER
+from reszoo.system_info import machine, version_of, versions
 
 Verdict = Literal["fine", "note", "missing"]
 

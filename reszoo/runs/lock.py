@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from reszoo.atomic_files import machine_error
 from reszoo.errors import UserError
-from reszoo.files import machine_error
 
 LOCK_NAME = ".lock"
 

@@ -21,14 +21,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reszoo import spec
+from reszoo.atomic_files import PARTIALS, append_line, machine_error, write_json, write_text
 from reszoo.errors import UserError
-from reszoo.files import PARTIALS, append_line, machine_error, write_json, write_text
-from reszoo.machine import machine, versions
-from reszoo.runs.folder import claim, contents, undo
+from reszoo.runs.jsonl import read_lines, write_lines
 from reszoo.runs.lock import owned
-from reszoo.runs.logs import read_lines, write_lines
+from reszoo.runs.run_dir import claim, contents, undo
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import Recipe
+from reszoo.system_info import machine, versions
 
 FORMAT = "reszoo run"
 FORMAT_VERSION = 1
@@ -72,7 +72,7 @@ class Run:
           command: the words that repeat the run.
           seed: of weights, data order, augmentation and held out images.
           default_name: name of the network and the data, for the folder.
-          running: how often states are saved; see `reszoo.runs.running`.
+          running: how often states are saved; see `reszoo.runs.checkpoint_policy`.
           where: what was said about devices; `resume` goes by it too.
           start: where its first weights come from, when they are not fresh ones.
           first_state: writes these into the folder of states, before the folder counts as a run.

@@ -18,8 +18,8 @@ from types import FrameType
 from typing import Any
 
 from reszoo.errors import MachineError, RestartError
-from reszoo.runs.children import ending, environment, module_command
 from reszoo.runs.run import STATES
+from reszoo.runs.subprocesses import ending, environment, module_command
 
 _PASSED_ON = {
     signal.SIGINT: signal.SIGINT,

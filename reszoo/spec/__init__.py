@@ -3,15 +3,7 @@
 from __future__ import annotations
 
 from reszoo.spec.architecture import Architecture
-from reszoo.spec.find import (
-    KINDS,
-    architecture_names,
-    families,
-    family_of,
-    recipe_names,
-    search_names,
-    target_names,
-)
+from reszoo.spec.base import Document, Value, written
 from reszoo.spec.loader import (
     Origin,
     Resolved,
@@ -24,9 +16,17 @@ from reszoo.spec.loader import (
     override,
     resolve,
 )
+from reszoo.spec.lookup import (
+    KINDS,
+    architecture_names,
+    families,
+    family_of,
+    recipe_names,
+    search_names,
+    target_names,
+)
 from reszoo.spec.schema import json_schema
-from reszoo.spec.value import Document, Value, written
-from reszoo.spec.write import fingerprint, to_mapping, to_yaml
+from reszoo.spec.serialize import fingerprint, to_mapping, to_yaml
 
 __all__ = [
     "Architecture",

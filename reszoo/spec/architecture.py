@@ -11,17 +11,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from reszoo.spec.inherit import inherited
-from reszoo.spec.names import ConnectionName, TransformName
-from reszoo.spec.value import (
-    Document,
-    Fraction,
-    Kinded,
-    PositiveInt,
-    Probability,
-    Tuple,
-    Value,
-)
+from reszoo.spec.base import Document, Fraction, Kinded, PositiveInt, Probability, Tuple, Value
+from reszoo.spec.registry import ConnectionName, TransformName
+from reszoo.spec.stage_inheritance import inherited
 
 Padding = Literal["torch", "same", "valid"]
 Activation = Literal[

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from reszoo.spec.value import Fraction, Positive, PositiveInt, Probability, Value
+from reszoo.spec.base import Fraction, Positive, PositiveInt, Probability, Value
 
 Pixels = Annotated[int, Field(ge=0)]
 NotNegative = Annotated[float, Field(ge=0)]

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from pydantic import ValidationError
 
 from reszoo.errors import Place
-from reszoo.spec.explain import explain
-from reszoo.spec.find import KINDS, document_class, find, is_path, names, read_bytes
-from reszoo.spec.node import Node
-from reszoo.spec.resolve import IDENTITY, apply_overrides, resolve_extends
-from reszoo.spec.value import SET, Document, Path
-from reszoo.spec.write import to_mapping
-from reszoo.spec.yaml_source import parse_document
+from reszoo.spec.base import SET, Document, Path
+from reszoo.spec.document.overrides import IDENTITY, apply_overrides, resolve_extends
+from reszoo.spec.document.validation_errors import explain
+from reszoo.spec.document.yaml_node import Node
+from reszoo.spec.document.yaml_source import parse_document
+from reszoo.spec.lookup import KINDS, document_class, find, is_path, names, read_bytes
+from reszoo.spec.serialize import to_mapping
 
 if TYPE_CHECKING:
     from reszoo.spec.architecture import Architecture

@@ -11,16 +11,9 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from reszoo.spec.architecture import (
-    Architecture,
-    Block,
-    BlockFields,
-    SurvivalDecay,
-    SurvivalDraw,
-)
+from reszoo.spec.architecture import Architecture, Block, BlockFields, SurvivalDecay, SurvivalDraw
 from reszoo.spec.augmentation import Augmentation
-from reszoo.spec.optimization import Average, Loss, Optimizer, Schedule
-from reszoo.spec.value import (
+from reszoo.spec.base import (
     Document,
     Fraction,
     Positive,
@@ -30,7 +23,8 @@ from reszoo.spec.value import (
     Tuple,
     Value,
 )
-from reszoo.spec.views import Views
+from reszoo.spec.optimizer import Average, Loss, Optimizer, Schedule
+from reszoo.spec.test_time import Views
 
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16", "float64"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from reszoo.spec.find import document_class
-from reszoo.spec.resolve import IDENTITY
+from reszoo.spec.document.overrides import IDENTITY
+from reszoo.spec.lookup import document_class
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

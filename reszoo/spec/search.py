@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from reszoo.spec.value import Document, Kinded, Positive, PositiveInt, Tuple, Value
+from reszoo.spec.base import Document, Kinded, Positive, PositiveInt, Tuple, Value
 
 SHARED, EACH = "*", "each"
 Pattern = tuple[str | int, ...]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from reszoo.spec.value import Document, PositiveInt, Tuple, Value
+from reszoo.spec.base import Document, PositiveInt, Tuple, Value
 
 Artifact = Literal["saved_model", "tflite"]
 Number = Literal["uint8", "float32"]
@@ -24,7 +24,7 @@ class Calibration(Value):
     """Which images are drawn."""
 
 
-class Gate(Value):
+class ParityLimits(Value):
     """What a file may differ from the Keras model before the bundle is refused."""
 
     images: PositiveInt = 1000
@@ -62,7 +62,7 @@ class Target(Document):
     """`int8`: weights and activations are integers inside, ranges from calibration images."""
     calibration: Calibration = Calibration()
     """Used by `int8` only."""
-    gate: Gate = Gate()
+    gate: ParityLimits = ParityLimits()
 
     @model_validator(mode="after")
     def _can_be_made(self) -> Target:

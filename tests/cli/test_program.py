@@ -119,7 +119,7 @@ def test_ctrl_c_is_130_and_a_sentence(failing):
 def test_sigterm_is_143_and_removes_what_was_half_written(tmp_path):
     program = (
         "import sys, time, reszoo.cli, reszoo.cli.program as program\n"
-        "from reszoo.files import atomic_file\n"
+        "from reszoo.atomic_files import atomic_file\n"
         "def write(words, debug):\n"
         "    with atomic_file('model.keras') as temporary:\n"
         "        temporary.write_text('half'); print('writing', flush=True); time.sleep(60)\n"

@@ -88,7 +88,7 @@ def test_show_says_that_a_count_is_the_published_one(reszoo):
 
 
 def test_show_plan_has_a_line_for_each_row(reszoo):
-    from reszoo.plan import plan
+    from reszoo.planning.network import plan
 
     lines = reszoo("show", "resnet20", "--plan").out.splitlines()
     assert len(lines) == 2 + len(plan(spec.load("resnet20")).rows)

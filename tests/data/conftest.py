@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reszoo.data import ImageData, open_data
+from reszoo.data import ImageData
+from reszoo.data.open_data import open_data
 
 
 def picture(seed: int = 0, height: int = 20, width: int = 30, channels: int = 3) -> np.ndarray:

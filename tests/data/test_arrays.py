@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from reszoo.data import Geometry, arrays, batches, contact_sheet, describe, open_data
+from reszoo.data import ImageFormat
+from reszoo.data.open_data import open_data
+from reszoo.data.pipeline.batches import batches
+from reszoo.data.previews.contact_sheet import contact_sheet
+from reszoo.data.previews.describe import describe
+from reszoo.data.sources import arrays
 from reszoo.errors import UserError
 from tests.data.conftest import picture
 
@@ -13,7 +18,7 @@ LABELS = np.arange(12) % 3
 
 
 def read(data, expression="train", geometry=None):
-    geometry = geometry or Geometry(8, 8, 3)
+    geometry = geometry or ImageFormat(8, 8, 3)
     return next(batches(data.split(expression), geometry, batch_size=100).as_numpy_iterator())
 
 
@@ -93,9 +98,9 @@ def test_images_of_many_sizes_are_brought_to_the_geometry():
 
 
 def test_resizing_arrays_is_resizing_images():
-    from reszoo.data import to_geometry
+    from reszoo.data.images.resizing import to_geometry
 
-    geometry = Geometry(5, 6, 1, crop=0.8)
+    geometry = ImageFormat(5, 6, 1, crop=0.8)
     images, _ = read(open_data((IMAGES, LABELS)), geometry=geometry)
     np.testing.assert_array_equal(images, to_geometry(IMAGES, geometry))
 
@@ -146,7 +151,7 @@ def test_a_dataset_too_large_for_memory_is_refused(monkeypatch):
 def test_other_channels_than_the_networks_are_refused():
     data = open_data((np.repeat(IMAGES, 2, axis=-1), LABELS))
     with pytest.raises(UserError, match="6 channels"):
-        batches(data.split(), Geometry(8, 8, 3), batch_size=2)
+        batches(data.split(), ImageFormat(8, 8, 3), batch_size=2)
 
 
 def test_opened_data_pass_through():

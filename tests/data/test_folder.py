@@ -11,21 +11,19 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from reszoo.data import (
-    Geometry,
-    batches,
-    contact_sheet,
-    describe,
-    open_data,
-    read_image,
-    to_geometry,
-)
-from reszoo.data.folder import folder_dataset_builder
-from reszoo.data.folder.examine import examine_bytes
+from reszoo.data import ImageFormat
+from reszoo.data.images.decoding import read_image
+from reszoo.data.images.resizing import to_geometry
+from reszoo.data.open_data import open_data
+from reszoo.data.pipeline.batches import batches
+from reszoo.data.previews.contact_sheet import contact_sheet
+from reszoo.data.previews.describe import describe
+from reszoo.data.sources.folder import folder_dataset_builder
+from reszoo.data.sources.folder.image_check import examine_bytes
 from reszoo.errors import MachineError, UserError
 from tests.data.conftest import class_folders, encoded, odd_images, picture
 
-GEOMETRY = Geometry(16, 16, 3)
+GEOMETRY = ImageFormat(16, 16, 3)
 
 
 def opened(folder, data_dir, **options):
@@ -129,7 +127,7 @@ def test_training_sees_the_pixels_that_prediction_sees(
     monkeypatch.setattr(folder_dataset_builder, "EMBED_BYTES", embed_bytes)
     folder = _kinds(write)
     data = opened(folder, tmp_path / "prepared")
-    geometry = Geometry(16, 16, channels)
+    geometry = ImageFormat(16, 16, channels)
     images, labels = read_back(data.split("train"), geometry, in_memory=in_memory)
     paths = [
         folder / path.decode()

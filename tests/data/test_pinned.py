@@ -10,11 +10,12 @@ import hashlib
 import numpy as np
 import pytest
 
-from reszoo.data import Geometry, batches
-from reszoo.data.draws import RESIZED_CROP, uniform
+from reszoo.data import ImageFormat
+from reszoo.data.pipeline.batches import batches
+from reszoo.data.seeded_random import RESIZED_CROP, uniform
 from reszoo.spec.augmentation import Augmentation
 
-EIGHT = Geometry(8, 8, 1)
+EIGHT = ImageFormat(8, 8, 1)
 
 
 def digest(*arrays: np.ndarray) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reszoo.plan import Plan, Ref, Row, Tags
+from reszoo.planning import Plan, Ref, Row, Tags
 from reszoo.spec.architecture import Initializer
 
 HE = Initializer(kind="he_normal")

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 
 from reszoo.model.build import build
-from reszoo.model.weights import copy_weights, settle
-from reszoo.plan import Ref, for_inference, plan
+from reszoo.model.copy_weights import copy_weights, settle
+from reszoo.planning import Ref
+from reszoo.planning.network import plan
+from reszoo.planning.rewrites import for_inference
 from reszoo.spec import from_mapping
 from reszoo.spec.architecture import Architecture
 from tests.model.numpy_reference import Reference

@@ -11,11 +11,12 @@ import pytest
 
 from reszoo.errors import UserError
 from reszoo.model.build import build, deep_recursion
-from reszoo.model.fast import FusedBatchNormalization
-from reszoo.model.ops import ACTIVATIONS, FACTORIES
-from reszoo.model.start import SPREADS
-from reszoo.plan import Plan, Ref, plan
-from reszoo.plan.ops import OPS
+from reszoo.model.fused.batch_norm import FusedBatchNormalization
+from reszoo.model.initializers import SPREADS
+from reszoo.model.layer_factories import ACTIVATIONS, FACTORIES
+from reszoo.planning import Plan, Ref
+from reszoo.planning.network import plan
+from reszoo.planning.ops import OPS
 from reszoo.spec import from_mapping
 from reszoo.spec.architecture import Activation, Initializer
 from tests.model import plans

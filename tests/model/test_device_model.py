@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from reszoo.model import build
+from reszoo.model.build import build
 from reszoo.model.device_model import DeviceModel
-from reszoo.model.ops import FAST_LAYERS
-from reszoo.plan import plan
+from reszoo.model.layer_factories import FAST_LAYERS
+from reszoo.planning.network import plan
 from reszoo.spec import Architecture, architecture_names, load
 from tests.model.specs import small
 

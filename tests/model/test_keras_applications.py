@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from reszoo.model.build import canonical
-from reszoo.plan import plan
+from reszoo.planning.network import plan
 from reszoo.spec import load
 
 STAGES = {"conv2": "stage1", "conv3": "stage2", "conv4": "stage3", "conv5": "stage4"}

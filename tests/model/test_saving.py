@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 from reszoo.errors import MachineError, UserError
-from reszoo.model import build, load, save
-from reszoo.model.fast import FusedBatchNormalization
+from reszoo.model.build import build
+from reszoo.model.fused.batch_norm import FusedBatchNormalization
+from reszoo.model.saving import load_model, save_model
 from tests.model.specs import small, with_own_layers
 
 X = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3)).astype("uint8")
@@ -29,7 +30,7 @@ def saved(tmp_path: Path) -> Path:
     """A trained-looking residual net on disk."""
     model = build(small(), seed=0)
     _stir(model)
-    save(model, tmp_path / "net.keras", spec=small(), classes=CLASSES)
+    save_model(model, tmp_path / "net.keras", spec=small(), classes=CLASSES)
     return tmp_path / "net.keras"
 
 
@@ -42,8 +43,8 @@ def _stir(model: keras.Model) -> None:
 def test_file_brings_back_model_spec_and_classes(tmp_path: Path) -> None:
     model = build(small(), seed=0)
     _stir(model)
-    save(model, tmp_path / "net.keras", spec=small(), classes=CLASSES)
-    loaded = load(tmp_path / "net.keras")
+    save_model(model, tmp_path / "net.keras", spec=small(), classes=CLASSES)
+    loaded = load_model(tmp_path / "net.keras")
     assert loaded.spec == small()
     assert loaded.classes == tuple(CLASSES)
     assert not loaded.model.compiled
@@ -52,14 +53,14 @@ def test_file_brings_back_model_spec_and_classes(tmp_path: Path) -> None:
 
 
 def test_file_without_classes_has_none(tmp_path: Path) -> None:
-    save(build(small()), tmp_path / "net.keras", spec=small())
-    assert load(tmp_path / "net.keras").classes is None
+    save_model(build(small()), tmp_path / "net.keras", spec=small())
+    assert load_model(tmp_path / "net.keras").classes is None
     assert "reszoo/classes.json" not in zipfile.ZipFile(tmp_path / "net.keras").namelist()
 
 
 def test_any_keras_file_loads_without_a_spec(tmp_path: Path) -> None:
     build(small(), seed=0).save(tmp_path / "stock.keras")
-    loaded = load(tmp_path / "stock.keras")
+    loaded = load_model(tmp_path / "stock.keras")
     assert (loaded.spec, loaded.classes) == (None, None)
 
 
@@ -70,8 +71,8 @@ def test_device_build_in_low_precision_is_saved_as_canonical_float32(
     model = build(small(), seed=0, dtype="mixed_bfloat16", device="cpu", head=head)
     _stir(model)
     model.compile("sgd", "mse")
-    save(model, tmp_path / "net.keras", spec=small())
-    opened = load(tmp_path / "net.keras").model
+    save_model(model, tmp_path / "net.keras", spec=small())
+    opened = load_model(tmp_path / "net.keras").model
     assert not any(isinstance(layer, FusedBatchNormalization) for layer in opened.layers)
     assert {layer.compute_dtype for layer in opened.layers} == {"float32"}
     assert [layer.name for layer in opened.layers] == [layer.name for layer in model.layers]
@@ -85,7 +86,7 @@ def test_device_build_in_low_precision_is_saved_as_canonical_float32(
 def test_saving_a_model_of_another_spec_is_refused(tmp_path: Path) -> None:
     model = build(small(), device="cpu")
     with pytest.raises(UserError, match="do not fit"):
-        save(model, tmp_path / "net.keras", spec=small(classes=7))
+        save_model(model, tmp_path / "net.keras", spec=small(classes=7))
     assert os.listdir(tmp_path) == []
 
 
@@ -138,7 +139,7 @@ def test_stock_keras_opens_what_is_stock_and_import_reszoo_the_rest(tmp_path: Pa
     for name, spec in {**stock, "own": with_own_layers()}.items():
         model = build(spec, seed=0)
         _stir(model)
-        save(model, tmp_path / f"{name}.keras", spec=spec, classes=CLASSES)
+        save_model(model, tmp_path / f"{name}.keras", spec=spec, classes=CLASSES)
         expected[name] = np.asarray(model(X))
     _run(STOCK_PROCESS, str(tmp_path), "own", *stock)
     _run(RESZOO_PROCESS, str(tmp_path), "own")
@@ -196,7 +197,7 @@ BROKEN = {
 def test_broken_file_is_one_clear_error(saved: Path, how: str) -> None:
     BROKEN[how](saved)
     with pytest.raises(UserError) as caught:
-        load(saved)
+        load_model(saved)
     assert "net.keras" in str(caught.value)
     assert caught.value.exit_code == 2
 
@@ -205,7 +206,7 @@ def test_broken_file_is_one_clear_error(saved: Path, how: str) -> None:
 def test_path_without_a_keras_file_is_one_clear_error(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder.keras").mkdir()
     with pytest.raises(UserError, match=name):
-        load(tmp_path / name)
+        load_model(tmp_path / name)
 
 
 def test_lambda_code_is_refused_and_never_run(tmp_path: Path) -> None:
@@ -219,7 +220,7 @@ def test_lambda_code_is_refused_and_never_run(tmp_path: Path) -> None:
         keras.src.saving.serialization_lib.SafeModeScope(False),
         pytest.raises(UserError, match="carries Python code"),
     ):
-        load(tmp_path / "code.keras")
+        load_model(tmp_path / "code.keras")
     assert not Path(mark).exists()
 
 
@@ -231,7 +232,7 @@ def test_layer_nobody_registered_is_named(tmp_path: Path) -> None:
     image = keras.Input((2,))
     keras.Model(image, Stranger()(image)).save(tmp_path / "strange.keras")
     with pytest.raises(UserError, match="Stranger"):
-        load(tmp_path / "strange.keras")
+        load_model(tmp_path / "strange.keras")
 
 
 def test_full_disk_is_the_machines_fault_and_leaves_what_was_there(
@@ -244,7 +245,7 @@ def test_full_disk_is_the_machines_fault_and_leaves_what_was_there(
 
     monkeypatch.setattr(zipfile.ZipFile, "writestr", full)
     with pytest.raises(MachineError, match="No space left"):
-        save(build(small()), saved, spec=small())
+        save_model(build(small()), saved, spec=small())
     assert saved.read_bytes() == before
     assert os.listdir(saved.parent) == ["net.keras"]
 
@@ -261,7 +262,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 for in_memory in (True, False):
     keras.src.saving.saving_lib.is_memory_sufficient = lambda model: in_memory
     try:
-        save(model, sys.argv[1] + "/net.keras", spec=small())
+        save_model(model, sys.argv[1] + "/net.keras", spec=small())
     except MachineError as error:
         assert "File too large" in str(error), error
     else:
@@ -278,13 +279,13 @@ def test_write_that_breaks_off_midway_leaves_nothing(tmp_path: Path) -> None:
 def test_read_only_folder_is_the_machines_fault(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(MachineError, match="Permission denied"):
-        save(build(small()), tmp_path / "net.keras", spec=small())
+        save_model(build(small()), tmp_path / "net.keras", spec=small())
 
 
 def test_folder_that_cannot_be_made_is_the_machines_fault(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(MachineError, match="cannot write"):
-        save(build(small()), tmp_path / "file" / "net.keras", spec=small())
+        save_model(build(small()), tmp_path / "file" / "net.keras", spec=small())
 
 
 def test_interrupt_while_saving_leaves_nothing(
@@ -295,13 +296,13 @@ def test_interrupt_while_saving_leaves_nothing(
 
     monkeypatch.setattr(keras.saving, "save_model", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        save(build(small()), tmp_path / "net.keras", spec=small())
+        save_model(build(small()), tmp_path / "net.keras", spec=small())
     assert os.listdir(tmp_path) == []
 
 
 def test_saving_under_another_ending_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="Keras model"):
-        save(build(small()), tmp_path / "net.h5", spec=small())
+        save_model(build(small()), tmp_path / "net.h5", spec=small())
 
 
 def test_classes_are_readable_json_in_the_archive(saved: Path) -> None:

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from reszoo.model.build import build
-from reszoo.model.weights import copy_weights
-from reszoo.plan import Plan, Ref, Row, plan
+from reszoo.model.copy_weights import copy_weights
+from reszoo.planning import Plan, Ref, Row
+from reszoo.planning.network import plan
 from reszoo.spec import from_mapping
 from reszoo.spec.architecture import Architecture, Norm
 

@@ -6,8 +6,9 @@ import keras
 import pytest
 
 from reszoo.model.build import canonical
-from reszoo.plan import cost, plan
-from reszoo.plan.golden import known_cost
+from reszoo.planning.cost import cost
+from reszoo.planning.golden import known_cost
+from reszoo.planning.network import plan
 from reszoo.spec import architecture_names, load
 from tests.model.test_build import check_rows
 

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
-from reszoo.plan import plan
+from reszoo.planning.network import plan
 from reszoo.report.block_picture import draw_block
 from reszoo.report.diagram import draw_network, kinds
 from reszoo.report.drawing import Arrow, Box, Disc, Drawing, Text

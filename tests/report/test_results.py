@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from reszoo.report.dataset import dataset_text
-from reszoo.report.evaluation import evaluation_text
+from reszoo.report.dataset_summary import dataset_text
+from reszoo.report.evaluation_summary import evaluation_text
 from reszoo.report.predictions import predictions_csv, predictions_text
-from reszoo.report.search import event_text
-from reszoo.spec.views import Views
+from reszoo.report.search_summary import event_text
+from reszoo.spec.test_time import Views
 
 
 def evaluation(count):

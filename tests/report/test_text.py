@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reszoo.plan import cost
+from reszoo.planning.cost import cost
 from reszoo.report.published import agrees, count_lines
 from reszoo.report.text import command, facts, percent, short, size, table
 from reszoo.spec import load

@@ -3,7 +3,7 @@
 import pytest
 
 from reszoo.errors import UserError
-from reszoo.runs.devices import Devices, choose_strategy, parse_devices, require_division
+from reszoo.runs.cluster.devices import Devices, choose_strategy, parse_devices, require_division
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from reszoo import spec
 from reszoo.errors import UserError
-from reszoo.spec.optimization import Average, Optimizer, Schedule
+from reszoo.spec.optimizer import Average, Optimizer, Schedule
 from reszoo.spec.recipe import Regularization, default_recipe_name, regularize
 
 MINIMAL = {"name": "one", "epochs": 1, "batch": 8, "schedule": "constant"}

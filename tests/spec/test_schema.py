@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from reszoo.errors import UserError
 from reszoo.resources import targets_folder, zoo_folder
 from reszoo.spec import KINDS, json_schema, kind_of, load, to_mapping
-from reszoo.spec.yaml_source import parse_document
+from reszoo.spec.document.yaml_source import parse_document
 from tests.spec.files import SPEC, write
 
 FILES = sorted(zoo_folder().glob("*/*.yaml")) + sorted(targets_folder().glob("*.yaml"))

@@ -1,6 +1,6 @@
 """The zoo is easy to read: every name once, short files, twins that differ in a word.
 
-What each network costs is a matter of the plan: `tests/plan/test_zoo.py`.
+What each network costs is a matter of the plan: `tests/planning/test_zoo.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pytest
 from reszoo.errors import UserError
 from reszoo.resources import zoo_folder
 from reszoo.spec import architecture_names, families, family_of, load
-from reszoo.spec.find import find
+from reszoo.spec.lookup import find
 
 NAMES = architecture_names()
 

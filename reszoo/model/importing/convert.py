@@ -14,8 +14,8 @@ from reszoo.errors import UserError
 from reszoo.model.importing.channels import fitting_kernel
 from reszoo.model.importing.layouts import Layout
 from reszoo.model.importing.tensors import Shape, Tensors
-from reszoo.model.start import initializer
-from reszoo.plan.rows import Plan, Row
+from reszoo.model.initializers import initializer
+from reszoo.planning.rows import Plan, Row
 from reszoo.spec.architecture import Architecture
 
 _NAMED = 4
@@ -26,7 +26,7 @@ _LARGEST = 1 << 28
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class WeightMapping:
     """One Keras weight and the tensor it is made of."""
 
     row: Row
@@ -50,7 +50,7 @@ class Conversion:
     told: str | None = None
     """The network's name in timm's config.json."""
 
-    def check(self) -> tuple[Place, ...]:
+    def check(self) -> tuple[WeightMapping, ...]:
         """The place of each tensor.
 
         Raises:
@@ -68,7 +68,7 @@ class Conversion:
             raise self._refused(missing, left, misshapen)
         return tuple(kept)
 
-    def fill(self, model: keras.Model, places: Sequence[Place], seed: int | None) -> None:
+    def fill(self, model: keras.Model, places: Sequence[WeightMapping], seed: int | None) -> None:
         """Gives the model its weights, one tensor at a time; a new head is drawn."""
         layers = {layer.name: layer for layer in model.layers}
         for place in places:
@@ -80,13 +80,13 @@ class Conversion:
                     kernel = layers[row.name].kernel
                     kernel.assign(initializer(row, seed)(tuple(kernel.shape), dtype=kernel.dtype))
 
-    def _places(self) -> Iterator[Place]:
+    def _places(self) -> Iterator[WeightMapping]:
         biases = self._folded()
         for row in self.rows.rows:
             names = self.layout.tensors(row, self.spec) if row.parameters else {}
             for weight, tensor in names.items():
                 bias = biases.get(row.name) if weight == "moving_mean" else None
-                yield Place(row, weight, tensor, bias)
+                yield WeightMapping(row, weight, tensor, bias)
 
     def _folded(self) -> dict[str, str]:
         """By norm: the bias of the convolution it normalises, where only the file has one."""
@@ -104,11 +104,11 @@ class Conversion:
                 folded[behind[0].name] = bias
         return folded
 
-    def _values(self, place: Place) -> np.ndarray:
+    def _values(self, place: WeightMapping) -> np.ndarray:
         values = self._ours(place, self.tensors.read(place.tensor))
         return values if place.bias is None else values - self.tensors.read(place.bias)
 
-    def _ours(self, place: Place, values: np.ndarray) -> np.ndarray:
+    def _ours(self, place: WeightMapping, values: np.ndarray) -> np.ndarray:
         first = place.row.name == self._first and place.weight == "kernel"
         values = self.layout.ours(place.row, place.weight, values, first=first)
         return fitting_kernel(values, self.spec) if first else values
@@ -118,7 +118,7 @@ class Conversion:
         """The convolution that reads the image."""
         return next((row.name for row in self.rows.rows if row.op == "conv"), None)
 
-    def _misfit(self, place: Place) -> str | None:
+    def _misfit(self, place: WeightMapping) -> str | None:
         """What is wrong with a tensor's shape; None where it fits."""
         theirs, wanted = self.tensors.shapes[place.tensor], shape_of(self.rows, place)
         if math.prod(theirs) > _LARGEST:
@@ -164,7 +164,7 @@ class Conversion:
         return ours.shape[-1] if ours.shape[0] == shape_of(self.rows, kernel)[0] else None
 
 
-def shape_of(rows: Plan, place: Place) -> Shape:
+def shape_of(rows: Plan, place: WeightMapping) -> Shape:
     """The shape of a Keras weight, from the plan."""
     row = place.row
     if row.op == "scale":

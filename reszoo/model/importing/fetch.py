@@ -22,8 +22,8 @@ from typing import Any
 
 import keras
 
+from reszoo.atomic_files import machine_error
 from reszoo.errors import MachineError, UserError
-from reszoo.files import machine_error
 from reszoo.model.importing.tensors import first_line
 
 KERAS_FILES = {

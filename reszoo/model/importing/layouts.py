@@ -11,12 +11,12 @@ import numpy as np
 from reszoo.errors import UserError
 from reszoo.model.importing.changes import refuse_other_equation, with_block, with_epsilon
 from reszoo.model.importing.channels import fitting_input
-from reszoo.model.importing.keras_layout import KerasLayout
+from reszoo.model.importing.keras_names import KerasLayout
 from reszoo.model.importing.timm_config import TimmConfig
+from reszoo.model.importing.timm_names import COUNTERS, from_torch, timm_tensors
 from reszoo.model.saving import read_description
-from reszoo.model.timm_layout import COUNTERS, from_torch, timm_tensors
-from reszoo.plan import plan
-from reszoo.plan.rows import Row
+from reszoo.planning.network import plan
+from reszoo.planning.rows import Row
 from reszoo.spec.architecture import Architecture
 
 EPSILON = 1e-5

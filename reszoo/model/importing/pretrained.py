@@ -13,13 +13,13 @@ from reszoo.model.importing import fetch
 from reszoo.model.importing.accuracies import published_accuracy
 from reszoo.model.importing.channels import fitting_input
 from reszoo.model.importing.convert import Conversion
-from reszoo.model.importing.keras_layout import INPUT_SIZE, network_of
+from reszoo.model.importing.keras_names import INPUT_SIZE, network_of
 from reszoo.model.importing.layouts import Layout, OwnLayout, layout_of
-from reszoo.model.importing.source import Source, parse_source
 from reszoo.model.importing.tensors import open_tensors
 from reszoo.model.importing.timm_config import TimmConfig, read_config
+from reszoo.model.importing.weight_source import WeightSource, parse_source
 from reszoo.model.saving import read_description
-from reszoo.plan import plan
+from reszoo.planning.network import plan
 from reszoo.spec import Architecture, fingerprint
 from reszoo.spec.architecture import Weights
 
@@ -86,12 +86,12 @@ def load_pretrained(
 class _Found:
     """Weights on this machine."""
 
-    source: Source
+    source: WeightSource
     path: Path
     config: TimmConfig | None
 
 
-def _found(source: Source, spec: Architecture) -> _Found:
+def _found(source: WeightSource, spec: Architecture) -> _Found:
     if source.kind == "keras":
         return _Found(source, fetch.keras_weights(network_of(spec)), None)
     if source.kind == "timm":

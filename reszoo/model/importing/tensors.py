@@ -18,7 +18,7 @@ import safetensors
 
 from reszoo.errors import MachineError, UserError
 from reszoo.model.importing.hdf5 import LinkError, NamelessError, datasets
-from reszoo.model.importing.source import refused_pickle
+from reszoo.model.importing.weight_source import refused_pickle
 
 Shape = tuple[int, ...]
 

@@ -10,9 +10,9 @@ import keras
 import numpy as np
 from safetensors.numpy import save_file
 
-from reszoo.model.timm_layout import timm_tensors
-from reszoo.plan import plan
-from reszoo.plan.rows import Row
+from reszoo.model.importing.timm_names import timm_tensors
+from reszoo.planning.network import plan
+from reszoo.planning.rows import Row
 from reszoo.spec import Architecture, load
 
 SMALL = [

@@ -11,7 +11,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from reszoo.errors import MachineError, UserError
-from reszoo.model import build, load_pretrained, save
+from reszoo.model.build import build
+from reszoo.model.importing.pretrained import load_pretrained
+from reszoo.model.saving import save_model
 from reszoo.spec import load
 from tests.model.weights.samples import small, torch_state, write_timm
 
@@ -68,7 +70,7 @@ def test_a_file_that_is_cut_off_is_told(spec, state, kind, share, tmp_path):
     elif kind == "weights.h5":
         build(spec).save_weights(path)
     else:
-        save(build(spec), path, spec=spec)
+        save_model(build(spec), path, spec=spec)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * share)])
     with pytest.raises(UserError, match="is not a readable weights file") as error:

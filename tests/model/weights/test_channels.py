@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from reszoo.errors import UserError
-from reszoo.model import build, load_pretrained
+from reszoo.model.build import build
+from reszoo.model.importing.pretrained import load_pretrained
 from tests.model.weights.samples import (
     difference,
     images,

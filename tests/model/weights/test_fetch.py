@@ -11,8 +11,9 @@ from keras.src.applications import resnet
 from keras.src.applications.imagenet_utils import CLASS_INDEX_PATH
 
 from reszoo.errors import MachineError, UserError
-from reszoo.model import build, load_pretrained
+from reszoo.model.build import build
 from reszoo.model.importing import fetch
+from reszoo.model.importing.pretrained import load_pretrained
 from tests.model.weights.samples import PIXELS, small, torch_state, write_timm
 
 FILE = "resnet50_weights_tf_dim_ordering_tf_kernels.h5"

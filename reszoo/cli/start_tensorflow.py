@@ -1,0 +1,34 @@
+"""How does a command start TensorFlow without its three screens of messages?"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+import tempfile
+import warnings
+
+from reszoo.errors import MachineError
+from reszoo.stderr import stderr_to
+
+
+def start_tensorflow(*, debug: bool) -> None:
+    """Imports TensorFlow and Keras, silently unless `debug`; call it after the cheap checks.
+
+    Raises:
+      MachineError: they are not installed, or do not start on this machine.
+    """
+    if debug or "tensorflow" in sys.modules:
+        return
+    warnings.simplefilter("ignore")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    try:
+        with tempfile.TemporaryFile() as hidden, stderr_to(hidden):
+            importlib.import_module("reszoo.model")
+            # Asking for the devices makes TensorFlow look for a GPU, and complain, now.
+            importlib.import_module("tensorflow").config.list_physical_devices()
+    except ImportError as error:
+        raise MachineError(
+            f"TensorFlow does not start: {error}",
+            hint="`reszoo doctor` says what is missing; --debug shows TensorFlow's own words",
+        ) from error

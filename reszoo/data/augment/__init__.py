@@ -1,0 +1,1 @@
+"""Augmentation: deterministic crops, flips, colour operations, mixup and erasing."""

@@ -1,0 +1,129 @@
+"""Which operations an image gets and how strong they are: RandAugment and TrivialAugment."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import ndtri
+
+from reszoo.data.seeded_random import POLICY, POLICY_WIDTH
+from reszoo.spec.augmentation import RandAugment
+
+Step = tuple[str, float]
+"""An operation and its strength, in the operation's own terms."""
+
+RANDAUGMENT = (
+    "autocontrast",
+    "equalize",
+    "invert",
+    "rotate",
+    "posterize",
+    "solarize",
+    "solarize_add",
+    "colour",
+    "contrast",
+    "brightness",
+    "sharpness",
+    "shear_x",
+    "shear_y",
+    "translate_x",
+    "translate_y",
+)
+"""The operations of timm's RandAugment (`_RAND_TRANSFORMS` in timm/data/auto_augment.py)."""
+
+TRIVIAL = (
+    "identity",
+    "shear_x",
+    "shear_y",
+    "translate_x",
+    "translate_y",
+    "rotate",
+    "brightness",
+    "colour",
+    "contrast",
+    "sharpness",
+    "posterize",
+    "solarize",
+    "autocontrast",
+    "equalize",
+)
+"""The operations of TrivialAugmentWide (torchvision/transforms/autoaugment.py)."""
+
+_FACTORS = frozenset({"colour", "contrast", "brightness", "sharpness"})
+_MOST = 10.0
+_BINS = 31
+
+
+def policy_columns(layers: int) -> slice:
+    """The columns of the draws of some layers."""
+    return slice(POLICY, POLICY + POLICY_WIDTH * layers)
+
+
+def randaugment_steps(policy: RandAugment, draws: np.ndarray, size: tuple[int, int]) -> list[Step]:
+    """What RandAugment does to one image.
+
+    Args:
+      policy: layers, magnitude and how it varies.
+      draws: the columns of that many layers.
+      size: height and width of the image.
+    """
+    steps = []
+    for choice, carried_out, direction, strength in draws.reshape(-1, POLICY_WIDTH):
+        if carried_out >= policy.probability:
+            continue
+        level = policy.magnitude + policy.deviation * float(ndtri(max(strength, 2.0**-54)))
+        share = min(max(level, 0.0), _MOST) / _MOST
+        name = RANDAUGMENT[int(choice * len(RANDAUGMENT))]
+        sign = -1.0 if direction < 0.5 else 1.0
+        steps.append((name, _strength(name, share, sign, policy.increasing, size)))
+    return steps
+
+
+def trivial_steps(draws: np.ndarray, size: tuple[int, int]) -> list[Step]:
+    """What TrivialAugmentWide does to one image: one operation, one of 31 strengths.
+
+    Args:
+      draws: the columns of one layer.
+      size: height and width of the image.
+    """
+    choice, _, direction, strength = draws
+    name = TRIVIAL[int(choice * len(TRIVIAL))]
+    share = int(strength * _BINS) / (_BINS - 1)
+    sign = -1.0 if direction < 0.5 else 1.0
+    return [(name, _wide_strength(name, share, sign))]
+
+
+def _strength(
+    name: str, share: float, sign: float, increasing: bool, size: tuple[int, int]
+) -> float:
+    """A share of the greatest strength in an operation's own terms (timm's level functions)."""
+    if name in _FACTORS:
+        return max(0.1, 1 + sign * 0.9 * share) if increasing else 0.1 + 1.8 * share
+    if name == "posterize":
+        bits = int(4 * share)
+        return 4 - bits if increasing else bits
+    if name == "solarize":
+        threshold = min(256, int(256 * share))
+        return 256 - threshold if increasing else threshold
+    greatest = {
+        "rotate": 30.0,
+        "shear_x": 0.3,
+        "shear_y": 0.3,
+        "translate_x": 0.45 * size[1],
+        "translate_y": 0.45 * size[0],
+    }
+    if name == "solarize_add":
+        return min(128, int(110 * share))
+    return sign * greatest.get(name, 0.0) * share
+
+
+def _wide_strength(name: str, share: float, sign: float) -> float:
+    """A share of the greatest strength as TrivialAugmentWide has it."""
+    if name in _FACTORS:
+        return 1 + sign * 0.99 * share
+    if name == "posterize":
+        return 8 - round(6 * share)
+    if name == "solarize":
+        return 255 * (1 - share)
+    greatest = {"rotate": 135.0, "shear_x": 0.99, "shear_y": 0.99}
+    greatest |= {"translate_x": 32.0, "translate_y": 32.0}
+    return sign * greatest.get(name, 0.0) * share

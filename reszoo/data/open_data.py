@@ -1,0 +1,228 @@
+"""Which data set a word, a pair of arrays or a `tf.data.Dataset` means, opened as `ImageData`."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import tensorflow as tf
+
+from reszoo.data.dataset import ImageData
+from reszoo.data.sources.arrays import ArraySource, from_arrays, from_dataset
+from reszoo.data.sources.cache import data_folder, is_prepared, prepared, prune, short_hash, touch
+from reszoo.data.sources.digits import digits_dataset_builder
+from reszoo.data.sources.folder import folder_dataset_builder
+from reszoo.data.sources.folder.image_check import BrokenFile, Examined, examine
+from reszoo.data.sources.folder.listing import Listing, list_folder
+from reszoo.data.sources.tfds import open_named
+from reszoo.data.sources.tfrecord import TFRecordSource
+from reszoo.errors import UserError, did_you_mean
+
+_WORDS = "digits, folder:PATH or tfds:NAME"
+_NAMED_AT_MOST = 5
+
+Pair = tuple[Any, Any]
+Data: TypeAlias = "str | Pair | tf.data.Dataset | Mapping[str, Any] | ImageData"
+
+
+def open_data(
+    data: Data,
+    *,
+    seed: int = 0,
+    skip_bad_images: bool = False,
+    data_dir: str | os.PathLike[str] | None = None,
+) -> ImageData:
+    """Opens a data set.
+
+    Args:
+      data: `"digits"` (built in); `"folder:PATH"` (class folders); `"tfds:NAME/CONFIG:VERSION"`;
+        a pair `(x, y)` of arrays or a `tf.data.Dataset` of (image, label), which become the split
+        `train`; a pair of such pairs or datasets, or a mapping of them by split name, such as
+        `keras.datasets.mnist.load_data()` gives. Images are uint8 or float 0..255.
+      seed: which images of a folder without a test split become one. Keep it the same for
+        training and evaluation, or tested images are trained on.
+      skip_bad_images: leave unreadable images of a folder out (`ImageData.skipped` names them)
+        instead of refusing the folder.
+      data_dir: where prepared data are kept; see `reszoo.data.sources.cache`.
+
+    Raises:
+      UserError: the data are missing, empty, of one class, broken or not understood.
+      MachineError: they cannot be downloaded, or prepared data cannot be written.
+    """
+    if isinstance(data, ImageData):
+        return data
+    if isinstance(data, str):
+        return _open_word(data, seed, skip_bad_images, data_dir)
+    if isinstance(data, Mapping):
+        return _in_memory(data)
+    if isinstance(data, tf.data.Dataset):
+        return _in_memory({"train": data})
+    if isinstance(data, (tuple, list)) and len(data) == 2:
+        two = all(
+            isinstance(part, (tuple, list, tf.data.Dataset)) and _is_part(part) for part in data
+        )
+        return _in_memory({"train": data[0], "test": data[1]} if two else {"train": tuple(data)})
+    raise UserError(
+        "the data are not understood",
+        expected=f"{_WORDS}, arrays (x, y), or a tf.data.Dataset",
+        found=type(data).__name__,
+    )
+
+
+def _open_word(
+    word: str, seed: int, skip: bool, data_dir: str | os.PathLike[str] | None
+) -> ImageData:
+    kind, _, rest = word.partition(":")
+    if word == "digits":
+        return _open_digits(data_folder(data_dir))
+    if kind == "folder" and rest:
+        return _open_folder(word, list_folder(rest, seed), skip, data_folder(data_dir))
+    if kind == "tfds" and rest:
+        return open_named(word, data_dir)
+    hint: str | None
+    if os.path.isdir(os.path.expanduser(word)):
+        hint = f"write folder:{word}"
+    else:
+        hint = did_you_mean(word, ["digits", "folder:PATH"]) or (
+            f"write tfds:{word} for TensorFlow Datasets' {word}" if word.isidentifier() else None
+        )
+    raise UserError(f"there is no data set '{word}'", expected=_WORDS, hint=hint)
+
+
+def _open_digits(folder: Path) -> ImageData:
+    builder = prepared(
+        lambda: digits_dataset_builder.DigitsBuilder(data_dir=str(folder)), folder / "digits"
+    )
+    return ImageData(
+        name="digits",
+        classes=digits_dataset_builder.CLASSES,
+        source=TFRecordSource(_paths(builder), channels=1, decode_channels=1),
+        splits=_splits(builder),
+        smallest=(8, 8),
+    )
+
+
+def _open_folder(word: str, listing: Listing, skip: bool, cache: Path) -> ImageData:
+    root = listing.root.resolve()
+    # TensorFlow Datasets takes no path that is not UTF-8; the hash tells such folders apart.
+    shown = root.name.encode(errors="replace").decode() or "root"
+    folder = cache / "folders" / f"{shown}-{short_hash(root)}" / listing.fingerprint
+    builder = folder_dataset_builder.FolderBuilder(
+        listing=listing, examined=None, data_dir=str(folder)
+    )
+    if not is_prepared(builder):
+        examined = examine(listing)
+        # Refused before anything is written, so that a refusal leaves nothing behind.
+        _refuse_broken(listing, examined, skip)
+        builder = prepared(
+            lambda: folder_dataset_builder.FolderBuilder(
+                listing=listing, examined=examined, data_dir=str(folder)
+            ),
+            folder,
+        )
+        prune(folder.parent, keep=folder)
+    touch(folder)
+    facts = dict(builder.info.metadata)
+    broken = tuple(BrokenFile(path, reason) for path, reason in facts["broken"])
+    if broken and not skip:
+        raise _broken_error(listing, broken)
+    return ImageData(
+        name=word,
+        classes=listing.classes,
+        source=TFRecordSource(
+            _paths(builder),
+            channels=int(facts["channels"]),
+            folder=None if facts["embedded"] else root,
+            memory=folder / "index.npz",
+        ),
+        splits=_splits(builder),
+        skipped=broken,
+        smallest=(int(facts["smallest"][0]), int(facts["smallest"][1])),
+        facts=facts,
+    )
+
+
+def _refuse_broken(listing: Listing, examined: Examined, skip: bool) -> None:
+    if examined.broken and not skip:
+        raise _broken_error(listing, examined.broken)
+    for split, members in examined.splits.items():
+        readable = Counter(file.label for file, _ in members)
+        # A class with a single image has none in a test split that was drawn.
+        had = {file.label for file in listing.splits[split]}
+        lost = [listing.classes[label] for label in sorted(had - set(readable))]
+        if lost:
+            raise UserError(
+                f"no readable image is left of {', '.join(lost)}",
+                where=f"{listing.root}, {split}",
+                hint="replace the broken images",
+            )
+
+
+def _broken_error(listing: Listing, broken: Sequence[BrokenFile]) -> UserError:
+    total = sum(len(files) for files in listing.splits.values())
+    named = [str(file) for file in broken[:_NAMED_AT_MOST]]
+    if len(broken) > _NAMED_AT_MOST:
+        named.append(f"and {len(broken) - _NAMED_AT_MOST:,} more")
+    return UserError(
+        f"{len(broken):,} of {total:,} images cannot be read",
+        where=str(listing.root),
+        found=("\n" + " " * 12).join(named),
+        hint="repair or remove them, or leave them out with --skip-bad-images",
+    )
+
+
+def _splits(builder: Any) -> dict[str, int]:
+    splits = builder.info.splits
+    order = [name for name in ("train", "validation", "test") if name in splits]
+    return {name: splits[name].num_examples for name in order}
+
+
+def _paths(builder: Any) -> list[Path]:
+    splits = builder.info.splits
+    return [Path(path) for name in _splits(builder) for path in splits[name].filepaths]
+
+
+def _is_part(part: Any) -> bool:
+    """Whether a value is one split: a dataset or a pair (x, y), not merely a list of two."""
+    return isinstance(part, tf.data.Dataset) or (
+        len(part) == 2 and np.ndim(part[0]) >= 3 and np.ndim(part[1]) in (1, 2)
+    )
+
+
+def _in_memory(parts: Mapping[str, Any]) -> ImageData:
+    """Splits of arrays or datasets, joined to one source."""
+    sources: dict[str, ArraySource] = {}
+    names: set[tuple[str, ...] | None] = set()
+    for split, part in parts.items():
+        if isinstance(part, tf.data.Dataset):
+            sources[split], words = from_dataset(part, split)
+        elif isinstance(part, (tuple, list)) and len(part) == 2:
+            sources[split], words = from_arrays(part[0], part[1], split)
+        else:
+            raise UserError(
+                "a split is not understood",
+                where=split,
+                expected="arrays (x, y) or a tf.data.Dataset",
+                found=type(part).__name__,
+            )
+        names.add(words)
+    if len(names) != 1:
+        raise UserError("the splits differ in their classes", where=", ".join(parts))
+    joined = ArraySource.joined(list(sources.values()))
+    classes = names.pop() or tuple(str(number) for number in range(int(joined.labels.max()) + 1))
+    if len(set(joined.labels.tolist())) < 2:
+        raise UserError(
+            "only one class", where=", ".join(parts), expected="labels of two classes or more"
+        )
+    least = joined.sizes.min(axis=0)
+    return ImageData(
+        name="arrays",
+        classes=classes,
+        source=joined,
+        splits={split: len(source) for split, source in sources.items()},
+        smallest=(int(least[0]), int(least[1])),
+    )

@@ -1,0 +1,1 @@
+"""Batches of images: sampling, preprocessing, tf.data and tf.data service."""

@@ -1,0 +1,1 @@
+"""Pictures and tables of a data set: contact sheets, augmentation sheets, descriptions."""

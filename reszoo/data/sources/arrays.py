@@ -1,0 +1,249 @@
+"""Images that are in memory already: NumPy arrays and `tf.data` datasets as a source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from reszoo.data.source import Element, cut
+from reszoo.data.tfdata_options import untuned
+from reszoo.errors import UserError
+
+MAX_BYTES = 4 << 30
+"""A `tf.data.Dataset` with more pixels than this is refused: it is read into memory."""
+
+_EXPECTED = "uint8, or float with values 0..255, of shape (examples, height, width[, channels])"
+
+
+class ArraySource:
+    """Images in memory: one uint8 array, or a list of uint8 images of different sizes."""
+
+    def __init__(self, images: np.ndarray | Sequence[np.ndarray], labels: np.ndarray) -> None:
+        self._images = images
+        self._labels = labels.astype(np.int32)
+        self.channels = max((int(image.shape[-1]) for image in images[:1]), default=0)
+
+    @classmethod
+    def joined(cls, parts: Sequence[ArraySource]) -> ArraySource:
+        """Several sources, one after the other, as one."""
+        if len(parts) == 1:
+            return parts[0]
+        if len({part.channels for part in parts}) > 1:
+            raise UserError("the images of the splits differ in channels")
+        labels = np.concatenate([part.labels for part in parts])
+        arrays = [part._images for part in parts if isinstance(part._images, np.ndarray)]
+        if len(arrays) == len(parts) and len({array.shape[1:] for array in arrays}) == 1:
+            return cls(np.concatenate(arrays), labels)
+        return cls([image for part in parts for image in part._images], labels)
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """int32 class of every image."""
+        return self._labels
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Height and width of every image, shape (images, 2)."""
+        if isinstance(self._images, np.ndarray):
+            return np.broadcast_to(np.array(self._images.shape[1:3]), (len(self), 2))
+        return np.array([image.shape[:2] for image in self._images]).reshape(-1, 2)
+
+    def whole(self, shape: tuple[int, int, int]) -> np.ndarray | None:
+        """The array itself where its images have the shape."""
+        array = isinstance(self._images, np.ndarray) and self._images.shape[1:] == shape
+        return np.asarray(self._images) if array else None
+
+    def load(self, indices: tf.Tensor) -> Element:
+        """Pixels as bytes, and their shapes: images of different sizes share one axis so."""
+        pixels, shapes, labels = tf.numpy_function(
+            self._gather, [indices], [tf.string, tf.int64, tf.int32]
+        )
+        return {
+            "pixels": tf.ensure_shape(pixels, [None]),
+            "shape": tf.ensure_shape(shapes, [None, 3]),
+            "label": tf.ensure_shape(labels, [None]),
+        }
+
+    def image(self, element: Element) -> tf.Tensor:
+        """One example's pixels."""
+        image = tf.reshape(tf.io.decode_raw(element["pixels"], tf.uint8), element["shape"])
+        return tf.ensure_shape(image, [None, None, self.channels])
+
+    def crop(
+        self, element: Element, box: Callable[[tf.Tensor], tf.Tensor], *, colours: bool
+    ) -> tf.Tensor:
+        """A part of one example's pixels."""
+        del colours
+        image = self.image(element)
+        return cut(image, box(tf.shape(image)[:2]))
+
+    def portable(self, indices: np.ndarray) -> None:
+        """None: the images are in this process."""
+
+    def _gather(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        pixels = np.empty(len(indices), object)
+        pixels[:] = [self._images[index].tobytes() for index in indices]
+        shapes = np.array([self._images[index].shape for index in indices], np.int64)
+        return pixels, shapes, self._labels[indices]
+
+
+def from_arrays(images: Any, labels: Any, where: str) -> tuple[ArraySource, tuple[str, ...] | None]:
+    """A source of one pair `(x, y)`, and the class names where `y` holds words.
+
+    Raises:
+      UserError: the shapes, lengths or values are not those of labelled images.
+    """
+    pixels = as_images(_one_array(images, where), where)
+    numbers, names = as_labels(np.asarray(labels), where)
+    if len(pixels) != len(numbers):
+        raise UserError(
+            "images and labels differ in number",
+            where=where,
+            found=f"{len(pixels)} images, {len(numbers)} labels",
+        )
+    if not len(pixels):
+        raise UserError("no images", where=where, expected=_EXPECTED)
+    return ArraySource(pixels, numbers), names
+
+
+def from_dataset(
+    dataset: tf.data.Dataset, where: str
+) -> tuple[ArraySource, tuple[str, ...] | None]:
+    """A source of a `tf.data.Dataset` of (image, label), batched or not, read into memory once,
+    and the class names where the labels are words.
+
+    Raises:
+      UserError: its elements are not labelled images, or it is endless or too large for memory.
+    """
+    spec = dataset.element_spec
+    if isinstance(spec, dict) and {"image", "label"} <= set(spec):
+        dataset = dataset.map(lambda element: (element["image"], element["label"]))
+        spec = dataset.element_spec
+    pair = isinstance(spec, tuple) and len(spec) == 2 and isinstance(spec[0], tf.TensorSpec)
+    if not pair or spec[0].shape.rank not in (3, 4):
+        raise UserError(
+            "the dataset's elements are not labelled images",
+            where=where,
+            expected="(image, label), image of shape (height, width, channels), batched or not",
+            found=str(spec),
+        )
+    if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
+        raise UserError("the dataset never ends", where=where, hint="take the repeat() away")
+    if spec[0].shape.rank == 4:
+        dataset = dataset.unbatch()
+    images, labels, size = [], [], 0
+    for image, label in untuned(dataset).as_numpy_iterator():
+        images.append(image)
+        labels.append(np.asarray(label))
+        size += image.nbytes
+        if size > MAX_BYTES:
+            raise UserError(
+                f"the dataset is too large to be read into memory (over {MAX_BYTES >> 30} GiB)",
+                where=where,
+                hint="save it as a folder of images, or as a TensorFlow Datasets builder",
+            )
+    if not images:
+        raise UserError("the dataset is empty", where=where)
+    if len({image.shape[-1] for image in images}) > 1:
+        raise UserError("the images differ in channels", where=where)
+    numbers, names = as_labels(np.stack(labels), where)
+    if len({image.shape for image in images}) == 1:
+        return ArraySource(as_images(np.stack(images), where), numbers), names
+    _require_range(images, where)
+    return ArraySource([_to_uint8(image) for image in images], numbers), names
+
+
+def as_images(images: np.ndarray, where: str) -> np.ndarray:
+    """Images as uint8 of shape (examples, height, width, channels); float values are rounded."""
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim != 4:
+        raise UserError(
+            "the images have the wrong shape",
+            where=where,
+            expected=_EXPECTED,
+            found=str(images.shape),
+        )
+    _require_range([images], where)
+    return _to_uint8(images)
+
+
+def as_labels(labels: np.ndarray, where: str) -> tuple[np.ndarray, tuple[str, ...] | None]:
+    """Labels as int32 class numbers, and the class names where words were given."""
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim == 2:
+        if not (np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all()):
+            raise UserError("the labels have two axes but are not one-hot", where=where)
+        return labels.argmax(axis=1).astype(np.int32), None
+    if labels.ndim != 1:
+        raise UserError("the labels should have one axis", where=where, found=str(labels.shape))
+    if labels.dtype.kind in "USO":
+        names, numbers = np.unique([_word(label) for label in labels], return_inverse=True)
+        return numbers.astype(np.int32), tuple(str(name) for name in names)
+    whole = np.rint(labels.astype(np.float64))
+    if not np.array_equal(whole, labels) or not ((whole >= 0) & (whole < 1 << 31)).all():
+        raise UserError(
+            "the labels should be whole numbers from 0",
+            where=where,
+            found=f"{labels.min():g} to {labels.max():g}",
+            hint="number the classes 0, 1, 2, ..., or give their names as labels",
+        )
+    return whole.astype(np.int32), None
+
+
+def _word(label: Any) -> str:
+    """A label as text; TensorFlow gives its strings as bytes."""
+    return label.decode(errors="replace") if isinstance(label, bytes) else str(label)
+
+
+def _one_array(images: Any, where: str) -> np.ndarray:
+    try:
+        return np.asarray(images)
+    except ValueError:
+        raise UserError(
+            "the images differ in their sizes",
+            where=where,
+            expected=_EXPECTED,
+            found="a list that makes no array",
+            hint="give them as a tf.data.Dataset of (image, label), or as a folder of images",
+        ) from None
+
+
+def _require_range(images: Sequence[np.ndarray], where: str) -> None:
+    """Refuses values that are not 0..255, and those that look like 0..1."""
+    kind = images[0].dtype
+    if kind == np.uint8 or not images[0].size:
+        return
+    if not np.issubdtype(kind, np.integer) and not np.issubdtype(kind, np.floating):
+        raise UserError(
+            "the images are not numbers", where=where, expected=_EXPECTED, found=str(kind)
+        )
+    low = min(float(image.min()) for image in images)
+    high = max(float(image.max()) for image in images)
+    if not (low >= 0 and high <= 255):  # Written so that NaN is refused too.
+        raise UserError(
+            "pixel values outside 0..255",
+            where=where,
+            expected=_EXPECTED,
+            found=f"{low:g} to {high:g}",
+            hint="divide by 257: 16-bit images have values to 65535" if high > 1023 else None,
+        )
+    if np.issubdtype(kind, np.floating) and 0 < high <= 1:
+        raise UserError(
+            "pixel values between 0 and 1",
+            where=where,
+            expected=_EXPECTED,
+            found=f"{low:g} to {high:g}",
+            hint="multiply by 255: the network normalises raw pixels itself",
+        )
+
+
+def _to_uint8(images: np.ndarray) -> np.ndarray:
+    return images if images.dtype == np.uint8 else np.rint(images).astype(np.uint8)

@@ -1,0 +1,87 @@
+"""With which image can a client check that it uses a bundle rightly, and what must come out?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from reszoo.exporting.contract import GOLDEN
+from reszoo.exporting.inference_graph import InferenceGraph
+from reszoo.exporting.parity import Arithmetic
+
+# Two steps of an int8 probability; of bfloat16, what other kernels round otherwise.
+_TOLERANCES: dict[Arithmetic, float] = {"float32": 1e-4, "int8": 2 / 256, "bfloat16": 0.02}
+_PNG_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+
+
+def golden_index(answers: list[np.ndarray], labels: np.ndarray | None) -> int:
+    """Which image is the example: of those all files give the same (right) class, the median one.
+
+    A sure image would hide small errors behind a probability of 1, a doubtful one might change
+    its class on other hardware.
+
+    Args:
+      answers: probabilities (n, classes) of Keras and of every file.
+      labels: the true classes, where known.
+    """
+    classes = np.stack([answer.argmax(-1) for answer in answers])
+    agreed = (classes == classes[0]).all(axis=0)
+    if labels is not None and (agreed & (classes[0] == labels)).any():
+        agreed &= classes[0] == labels
+    candidates = np.flatnonzero(agreed) if agreed.any() else np.arange(classes.shape[1])
+    sureness = answers[0][candidates].max(-1)
+    return int(candidates[np.argsort(sureness, kind="stable")[len(candidates) // 2]])
+
+
+def worked_example(
+    network: InferenceGraph,
+    image: np.ndarray,
+    label: int | None,
+    answers: dict[str, tuple[np.ndarray, Arithmetic]],
+    folder: Path,
+) -> dict[str, Any]:
+    """Writes the golden image into `folder` and returns what stands about it in the contract.
+
+    Args:
+      network: what was exported.
+      image: uint8 (height, width, channels).
+      label: its true class, where known.
+      answers: by name (`saved_model`, `tflite`), the probabilities (classes,) and the
+        arithmetic they come from.
+      folder: the bundle.
+    """
+    return {
+        "image": _write_image(image, folder),
+        "words": "The image has the input's size already: decode it, give its pixels to a file, "
+        "and compare with what is expected here, within the tolerance.",
+        "label": None if label is None else network.classes[label],
+        "expected": {
+            name: _expected(network, probabilities, arithmetic)
+            for name, (probabilities, arithmetic) in answers.items()
+        },
+    }
+
+
+def _expected(
+    network: InferenceGraph, probabilities: np.ndarray, arithmetic: Arithmetic
+) -> dict[str, Any]:
+    best = int(probabilities.argmax())
+    return {
+        "class": best,
+        "class_name": network.classes[best],
+        "probabilities": [float(value) for value in probabilities],
+        "tolerance": _TOLERANCES[arithmetic],
+    }
+
+
+def _write_image(image: np.ndarray, folder: Path) -> str:
+    mode = _PNG_MODES.get(image.shape[-1])
+    if mode is None:  # no picture format has as many channels
+        np.save(folder / "golden.npy", image)
+        return "golden.npy"
+    pixels = image[..., 0] if mode == "L" else image
+    Image.fromarray(pixels, mode).save(folder / GOLDEN, optimize=True)
+    return GOLDEN

@@ -1,0 +1,83 @@
+"""How does a network become a .tflite file?"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from reszoo.errors import UserError
+from reszoo.exporting.inference_graph import InferenceGraph
+from reszoo.exporting.saved_model import FLOAT_SIGNATURE, write_static
+from reszoo.spec.target import Target
+from reszoo.stderr import quiet
+
+_UNSUPPORTED = re.compile(r"\btf\.(\w+)|'tfl\.(\w+)' op|\bFlex(\w+)")
+
+
+def convert(
+    network: InferenceGraph, target: Target, calibration: np.ndarray | None = None, *, scratch: Path
+) -> bytes:
+    """The .tflite file of a network for a target.
+
+    Args:
+      network: what is converted.
+      target: the numbers in, inside and out.
+      calibration: for int8, images (n, height, width, channels) of pixels 0..255 that show the
+        converter which numbers occur.
+      scratch: a folder with room for the weights; nothing stays there.
+
+    Raises:
+      UserError: the network has an operation that TFLite has not.
+    """
+    int8 = target.quantization == "int8"
+    # An int8 file gets its uint8 input from the converter (scale 1, no cast in the graph); a float
+    # file can only cast.
+    dtype = "float32" if int8 else target.input
+    with tempfile.TemporaryDirectory(prefix="static-", dir=scratch) as folder:
+        write_static(network, Path(folder), dtype)
+        converter = tf.lite.TFLiteConverter.from_saved_model(
+            folder, signature_keys=[FLOAT_SIGNATURE]
+        )
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        if int8:
+            _quantize(converter, target, calibration)
+        return _converted(converter)
+
+
+def _quantize(
+    converter: tf.lite.TFLiteConverter, target: Target, images: np.ndarray | None
+) -> None:
+    """Sets full integer quantization: no float operator may remain inside."""
+    if images is None:
+        raise ValueError("an int8 target needs calibration images")
+
+    def representative_dataset() -> Iterator[dict[str, np.ndarray]]:
+        for image in images:
+            yield {"image": image[None].astype(np.float32)}
+
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = representative_dataset
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = tf.as_dtype(target.input)
+    converter.inference_output_type = tf.as_dtype(target.output)
+
+
+def _converted(converter: tf.lite.TFLiteConverter) -> bytes:
+    try:
+        with quiet():
+            return converter.convert()
+    except MemoryError:
+        raise
+    except Exception as error:  # the converter raises Exception subclasses of many kinds
+        said = "\n".join([str(error), *getattr(error, "__notes__", [])])
+        found = sorted({next(filter(None, match)) for match in _UNSUPPORTED.findall(said)})
+        raise UserError(
+            "the network cannot be converted to TFLite",
+            found=", ".join(found) or said.strip().splitlines()[0],
+            hint="choose another activation or pooling, or export with --target server",
+        ) from error

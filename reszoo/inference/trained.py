@@ -1,0 +1,113 @@
+"""What may stand for a trained network: a run, a .keras file, a model in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import keras
+
+from reszoo.data import ImageFormat
+from reszoo.data.images.resizing import evaluation_geometry
+from reszoo.errors import UserError
+from reszoo.model.build import build
+from reszoo.model.copy_weights import copy_weights
+from reszoo.model.saving import load_model
+from reszoo.runs import Run
+from reszoo.spec import architecture_names
+from reszoo.spec.architecture import Architecture
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """A network that can be evaluated, asked and exported."""
+
+    model: keras.Model
+    """Images `(batch, height, width, channels)`, 0..255, to logits `(batch, classes)`."""
+    spec: Architecture | None
+    classes: tuple[str, ...] | None
+    """Class names in the order of the logits; None where the model does not say."""
+    run: Run | None
+
+    @property
+    def geometry(self) -> ImageFormat:
+        """How an image becomes the network's input."""
+        if self.spec is not None:
+            return evaluation_geometry(self.spec.input)
+        shape = self.model.input_shape
+        if not isinstance(shape, tuple) or len(shape) != 4 or None in shape[1:]:
+            raise UserError(
+                "cannot tell what images this model takes",
+                expected="one input of shape (batch, height, width, channels)",
+                found=str(shape),
+                hint="use a model that `reszoo build` or `reszoo train` saved",
+            )
+        return ImageFormat(*shape[1:])
+
+    def network(self) -> keras.Model:
+        """The model for images of `geometry`: another one where a `test_size` differs."""
+        geometry = self.geometry
+        if self.spec is None or tuple(self.model.input_shape[1:]) == geometry.shape:
+            return self.model
+        resized = build(at_size(self.spec, geometry))
+        copy_weights(self.model, resized)
+        return resized
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names, or the numbers of the logits where there are none."""
+        return self.classes or tuple(str(index) for index in range(self.model.output_shape[-1]))
+
+
+def at_size(spec: Architecture, geometry: ImageFormat) -> Architecture:
+    """The architecture with an input of the geometry's size."""
+    return spec.model_copy(
+        update={"input": spec.input.model_copy(update={"shape": geometry.shape})}
+    )
+
+
+Target: TypeAlias = "Run | TrainedModel | keras.Model | str | Path"
+"""What `evaluate`, `predict` and `export` take for a network."""
+
+
+def load_trained(target: Target) -> TrainedModel:
+    """Opens a trained network.
+
+    Args:
+      target: a run or its folder, a `.keras` file, or a Keras model.
+
+    Raises:
+      UserError: there is none, it is damaged, or its run has not finished.
+    """
+    if isinstance(target, TrainedModel):
+        return target
+    if isinstance(target, keras.Model):
+        return TrainedModel(target, None, None, None)
+    if isinstance(target, Run):
+        return _from_run(target)
+    path = Path(target)
+    if path.is_dir():
+        return _from_run(Run.open(path))
+    if not path.exists():
+        raise UserError(
+            f"there is no run folder or model {path}",
+            expected="a run folder or a .keras file",
+            hint=f"{path} is a network of the zoo: `reszoo train {path}` makes a run of it"
+            if str(path) in architecture_names()
+            else "`reszoo train` makes a run, `reszoo build -o` a .keras file",
+        )
+    loaded = load_model(path)
+    return TrainedModel(loaded.model, loaded.spec, loaded.classes, None)
+
+
+def _from_run(run: Run) -> TrainedModel:
+    if not run.model_path.is_file():
+        raise UserError(
+            f"the run {run.path} has no model.keras yet",
+            found=f"its state is {run.state}",
+            hint=f"`reszoo resume {run.path}` goes on",
+        )
+    loaded = load_model(run.model_path)
+    facts: dict[str, Any] = run.data()
+    return TrainedModel(loaded.model, run.architecture(), tuple(facts["classes"]), run)

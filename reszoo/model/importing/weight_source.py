@@ -1,0 +1,87 @@
+"""Which weights does a SOURCE mean? `keras:imagenet`, `timm:TAG`, or a file."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from reszoo.errors import UserError, did_you_mean
+
+SUFFIXES = (".h5", ".keras", ".safetensors")
+_PICKLES = (".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt", ".tar")
+_TAG = re.compile(r"[A-Za-z0-9][\w.-]*")
+_EXPECTED = "keras:imagenet, timm:TAG such as timm:resnet50.a1_in1k, or a file"
+
+
+@dataclass(frozen=True, slots=True)
+class WeightSource:
+    """Where weights come from, understood but not fetched."""
+
+    text: str
+    """As it was asked for."""
+    kind: Literal["keras", "timm", "file"]
+    name: str
+    """The part behind the colon, or the file."""
+
+
+def parse_source(text: str) -> WeightSource:
+    """What SOURCE means.
+
+    Raises:
+      UserError: it is no source, the file is not there, or it is a pickle.
+    """
+    kind, colon, name = text.partition(":")
+    if kind == "keras" and colon:
+        return _keras(text, name)
+    if kind == "timm" and colon:
+        return _timm(text, name)
+    path = Path(text)
+    if path.suffix in _PICKLES:
+        raise refused_pickle(text)
+    if not path.is_file():
+        found = "a folder" if path.is_dir() else "no file of this name"
+        hint = did_you_mean(text, ["keras:imagenet", "timm:resnet50.a1_in1k"])
+        raise UserError(
+            f"there are no weights '{text}'", expected=_EXPECTED, found=found, hint=hint
+        )
+    if path.suffix not in SUFFIXES:
+        raise UserError(
+            f"{text} is not a kind of weights file that is read here",
+            expected="a .h5, .weights.h5, .keras or .safetensors file",
+            found=path.name,
+        )
+    return WeightSource(text, "file", text)
+
+
+def refused_pickle(text: str) -> UserError:
+    """Why a file of torch.save is not opened."""
+    return UserError(
+        f"{text} is a pickle and was not opened: loading one runs whatever code is in it",
+        expected="a .safetensors, .h5, .weights.h5 or .keras file",
+        found="a format of torch.save or pickle",
+        hint="take the model.safetensors of the same weights, or write one with "
+        "`safetensors.torch.save_file(model.state_dict(), ...)` where you trust the file",
+    )
+
+
+def _keras(text: str, name: str) -> WeightSource:
+    if name != "imagenet":
+        raise UserError(
+            f"keras.applications has no weights '{name}'",
+            expected="keras:imagenet",
+            found=text,
+            hint="write `--weights keras:imagenet`",
+        )
+    return WeightSource(text, "keras", name)
+
+
+def _timm(text: str, tag: str) -> WeightSource:
+    if not _TAG.fullmatch(tag) or ".." in tag or "--" in tag:
+        raise UserError(
+            f"'{tag}' is no tag of timm's",
+            expected="a model and its weights, such as timm:resnet50.a1_in1k",
+            found=text,
+        )
+    return WeightSource(text, "timm", tag)

@@ -1,0 +1,185 @@
+"""Every op a plan row may have: its attributes, its output shape and its cost.
+
+| op | inputs | attributes |
+|---|---|---|
+| input | - | shape |
+| normalize | 1 | mean, std: tuples of floats, one per channel; (x - mean) / std in float32 |
+| contrast | 1 | epsilon; each example less its mean, divided by sqrt(its variance + epsilon) |
+| mean_image | 1 | - ; x - mean, one number for each value of an example, found by the training |
+| conv | 1 | filters, kernel, stride, padding (same, valid), groups, bias and the initial values |
+| conv1d | 1 | filters, kernel, bias, initial values; over (length, channels), same padding |
+| dense | 1 | units, bias and the initial values |
+| norm | 1 | epsilon, momentum, gamma_initial (0.0 or 1.0) |
+| activation | 1 | function: an `Activation` of the spec, or sigmoid |
+| pad | 1 | amounts: ((top, bottom), (left, right)); value: 0.0 or -inf |
+| pad_channels | 1 | before, after |
+| subsample | 1 | stride: every stride-th pixel |
+| max_pool, average_pool | 1 | size, stride, padding (same, valid) |
+| blur | 1 | stride; [1, 2, 1] x [1, 2, 1] / 16 with reflected borders |
+| global_average_pool, global_max_pool | 1 | keep_dimensions: bool |
+| flatten | 1 | - |
+| reshape | 1 | shape |
+| dropout | 1 | rate; each: what one draw is about, a value, an example or the whole batch |
+| rescale | 1 | scale, offset: x * scale + offset with two numbers |
+| scale | 1 | granularity (scalar, channel), initial: a learned factor |
+| add, subtract, multiply | 2 | - ; (1, 1, c) broadcasts over (h, w, c) |
+
+The initial values are `kernel_initializer`, a spec `Initializer`, and (but for conv1d)
+`bias_initial`, a number.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from reszoo.planning.rows import Shape
+
+
+class Size(NamedTuple):
+    """What a row puts out and what it costs for one example."""
+
+    shape: Shape
+    parameters: int = 0
+    other_parameters: int = 0
+    macs: int = 0
+
+
+Attributes = Mapping[str, Any]
+Arithmetic = Callable[[Sequence[Shape], Attributes], Size]
+
+
+def _input(_: Sequence[Shape], attributes: Attributes) -> Size:
+    return Size(attributes["shape"])
+
+
+def _unchanged(inputs: Sequence[Shape], _: Attributes) -> Size:
+    return Size(inputs[0])
+
+
+def _conv(inputs: Sequence[Shape], attributes: Attributes) -> Size:
+    height, width, channels = inputs[0]
+    kernel, filters = attributes["kernel"], attributes["filters"]
+    weights = kernel * kernel * channels * filters // attributes["groups"]
+    rows = window_count(height, kernel, attributes["stride"], attributes["padding"])
+    columns = window_count(width, kernel, attributes["stride"], attributes["padding"])
+    bias = filters if attributes["bias"] else 0
+    return Size((rows, columns, filters), weights + bias, 0, weights * rows * columns)
+
+
+def _conv1d(inputs: Sequence[Shape], attributes: Attributes) -> Size:
+    length, channels = inputs[0]
+    weights = attributes["kernel"] * channels * attributes["filters"]
+    bias = attributes["filters"] if attributes["bias"] else 0
+    return Size((length, attributes["filters"]), weights + bias, 0, weights * length)
+
+
+def _dense(inputs: Sequence[Shape], attributes: Attributes) -> Size:
+    weights = inputs[0][-1] * attributes["units"]
+    bias = attributes["units"] if attributes["bias"] else 0
+    return Size((attributes["units"],), weights + bias, 0, weights)
+
+
+def _norm(inputs: Sequence[Shape], _: Attributes) -> Size:
+    channels = inputs[0][-1]
+    return Size(inputs[0], 2 * channels, 2 * channels)
+
+
+def _mean_image(inputs: Sequence[Shape], _: Attributes) -> Size:
+    # Keras keeps a variance beside the mean, and a count from older versions.
+    return Size(inputs[0], 0, 2 * math.prod(inputs[0]) + 1)
+
+
+def _pad(inputs: Sequence[Shape], attributes: Attributes) -> Size:
+    height, width, channels = inputs[0]
+    rows, columns = attributes["amounts"]
+    return Size((height + sum(rows), width + sum(columns), channels))
+
+
+def _pad_channels(inputs: Sequence[Shape], attributes: Attributes) -> Size:
+    height, width, channels = inputs[0]
+    return Size((height, width, channels + attributes["before"] + attributes["after"]))
+
+
+def _subsampled(inputs: Sequence[Shape], attributes: Attributes) -> Size:
+    height, width, channels = inputs[0]
+    stride = attributes["stride"]
+    return Size((math.ceil(height / stride), math.ceil(width / stride), channels))
+
+
+def _pool(inputs: Sequence[Shape], attributes: Attributes) -> Size:
+    height, width, channels = inputs[0]
+    size, stride, padding = attributes["size"], attributes["stride"], attributes["padding"]
+    rows = window_count(height, size, stride, padding)
+    return Size((rows, window_count(width, size, stride, padding), channels))
+
+
+def _global_pool(inputs: Sequence[Shape], attributes: Attributes) -> Size:
+    channels = inputs[0][-1]
+    return Size((1, 1, channels) if attributes["keep_dimensions"] else (channels,))
+
+
+def _flatten(inputs: Sequence[Shape], _: Attributes) -> Size:
+    return Size((math.prod(inputs[0]),))
+
+
+def _reshape(_: Sequence[Shape], attributes: Attributes) -> Size:
+    return Size(tuple(attributes["shape"]))
+
+
+def _scale(inputs: Sequence[Shape], attributes: Attributes) -> Size:
+    return Size(inputs[0], 1 if attributes["granularity"] == "scalar" else inputs[0][-1])
+
+
+def _merge(inputs: Sequence[Shape], _: Attributes) -> Size:
+    first, second = inputs
+    if len(first) != len(second):
+        raise ValueError(f"cannot merge shapes {first} and {second}")
+    if any(a != b and 1 not in (a, b) for a, b in zip(first, second, strict=True)):
+        raise ValueError(f"cannot merge shapes {first} and {second}")
+    return Size(tuple(max(a, b) for a, b in zip(first, second, strict=True)))
+
+
+OPS: Mapping[str, Arithmetic] = {
+    "input": _input,
+    "normalize": _unchanged,
+    "contrast": _unchanged,
+    "mean_image": _mean_image,
+    "conv": _conv,
+    "conv1d": _conv1d,
+    "dense": _dense,
+    "norm": _norm,
+    "activation": _unchanged,
+    "pad": _pad,
+    "pad_channels": _pad_channels,
+    "subsample": _subsampled,
+    "max_pool": _pool,
+    "average_pool": _pool,
+    "blur": _subsampled,
+    "global_average_pool": _global_pool,
+    "global_max_pool": _global_pool,
+    "flatten": _flatten,
+    "reshape": _reshape,
+    "dropout": _unchanged,
+    "rescale": _unchanged,
+    "scale": _scale,
+    "add": _merge,
+    "subtract": _merge,
+    "multiply": _merge,
+}
+
+
+def window_count(size: int, kernel: int, stride: int, padding: str) -> int:
+    """How many windows of `kernel` pixels fit, `stride` apart, along a side of `size` pixels."""
+    if padding == "same":
+        return -(-size // stride)
+    return (size - kernel) // stride + 1
+
+
+def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """What TensorFlow's `same` padding adds (before, after) along a side; the odd pixel goes
+    after.
+    """
+    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2

@@ -1,0 +1,110 @@
+"""The shortcut: how x reaches the merge of a block, and how it changes shape on the way."""
+
+from __future__ import annotations
+
+from reszoo.planning.block import BlockPlan
+from reszoo.planning.rows import Ref
+from reszoo.spec.architecture import Norm
+
+_ROLE = "shortcut"
+
+
+def shortcut(plan: BlockPlan, x: Ref, activated: Ref) -> Ref:
+    """The rows from x to the merge.
+
+    Args:
+      plan: the block.
+      x: the block's input.
+      activated: x after the block's pre-activation, which projections of pre-activation nets read
+        (He 2016); x itself otherwise.
+    """
+    output = _reshaped(plan, x, activated)
+    rate = plan.block.shortcut.dropout
+    if rate:
+        output = plan.scope.add(
+            "dropout", output, role=_ROLE, part="dropout", rate=rate, each="value"
+        )
+    return output
+
+
+def _reshaped(plan: BlockPlan, x: Ref, activated: Ref) -> Ref:
+    kind = plan.block.shortcut.kind
+    if kind == "projection_all":
+        return _projection(plan, activated, plan.stride)
+    if plan.first_of_network:
+        # a pre-activation net activates right behind its first convolution, "before splitting into
+        # two paths" (He 2016, appendix)
+        x = activated
+    if not plan.changes_shape(x):
+        return x
+    if kind == "identity":
+        return _refuse_identity(plan, x)
+    if kind == "zero_pad":
+        return _zero_padded(plan, x)
+    if len(plan.scope.shape(x)) == 1:
+        return _projection(plan, activated, 1)
+    if kind == "max_pool" and plan.scope.channels(x) == plan.output_width:
+        return plan.scope.add("subsample", x, role=_ROLE, part="subsample", stride=plan.stride)
+    if kind == "average_projection" and plan.stride > 1:
+        stride = plan.stride
+        pooled = plan.scope.pool(activated, "average", stride, stride, role=_ROLE, part="pool")
+        return _projection(plan, pooled, 1)
+    return _projection(plan, activated, plan.stride)
+
+
+def _projection(plan: BlockPlan, x: Ref, stride: int) -> Ref:
+    """Options B, C and D of He 2015 and its followers: a 1x1 convolution, normalised after
+    activation.
+    """
+    scope, choice = plan.scope, plan.block.shortcut
+    norm = plan.norm if choice.norm and not plan.pre_normed else Norm(kind="none")
+    bias = choice.bias if choice.bias is not None else plan.norm.kind == "none"
+    if len(scope.shape(x)) == 1:
+        x = scope.dense(x, plan.output_width, role=_ROLE, part="dense", bias=bias)
+    else:
+        x = scope.conv(x, plan.output_width, 1, role=_ROLE, part="conv", stride=stride, bias=bias)
+    return scope.norm(x, norm, role=_ROLE, part="norm")
+
+
+def _zero_padded(plan: BlockPlan, x: Ref) -> Ref:
+    """Option A of He 2015: every second pixel (or the mean of 2x2), and zero channels."""
+    scope, stride = plan.scope, plan.stride
+    if len(scope.shape(x)) == 1:
+        scope.fail(
+            "a zero-padded shortcut needs a feature map",
+            "shortcut",
+            expected="the same width, or a shortcut that projects",
+            found=f"{scope.channels(x)} to {plan.output_width} features",
+            hint="use `shortcut: projection`",
+        )
+    if stride > 1 and plan.block.shortcut.subsample == "average":
+        x = scope.pool(x, "average", stride, stride, role=_ROLE, part="pool")
+    elif stride > 1:
+        x = scope.add("subsample", x, role=_ROLE, part="subsample", stride=stride)
+    missing = plan.output_width - scope.channels(x)
+    if missing < 0:
+        scope.fail(
+            f"a zero-padded shortcut cannot narrow {scope.channels(x)} channels",
+            "width",
+            expected=f"a width of at least {scope.channels(x)}",
+            found=f"{plan.output_width}",
+            hint="widen the stage or use `shortcut: projection`",
+        )
+    if missing == 0:
+        return x
+    before = missing // 2 if plan.block.shortcut.channels == "both" else 0
+    return scope.add(
+        "pad_channels", x, role=_ROLE, part="pad", before=before, after=missing - before
+    )
+
+
+def _refuse_identity(plan: BlockPlan, x: Ref) -> Ref:
+    scope = plan.scope
+    scope.fail(
+        "an identity shortcut cannot change the shape",
+        "shortcut",
+        expected="the same width and stride 1, or a shortcut that changes shape",
+        found=f"{scope.channels(x)} to {plan.output_width} channels with stride {plan.stride}",
+        hint="use `shortcut: zero_pad` (option A) or `shortcut: projection` (option B)",
+    )
+    raise AssertionError("unreachable")

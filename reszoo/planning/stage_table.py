@@ -1,0 +1,74 @@
+"""The stage table of a network, as in the papers (He 2015, Table 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from reszoo.planning.rows import Plan, Row, Shape
+
+_SIDE_ROLES = ("shortcut", "attention", "transform_gate", "carry_gate")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One line of the table: the stem, a stage or the head."""
+
+    name: str
+    output: Shape
+    layers: tuple[str, ...]
+    """The weighted layers of one block (or of the stem or head), such as `3x3, 64`."""
+    blocks: int
+    """How often the layers stand in a row; 1 for the stem and the head."""
+    gated: bool
+    """Whether the blocks have gates."""
+    parameters: int
+    macs: int
+
+
+def stage_table(plan: Plan) -> tuple[Part, ...]:
+    """The network's parts from stem to head. A stage shows its last block, the one that repeats."""
+    groups: dict[str, list[Row]] = {}
+    for row in plan.rows:
+        groups.setdefault(_part_of(row), []).append(row)
+    return tuple(_part(name, rows) for name, rows in groups.items())
+
+
+def _part_of(row: Row) -> str:
+    if row.tags.role == "pool":
+        return f"pool {row.tags.stage}"
+    if row.tags.stage is not None:
+        return f"stage {row.tags.stage}"
+    return "stem" if row.tags.role == "stem" else "head"
+
+
+def _part(name: str, rows: list[Row]) -> Part:
+    blocks = max((row.tags.block or 1) for row in rows)
+    shown = [row for row in rows if row.tags.block in (None, blocks)]
+    return Part(
+        name=name,
+        output=rows[-1].shape,
+        layers=tuple(_words(shown)),
+        blocks=blocks,
+        gated=any(row.tags.role.endswith("_gate") for row in rows),
+        parameters=sum(row.parameters for row in rows),
+        macs=sum(row.macs for row in rows),
+    )
+
+
+def _words(rows: Iterable[Row]) -> Iterable[str]:
+    for row in rows:
+        if row.tags.role in _SIDE_ROLES:
+            continue
+        values = row.attributes
+        if row.op == "conv":
+            groups = f", groups {values['groups']}" if values["groups"] > 1 else ""
+            stride = f", /{values['stride']}" if values["stride"] > 1 else ""
+            yield f"{values['kernel']}x{values['kernel']}, {values['filters']}{groups}{stride}"
+        elif row.op == "dense":
+            yield f"dense {values['units']}"
+        elif row.op in ("max_pool", "average_pool"):
+            kind = row.op.removesuffix("_pool")
+            yield f"{values['size']}x{values['size']} {kind} pool, /{values['stride']}"
+        elif row.op in ("global_average_pool", "global_max_pool"):
+            yield row.op.removesuffix("_pool").replace("_", " ") + " pool"

@@ -1,0 +1,209 @@
+"""The transforms H(x): basic, bottleneck, conv, dense, and those a user registers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from reszoo.planning.block import BlockPlan
+from reszoo.planning.rows import Ref
+from reszoo.spec import registry
+from reszoo.spec.architecture import Block
+
+Function = Callable[[BlockPlan, Ref], Ref]
+
+
+@dataclass(frozen=True, slots=True)
+class Transform:
+    """How a kind of block computes H, and what the planner must know about it beforehand."""
+
+    write: Function
+    """Writes the rows of H(x) and returns its output; x is already pre-activated where the order
+    says so."""
+    layers: int = 1
+    """Weighted layers, for the network's depth."""
+    output_width: Callable[[Block, int], int] = lambda _, width: width
+    """Output channels from the block and the stage's width."""
+    gate_kernel: Callable[[Block], int] = lambda block: block.kernel
+    default_order: str = "post"
+
+
+@dataclass(frozen=True, slots=True)
+class _Conv:
+    """One convolution of a transform."""
+
+    filters: int
+    kernel: int
+    stride: int = 1
+    groups: int = 1
+
+
+def _convolutions(plan: BlockPlan, x: Ref, convs: list[_Conv]) -> Ref:
+    """Convolutions in a row, normalised and activated in the block's order (He 2016, Figure 4)."""
+    scope = plan.scope
+    role = "transform"
+    for number, conv in enumerate(convs, start=1):
+        first, last = number == 1, number == len(convs)
+        if plan.pre_normed and not first:
+            x = scope.norm(x, plan.norm, role=role, part=f"norm{number}")
+            x = scope.activation(x, plan.activation, role=role, part=f"activation{number}")
+            x = _between(plan, x, convs[number - 2], number - 1)
+        norm_after = not plan.pre_normed and not (last and plan.order == "bn_after_add")
+        filtered = plan.block.antialias != "none" and conv.stride > 1
+        x = scope.conv(
+            x,
+            conv.filters,
+            conv.kernel,
+            role=role,
+            part=f"conv{number}",
+            stride=1 if filtered else conv.stride,
+            groups=conv.groups,
+            bias=plan.has_bias(f"conv{number}"),
+        )
+        if plan.pre_normed:
+            if last:
+                x = _filtered(plan, x, conv, number)
+            continue
+        if norm_after:
+            gamma = 0.0 if last and plan.starts_at_zero else 1.0
+            x = scope.norm(x, plan.norm, role=role, part=f"norm{number}", gamma=gamma)
+        if not last or plan.order == "relu_before_add":
+            x = scope.activation(x, plan.activation, role=role, part=f"activation{number}")
+        x = _filtered(plan, x, conv, number) if last else _between(plan, x, conv, number)
+    return x
+
+
+def _between(plan: BlockPlan, x: Ref, conv: _Conv, number: int) -> Ref:
+    """What stands between two convolutions, after the activation: a filter that subsamples,
+    dropout.
+    """
+    x = _filtered(plan, x, conv, number)
+    if plan.block.dropout:
+        x = plan.scope.add(
+            "dropout",
+            x,
+            role="transform",
+            part=f"dropout{number}",
+            rate=plan.block.dropout,
+            each="value",
+        )
+    return x
+
+
+def _filtered(plan: BlockPlan, x: Ref, conv: _Conv, number: int) -> Ref:
+    """Anti-aliasing (Zhang 2019): the strided convolution ran at stride 1 and a low-pass filter
+    strides.
+    """
+    if conv.stride == 1 or plan.block.antialias == "none":
+        return x
+    part = f"antialias{number}"
+    if plan.block.antialias == "blur":
+        return plan.scope.blur(x, conv.stride, role="transform", part=part)
+    return plan.scope.pool(x, "average", conv.stride, conv.stride, role="transform", part=part)
+
+
+def _basic(plan: BlockPlan, x: Ref) -> Ref:
+    kernel, groups = plan.block.kernel, plan.block.groups
+    convs = [_Conv(plan.width, kernel, plan.stride, groups), _Conv(plan.width, kernel, 1, groups)]
+    return _convolutions(plan, x, convs)
+
+
+def _bottleneck(plan: BlockPlan, x: Ref) -> Ref:
+    block = plan.block
+    inner = plan.width * block.base_width // 64 * block.groups
+    early, late = (plan.stride, 1) if block.stride_at == "first" else (1, plan.stride)
+    convs = [
+        _Conv(inner, 1, early),
+        _Conv(inner, block.kernel, late, block.groups),
+        _Conv(plan.output_width, 1),
+    ]
+    return _convolutions(plan, x, convs)
+
+
+def _conv(plan: BlockPlan, x: Ref) -> Ref:
+    return _convolutions(
+        plan, x, [_Conv(plan.width, plan.block.kernel, plan.stride, plan.block.groups)]
+    )
+
+
+def _dense(plan: BlockPlan, x: Ref) -> Ref:
+    scope = plan.scope
+    if len(scope.shape(x)) != 1:
+        scope.fail(
+            "a dense transform needs features, not a feature map",
+            "transform",
+            expected="a stem of kind dense (or a flat input)",
+            found=f"a map of shape {scope.shape(x)}",
+            hint="write `stem: {kind: dense, filters: ...}` or use `transform: conv`",
+        )
+    normalised = plan.norm.kind != "none" and not plan.pre_normed
+    bias = plan.has_bias("dense1")
+    x = scope.dense(x, plan.width, role="transform", part="dense1", bias=bias)
+    if normalised and plan.order != "bn_after_add":
+        x = scope.norm(x, plan.norm, role="transform", part="norm1")
+    if plan.order == "relu_before_add":
+        x = scope.activation(x, plan.activation, role="transform", part="activation1")
+    return x
+
+
+_BUILT_IN: Mapping[str, Transform] = {
+    "basic": Transform(_basic, layers=2),
+    "bottleneck": Transform(
+        _bottleneck,
+        layers=3,
+        output_width=lambda block, width: width * block.expansion,
+        gate_kernel=lambda _: 1,
+    ),
+    "conv": Transform(_conv, default_order="relu_before_add"),
+    "dense": Transform(_dense, gate_kernel=lambda _: 1, default_order="relu_before_add"),
+}
+_registered: dict[str, Transform] = {}
+
+
+def transform(name: str) -> Transform:
+    """The transform a block names."""
+    return _registered.get(name) or _BUILT_IN[name]
+
+
+def register_transform(
+    name: str,
+    function: Function | None = None,
+    *,
+    layers: int = 1,
+    output_width: Callable[[Block, int], int] | None = None,
+    gate_kernel: int = 1,
+    order: str = "post",
+) -> Function | Callable[[Function], Function]:
+    """Adds a transform that a spec's `transform:` can then name; also usable as a decorator.
+
+    ```python
+    @reszoo.register_transform("depthwise", layers=2)
+    def depthwise(block, x):
+        width = block.scope.channels(x)
+        x = block.scope.conv(x, width, 3, role="transform", part="conv1",
+                             groups=width, stride=block.stride)
+        return block.scope.conv(x, block.width, 1, role="transform", part="conv2")
+    ```
+
+    Args:
+      name: the word in YAML.
+      function: gets the `BlockPlan` and x, writes the rows of H through `block.scope` and returns
+        its output, `block.output_width` channels at `1 / block.stride` of the size.
+      layers: weighted layers of H, for the network's depth.
+      output_width: output channels from the block and the stage's width; the width unless given.
+      gate_kernel: kernel of a highway gate beside this transform.
+      order: `post` activates after the merge; `relu_before_add` leaves activation to H.
+
+    Raises:
+      ValueError: the name is taken by a built-in transform.
+    """
+    if name in registry.TRANSFORMS:
+        raise ValueError(f"'{name}' is a built-in transform; choose another name")
+    width_of = output_width or (lambda _, width: width)
+
+    def register(given: Function) -> Function:
+        _registered[name] = Transform(given, layers, width_of, lambda _: gate_kernel, order)
+        registry.registered_transforms[name] = (given.__doc__ or name).strip().splitlines()[0]
+        return given
+
+    return register if function is None else register(function)

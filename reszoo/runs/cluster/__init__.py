@@ -1,0 +1,1 @@
+"""The workers of a cluster and the devices of each."""

@@ -1,0 +1,1 @@
+"""The YAML layer: text with positions, errors that name them, and overrides."""

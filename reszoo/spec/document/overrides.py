@@ -1,0 +1,209 @@
+"""Which value counts in the end: a file, the specs it extends, and the `--set` overrides on top."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path as FilePath
+
+from reszoo.errors import Place, UserError
+from reszoo.spec.base import SET, Path, written
+from reszoo.spec.document.yaml_node import Node, describe
+from reszoo.spec.document.yaml_source import parse_value
+
+IDENTITY = ("name", "title", "source", "published", "weights")
+"""What belongs to one file: never inherited by a spec that extends it."""
+
+MOST_EXTENDS = 3
+"""How many times a spec may extend one that extends another."""
+
+_PATH = re.compile(r"\s*[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*|\[(\*|-?\d+)\])*\s*")
+_PART = re.compile(r"([A-Za-z_][\w-]*)|\[(\*|-?\d+)\]")
+
+Read = Callable[[str, "FilePath | None", "Place | None"], tuple[str, Node]]
+"""Finds and parses `(name or file, folder it is relative to, where it was asked for)`."""
+
+
+def resolve_extends(file: str, root: Node, read: Read) -> Node:
+    """The spec in `file` with what it extends merged beneath it.
+
+    Raises:
+      UserError: a parent is missing, the chain is a circle or longer than `MOST_EXTENDS`.
+    """
+    chain = [(file, root)]
+    while (extends := _parent(chain[-1][1])) is not None:
+        parent = read(str(extends.value), FilePath(chain[-1][0]).parent, extends.place)
+        if _same_file(parent[0], [one for one, _ in chain]):
+            raise UserError(
+                "extends goes in a circle",
+                where=extends.place,
+                expected="a chain that ends at a spec without `extends`",
+                found=_arrows([*(one for one, _ in chain), parent[0]]),
+                hint="remove one of these `extends`",
+            )
+        if len(chain) > MOST_EXTENDS:
+            raise UserError(
+                f"extends goes more than {MOST_EXTENDS} specs deep",
+                where=extends.place,
+                expected=f"a chain of at most {MOST_EXTENDS} `extends`",
+                found=_arrows([*(one for one, _ in chain), str(extends.value)]),
+                hint="extend one of the earlier specs directly",
+            )
+        chain.append(parent)
+    merged = _without(chain[-1][1], ("extends",))
+    for _, node in reversed(chain[:-1]):
+        merged = merge(_without(merged, IDENTITY), _without(node, ("extends",)))
+    return merged
+
+
+def _parent(node: Node) -> Node | None:
+    extends = node.value.get("extends") if isinstance(node.value, dict) else None
+    if extends is None or (isinstance(extends.value, str) and extends.value):
+        return extends
+    raise UserError(
+        "extends must name one spec",
+        where=extends.place,
+        expected="a name from `reszoo list` or a file, such as `extends: resnet20`",
+        found=describe(extends.plain()),
+        hint="remove the line, or name a spec",
+    )
+
+
+def merge(under: Node, over: Node) -> Node:
+    """`over` on top of `under`: mappings merge, everything else is replaced.
+
+    A word under a mapping is its kind: `{norm: false}` over `projection` is
+    `{kind: projection, norm: false}`.
+    """
+    if not isinstance(over.value, dict):
+        return over
+    if isinstance(under.value, str):
+        under = _expanded(under)
+    if not isinstance(under.value, dict):
+        return over
+    merged = dict(under.value)
+    for key, node in over.value.items():
+        merged[key] = merge(merged[key], node) if key in merged else node
+    return over._replace(value=merged)
+
+
+def apply_overrides(root: Node, overrides: Sequence[str]) -> Node:
+    """The spec with each `path=value` on top, the later over the earlier.
+
+    A changed network is not the published one any more: `title`, `source`, `published` and
+    `weights` fall away unless an override gives them; `name` stays, so that runs are called after
+    their origin.
+
+    Raises:
+      UserError: an override is no `path=value`, or names an item that is not there.
+    """
+    given = set()
+    for text in overrides:
+        parts, value = parse_override(text)
+        root = _set(root, parts, value, (), text)
+        given.add(parts[0])
+    if given - set(IDENTITY):
+        root = _without(root, tuple(set(IDENTITY) - {"name"} - given))
+    return root
+
+
+def parse_override(text: str) -> tuple[tuple[str | int, ...], Node]:
+    """`stages[*].width=32` as its path, `("stages", "*", "width")`, and its value."""
+    place = Place(SET + text)
+    path, equals, value = text.partition("=")
+    if not equals or not _PATH.fullmatch(path):
+        raise UserError(
+            f"'{text}' is not an override",
+            where=str(place),
+            expected="PATH=VALUE, such as stages[2].depth=23 or block.connection=highway",
+            found="no = sign" if not equals else f"the path '{path.strip()}'",
+            hint="write stages[0] for one stage, stages[*] for all",
+        )
+    parts: list[str | int] = []
+    for name, index in _PART.findall(path):
+        parts.append(name or (index if index == "*" else int(index)))
+    return tuple(parts), parse_value(value.strip(), place.file)
+
+
+def _set(
+    node: Node | None, parts: tuple[str | int, ...], value: Node, path: Path, text: str
+) -> Node:
+    """`node`, which stands at `path`, with `value` at `parts` below it."""
+    if not parts:
+        return value if node is None else merge(node, value)
+    part, rest = parts[0], parts[1:]
+    if isinstance(part, str) and part != "*":
+        return _set_key(node, part, rest, value, path, text)
+    return _set_items(node, part, rest, value, path, text)
+
+
+def _set_key(
+    node: Node | None, key: str, rest: tuple[str | int, ...], value: Node, path: Path, text: str
+) -> Node:
+    node = Node({}, value.file) if node is None or node.value is None else node
+    if isinstance(node.value, str):
+        node = _expanded(node)
+    if not isinstance(node.value, dict):
+        raise UserError(
+            f"{written(path)} has no '{key}'",
+            where=SET + text,
+            expected=f"a mapping at {written(path)}",
+            found=describe(node.plain()),
+            hint=f"write {written(path)}[0] for its first item, {written(path)}[*] for all"
+            if isinstance(node.value, list)
+            else f"set {written(path)} itself",
+        )
+    child = _set(node.value.get(key), rest, value, (*path, key), text)
+    return node._replace(value={**node.value, key: child})
+
+
+def _set_items(
+    node: Node | None,
+    part: str | int,
+    rest: tuple[str | int, ...],
+    value: Node,
+    path: Path,
+    text: str,
+) -> Node:
+    where = written(path)
+    items = node.value if node is not None else None
+    if node is None or not isinstance(items, list):
+        raise UserError(
+            f"{where} is not a list" if items is not None else f"{where} is not there",
+            where=SET + text,
+            expected=f"a list at {where}",
+            found=describe(node.plain() if node is not None else None),
+            hint=f"set {where} as a whole, such as {where}=[...]",
+        )
+    if isinstance(part, int) and not -len(items) <= part < len(items):
+        raise UserError(
+            f"there is no {where}[{part}]",
+            where=SET + text,
+            expected=f"{where}[0] to {where}[{len(items) - 1}]" if items else "an item",
+            found=f"a list of {len(items)}, whose first item is {where}[0]",
+            hint=f"{where}[*] means all of them",
+        )
+    chosen = range(len(items)) if isinstance(part, str) else (part % len(items),)
+    changed = list(items)
+    for index in chosen:
+        changed[index] = _set(items[index], rest, value, (*path, index), text)
+    return node._replace(value=changed)
+
+
+def _expanded(node: Node) -> Node:
+    """A word as the mapping it is short for."""
+    return node._replace(value={"kind": node})
+
+
+def _without(node: Node, keys: tuple[str, ...]) -> Node:
+    if not isinstance(node.value, dict) or not any(key in node.value for key in keys):
+        return node
+    return node._replace(value={key: value for key, value in node.value.items() if key not in keys})
+
+
+def _same_file(file: str, others: Sequence[str]) -> bool:
+    return FilePath(file).resolve() in {FilePath(other).resolve() for other in others}
+
+
+def _arrows(files: Sequence[str]) -> str:
+    return " -> ".join(FilePath(file).name for file in files)

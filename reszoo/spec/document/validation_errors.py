@@ -1,0 +1,289 @@
+"""What is wrong with a document, for a person: pydantic's findings as one `UserError`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from reszoo.errors import Place, UserError, did_you_mean
+from reszoo.spec.base import Path, written
+from reszoo.spec.document.schema_paths import homes, model_at
+from reszoo.spec.document.yaml_node import Node, describe
+
+_TYPES = {
+    "bool_type": "true or false",
+    "dict_type": "a mapping",
+    "finite_number": "a finite number",
+    "float_type": "a number",
+    "int_from_float": "a whole number",
+    "int_type": "a whole number",
+    "list_type": "a list",
+    "mapping_type": "a mapping",
+    "model_type": "a mapping",
+    "string_type": "text",
+    "tuple_type": "a list",
+}
+"""Expected, by pydantic's error type, where the value has the wrong type altogether."""
+
+_LIMITS = {
+    "greater_than": "a number above {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "a number below {lt}",
+    "less_than_equal": "at most {le}",
+    "multiple_of": "a multiple of {multiple_of}",
+    "string_pattern_mismatch": "text like {pattern}",
+    "string_too_long": "at most {max_length} characters",
+    "string_too_short": "at least {min_length} characters",
+    "too_long": "at most {max_length} in the list",
+    "too_short": "at least {min_length} in the list",
+}
+"""Expected, where the value has the right type but not a possible size."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """One finding, with its path in the data instead of pydantic's location."""
+
+    type: str
+    path: Path
+    context: Mapping[str, Any]
+    message: str
+    found: Any
+    in_union: bool
+    on_key: bool
+    """Whether the key at the path's end is what is wrong, not its value."""
+
+
+def explain(
+    error: ValidationError,
+    model: type[BaseModel],
+    kind: str,
+    data: Mapping[str, Any],
+    root: Node | None,
+) -> UserError:
+    """The first problem of a document as an error, with how many more there are.
+
+    Args:
+      error: what pydantic found.
+      model: the class of the document.
+      kind: its kind, for the message.
+      data: the mapping that was validated.
+      root: the mapping with its places, or None where it came from no file.
+    """
+    problems = [_problem(detail, data) for detail in error.errors(include_url=False)]
+    groups = _one_per_value(problems)
+    groups.sort(key=lambda group: _rank(group[0], root))
+    first = groups[0]
+    if first[0].type == "extra_forbidden":
+        message = _unknown_key(first[0], model, kind, root)
+    elif first[0].type == "missing":
+        message = _missing(first[0], model, kind, data, root)
+    else:
+        message = _wrong_value(first, root)
+    if more := len(groups) - 1:
+        message["what"] += f" (and {more} more problem{'s' if more > 1 else ''})"
+    return UserError(message.pop("what"), **message)
+
+
+def _problem(detail: Any, data: Any) -> _Problem:
+    """Drops what is in pydantic's location but not in the data: the branches of unions."""
+    path: list[str | int] = []
+    current, in_union = data, False
+    location = detail["loc"]
+    on_key = detail["type"] == "extra_forbidden" or location[-1:] == ("[key]",)
+    for position, part in enumerate(location):
+        last = position == len(location) - 1
+        if _holds(current, part):
+            current = current[part]
+        elif not (last and detail["type"] == "missing"):
+            in_union = True
+            continue
+        path.append(part)
+    found = path[-1] if location[-1:] == ("[key]",) else current
+    return _Problem(
+        type=detail["type"],
+        path=tuple(path),
+        context=detail.get("ctx") or {},
+        message=detail["msg"],
+        found=None if detail["type"] == "missing" else found,
+        in_union=in_union,
+        on_key=on_key,
+    )
+
+
+def _holds(value: Any, part: str | int) -> bool:
+    """Whether `value[part]` is there."""
+    if isinstance(value, Mapping):
+        return part in value
+    return isinstance(value, list | tuple) and isinstance(part, int) and part < len(value)
+
+
+def _one_per_value(problems: list[_Problem]) -> list[list[_Problem]]:
+    """The problems of each value together: one value that fits no branch of a union is one."""
+    groups: dict[Path, list[_Problem]] = {}
+    for problem in problems:
+        groups.setdefault(problem.path, []).append(problem)
+    kept = []
+    for path, group in groups.items():
+        deeper = any(len(other) > len(path) and other[: len(path)] == path for other in groups)
+        # Pydantic also calls a list too short whose items it refuses.
+        if deeper and all(one.in_union or one.type == "too_short" for one in group):
+            continue
+        kept.append([one for one in group if not _is_other_type(one)] or group)
+    return kept
+
+
+def _is_other_type(problem: _Problem) -> bool:
+    """Whether the value is of another type than was asked for, or than that branch of a union."""
+    return problem.type in _TYPES or (problem.type == "literal_error" and problem.in_union)
+
+
+def _rank(problem: _Problem, root: Node | None) -> tuple[int, str, int, int]:
+    """Unknown keys first (they often explain a missing one), then as they stand in the file."""
+    order = {"extra_forbidden": 0, "missing": 2}.get(problem.type, 1)
+    place = _place(root, problem)
+    if place is None:
+        return order, "", 0, 0
+    return order, place.file, place.line or 0, place.column or 0
+
+
+def _unknown_key(
+    problem: _Problem, model: type[BaseModel], kind: str, root: Node | None
+) -> dict[str, Any]:
+    *around, key = problem.path
+    owner = model_at(model, tuple(around))
+    keys = list(owner.model_fields) if owner else []
+    hint = did_you_mean(str(key), keys)
+    if found := list(dict.fromkeys(homes(model, str(key)))):
+        hint = f"'{key}' is a key of {' and of '.join(found[:3])}"
+    return {
+        "what": f"unknown key '{key}' in {_owner_name(tuple(around), kind)}",
+        "where": _place(root, problem),
+        "expected": ", ".join(keys),
+        "found": f"'{key}'",
+        "hint": hint or "remove the key",
+    }
+
+
+def _missing(
+    problem: _Problem,
+    model: type[BaseModel],
+    kind: str,
+    data: Mapping[str, Any],
+    root: Node | None,
+) -> dict[str, Any]:
+    *around, key = problem.path
+    where = _place(root, problem)
+    if isinstance(key, int):
+        found = _at(data, tuple(around))
+        return {
+            "what": f"{written(tuple(around))} is too short",
+            "where": where,
+            "expected": f"a value for each place, {written(problem.path)} too",
+            "found": _shown(found),
+            "hint": "add the missing values",
+        }
+    owner = model_at(model, tuple(around))
+    field = owner.model_fields.get(str(key)) if owner else None
+    about = (field.description or "").split("\n")[0] if field else ""
+    return {
+        "what": f"'{key}' is missing in {_owner_name(tuple(around), kind)}",
+        "where": where,
+        "expected": f"a line `{key}: ...`" + (f" ({about.rstrip('.')})" if about else ""),
+        "found": describe(_at(data, tuple(around))),
+        "hint": "`name` is never inherited: give the spec its own"
+        if problem.path == ("name",)
+        else f"add `{key}:`",
+    }
+
+
+def _wrong_value(group: list[_Problem], root: Node | None) -> dict[str, Any]:
+    problem = group[0]
+    name = written(problem.path) or "the document"
+    return {
+        "what": f"{name} cannot be {_shown(problem.found)}",
+        "where": _place(root, problem),
+        "expected": " or ".join(dict.fromkeys(_expected(one) for one in group)),
+        "found": _shown(problem.found),
+        "hint": _hint(group),
+    }
+
+
+def _expected(problem: _Problem) -> str:
+    template = _LIMITS.get(problem.type)
+    if template is not None:
+        limits = {key: _number(value) for key, value in problem.context.items()}
+        return template.format(**limits)
+    if choices := _choices(problem):
+        return ", ".join(choices[:-1]) + f" or {choices[-1]}" if len(choices) > 1 else choices[0]
+    message = problem.message.removeprefix("Input should be ").removeprefix("Value error, ")
+    return _TYPES.get(problem.type) or message
+
+
+def _hint(group: list[_Problem]) -> str:
+    problem = group[0]
+    if given := problem.context.get("hint"):
+        return str(given)
+    choices = [choice for one in group for choice in _choices(one)]
+    if isinstance(problem.found, str) and (close := did_you_mean(problem.found, choices)):
+        return close
+    if problem.found is None:
+        return "give a value or remove the key; check that what belongs under it is indented"
+    if choices:
+        return "choose one of them"
+    if isinstance(problem.found, str) and problem.type in ("int_type", "float_type", "bool_type"):
+        return "write it without quotes or units"
+    return "correct the value"
+
+
+def _choices(problem: _Problem) -> list[str]:
+    """The words a value may be, where it must be one of some words."""
+    if problem.type == "literal_error":
+        return re.findall(r"'([^']*)'", problem.context["expected"]) or [
+            str(problem.context["expected"])
+        ]
+    if problem.type == "unknown_name":
+        return str(problem.context["choices"]).split(", ")
+    if problem.type == "union_tag_invalid":
+        return re.findall(r"'([^']*)'", problem.context["expected_tags"])
+    return []
+
+
+def _number(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _shown(value: Any) -> str:
+    """Short lists are shown whole, everything else as `describe` says it."""
+    if isinstance(value, list | tuple) and len(value) <= 8:
+        return str(list(value))
+    return f"'{value}'" if isinstance(value, str) and len(value) <= 60 else describe(value)
+
+
+def _owner_name(path: Path, kind: str) -> str:
+    return written(path) if path else f"the {kind}"
+
+
+def _at(data: Any, path: Path) -> Any:
+    for part in path:
+        data = data[part]
+    return data
+
+
+def _place(root: Node | None, problem: _Problem) -> Place | None:
+    """Where the wrong value or key was written, or what is nearest around it."""
+    node = root
+    for part in problem.path:
+        if node is None:
+            return None
+        value: Any = node.value
+        if not _holds(value, part):
+            return node.place
+        node = value[part]
+    if node is None:
+        return None
+    return node.key_place if problem.on_key else node.place

@@ -1,0 +1,72 @@
+"""A value of a YAML file with the place where it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from reszoo.errors import Place
+from reszoo.spec.base import Path
+
+Scalar = str | int | float | bool | None
+
+
+class Node(NamedTuple):
+    """A value and where it was written, its key too where it stands in a mapping.
+
+    A tuple of plain numbers, because a search makes thousands of them a second.
+    """
+
+    value: Scalar | dict[str, Node] | list[Node]
+    file: str
+    line: int | None = None
+    column: int | None = None
+    key_line: int | None = None
+    key_column: int | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where the value stands."""
+        return Place(self.file, self.line, self.column)
+
+    @property
+    def key_place(self) -> Place:
+        """Where its key stands; the value, where it has none."""
+        if self.key_line is None:
+            return self.place
+        return Place(self.file, self.key_line, self.key_column)
+
+    def plain(self) -> Any:
+        """The value without places: dicts, lists and scalars."""
+        if isinstance(self.value, dict):
+            return {key: node.plain() for key, node in self.value.items()}
+        if isinstance(self.value, list):
+            return [node.plain() for node in self.value]
+        return self.value
+
+    def walk(self, path: Path = ()) -> Iterator[tuple[Path, Node]]:
+        """This node and everything in it, each with its path."""
+        yield path, self
+        if isinstance(self.value, dict):
+            for key, node in self.value.items():
+                yield from node.walk((*path, key))
+        elif isinstance(self.value, list):
+            for index, node in enumerate(self.value):
+                yield from node.walk((*path, index))
+
+
+def describe(value: Any) -> str:
+    """A value as an error message shows it: `the text 'abc'`, `a list of 3`, `0`."""
+    if value is None:
+        return "nothing (null)"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f"the text '{value if len(value) <= 60 else value[:57] + '...'}'"
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)}"
+    if isinstance(value, dict):
+        keys = ", ".join(str(key) for key in list(value)[:4])
+        more = ", ..." if len(value) > 4 else ""
+        return f"a mapping with the keys {keys}{more}" if value else "an empty mapping"
+    return str(value)

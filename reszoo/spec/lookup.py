@@ -1,0 +1,200 @@
+"""Where a name or a path points to: the zoo's folders and the kinds of files in them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path as FilePath
+from typing import cast
+
+from reszoo.errors import MachineError, Place, UserError, did_you_mean
+from reszoo.resources import targets_folder, zoo_folder
+from reszoo.spec.base import Document
+from reszoo.spec.document.yaml_errors import MOST_BYTES
+
+KINDS = ("architecture", "recipe", "search", "target")
+
+_FOLDERS = {"recipe": "recipes", "search": "searches"}
+
+
+def architecture_names() -> list[str]:
+    """Every architecture of the zoo, sorted."""
+    return names("architecture")
+
+
+def recipe_names() -> list[str]:
+    """Every recipe that travels with reszoo, sorted."""
+    return names("recipe")
+
+
+def search_names() -> list[str]:
+    """Every search that travels with reszoo, sorted."""
+    return names("search")
+
+
+def target_names() -> list[str]:
+    """Every export target that travels with reszoo, sorted."""
+    return names("target")
+
+
+def families() -> list[str]:
+    """The families of the zoo's architectures, sorted."""
+    return [folder.name for folder in _folders("architecture")]
+
+
+def family_of(name: str) -> str:
+    """The family of a zoo architecture: the folder that holds it, such as `cifar`.
+
+    Raises:
+      UserError: the zoo has no architecture of that name.
+    """
+    return FilePath(find(name, "architecture")).parent.name
+
+
+def names(kind: str) -> list[str]:
+    """Every name of a kind, sorted."""
+    return sorted(file.stem for folder in _folders(kind) for file in folder.glob("*.yaml"))
+
+
+def document_class(kind: str) -> type[Document]:
+    """The class of a kind of document: `Architecture` for `architecture`.
+
+    Raises:
+      UserError: there is no such kind.
+    """
+    if kind not in KINDS:
+        raise UserError(
+            f"there is no kind of spec called '{kind}'",
+            expected=", ".join(KINDS),
+            found=f"'{kind}'",
+            hint=did_you_mean(kind, KINDS),
+        )
+    # By name, so that reading an architecture does not wait for the other kinds.
+    return cast("type[Document]", getattr(import_module(f"reszoo.spec.{kind}"), kind.capitalize()))
+
+
+def is_path(name: str) -> bool:
+    """Whether a user means a file: anything with a slash or ending in .yaml or .yml."""
+    return "/" in name or "\\" in name or name.lower().endswith((".yaml", ".yml"))
+
+
+def find(
+    name: str, kind: str, folder: FilePath | None = None, asked_at: Place | None = None
+) -> str:
+    """The file of a name or a path.
+
+    Args:
+      name: a name of the zoo, or a path (see `is_path`).
+      kind: whose folders hold the names.
+      folder: what a relative path is relative to, where that is not the current folder.
+      asked_at: where a file asked for it, for the error.
+
+    Raises:
+      UserError: nothing has this name; the nearest names are in the message.
+    """
+    if is_path(name):
+        return str(folder / name if folder else FilePath(name))
+    for one in _folders(kind):
+        file = one / f"{name}.yaml"
+        if file.is_file():
+            return _shown(file)
+    raise _unknown_name(name, kind, asked_at)
+
+
+def read_bytes(file: str, asked_at: Place | None = None) -> bytes:
+    """What a file holds, up to a little more than a spec may.
+
+    Raises:
+      UserError: it is not there, or is a folder.
+      MachineError: it cannot be read.
+    """
+    try:
+        with FilePath(file).open("rb") as opened:
+            return opened.read(MOST_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(
+            f"there is no file {file}",
+            where=asked_at,
+            expected="a YAML file, or a name from `reszoo list`",
+            found="no file of this name",
+            hint=_neighbour(FilePath(file)),
+        ) from None
+    except IsADirectoryError:
+        raise UserError(
+            f"{file} is a folder",
+            where=asked_at,
+            expected="a YAML file",
+            found="a folder",
+            hint="name a file in it",
+        ) from None
+    except ValueError:
+        raise UserError(
+            "a file name cannot hold a zero byte", where=asked_at, found=repr(file)
+        ) from None
+    except OSError as error:
+        raise MachineError(
+            f"cannot read {file}: {error.strerror or error}",
+            where=asked_at,
+            hint="check the file's permissions",
+        ) from None
+
+
+def _folders(kind: str) -> list[FilePath]:
+    if kind == "target":
+        return [targets_folder()]
+    if kind != "architecture":
+        return [zoo_folder() / _FOLDERS[kind]]
+    others = set(_FOLDERS.values())
+    try:
+        return sorted(
+            folder
+            for folder in zoo_folder().iterdir()
+            if folder.name not in others and folder.name[0] not in "._" and folder.is_dir()
+        )
+    except FileNotFoundError:
+        return []
+
+
+def _shown(file: FilePath) -> str:
+    """A file of the package as messages show it: relative where it lies below this folder."""
+    try:
+        here = f"{FilePath.cwd()}/"
+    except OSError:
+        return str(file)
+    return str(file).removeprefix(here)
+
+
+def _unknown_name(name: str, kind: str, asked_at: Place | None) -> UserError:
+    known = names(kind)
+    plain = name.lower().replace("-", "").replace(" ", "")
+    if local := [end for end in (".yaml", ".yml", "") if _is_file(name + end)]:
+        hint: str | None = f"for the file in this folder write ./{name}{local[0]}"
+    else:
+        hint = did_you_mean(plain, known)
+    if kind == "architecture":
+        expected = "a name from `reszoo list`, or a path with a / or ending in .yaml"
+        hint = hint or "`reszoo list` shows every name"
+    else:
+        expected = f"{', '.join(known) or 'none is there yet'}; or a path ending in .yaml"
+    return UserError(
+        f"there is no {kind} called '{name}'",
+        where=asked_at,
+        expected=expected,
+        found=f"'{name}'",
+        hint=hint,
+    )
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return FilePath(name).is_file()
+    except OSError:
+        return False
+
+
+def _neighbour(file: FilePath) -> str | None:
+    """A hint at a file of a similar name in the same folder."""
+    try:
+        around = [one.name for one in file.parent.iterdir() if is_path(one.name)]
+    except OSError:
+        return f"the folder {file.parent} is not there either"
+    return did_you_mean(file.name, around) or "check the path"

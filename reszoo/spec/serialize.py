@@ -1,0 +1,155 @@
+"""How a document becomes a mapping, editable YAML and a fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from reszoo.spec.base import Document, Kinded, Path
+from reszoo.spec.document.overrides import IDENTITY
+from reszoo.spec.document.yaml_source import parse_value
+
+if TYPE_CHECKING:
+    from reszoo.spec.architecture import Architecture
+
+_WIDTH = 100
+_BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_./+()@-]*( [A-Za-z0-9_./+()@-]+)*")
+
+
+def to_mapping(document: Document) -> dict[str, Any]:
+    """Every field of a document as dicts, lists and scalars; `from_mapping` takes it back.
+
+    Fields that are None because nobody gave them are left out.
+    """
+    plain: dict[str, Any] = _plain(document, lambda value, mapping: mapping)
+    return plain
+
+
+def to_yaml(document: Document, comments: Mapping[Path, str] | None = None) -> str:
+    """A full, editable YAML of a document, defaults included, that loads back to an equal value.
+
+    Args:
+      document: the value to write.
+      comments: remarks by path, such as `{("stages", 2): "14x14"}`, written at the end of the
+        line where that value starts.
+    """
+    lines = _block(_plain(document, _in_a_word), (), 0, comments or {})
+    return "\n".join(lines) + "\n"
+
+
+def fingerprint(architecture: Architecture) -> str:
+    """What the network computes, as the SHA-256 of its canonical JSON.
+
+    Name, title, source, published numbers and the origin of weights are not part of it, so two
+    specs of one network have one fingerprint.
+    """
+    mapping = to_mapping(architecture)
+    for key in IDENTITY:
+        mapping.pop(key, None)
+    text = json.dumps(mapping, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: Any, finish: Callable[[BaseModel, dict[str, Any]], Any]) -> Any:
+    """Plain dicts, lists and scalars; `finish` has the last word on each model's mapping."""
+    if isinstance(value, BaseModel):
+        fields = type(value).model_fields
+        mapping = {
+            name: _plain(item, finish)
+            for name in fields
+            if (item := getattr(value, name)) is not None or fields[name].default is not None
+        }
+        return finish(value, mapping)
+    if isinstance(value, Mapping):
+        return {key: _plain(item, finish) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item, finish) for item in value]
+    return value
+
+
+def _in_a_word(value: BaseModel, mapping: dict[str, Any]) -> Any:
+    """`none` where nothing but the kind is said, because nothing else then matters."""
+    if not isinstance(value, Kinded):
+        return mapping
+    fields = type(value).model_fields.items()
+    rest = (getattr(value, name) == field.default for name, field in fields if name != "kind")
+    alone = len(mapping) == 1 or (mapping["kind"] == "none" and all(rest))
+    return mapping["kind"] if alone else mapping
+
+
+def _block(
+    mapping: Mapping[str, Any], path: Path, indent: int, comments: Mapping[Path, str]
+) -> list[str]:
+    """A mapping in lines: what fits into one line stands in one, the rest is indented below."""
+    lines = []
+    for key, value in mapping.items():
+        start = f"{' ' * indent}{_scalar(key)}:"
+        lines += _entry(start, value, (*path, key), indent, comments)
+    return lines
+
+
+def _entry(
+    start: str, value: Any, path: Path, indent: int, comments: Mapping[Path, str]
+) -> list[str]:
+    flow = f"{start} {_flow(value)}"
+    below = any(len(other) > len(path) and other[: len(path)] == path for other in comments)
+    table = isinstance(value, list) and any(isinstance(item, Mapping) for item in value)
+    breakable = isinstance(value, Mapping | list) and len(value) > 0
+    if not breakable or (len(flow) <= _WIDTH and not below and not table):
+        return [_commented(flow, path, comments)]
+    lines = [_commented(start, path, comments)]
+    if isinstance(value, Mapping):
+        return lines + _block(value, path, indent + 2, comments)
+    for index, item in enumerate(value):
+        lines += _item((*path, index), item, indent + 2, comments)
+    return lines
+
+
+def _item(path: Path, item: Any, indent: int, comments: Mapping[Path, str]) -> list[str]:
+    start = f"{' ' * indent}-"
+    flow = f"{start} {_flow(item)}"
+    if not isinstance(item, Mapping) or not item or len(flow) <= _WIDTH:
+        return [_commented(flow, path, comments)]
+    lines = _block(item, path, indent + 2, comments)
+    lines[0] = _commented(f"{start} {lines[0].lstrip()}", path, comments)
+    return lines
+
+
+def _commented(line: str, path: Path, comments: Mapping[Path, str]) -> str:
+    remark = " ".join(comments.get(path, "").split())
+    return f"{line}  # {remark}" if remark else line
+
+
+def _flow(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_scalar(key)}: {_flow(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_flow(item) for item in value) + "]"
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and "e" in f"{value:g}" and float(f"{value:g}") == value:
+        return f"{value:g}"
+    if isinstance(value, int | float):
+        return repr(value)
+    bare = bool(_BARE.fullmatch(value)) and parse_value(value, "").value == value
+    return value if bare else _quoted(value)
+
+
+def _quoted(text: str) -> str:
+    escaped = (
+        {'"': '\\"', "\\": "\\\\", "\n": "\\n"}.get(one)
+        or (one if one.isprintable() else f"\\U{ord(one):08X}")
+        for one in text
+    )
+    return f'"{"".join(escaped)}"'

@@ -1,0 +1,1 @@
+"""Checkpoints: the files from which a training resumes."""

@@ -1,0 +1,1 @@
+"""What a training shows and hears: progress, TensorBoard and signals."""

@@ -1,0 +1,1 @@
+"""Optimizers, parameter groups, weight averaging and learning-rate schedules."""

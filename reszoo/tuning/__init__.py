@@ -1,0 +1,21 @@
+"""Tuning: searches depth, width and any other field of a spec, within limits, by keras-tuner."""
+
+from reszoo.tuning.hyperband import Rung
+from reszoo.tuning.preview import Example, Preview
+from reszoo.tuning.search_run import Event
+from reszoo.tuning.space import Choice, Dimension
+from reszoo.tuning.trial_log import Outcome, TrialJob, TrialRecord
+from reszoo.tuning.tune import SearchResult
+
+__all__ = [
+    "Choice",
+    "Dimension",
+    "Event",
+    "Example",
+    "Outcome",
+    "Preview",
+    "Rung",
+    "SearchResult",
+    "TrialJob",
+    "TrialRecord",
+]

@@ -1,0 +1,310 @@
+"""Which networks a search can try: the space's paths and choices as candidates of a base spec."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from reszoo import spec
+from reszoo.errors import Place, UserError, did_you_mean
+from reszoo.spec.architecture import Architecture
+from reszoo.spec.base import Path, Value, written
+from reszoo.spec.search import EACH, SHARED, Choices, Pattern, Search, parse_patterns
+
+Candidate = tuple[int, ...]
+"""One network of the space: which choice is taken in each dimension."""
+
+_NOT_SEARCHED = {
+    "name": "candidates are named after their search and number",
+    "title": "it says nothing about the network",
+    "source": "it says nothing about the network",
+    "published": "it says nothing about the network",
+    "weights": "it says nothing about the network",
+    "classes": "the number of classes comes from the data",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One value of a dimension."""
+
+    label: Any
+    """What a person reads: the value, or one for each stage."""
+    values: tuple[tuple[Path, Any], ...]
+    """Each field of the spec that this choice sets."""
+    place: Place | str | None = None
+    """Where the search says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """What is chosen together: one field, or one field of all stages."""
+
+    name: str
+    """Its path: `stages[*].depth`, `stages[0].depth`, `block.connection`."""
+    key: str
+    """The key of the search's space that it comes from: `stages[each].depth`."""
+    choices: tuple[Choice, ...]
+
+    @property
+    def labels(self) -> list[Any]:
+        """Every value, as a person reads it."""
+        return [choice.label for choice in self.choices]
+
+
+@dataclass(frozen=True)
+class Space:
+    """All candidates of a search. Plain values; no TensorFlow."""
+
+    base: Architecture
+    dimensions: tuple[Dimension, ...]
+
+    @cached_property
+    def size(self) -> int:
+        """How many candidates there are, feasible or not."""
+        return math.prod(len(dimension.choices) for dimension in self.dimensions)
+
+    def candidate(self, number: int) -> Candidate:
+        """The candidate of that number, from 0 to `size` - 1."""
+        indices = []
+        for dimension in reversed(self.dimensions):
+            number, index = divmod(number, len(dimension.choices))
+            indices.append(index)
+        return tuple(reversed(indices))
+
+    def changes(self, candidate: Candidate) -> dict[str, Any]:
+        """What a candidate sets, as a person reads it: `{"stages[*].depth": 2}`."""
+        return {
+            dimension.name: dimension.choices[index].label
+            for dimension, index in zip(self.dimensions, candidate, strict=True)
+        }
+
+    def spec(self, candidate: Candidate) -> Architecture:
+        """The network of a candidate.
+
+        Raises:
+          UserError: its choices do not go together.
+        """
+        chosen = zip(self.dimensions, candidate, strict=True)
+        return self.with_choices([dimension.choices[index] for dimension, index in chosen])
+
+    def with_choices(self, choices: Sequence[Choice]) -> Architecture:
+        """The base with only these choices made."""
+        mapping = copy.deepcopy(self._mapping)
+        for choice in choices:
+            for path, value in choice.values:
+                _put(mapping, path, copy.deepcopy(value))
+        return spec.from_mapping(mapping)
+
+    @cached_property
+    def _mapping(self) -> dict[str, Any]:
+        mapping = spec.to_mapping(self.base)
+        for field in ("title", "source", "published", "weights"):
+            mapping.pop(field, None)
+        return mapping
+
+
+def space_of(search: Search, base: Architecture) -> Space:
+    """The space that a search spans around its base.
+
+    Raises:
+      UserError: a path is not in the base, a value cannot stand there, or two paths meet; the
+        message has the line and column in the search.
+    """
+    dimensions = [
+        dimension
+        for text, choices in search.space.items()
+        for dimension in _dimensions(search, base, text, choices)
+    ]
+    _refuse_meeting_paths(search, dimensions)
+    space = Space(base, tuple(dimensions))
+    for dimension in dimensions:
+        _refuse_impossible_values(space, dimension)
+    return space
+
+
+def same(left: Any, right: Any) -> bool:
+    """Whether two values are written alike; `1` and `true` are not."""
+    return _written_value(left) == _written_value(right)
+
+
+def value_at(value: Any, path: Path) -> Any:
+    """The field of a spec at a path, defaults included; None where a mapping before it is None."""
+    for part in path:
+        if value is None:
+            return None
+        value = value[part] if isinstance(part, int) else getattr(value, part)
+    return value
+
+
+def _dimensions(
+    search: Search, base: Architecture, text: str, choices: Choices
+) -> Iterator[Dimension]:
+    where = search.where("space", text)
+    patterns = parse_patterns(text)
+    for pattern in patterns:
+        if reason := _NOT_SEARCHED.get(str(pattern[0])):
+            raise UserError(f"'{text}' cannot be searched: {reason}", where=where)
+    paths = [path for pattern in patterns for path in _expanded(base, pattern, text, where)]
+    # [each] stands in a path of its own.
+    on_its_own = EACH in patterns[0]
+    groups = [[path] for path in paths] if on_its_own else [paths]
+    for group in groups:
+        name = written(group[0]) if on_its_own else text
+        yield Dimension(name, text, tuple(_choices(search, base, text, choices, group)))
+
+
+def _expanded(
+    base: Architecture, pattern: Pattern, text: str, where: Place | str | None
+) -> list[Path]:
+    """The paths a pattern stands for, each checked to be in the base."""
+    reached: list[tuple[Path, Any]] = [((), base)]
+    for part in pattern:
+        reached = [
+            step for path, value in reached for step in _step(path, value, part, text, where)
+        ]
+    return [path for path, _ in reached]
+
+
+def _step(
+    path: Path, value: Any, part: str | int, text: str, where: Place | str | None
+) -> list[tuple[Path, Any]]:
+    if part in (SHARED, EACH) or isinstance(part, int):
+        if not isinstance(value, tuple):
+            raise UserError(
+                f"'{text}' is no path of the base: {written(path)} is not a list", where=where
+            )
+        if isinstance(part, int) and part >= len(value):
+            raise UserError(
+                f"'{text}' is no path of the base",
+                where=where,
+                expected=f"{written(path)}[0] to {written(path)}[{len(value) - 1}]",
+                found=f"{written(path)}[{part}]",
+            )
+        indices = [part] if isinstance(part, int) else range(len(value))
+        return [((*path, index), value[index]) for index in indices]
+    if value is None:
+        # The base leaves this mapping to its default; what may stand in it is checked by value.
+        return [((*path, part), None)]
+    fields = list(type(value).model_fields) if isinstance(value, Value) else []
+    if part not in fields:
+        raise UserError(
+            f"'{text}' is no path of the base",
+            where=where,
+            expected=f"a field of {written(path) or 'a spec'}: {', '.join(fields)}"
+            if fields
+            else f"{written(path)} holds {value!r} and no fields",
+            found=str(part),
+            hint=did_you_mean(str(part), fields),
+        )
+    return [((*path, part), getattr(value, part))]
+
+
+def _choices(
+    search: Search, base: Architecture, text: str, choices: Choices, paths: list[Path]
+) -> list[Choice]:
+    """A choice for each value given; factors may round to equal widths, which are one choice."""
+    if choices.choices is not None:
+        rows = [_spread(value, paths) for value in choices.choices]
+    elif choices.multiply is not None:
+        numbers = [_whole_number(search, base, text, path) for path in paths]
+        rows = [
+            [max(1, math.floor(number * factor + 0.5)) for number in numbers]
+            for factor in choices.multiply
+        ]
+    else:
+        assert choices.min is not None and choices.max is not None
+        values = range(choices.min, choices.max + 1, choices.step or 1)
+        rows = [[value] * len(paths) for value in values]
+    fields = ("choices", "multiply", "max")
+    field = next(name for name in fields if getattr(choices, name) is not None)
+    different: dict[str, Choice] = {}
+    for index, row in enumerate(rows):
+        listed = (index,) if field != "max" else ()
+        place = search.where("space", text, field, *listed)
+        label = row[0] if all(same(value, row[0]) for value in row) else row
+        choice = Choice(label, tuple(zip(paths, row, strict=True)), place)
+        different.setdefault(_written_value(row), choice)
+    return list(different.values())
+
+
+def _spread(value: Any, paths: list[Path]) -> list[Any]:
+    """A list as long as there are fields gives each its own; any other value is shared."""
+    if len(paths) > 1 and isinstance(value, list | tuple) and len(value) == len(paths):
+        return list(value)
+    return [value] * len(paths)
+
+
+def _whole_number(search: Search, base: Architecture, text: str, path: Path) -> int:
+    value = value_at(base, path)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise UserError(
+        f"'{text}' cannot be multiplied",
+        where=search.where("space", text, "multiply"),
+        expected=f"a whole number at {written(path)} of the base",
+        found=f"{value!r}",
+        hint="give its values with choices: [...]",
+    )
+
+
+def _refuse_meeting_paths(search: Search, dimensions: list[Dimension]) -> None:
+    for one, other in itertools.combinations(dimensions, 2):
+        for (first, _), (second, _) in itertools.product(
+            one.choices[0].values, other.choices[0].values
+        ):
+            short, long = sorted((first, second), key=len)
+            if long[: len(short)] == short:
+                raise UserError(
+                    f"'{one.key}' and '{other.key}' both set {written(long)}",
+                    where=search.where("space", other.key),
+                    hint="search each field once",
+                )
+
+
+def _refuse_impossible_values(space: Space, dimension: Dimension) -> None:
+    for choice in dimension.choices:
+        try:
+            space.with_choices([choice])
+        except UserError as error:
+            raise UserError(
+                f"{dimension.name} cannot be {choice.label!r}: {error.what}",
+                where=choice.place,
+                expected=error.expected,
+                found=error.found,
+                hint=error.hint,
+            ) from None
+
+
+def _put(mapping: dict[str, Any], path: Path, value: Any) -> None:
+    """Sets one field of a spec's mapping, making the mappings before it where they are missing."""
+    here: Any = mapping
+    for part in path[:-1]:
+        inner = here[part] if isinstance(part, int) else here.get(part)
+        if not isinstance(inner, dict | list):
+            # A word is short for its kind: `shortcut: projection`.
+            inner = {} if inner is None else {"kind": inner}
+            here[part] = inner
+        here = inner
+    here[path[-1]] = value
+
+
+def _written_value(value: Any) -> str:
+    return json.dumps(plain(value), sort_keys=True)
+
+
+def plain(value: Any) -> Any:
+    """A value as dicts, lists and scalars, ready for JSON."""
+    if isinstance(value, Value):
+        return value.model_dump(mode="json")
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value

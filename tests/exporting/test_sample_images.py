@@ -1,0 +1,121 @@
+"""Which images calibrate and which compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reszoo.data import ImageData, ImageFormat
+from reszoo.data.open_data import open_data
+from reszoo.data.splits import stratified_holdout
+from reszoo.errors import UserError
+from reszoo.exporting.calibration import refuse_noise
+from reszoo.exporting.export import export
+from reszoo.exporting.sample_images import (
+    calibration_pictures,
+    comparison_pictures,
+    generated_pictures,
+)
+from reszoo.inference.trained import TrainedModel
+from reszoo.spec.target import Calibration
+
+from .conftest import TEST, TRAINING, digits
+
+EIGHT = ImageFormat(8, 8, 1)
+
+
+def rows(images: np.ndarray) -> set[bytes]:
+    return {image.tobytes() for image in images}
+
+
+def numbered(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images that are all different, smooth, and of two classes."""
+    ramp = np.linspace(0, 100, 64).reshape(8, 8, 1)
+    images = (ramp + np.arange(count)[:, None, None, None] % 155).astype(np.uint8)
+    return images, np.arange(count) % 2
+
+
+def test_calibration_draws_from_training_by_its_seed(data: ImageData) -> None:
+    images, _ = digits()
+    drawn = calibration_pictures(data, EIGHT, Calibration(images=50)).images
+    assert drawn.shape == (52, 8, 8, 1) and drawn.dtype == np.uint8
+    assert rows(drawn[:-2]) <= rows(images[TRAINING])
+    again = calibration_pictures(data, EIGHT, Calibration(images=50)).images
+    np.testing.assert_array_equal(drawn, again)
+    other = calibration_pictures(data, EIGHT, Calibration(images=50, seed=1)).images
+    assert rows(other) != rows(drawn)
+
+
+def test_calibration_always_has_a_black_and_a_white_image(data: ImageData) -> None:
+    black, white = calibration_pictures(data, EIGHT, Calibration(images=3)).images[-2:]
+    assert (black == 0).all() and (white == 255).all()
+
+
+def test_comparison_draws_from_the_test_split(data: ImageData) -> None:
+    images, labels = digits()
+    pictures = comparison_pictures(data, EIGHT, 1000)
+    np.testing.assert_array_equal(pictures.images, images[TEST])
+    np.testing.assert_array_equal(pictures.labels, labels[TEST])
+    assert pictures.source == "arrays, test: 360 of 360 images"
+    assert len(comparison_pictures(data, EIGHT, 40).images) == 40
+
+
+@pytest.mark.parametrize("validation", [None, {"fraction": 0.2, "seed": 3}])
+def test_without_a_test_split_no_image_both_calibrates_and_compares(
+    validation: dict[str, float] | None,
+) -> None:
+    images, labels = numbered(150)
+    data = open_data((images, labels))
+    compared = comparison_pictures(data, EIGHT, 1000, validation=validation).images
+    calibrated = calibration_pictures(
+        data, EIGHT, Calibration(images=1000), validation=validation
+    ).images[:-2]
+    assert not rows(compared) & rows(calibrated)
+    held_out = stratified_holdout(labels, **(validation or {"fraction": 0.1, "seed": 0}))[1]
+    np.testing.assert_array_equal(compared, images[held_out])
+    assert len(compared) + len(calibrated) == 150
+
+
+def test_what_a_run_held_out_does_not_calibrate(data: ImageData) -> None:
+    labels = data.split("train").labels
+    kept, _ = stratified_holdout(labels, 0.1, 5)
+    drawn = calibration_pictures(
+        data, EIGHT, Calibration(images=5000), validation={"fraction": 0.1, "seed": 5}
+    ).images
+    assert len(drawn) == len(kept) + 2
+
+
+def test_noise_and_blank_images_are_refused_and_digits_are_not() -> None:
+    generator = np.random.default_rng(0)
+    for noise in (
+        generator.integers(0, 256, (100, 8, 8, 1)),
+        generator.normal(128, 40, (20, 32, 32, 3)),
+    ):
+        with pytest.raises(UserError, match="unrelated"):
+            refuse_noise(noise)
+    with pytest.raises(UserError, match="one colour"):
+        refuse_noise(np.full((10, 8, 8, 1), 7, np.uint8))
+    refuse_noise(digits()[0][:100])
+    refuse_noise(generated_pictures(ImageFormat(32, 32, 3)).images)
+
+
+def test_int8_without_data_is_refused_before_anything_is_written(
+    nets: dict[str, TrainedModel], tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match="calibrate") as refused:
+        export(nets["residual"], "mobile-int8", out=tmp_path / "bundle")
+    assert "--data" in refused.value.hint
+    assert not any(tmp_path.iterdir())
+
+
+def test_int8_calibrated_on_noise_is_refused(nets: dict[str, TrainedModel], tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (100, 8, 8, 1), np.uint8)
+    with pytest.raises(UserError, match="cannot calibrate"):
+        export(
+            nets["residual"],
+            "mobile-int8",
+            out=tmp_path / "bundle",
+            data=(noise, np.arange(100) % 10),
+        )

@@ -1,0 +1,121 @@
+"""The SavedModel opens and answers where there is no Keras."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import chain
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+from reszoo.data import ImageData
+from reszoo.errors import UserError
+from reszoo.exporting import Bundle
+from reszoo.exporting.export import export
+from reszoo.inference.trained import TrainedModel
+
+from .conftest import NETS, TEST, digits
+
+# Runs in a process of its own, with the folder and the images' file as arguments.
+CLIENT = """
+import sys
+sys.modules["keras"] = None
+sys.modules["reszoo"] = None
+import numpy as np
+import tensorflow as tf
+
+folder, pictures, answers = sys.argv[1:]
+images = np.load(pictures)
+model = tf.saved_model.load(folder)
+found = {}
+for dtype, name in (("uint8", "serving_uint8"), ("float32", "serving_default")):
+    for batch in (1, 5):
+        outputs = model.signatures[name](image=tf.constant(images[:batch].astype(dtype)))
+        for key, value in outputs.items():
+            found[f"{dtype} {batch} {key}"] = value.numpy()
+np.savez(answers, **found)
+"""
+
+
+@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize(("target", "off"), [("server", 1e-4), ("server-cpu", 0.25)])
+def test_saved_model_says_what_keras_says_without_keras(
+    bundle_of: Callable[[str, str], Bundle],
+    nets: dict[str, TrainedModel],
+    tmp_path: Path,
+    net: str,
+    target: str,
+    off: float,
+) -> None:
+    images = digits()[0][TEST][:5]
+    np.save(tmp_path / "images.npy", images)
+    folder = bundle_of(net, target).saved_model
+    arguments = [str(folder), str(tmp_path / "images.npy"), str(tmp_path / "answers.npz")]
+    subprocess.run([sys.executable, "-c", CLIENT, *arguments], check=True, capture_output=True)
+    answers = np.load(tmp_path / "answers.npz")
+
+    logits = np.asarray(nets[net].model(images))
+    probabilities = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    for dtype in ("uint8", "float32"):
+        for batch in (1, 5):
+            case = f"{dtype} {batch}"
+            np.testing.assert_allclose(answers[f"{case} logits"], logits[:batch], atol=off)
+            np.testing.assert_allclose(
+                answers[f"{case} probabilities"], probabilities[:batch], atol=off / 10
+            )
+            np.testing.assert_array_equal(answers[f"{case} class"], logits[:batch].argmax(-1))
+    np.testing.assert_array_equal(answers["uint8 5 logits"], answers["float32 5 logits"])
+
+
+def test_folded_saved_model_holds_its_weights_once_and_in_bfloat16(
+    bundle_of: Callable[[str, str], Bundle], nets: dict[str, TrainedModel]
+) -> None:
+    bundle = bundle_of("residual", "server-cpu")
+    text = (bundle.saved_model / "saved_model.pb").read_bytes()
+    saved = saved_model_pb2.SavedModel.FromString(text).meta_graphs[0].graph_def
+    functions = [function.node_def for function in saved.library.function]
+    tensors = [
+        node.attr["value"].tensor
+        for node in chain(saved.node, *functions)
+        if node.op == "Const" and node.attr["dtype"].type == tf.bfloat16.as_datatype_enum
+    ]
+    convolutions = [
+        tuple(layer.kernel.shape)
+        for layer in nets["residual"].model.layers
+        if isinstance(layer, keras.layers.Conv2D)
+    ]
+    shapes = [tuple(side.size for side in tensor.tensor_shape.dim) for tensor in tensors]
+    assert sorted(shape for shape in shapes if len(shape) == 4) == sorted(convolutions)
+    assert not any("VarHandleOp" in {node.op for node in nodes} for nodes in functions)
+    assert bundle.contract["files"]["saved_model"]["arithmetic"] == "bfloat16"
+    (comparison,) = bundle.parity.comparisons
+    assert comparison.arithmetic == "bfloat16"
+    assert 0 < comparison.max_probability_difference < 0.1
+
+
+def test_folded_in_float32_keeps_the_limits_of_float32(
+    nets: dict[str, TrainedModel], data: ImageData, tmp_path: Path
+) -> None:
+    bundle = export(
+        nets["highway"],
+        "server-cpu",
+        out=tmp_path / "bundle",
+        data=data,
+        overrides=["folded=float32"],
+    )
+    (comparison,) = bundle.parity.comparisons
+    assert (comparison.arithmetic, bundle.gate) == ("float32", "passed")
+    assert comparison.max_probability_difference < 1e-5
+
+
+def test_a_model_that_stock_keras_made_cannot_be_folded(data: ImageData, tmp_path: Path) -> None:
+    image = keras.Input((8, 8, 1))
+    stock = keras.Model(image, keras.layers.Dense(10)(keras.layers.Flatten()(image)))
+    with pytest.raises(UserError, match="does not say what it is made of"):
+        export(stock, "server-cpu", out=tmp_path / "bundle", data=data)

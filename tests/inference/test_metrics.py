@@ -1,0 +1,66 @@
+"""Evaluation numbers equal scikit-learn's and the formulas of the books."""
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from reszoo.inference.metrics import score, softmax, wilson_interval
+
+CLASSES = tuple("abcdefg")
+
+
+@pytest.fixture
+def guesses():
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 7, 200)
+    logits = random.normal(size=(200, 7)).astype(np.float32)
+    logits[np.arange(200), labels] += 1
+    return labels, logits
+
+
+def test_scores_equal_scikit_learn(guesses):
+    labels, logits = guesses
+    found = score(labels, logits, CLASSES, data="made up", split="test")
+    predicted = logits.argmax(1)
+    precision, recall, _, support = metrics.precision_recall_fscore_support(labels, predicted)
+    assert found.accuracy == metrics.accuracy_score(labels, predicted)
+    assert found.top5 == metrics.top_k_accuracy_score(labels, logits, k=5)
+    assert found.loss == pytest.approx(metrics.log_loss(labels, softmax(logits)))
+    np.testing.assert_array_equal(found.confusion, metrics.confusion_matrix(labels, predicted))
+    assert [one.precision for one in found.classes] == pytest.approx(list(precision))
+    assert [one.recall for one in found.classes] == pytest.approx(list(recall))
+    assert [one.examples for one in found.classes] == list(support)
+
+
+def test_classes_without_examples_or_guesses_have_no_score():
+    logits = np.eye(3, dtype=np.float32)[[0, 0, 1]]
+    found = score(np.array([0, 2, 2]), logits, ("a", "b", "c"), data="", split="")
+    assert [one.precision for one in found.classes] == [0.5, 0.0, None]
+    assert [one.recall for one in found.classes] == [1.0, None, 0.0]
+    assert found.top5 is None
+
+
+@pytest.mark.parametrize(
+    ("correct", "examples", "interval"),
+    [
+        # Newcombe 1998, Table I, method 3 (score without continuity correction).
+        (81, 263, (0.2553, 0.3662)),
+        (15, 148, (0.0624, 0.1605)),
+        (0, 20, (0.0, 0.1611)),
+        (29, 29, (0.8830, 1.0)),
+    ],
+)
+def test_the_interval_is_wilsons(correct, examples, interval):
+    assert wilson_interval(correct, examples) == pytest.approx(interval, abs=5e-5)
+
+
+def test_large_logits_do_not_overflow():
+    probabilities = softmax(np.array([[1e4, 0.0], [-1e4, 0.0]], np.float32))
+    np.testing.assert_array_equal(probabilities, [[1, 0], [0, 1]])
+
+
+def test_an_evaluation_is_plain_json(guesses):
+    import json
+
+    found = score(*guesses, CLASSES, data="made up", split="test").to_dict()
+    assert json.loads(json.dumps(found)) == found

@@ -1,0 +1,161 @@
+"""Prediction and evaluation see the same pixels and say the same."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from reszoo.errors import UserError
+from reszoo.inference.evaluate import evaluate
+from reszoo.inference.predict import predict
+from reszoo.inference.trained import load_trained
+from tests.training.samples import bar_data, bars
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Thirty test images as PNG files in a folder, with a file that is none, and their labels."""
+    folder = tmp_path / "pictures"
+    (folder / "more").mkdir(parents=True)
+    images, labels = bars(30, seed=1)
+    for number, image in enumerate(images):
+        place = folder if number < 20 else folder / "more"
+        Image.fromarray(image[..., 0]).save(place / f"{number:02d}.png")
+    (folder / "notes.txt").write_text("not an image")
+    return folder, labels
+
+
+def test_predictions_of_files_are_the_evaluations(reference, pictures):
+    folder, labels = pictures
+    found = predict(reference, folder)
+    assert [one.path[-6:-4] for one in found] == [f"{number:02d}" for number in range(30)]
+    right = [one.classes[0] == str(label) for one, label in zip(found, labels, strict=True)]
+    assert np.mean(right) == evaluate(reference, bar_data()).accuracy
+
+
+def test_a_run_a_file_and_a_model_agree(reference, pictures):
+    folder, _ = pictures
+    by_run = predict(reference.path, folder, top=2)
+    assert predict(reference.model_path, folder, top=2) == by_run
+    bare = predict(load_trained(reference).model, folder, top=2)
+    assert [one.probabilities for one in bare] == [one.probabilities for one in by_run]
+
+
+def test_arrays_bytes_and_files_of_one_image_agree(reference, pictures):
+    folder, _ = pictures
+    file = folder / "00.png"
+    pixels = np.asarray(Image.open(file))
+    found = predict(reference, [file, file.read_bytes(), pixels, pixels[..., None]])
+    assert len({one.probabilities for one in found}) == 1
+    assert [one.path for one in found] == [str(file), "1", "2", "3"]
+
+
+def test_probabilities_are_sorted_and_sum_to_one(reference):
+    images, _ = bars(4)
+    for one in predict(reference, images):
+        assert sum(one.probabilities) == pytest.approx(1.0)
+        assert list(one.probabilities) == sorted(one.probabilities, reverse=True)
+        assert set(one.classes) == {"0", "1", "2"}
+
+
+def test_a_colour_photograph_of_any_size_is_made_to_fit(reference, tmp_path):
+    Image.new("RGB", (50, 30), "red").save(tmp_path / "red.jpg")
+    assert len(predict(reference, tmp_path / "red.jpg")) == 1
+
+
+def test_unreadable_missing_and_absent_images_are_named(reference, tmp_path):
+    (tmp_path / "empty.png").write_bytes(b"")
+    with pytest.raises(UserError, match=r"empty\.png"):
+        predict(reference, tmp_path / "empty.png")
+    with pytest.raises(UserError, match=r"gone\.png"):
+        predict(reference, [tmp_path / "gone.png"])
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(UserError, match="there are no images in"):
+        predict(reference, tmp_path / "nothing")
+    with pytest.raises(UserError, match="no images were given"):
+        predict(reference, [])
+
+
+def test_hidden_files_of_a_folder_are_no_pictures(reference, tmp_path):
+    folder = tmp_path / ".cache" / "pictures"  # what lies above it does not hide it
+    (folder / ".thumbnails").mkdir(parents=True)
+    for name in ("._seen.png", ".thumbnails/seen.png"):
+        (folder / name).write_bytes(b"not a picture")
+    Image.fromarray(bars(1)[0][0][..., 0]).save(folder / "seen.png")
+    assert [Path(p.path).name for p in predict(reference, folder)] == ["seen.png"]
+
+
+def test_a_name_of_the_zoo_is_told_that_it_is_not_trained(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="`reszoo train resnet20` makes a run of it"):
+        predict("resnet20", bars(1)[0])
+
+
+def test_targets_that_are_none_are_refused(tmp_path):
+    images, _ = bars(1)
+    with pytest.raises(UserError, match=r"there is no .*nothing\.tflite"):
+        predict(tmp_path / "nothing.tflite", images)
+    with pytest.raises(UserError, match="there is no"):
+        predict(tmp_path / "nothing.keras", images)
+    (tmp_path / "bad.tflite").write_bytes(b"not a network")
+    with pytest.raises(UserError, match="does not open as a TFLite file"):
+        predict(tmp_path / "bad.tflite", images)
+
+
+@pytest.fixture(scope="session")
+def tflite(reference, tmp_path_factory):
+    """The reference network as a plain float .tflite with probabilities out, and its labels."""
+    import keras
+    import tensorflow as tf
+
+    model = load_trained(reference).model
+    image = keras.Input((8, 8, 1), batch_size=1)
+    probabilities = keras.layers.Softmax()(model(image))
+    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(image, probabilities))
+    folder = tmp_path_factory.mktemp("bundle")
+    (folder / "model.tflite").write_bytes(converter.convert())
+    (folder / "labels.txt").write_text("across\ndown\nslanted\n")
+    return folder / "model.tflite"
+
+
+def test_a_tflite_predicts_what_keras_predicts(reference, tflite):
+    images, _ = bars(6)
+    ours, theirs = predict(reference, images), predict(tflite, images)
+    names = {"0": "across", "1": "down", "2": "slanted"}
+    for one, two in zip(ours, theirs, strict=True):
+        assert [names[name] for name in one.classes] == list(two.classes)
+        assert one.probabilities == pytest.approx(two.probabilities, abs=1e-5)
+
+
+def test_labels_that_do_not_fit_a_tflite_are_refused(tflite):
+    labels = tflite.with_name("labels.txt")
+    whole = labels.read_text()
+    labels.write_text("across\n")
+    try:
+        with pytest.raises(UserError, match="3 lines, one per class"):
+            predict(tflite, bars(1)[0])
+    finally:
+        labels.write_text(whole)
+
+
+def test_evaluation_refuses_other_classes(reference):
+    images, labels = bars(30)
+    with pytest.raises(UserError, match="different classes"):
+        evaluate(reference, (images, labels + 1))
+    names = np.array(["x", "y", "z"])[labels]
+    with pytest.raises(UserError, match="the order counts"):
+        evaluate(reference, (images, names))
+
+
+def test_an_unfinished_run_says_how_to_go_on(tmp_path):
+    from tests.runs.samples import new_run
+
+    run = new_run(tmp_path / "run")
+    with pytest.raises(UserError, match="reszoo resume"):
+        load_trained(run)
+
+
+def test_a_model_alone_needs_data(reference):
+    with pytest.raises(UserError, match="say which data"):
+        evaluate(reference.model_path)

@@ -1,0 +1,184 @@
+"""The plan's counts equal what arithmetic says, for any size of net."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reszoo.planning.cost import cost
+from reszoo.planning.network import plan
+from tests.planning.specs import architecture, cifar, highway_dense
+
+depths = st.integers(min_value=1, max_value=12)
+
+
+@given(depths)
+def test_cifar_resnet_counts_follow_the_closed_form(n: int) -> None:
+    counted = cost(cifar(n))
+    assert counted.parameters == 97_216 * n - 21_926
+    assert counted.other_parameters == 448 * n + 32
+    assert counted.depth == 6 * n + 2
+
+
+@given(st.integers(min_value=2, max_value=60), st.integers(min_value=1, max_value=40))
+def test_a_dense_highway_layer_costs_two_square_matrices(depth: int, units: int) -> None:
+    first = 784 * units + units
+    last = units * 10 + 10
+    assert cost(highway_dense(depth, units)).parameters == (
+        first + (depth - 1) * 2 * (units * units + units) + last
+    )
+    plain = cost(highway_dense(depth, units, "plain"))
+    assert plain.parameters == first + (depth - 1) * (units * units + units) + last
+
+
+@given(
+    width=st.integers(min_value=1, max_value=8),
+    kernel=st.sampled_from([1, 3, 5]),
+    depth=st.integers(min_value=1, max_value=5),
+)
+def test_a_convolutional_highway_layer_costs_two_kernels_and_two_biases(
+    width: int, kernel: int, depth: int
+) -> None:
+    spec = architecture(
+        name="highway",
+        input={"shape": [9, 9, 2]},
+        norm="none",
+        stem={"filters": width, "kernel": kernel},
+        block={"transform": "conv", "connection": "highway", "kernel": kernel},
+        stages=[{"depth": depth, "width": width}],
+        classes=3,
+    )
+    layer = 2 * (kernel**2 * width**2 + width)
+    stem = kernel**2 * 2 * width + width
+    head = width * 3 + 3
+    counted = cost(spec)
+    assert counted.parameters == stem + depth * layer + head
+    assert (
+        counted.macs == 81 * (kernel**2 * 2 * width + depth * 2 * kernel**2 * width**2) + width * 3
+    )
+
+
+@pytest.mark.parametrize(
+    ("shortcut", "extra"),
+    [
+        ("zero_pad", 0),
+        ("projection", 16 * 32 + 64 + 32 * 64 + 128),
+        ("average_projection", 16 * 32 + 64 + 32 * 64 + 128),
+        # option C: a projection in each of the nine blocks
+        (
+            "projection_all",
+            3 * (16 * 16 + 32) + 16 * 32 + 2 * 32 * 32 + 192 + 32 * 64 + 2 * 64 * 64 + 384,
+        ),
+    ],
+)
+def test_shortcuts_cost_what_their_projections_cost(shortcut: str, extra: int) -> None:
+    base = cost(cifar(3)).parameters
+    assert cost(cifar(3, block={"shortcut": shortcut})).parameters == base + extra
+
+
+@pytest.mark.parametrize(
+    ("block", "extra"),
+    [
+        # squeeze-excite: widths 16, 32 squeeze to 8, width 64 too; both layers have biases
+        ({"attention": {"kind": "se"}}, sum(2 * 8 * c + 8 + c for c in (16, 32, 64))),
+        # ECA kernels (log2 C + 1) / 2, odd: 3, 3, 3
+        ({"attention": {"kind": "eca"}}, 9),
+        ({"connection": "scaled"}, 3),
+        ({"connection": "scaled", "scale": {"granularity": "channel"}}, 16 + 32 + 64),
+        ({"connection": "constant", "constants": {"carry": 0.5, "transform": 0.5}}, 0),
+        ({"connection": "stochastic"}, 0),
+        # gates: a 3x3 convolution beside each block, reading the block's input
+        (
+            {"connection": "highway"},
+            sum(9 * i * o + o for i, o in ((16, 16), (16, 32), (32, 64))),
+        ),
+        (
+            {"connection": "highway", "gate": {"coupled": False}},
+            2 * sum(9 * i * o + o for i, o in ((16, 16), (16, 32), (32, 64))),
+        ),
+        (
+            {"connection": "shortcut_gate", "gate": {"kernel": 1}},
+            sum(i * o + o for i, o in ((16, 16), (16, 32), (32, 64))),
+        ),
+        (
+            {"connection": "highway", "gate": {"granularity": "channel"}},
+            sum(i * o + o for i, o in ((16, 16), (16, 32), (32, 64))),
+        ),
+    ],
+)
+def test_what_a_block_adds_is_what_its_equation_adds(block: dict, extra: int) -> None:
+    assert cost(cifar(1, block=block)).parameters == cost(cifar(1)).parameters + extra
+
+
+def test_preactivation_1001_layers_count_as_published() -> None:
+    spec = architecture(
+        name="resnet1001",
+        input={"shape": [32, 32, 3]},
+        stem={"filters": 16, "kernel": 3, "norm": "none", "activation": "none"},
+        block={"transform": "bottleneck", "order": "full_pre", "stride_at": "first"},
+        stages=[
+            {"depth": 111, "width": 16},
+            {"depth": 111, "width": 32, "stride": 2},
+            {"depth": 111, "width": 64, "stride": 2},
+        ],
+        classes=10,
+    )
+    counted = cost(spec)
+    assert (counted.parameters, counted.other_parameters) == (10_327_706, 149_216)
+    assert counted.depth == 1001
+
+
+def test_grouped_and_wide_bottlenecks_count_as_torchvision_does() -> None:
+    def bottleneck(**block: int) -> int:
+        return cost(
+            architecture(
+                name="net",
+                input={"shape": [224, 224, 3]},
+                stem={"filters": 64, "kernel": 7, "stride": 2, "pool": "max"},
+                block={"transform": "bottleneck", **block},
+                stages=[
+                    {"depth": 3, "width": 64},
+                    {"depth": 4, "width": 128, "stride": 2},
+                    {"depth": 6, "width": 256, "stride": 2},
+                    {"depth": 3, "width": 512, "stride": 2},
+                ],
+                classes=1000,
+            )
+        ).parameters
+
+    assert bottleneck() == 25_557_032
+    assert bottleneck(groups=32, base_width=4) == 25_028_904
+    assert bottleneck(base_width=128) == 68_883_240
+
+
+def test_int8_weights_take_one_byte_and_biases_four() -> None:
+    # stem 3x3x1x2 + bias, head 2x3 + bias; the normalisation folds into the stem's bias
+    spec = architecture(
+        name="tiny",
+        input={"shape": [4, 4, 1]},
+        stem={"filters": 2, "kernel": 3},
+        block={"transform": "conv", "connection": "plain"},
+        stages=[{"depth": 1, "width": 2}],
+        classes=3,
+    )
+    counted = cost(spec)
+    assert counted.weight_bytes_int8 == (18 + 36 + 6) + 4 * (2 + 2 + 3)
+    assert counted.weight_bytes_fp32 == 4 * (18 + 36 + 6 + 7)
+
+
+def test_peak_activation_counts_the_maps_that_live_together() -> None:
+    # in a residual block the shortcut, the first map and the second live at once: three of 4x4x2
+    spec = architecture(
+        name="tiny",
+        input={"shape": [4, 4, 1]},
+        stem={"filters": 2, "kernel": 3},
+        stages=[{"depth": 1, "width": 2}],
+        classes=3,
+    )
+    assert cost(spec).peak_activation_bytes_int8 == 3 * 4 * 4 * 2
+
+
+def test_a_thousand_highway_layers_plan_without_recursion() -> None:
+    rows = plan(highway_dense(1000, 8)).rows
+    assert sum(row.tags.role == "transform_gate" and row.op == "dense" for row in rows) == 999

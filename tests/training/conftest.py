@@ -1,0 +1,35 @@
+"""One uninterrupted run, against which the others are held."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import pytest
+
+from tests.training.samples import SHORT, TINY, bar_data
+
+
+@pytest.fixture(scope="session")
+def reference(tmp_path_factory):
+    """A finished run of three epochs."""
+    from reszoo.training.train import train
+
+    out = tmp_path_factory.mktemp("reference") / "run"
+    return train(TINY, bar_data(), SHORT, seed=7, out=out, quiet=True)
+
+
+@pytest.fixture(scope="session")
+def assert_equal_runs():
+    """Fails unless two runs have the same metrics, byte for byte, and the same weights."""
+    import numpy as np
+
+    from reszoo.inference.trained import load_trained
+
+    def check(run, other):
+        for name in ("metrics.jsonl", "architecture.yaml", "recipe.yaml"):
+            assert (run.path / name).read_bytes() == (other.path / name).read_bytes(), name
+        ours, theirs = load_trained(run).model, load_trained(other).model
+        for one, two in zip(ours.weights, theirs.weights, strict=True):
+            np.testing.assert_array_equal(one.numpy(), two.numpy(), err_msg=one.path)
+
+    return check

@@ -1,0 +1,127 @@
+"""Replicas compute what one computes, and what differs between them is kept and comes back."""
+
+import pytest
+
+from tests.training.processes import run_python
+
+ON_FOUR_CPUS = """
+import keras, numpy as np, tensorflow as tf
+from reszoo.model.build import build
+from reszoo.spec.optimizer import Optimizer
+from reszoo.training.loop.loop import Loop
+from reszoo.training.optimizers.optimizers import make_optimizer
+from reszoo.training.distribution.strategy import place
+from tests.training.samples import TINY
+
+place(devices="cpu:4")  # Divides the CPU before anything is built on it.
+random = np.random.default_rng(0)
+images = random.integers(0, 255, (160, 8, 8, 1)).astype("uint8")
+labels = random.integers(0, 3, 160).astype("int32")
+PLAIN = TINY.model_copy(update={"block": TINY.block.model_copy(update={"connection": "residual"}),
+                                "head": TINY.head.model_copy(update={"dropout": 0.0})})
+BARE = PLAIN.model_copy(update={"norm": PLAIN.norm.model_copy(update={"kind": "none"})})
+
+def trained(replicas, spec=PLAIN, *, dtype="float64", sync=True, steps=10, clip=None, **options):
+    placement = place(strategy="mirrored" if replicas > 1 else "one", devices=f"cpu:{replicas}")
+    fields = Optimizer(weight_decay=1e-3, clip_norm=clip)
+    with placement.strategy.scope():
+        model = build(spec, dtype=dtype, seed=1, device="cpu", sync_norm=sync)
+        optimizer = make_optimizer(fields, 0.1)
+    loop = Loop(model, optimizer, fields, batch=16, strategy=placement.strategy, **options)
+    loop.replicas.spread_seeds()
+    source = tf.data.Dataset.from_tensor_slices((images, labels)).batch(16, drop_remainder=True)
+    for feed in loop.feeds(source.take(steps)):
+        loop.train(*feed)
+    loop.average_statistics()
+    return loop
+
+def difference(one, other):
+    pairs = zip(one.model.weights, other.model.weights, strict=True)
+    return max(float(np.abs(a.numpy() - b.numpy()).max()) for a, b in pairs)
+"""
+
+EXACT = """
+one = trained(1)
+assert difference(one, trained(1, steps=0)) > 0.01, "nothing was learned"
+for replicas in (2, 4):
+    other = trained(replicas)
+    assert other.strategy.num_replicas_in_sync == replicas
+    assert difference(one, other) <= 1e-12, (replicas, difference(one, other))
+assert difference(trained(1, clip=0.01), trained(2, clip=0.01)) <= 1e-12
+assert difference(one, trained(2, sync=False)) > 1e-6, "synchronised or not, all the same"
+"""
+
+IN_PARTS = """
+one = trained(1, BARE, sync=False)
+assert difference(one, trained(1, BARE, sync=False, steps=0)) > 0.001
+for replicas, options in ((1, {"accumulate": 4}), (2, {"accumulate": 2}), (2, {"xla": True}),
+                          (1, {"xla": True}), (1, {"steps_per_execution": 4}),
+                          (2, {"steps_per_execution": 3}), (1, {"accumulate": 2, "xla": True})):
+    other = trained(replicas, BARE, sync=False, **options)
+    assert other.steps == 10, (replicas, options)
+    assert difference(one, other) <= 1e-12, (replicas, options, difference(one, other))
+"""
+
+STATE = """
+from reszoo.training.checkpoint.checkpoints import read_variables, write_variables
+loop = trained(2, TINY, dtype="float32", sync=False, steps=3)
+seeds = [one for one in loop.model.variables if one.name == "seed_generator_state"]
+assert len(seeds) == 2
+for seed in seeds:
+    first, second = (one.numpy() for one in seed.value.values)
+    assert first[0] != second[0] and first[1] == second[1] == 3, (first, second)
+arrays = read_variables(model=loop.model, **loop.owners) | loop.replicas.read()
+assert len(arrays["replicas/values"]) == 2
+again = trained(2, TINY, dtype="float32", sync=False, steps=1)
+write_variables(arrays, model=again.model, **again.owners)
+again.replicas.write(arrays)
+for name, value in loop.replicas.read().items():
+    np.testing.assert_array_equal(again.replicas.read()[name], value)
+for seed, other in zip(seeds, again.replicas._seeds, strict=True):
+    for mine, theirs in zip(seed.value.values, other.value.values, strict=True):
+        np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
+for replicas in (1, 4):  # On another number the means and sums come back.
+    other = trained(replicas, TINY, dtype="float32", sync=False, steps=1)
+    write_variables(arrays, model=other.model, **other.owners)
+    other.replicas.write(arrays)
+    for name, value in loop.results(loop.training_metrics).items():
+        np.testing.assert_allclose(other.results(other.training_metrics)[name], value, rtol=1e-6)
+    other.average_statistics()
+    assert difference(loop, other) <= 1e-6
+"""
+
+COUNTS_ONCE = """
+from reszoo.data import batches, evaluation_geometry, open_data
+data = open_data((images[:37], labels[:37]))
+split = data.split("train")
+found = []
+for replicas in (1, 2, 4):
+    loop = trained(replicas, PLAIN, dtype="float32", sync=True, steps=0)
+    geometry = evaluation_geometry(PLAIN.input)
+    found.append(loop.evaluate(batches(split, geometry, batch_size=8, pad=replicas > 1)))
+for other in found[1:]:
+    for name, value in found[0].items():
+        np.testing.assert_allclose(other[name], value, rtol=1e-6)
+"""
+
+
+@pytest.mark.parametrize(
+    "claim", [EXACT, IN_PARTS, STATE, COUNTS_ONCE], ids=["exact", "parts", "state", "once"]
+)
+def test_replicas_are_one(claim):
+    run_python(ON_FOUR_CPUS + claim)
+
+
+def test_devices_cannot_be_divided_once_tensorflow_computes():
+    run_python(
+        """
+        import pytest, tensorflow as tf
+        from reszoo.errors import UserError
+        from reszoo.training.distribution.strategy import place
+        tf.constant(1) + 1
+        with pytest.raises(UserError, match="begun to compute"):
+            place(devices="cpu:2")
+        with pytest.raises(UserError, match="does not exist"):
+            place(devices="gpu:97")
+        """
+    )

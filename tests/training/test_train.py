@@ -1,0 +1,164 @@
+"""What a training leaves, how it chooses, and how it refuses what cannot work."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from reszoo.errors import GateError, UserError
+from reszoo.inference.evaluate import evaluate
+from reszoo.inference.trained import load_trained
+from reszoo.runs import Run
+from reszoo.training.checkpoint.checkpoints import Checkpoints
+from reszoo.training.train import train
+from tests.training.samples import SHORT, TINY, bar_data, bars
+
+
+def start(tmp_path, **changes):
+    values = {"spec": TINY, "data": bar_data(), "recipe": SHORT, "out": tmp_path / "run"}
+    return train(**(values | {"quiet": True, "stop_after": 1, "test": False} | changes))
+
+
+def test_a_finished_run_says_what_happened(reference):
+    assert reference.state == "finished"
+    assert reference.info["precision"] == "float32"
+    assert reference.data()["classes"] == ["0", "1", "2"]
+    assert reference.data()["splits"] == {"train": 120, "test": 30}
+    assert reference.data()["validation"] == {"fraction": 0.2, "seed": 7, "images": 24}
+    *epochs, evaluation = reference.metrics()
+    assert [line["epoch"] for line in epochs] == [1, 2, 3]
+    assert [line["step"] for line in epochs] == [6, 12, 18]
+    assert set(epochs[0]) == {
+        *("kind", "epoch", "step", "learning_rate"),
+        *("loss", "accuracy", "val_loss", "val_accuracy"),
+    }
+    assert (evaluation["kind"], evaluation["split"]) == ("evaluation", "test")
+    assert len(reference.timing()) == 3
+
+
+def test_the_reported_accuracy_is_that_of_the_saved_network(reference):
+    found = evaluate(reference.path, bar_data())
+    assert found.examples == 30
+    assert found.accuracy == reference.info["test_accuracy"]
+    assert found.loss == pytest.approx(reference.metrics()[-1]["loss"])
+
+
+def test_the_best_validated_state_is_kept(reference):
+    epochs = reference.metrics()[:-1]
+    best = max(epochs, key=lambda line: (line["val_accuracy"], -line["val_loss"]))
+    stored = Checkpoints(reference.checkpoints).best()
+    assert stored.facts["epoch"] == best["epoch"]
+    assert reference.info["best"]["val_accuracy"] == best["val_accuracy"]
+    saved = {weight.path: weight.numpy() for weight in load_trained(reference).model.weights}
+    kept = {name.split("/", 2)[2]: value for name, value in stored.arrays.items()}
+    for path, value in saved.items():
+        np.testing.assert_array_equal(value, kept[path])
+
+
+def test_a_saved_network_has_canonical_float32_layers(tmp_path):
+    run = start(tmp_path, recipe_overrides=["precision=mixed_bfloat16"])
+    assert run.info["precision"] == "mixed_bfloat16"
+    layers = load_trained(run).model.layers
+    assert {layer.dtype_policy.name for layer in layers} == {"float32"}
+    assert {type(layer).__module__.partition(".")[0] for layer in layers} == {"keras"}
+
+
+def test_class_names_and_count_come_from_the_data(tmp_path):
+    images, labels = bars(60)
+    names = np.array(["across", "down", "slanted"])[labels]
+    spec = TINY.model_copy(update={"classes": 1000})
+    run = start(tmp_path, spec=spec, data=(images, names))
+    assert run.architecture().classes == 3
+    assert load_trained(run).classes == ("across", "down", "slanted")
+
+
+def test_the_recipe_regularises_the_architecture_once(tmp_path):
+    overrides = ["regularization.dropout=0.25", "regularization.survival_probability=0.9"]
+    run = start(tmp_path, recipe_overrides=overrides)
+    assert run.architecture().head.dropout == 0.25
+    assert run.architecture().block.survival_probability == 0.9
+
+
+def test_callbacks_see_the_epochs_and_may_end_the_training(tmp_path):
+    seen = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append((epoch, sorted(logs), float(self.model.optimizer.iterations)))
+            self.model.stop_training = True
+
+    run = start(tmp_path, stop_after=3, callbacks=[Watch()])
+    assert seen == [(0, ["accuracy", "loss", "val_accuracy", "val_loss"], 6.0)]
+    assert run.info["epochs"] == 1
+
+
+def test_training_without_validation_keeps_the_last_state(tmp_path):
+    run = start(tmp_path, recipe_overrides=["validation.fraction=0"], stop_after=2)
+    assert run.info["best"] == {"epoch": 2}
+    assert "val_loss" not in run.metrics()[0]
+
+
+def test_a_loss_that_is_no_number_stops_with_the_step_and_a_hint(tmp_path):
+    with pytest.raises(GateError, match=r"the loss is no longer a number at step \d") as error:
+        start(
+            tmp_path,
+            recipe_overrides=["schedule.peak=1e30", "schedule.warmup=0", "ema=null"],
+            stop_after=2,
+        )
+    assert "schedule.peak" in str(error.value)
+    run = Run.open(tmp_path / "run")
+    assert run.state == "failed"
+    assert "no longer a number" in run.info["reason"]
+    assert not run.model_path.exists()
+
+
+def test_the_default_recipe_goes_by_the_image_size(tmp_path):
+    run = start(tmp_path, recipe=None)
+    assert run.recipe().name == "short8"
+
+
+def test_balanced_weights_stand_in_the_run(tmp_path):
+    images, labels = bars(120)
+    rare = np.concatenate([np.flatnonzero(labels < 2), np.flatnonzero(labels == 2)[:10]])
+    run = start(tmp_path, data=(images[rare], labels[rare]), class_weights="balanced")
+    counts = np.array([32, 32, 8])  # 80 % of 40, 40 and 10
+    assert run.data()["class_weights"] == pytest.approx(list(72 / (3 * counts)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"classes": 10}, "10 classes were asked for, and the data arrays has 3"),
+        ({"overrides": ["classes=7"]}, "7 classes were asked for, and the data arrays has 3"),
+        ({"epochs": 0}, "a training needs epochs"),
+        ({"stop_after": 9}, "1 to 3 epochs"),
+        ({"class_weights": "even"}, "unknown class weights"),
+        ({"class_weights": {"0": 1.0}}, "class weights name other classes"),
+        ({"overrides": ["input.shape=[8,8,3]"]}, "takes colour images and arrays holds grey"),
+        ({"overrides": ["input.shape=[16,16,1]"]}, "smaller than tiny needs"),
+        ({"recipe_overrides": ["validation.fraction=0.001"]}, "too few training images"),
+        ({"recipe": "shrot8"}, "short8"),
+        ({"data": "digitz"}, "digits"),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_leaves_no_folder(tmp_path, changes, message):
+    with pytest.raises(UserError, match=message):
+        start(tmp_path, **changes)
+    assert not (tmp_path / "run").exists()
+
+
+def test_small_images_are_enlarged_when_asked(tmp_path):
+    run = start(tmp_path, overrides=["input.shape=[10,10,1]"], enlarge_small_images=True)
+    assert run.architecture().input.shape == (10, 10, 1)
+
+
+def test_a_run_trains_and_evaluates_at_two_sizes(tmp_path):
+    run = start(tmp_path, overrides=["input.train_size=6"])
+    assert load_trained(run).model.input_shape == (None, 8, 8, 1)
+    assert evaluate(run, bar_data()).examples == 30
+
+
+def test_run_json_is_plain_json(reference):
+    info = json.loads((reference.path / "run.json").read_text())
+    assert info["strategy"] == "one device"

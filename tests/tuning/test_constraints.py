@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from reszoo.errors import UserError
+from reszoo.planning.cost import cost
+from reszoo.tuning import sampling
+from reszoo.tuning.resolved_search import ResolvedSearch, prepare
+from reszoo.tuning.sampling import CandidateSampler
+from tests.tuning.searches import SEARCH, with_space, write
+
+SPACE = ("stages[each].depth: {min: 1, max: 3}", "stages[*].width: {multiply: [1, 2]}")
+
+
+def _setup(tmp_path, **fields: str) -> ResolvedSearch:
+    return prepare(write(tmp_path, with_space(*SPACE, **fields)))
+
+
+def _drawn(sampling: CandidateSampler):
+    return list(iter(sampling.next, None))
+
+
+def _feasible_by_hand(setup: ResolvedSearch, measure: str, limit: float):
+    ranges = [range(len(one.choices)) for one in setup.space.dimensions]
+    return {
+        candidate
+        for candidate in itertools.product(*ranges)
+        if getattr(cost(setup.space.spec(candidate)), measure) <= limit
+    }
+
+
+@pytest.mark.parametrize(
+    ("limit", "measure", "amount"),
+    [
+        ("parameters", "parameters", 20_000),
+        ("macs", "macs", 250_000),
+        ("weight_bytes_int8", "weight_bytes_int8", 20_000),
+        ("peak_activation_bytes", "peak_activation_bytes_int8", 900),
+    ],
+)
+def test_exactly_the_candidates_within_a_limit_are_drawn(tmp_path, limit, measure, amount):
+    setup = _setup(tmp_path, limits=f"{{{limit}: {amount}}}")
+    expected = _feasible_by_hand(setup, measure, amount)
+    sampling = setup.draws()
+    drawn = _drawn(sampling)
+    assert len(drawn) == len(set(drawn))
+    assert set(drawn) == expected
+    assert 0 < len(expected) < setup.space.size
+    assert sampling.rejected == {limit: setup.space.size - len(expected)}
+
+
+def test_choices_that_do_not_go_together_are_turned_away_like_costly_ones(tmp_path):
+    # An identity shortcut can carry neither another width nor another size.
+    space = (
+        "block.shortcut: {choices: [identity, zero_pad]}",
+        "stages[*].depth: {choices: [1, 2]}",
+    )
+    setup = prepare(write(tmp_path, with_space(*space)))
+    sampling = setup.draws()
+    shortcuts = {setup.space.spec(one).block.shortcut.kind for one in _drawn(sampling)}
+    assert shortcuts == {"zero_pad"}
+    assert sampling.rejected == {"impossible": 2}
+
+
+def test_a_seed_decides_the_order_and_zero_is_a_seed(tmp_path):
+    orders = {
+        seed: tuple(_drawn(_setup(tmp_path, seed=str(seed)).draws())) for seed in (0, 0, 1, 2)
+    }
+    again = tuple(_drawn(_setup(tmp_path, seed="0").draws()))
+    assert orders[0] == again
+    assert len(set(orders.values())) == 3
+
+
+def test_neighbouring_seeds_do_not_draw_the_same_one_later(tmp_path):
+    # In keras-tuner the draws of seed 1 are those of seed 0 from a later one on.
+    first, second = (_drawn(_setup(tmp_path, seed=str(seed)).draws()) for seed in (0, 1))
+    overlaps = [sum(map(tuple.__eq__, first[shift:], second)) for shift in range(8)]
+    assert max(overlaps) < len(second) // 2
+
+
+def test_a_large_space_is_sampled_with_bounded_redraws(tmp_path, monkeypatch):
+    monkeypatch.setattr(sampling, "ENUMERABLE", 10)
+    monkeypatch.setattr(sampling, "MOST_REDRAWS", 200)
+    setup = _setup(tmp_path, limits="{parameters: 20000}")
+    drawn = _drawn(setup.draws())
+    assert set(drawn) == _feasible_by_hand(setup, "parameters", 20_000)
+    assert len(drawn) == len(set(drawn))
+
+
+def test_a_large_space_without_a_feasible_candidate_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr(sampling, "ENUMERABLE", 10)
+    monkeypatch.setattr(sampling, "MOST_REDRAWS", 50)
+    setup = _setup(tmp_path, limits="{parameters: 10}")
+    assert setup.draws().next() is None
+
+
+def test_the_smallest_is_the_smallest_of_all(tmp_path):
+    setup = _setup(tmp_path, limits="{parameters: 100}")
+    everything = [setup.space.candidate(number) for number in range(setup.space.size)]
+    least = min(cost(setup.space.spec(one)).parameters for one in everything)
+    assert setup.judge.smallest("parameters").parameters == least
+
+
+def test_starts_are_drawn_first_and_only_once(tmp_path):
+    starts = """
+  - {"stages[each].depth": [3, 1, 2]}
+  - {"stages[each].depth": 2, "stages[*].width": [8, 16, 32]}"""
+    setup = _setup(tmp_path, start_from=starts)
+    drawn = _drawn(setup.draws())
+    assert [setup.space.changes(one) for one in drawn[:2]] == [
+        {
+            "stages[0].depth": 3,
+            "stages[1].depth": 1,
+            "stages[2].depth": 2,
+            "stages[*].width": [4, 8, 16],
+        },
+        {
+            "stages[0].depth": 2,
+            "stages[1].depth": 2,
+            "stages[2].depth": 2,
+            "stages[*].width": [8, 16, 32],
+        },
+    ]
+    assert len(drawn) == len(set(drawn)) == setup.space.size
+
+
+def test_a_start_leaves_the_rest_as_in_the_base_however_that_is_written(tmp_path):
+    space = ("stages[*].depth: {choices: [1, 2]}", "head.dropout: {choices: [0.5, 0]}")
+    kinds = "block.shortcut: {choices: [projection, zero_pad]}"
+    starts = '[{"stages[*].depth": 2}]'
+    setup = prepare(write(tmp_path, with_space(*space, kinds, start_from=starts)))
+    (start,) = setup.start
+    assert setup.space.changes(start) == {
+        "stages[*].depth": 2,
+        "head.dropout": 0,
+        "block.shortcut": "zero_pad",
+    }
+
+
+def test_a_spec_of_the_space_can_be_started_from(tmp_path):
+    known = "extends: ./base.yaml\nname: known\nblock: {connection: highway}\n"
+    search = SEARCH + "start_from: [known.yaml]\n"
+    file = write(tmp_path, search)
+    (tmp_path / "known.yaml").write_text(known)
+    setup = prepare(file)
+    (start,) = setup.start
+    assert setup.space.changes(start) == {
+        "stages[0].depth": 1,
+        "stages[1].depth": 2,
+        "stages[2].depth": 1,
+        "block.connection": "highway",
+    }
+
+
+def test_a_start_above_a_limit_is_refused(tmp_path):
+    with pytest.raises(
+        UserError, match=r"start_from\[0\] cannot be tried: .* parameters are above"
+    ):
+        _setup(tmp_path, limits="{parameters: 9000}", start_from='[{"stages[each].depth": 3}]')

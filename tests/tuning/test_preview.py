@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from reszoo import spec
+from reszoo.tuning.preview import Preview, preview
+from reszoo.tuning.resolved_search import prepare
+from tests.tuning.searches import HYPERBAND, with_space, write
+
+SPACE = ("stages[each].depth: {min: 1, max: 3}", "stages[*].width: {multiply: [1, 2]}")
+
+
+def _preview(tmp_path, **fields: str) -> Preview:
+    return preview(write(tmp_path, with_space(*SPACE, **fields)))
+
+
+def test_an_enumerable_space_is_counted_exactly(tmp_path):
+    seen = _preview(tmp_path, limits="{parameters: 20000}")
+    assert seen.exact
+    assert seen.candidates == seen.examined == 3**3 * 2
+    assert (
+        seen.feasible_candidates == seen.feasible == seen.candidates - seen.objections["parameters"]
+    )
+    assert 0 < seen.feasible < seen.candidates
+
+
+def test_costs_range_over_the_feasible_ones_alone(tmp_path):
+    seen = _preview(tmp_path, limits="{parameters: 20000}")
+    least, most = seen.ranges["parameters"]
+    assert least == seen.smallest.cost.parameters
+    assert most == seen.largest.cost.parameters <= 20_000
+    assert seen.smallest.changes["stages[*].width"] == [4, 8, 16]
+
+
+def test_a_large_space_is_sampled_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("reszoo.tuning.preview.ENUMERABLE", 10)
+    monkeypatch.setattr("reszoo.tuning.preview.SAMPLE", 27)
+    seen = _preview(tmp_path)
+    assert not seen.exact
+    assert seen.examined == 27
+    assert seen.feasible_candidates == 54
+
+
+def test_a_slow_count_becomes_a_sample(tmp_path, monkeypatch):
+    monkeypatch.setattr("reszoo.tuning.preview.SAMPLE", 5)
+    seen = preview(write(tmp_path, with_space(*SPACE)), seconds=0)
+    assert (seen.exact, seen.examined) == (False, 5)
+
+
+def test_the_budget_of_hyperband_is_told_rung_by_rung(tmp_path):
+    seen = preview(write(tmp_path, HYPERBAND))
+    table = [(one.bracket, one.candidates, one.from_epoch, one.to_epoch) for one in seen.rungs]
+    assert table == [
+        (2, 9, 0, 1),
+        (2, 3, 1, 3),
+        (2, 1, 3, 9),
+        (1, 5, 0, 3),
+        (1, 2, 3, 9),
+        (0, 3, 0, 9),
+    ]
+    assert seen.total_epochs == 9 + 3 * 2 + 6 + 5 * 3 + 2 * 6 + 3 * 9
+    assert seen.new_candidates == 9 + 5 + 3
+
+
+def test_the_budget_of_a_random_search_is_one_rung(tmp_path):
+    seen = _preview(tmp_path, strategy="{kind: random, trials: 7, max_epochs: 5}")
+    assert (seen.new_candidates, seen.total_epochs, seen.max_epochs) == (7, 35, 5)
+
+
+def test_a_space_smaller_than_the_budget_is_told(tmp_path):
+    assert _preview(tmp_path, strategy="{kind: random, trials: 100}").runs_out
+    assert not _preview(tmp_path, strategy="{kind: random, trials: 10}").runs_out
+
+
+def test_epochs_come_from_the_recipe_unless_the_strategy_says(tmp_path):
+    assert _preview(tmp_path).max_epochs == spec.load_recipe("short8").epochs
+    assert _preview(tmp_path, recipe_overrides="{epochs: 3}").max_epochs == 3
+    assert _preview(tmp_path, strategy="{max_epochs: 2}").max_epochs == 2
+
+
+def test_overrides_and_validation_reach_the_recipe(tmp_path):
+    fields = {
+        "recipe_overrides": "{schedule.peak: 0.02, schedule: {warmup: 0.5}}",
+        "validation": "0.3",
+    }
+    recipe = prepare(write(tmp_path, with_space(*SPACE, **fields))).recipe
+    assert (recipe.schedule.peak, recipe.schedule.warmup) == (0.02, 0.5)
+    assert recipe.validation.fraction == 0.3
+
+
+def test_a_preview_needs_no_tensorflow(tmp_path):
+    program = (
+        "import sys, reszoo.tuning.preview; reszoo.tuning.preview.preview(sys.argv[1]); "
+        "print([name for name in ('tensorflow', 'keras', 'keras_tuner') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, write(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", spec.search_names())
+def test_every_search_of_the_zoo_has_something_to_try(name):
+    setup = prepare(name)
+    draws = setup.draws()
+    assert setup.search.name == name
+    assert all(draws.next() for _ in range(2))
+    assert setup.planned >= 2
+
+
+def test_a_search_survives_being_written_and_read(tmp_path):
+    search = spec.load_search("digits")
+    (tmp_path / "again.yaml").write_text(spec.to_yaml(search))
+    assert spec.load_search(tmp_path / "again.yaml") == search

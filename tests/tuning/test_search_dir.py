@@ -1,0 +1,231 @@
+"""What a search leaves behind, and how the same command goes on with it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from reszoo import spec
+from reszoo.errors import GateError, UserError
+from reszoo.runs.lock import owned
+from reszoo.tuning import Event, SearchResult
+from reszoo.tuning.search_dir import SearchFolder
+from reszoo.tuning.tune import tune
+from tests.tuning.searches import HYPERBAND, SEARCH, Trainings, write
+
+
+def _search(
+    tmp_path: Path, text: str = SEARCH, trainings: Trainings | None = None, **options
+) -> SearchResult:
+    file = write(tmp_path, text)
+    return tune(file, out=tmp_path / "out", runner=trainings or Trainings(), **options)
+
+
+class Stopped(BaseException):
+    """Stands in for whatever ends a search."""
+
+
+def _stopped_search(tmp_path: Path, text: str, after: int) -> None:
+    trainings = Trainings()
+
+    def run(job):
+        if len(trainings.jobs) == after:
+            raise Stopped
+        return trainings(job)
+
+    with pytest.raises(Stopped):
+        tune(write(tmp_path, text), out=tmp_path / "out", runner=run)
+
+
+def test_the_folder_tells_the_whole_search(tmp_path):
+    result = _search(tmp_path)
+    lines = [json.loads(line) for line in (result.path / "trials.jsonl").read_text().splitlines()]
+    assert [line["trial"] for line in lines] == [1, 2, 3, 4, 5, 6]
+    assert set(lines[0]["cost"]) == {
+        "parameters",
+        "macs",
+        "weight_bytes_int8",
+        "peak_activation_bytes",
+    }
+    assert set(lines[0]["changes"]) == {
+        *(f"stages[{i}].depth" for i in range(3)),
+        "block.connection",
+    }
+    assert result.trials[0] == result.best
+    assert result.best.val_accuracy == max(line["val_accuracy"] for line in lines)
+
+
+def test_the_best_spec_loads_and_is_the_best_candidate(tmp_path):
+    result = _search(tmp_path)
+    best = spec.load(result.best_path)
+    candidate = spec.load(result.path / "candidates" / f"{result.best.trial:04d}.yaml")
+    assert best == result.spec
+    assert spec.fingerprint(best) == spec.fingerprint(candidate)
+    assert best.name == "small-best"
+    assert best.source == f"reszoo tune small, seed 0, trial {result.best.trial}"
+
+
+def test_the_folders_own_search_file_goes_on_with_it(tmp_path):
+    result = _search(
+        tmp_path,
+        SEARCH + 'start_from: [{"stages[each].depth": [1, 1, 3], block.connection: plain}]\n',
+    )
+    trainings = Trainings()
+    again = tune(result.path / "search.yaml", out=result.path, runner=trainings)
+    assert trainings.jobs == []
+    assert again.rows == result.rows
+
+
+@pytest.mark.parametrize("text", [SEARCH, HYPERBAND])
+@pytest.mark.parametrize("after", [0, 1, 4, 5])
+def test_a_stopped_search_ends_as_if_it_never_was(tmp_path, text, after):
+    whole = _search(tmp_path / "whole", text)
+    _stopped_search(tmp_path / "stopped", text, after)
+    trainings = Trainings()
+    result = _search(tmp_path / "stopped", text, trainings)
+    assert len(trainings.jobs) == len(whole.rows) - after
+    assert result.rows == whole.rows
+    for name in ("trials.jsonl", "best.yaml"):
+        assert (result.path / name).read_bytes() == (whole.path / name).read_bytes()
+
+
+def test_a_half_written_line_is_one_that_was_not_written(tmp_path):
+    whole = _search(tmp_path)
+    log = whole.path / "trials.jsonl"
+    content = log.read_bytes()
+    log.write_bytes(content[:-40])
+    trainings = Trainings()
+    _search(tmp_path, SEARCH, trainings)
+    assert [job.trial for job in trainings.jobs] == [6]
+    assert log.read_bytes() == content
+
+
+def test_a_failed_trial_stays_failed_when_a_search_goes_on(tmp_path):
+    _search(tmp_path, SEARCH, Trainings(lambda job: "nan" if job.trial == 2 else None))
+    trainings = Trainings()
+    result = _search(tmp_path, SEARCH, trainings)
+    assert trainings.jobs == []
+    assert [row.trial for row in result.rows if row.state == "failed"] == [2]
+    assert result.trials[-1].message == "nan"
+
+
+def test_a_finished_search_can_be_given_more_trials(tmp_path):
+    first = _search(tmp_path)
+    trainings = Trainings()
+    result = _search(tmp_path, SEARCH.replace("trials: 6", "trials: 9"), trainings)
+    assert result.rows[:6] == first.rows
+    assert [job.trial for job in trainings.jobs] == [7, 8, 9]
+    with pytest.raises(UserError, match="a search of more trials"):
+        _search(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("min: 1, max: 3", "min: 1, max: 4"), "space"),
+        (("max_epochs: 4", "max_epochs: 5"), "recipe"),
+        (("kind: random, trials: 6", "kind: hyperband"), "strategy"),
+        (("recipe: short8", "recipe: digits"), "recipe"),
+        (("base: base.yaml", "base: base.yaml\nlimits: {macs: 1e9}"), "limits"),
+    ],
+)
+def test_a_folder_of_another_search_is_refused(tmp_path, change, told):
+    _search(tmp_path)
+    before = (tmp_path / "out" / "search.yaml").read_bytes()
+    with pytest.raises(UserError, match=f"holds another search: it differs in .*{told}"):
+        _search(tmp_path, SEARCH.replace(*change))
+    assert (tmp_path / "out" / "search.yaml").read_bytes() == before
+
+
+def test_another_seed_base_or_data_is_another_search(tmp_path):
+    _search(tmp_path)
+    with pytest.raises(UserError, match="differs in seed"):
+        _search(tmp_path, seed=1)
+    with pytest.raises(UserError, match="differs in data"):
+        _search(tmp_path, data="tfds:mnist")
+    file = tmp_path / "base.yaml"
+    file.write_text(file.read_text().replace("filters: 4", "filters: 5"))
+    with pytest.raises(UserError, match="differs in base"):
+        tune(tmp_path / "search.yaml", out=tmp_path / "out", runner=Trainings())
+
+
+def test_names_and_titles_do_not_make_another_search(tmp_path):
+    _search(tmp_path)
+    trainings = Trainings()
+    _search(tmp_path, SEARCH + "title: Another title\nsource: me\n", trainings)
+    assert trainings.jobs == []
+
+
+def test_a_folder_with_something_else_in_it_is_refused(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").write_text("")
+    with pytest.raises(UserError, match="is not a search folder") as caught:
+        _search(tmp_path)
+    assert caught.value.found == "thesis.tex"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}"])
+def test_a_damaged_search_file_is_told(tmp_path, content):
+    _search(tmp_path)
+    (tmp_path / "out" / "search.json").write_text(content)
+    with pytest.raises(UserError, match=r"search\.json is damaged"):
+        _search(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"), [("{}\n", "log of trials is damaged"), ("oops\n", "a log is damaged")]
+)
+def test_a_damaged_log_is_told(tmp_path, line, told):
+    _search(tmp_path)
+    (tmp_path / "out" / "trials.jsonl").write_text(line)
+    with pytest.raises(UserError, match=told):
+        _search(tmp_path)
+
+
+def test_a_log_of_another_search_is_told(tmp_path):
+    result = _search(tmp_path)
+    log = result.path / "trials.jsonl"
+    lines = log.read_text().splitlines(keepends=True)
+    log.write_text(lines[1].replace('"trial": 2', '"trial": 1'))
+    with pytest.raises(UserError, match="the log of trials is not of this search"):
+        _search(tmp_path)
+
+
+def test_one_search_owns_a_folder_at_a_time(tmp_path):
+    result = _search(tmp_path)
+    with owned(result.path), pytest.raises(UserError, match="a search is running in"):
+        _search(tmp_path)
+
+
+def test_the_training_of_a_killed_search_is_waited_for(tmp_path):
+    folder = SearchFolder(_search(tmp_path).path)
+    with owned(folder.trials), pytest.raises(UserError, match="is still running"):
+        folder.wait_for_training(seconds=0.3)
+    folder.wait_for_training(seconds=0.3)
+
+
+def test_a_search_in_which_nothing_finished_has_no_best(tmp_path):
+    with pytest.raises(GateError, match="none of the 6 trainings finished") as caught:
+        _search(tmp_path, SEARCH, Trainings(lambda job: "out of memory"))
+    assert caught.value.found == "out of memory"
+    assert not (tmp_path / "out" / "best.yaml").exists()
+
+
+def test_progress_says_what_begins_ends_and_was_there(tmp_path):
+    events: list[Event] = []
+    _stopped_search(tmp_path, SEARCH, 2)
+    _search(tmp_path, progress=events.append)
+    assert [event.kind for event in events] == ["recalled"] * 2 + ["begins", "ends"] * 4
+    assert [event.done for event in events] == [1, 2, 2, 3, 3, 4, 4, 5, 5, 6]
+    assert {event.planned for event in events} == {6}
+    best = [event.best.val_accuracy for event in events if event.best]
+    assert best == sorted(best)
+
+
+def test_the_default_folder_is_called_after_search_and_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = write(tmp_path / "files")
+    result = tune(file, "folder:photos/cats", runner=Trainings())
+    assert result.path == Path("searches/small-cats")

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import pytest
+
+from reszoo.tuning.resolved_search import prepare
+from reszoo.tuning.space import Space
+from tests.tuning.searches import BASE, with_space, write
+
+
+@pytest.fixture
+def space_with(tmp_path):
+    def make(*lines: str, base: str = BASE) -> Space:
+        return prepare(write(tmp_path, with_space(*lines), base)).space
+
+    return make
+
+
+def _all(space: Space):
+    return [space.candidate(number) for number in range(space.size)]
+
+
+def test_a_star_is_one_value_that_all_stages_share(space_with):
+    space = space_with("stages[*].depth: {min: 1, max: 3}")
+    depths = [[stage.depth for stage in space.spec(one).stages] for one in _all(space)]
+    assert depths == [[1, 1, 1], [2, 2, 2], [3, 3, 3]]
+
+
+def test_each_is_one_value_for_every_stage_on_its_own(space_with):
+    space = space_with("stages[each].depth: {choices: [1, 3]}")
+    depths = {tuple(stage.depth for stage in space.spec(one).stages) for one in _all(space)}
+    assert space.size == 2**3 == len(depths)
+    assert [one.name for one in space.dimensions] == [f"stages[{i}].depth" for i in range(3)]
+
+
+def test_a_range_goes_in_steps_and_includes_its_end(space_with):
+    (depth,) = space_with("stages[*].depth: {min: 2, max: 8, step: 3}").dimensions
+    assert depth.labels == [2, 5, 8]
+
+
+def test_a_range_may_end_at_zero(space_with):
+    (bias,) = space_with("block.gate.bias: {min: -2, max: 0}").dimensions
+    assert bias.labels == [-2, -1, 0]
+
+
+def test_factors_keep_the_proportions_of_the_base(space_with):
+    (width,) = space_with("stages[*].width: {multiply: [0.5, 1, 1.5]}").dimensions
+    assert width.labels == [[2, 4, 8], [4, 8, 16], [6, 12, 24]]
+
+
+def test_factors_that_round_alike_are_one_choice(space_with):
+    (width,) = space_with("stages[0].width: {multiply: [0.1, 0.2, 1, 1.05]}").dimensions
+    assert width.labels == [1, 4]
+
+
+def test_fields_named_together_take_one_factor(space_with):
+    space = space_with("stem.filters, stages[*].width: {multiply: [1, 2]}")
+    wide = space.spec(_all(space)[1])
+    assert wide.stem.filters == 8
+    assert [stage.width for stage in wide.stages] == [8, 16, 32]
+
+
+def test_a_list_as_long_as_the_stages_gives_each_its_own(space_with):
+    space = space_with("stages[*].width: {choices: [[4, 8, 16], [6, 10, 14]]}")
+    widths = [[stage.width for stage in space.spec(one).stages] for one in _all(space)]
+    assert widths == [[4, 8, 16], [6, 10, 14]]
+
+
+def test_any_field_can_be_searched_even_one_that_the_base_does_not_write(space_with):
+    space = space_with(
+        "block.gate.bias: {choices: [-1, -2.5]}",
+        "block.norm: {choices: [batch, none]}",
+        "stages[2].connection: {choices: [highway, plain]}",
+        "block.shortcut.dropout: {choices: [0.0, 0.5]}",
+    )
+    last = space.spec(_all(space)[-1])
+    assert last.block.gate.bias == -2.5
+    assert last.block.norm.kind == "none"
+    assert last.stages[2].connection == "plain"
+    assert (last.block.shortcut.kind, last.block.shortcut.dropout) == ("zero_pad", 0.5)
+
+
+def test_the_rest_of_the_base_stays_as_it_is(space_with):
+    space = space_with("stages[*].depth: {choices: [2]}")
+    made = space.spec(_all(space)[0])
+    stages = tuple(stage.model_copy(update={"depth": 2}) for stage in space.base.stages)
+    assert made == space.base.model_copy(update={"stages": stages})
+
+
+def test_published_numbers_are_not_inherited(space_with):
+    base = BASE + "title: The known one\npublished: {top1: 99.0, where: here}\n"
+    space = space_with("stages[*].depth: {choices: [2]}", base=base)
+    made = space.spec(_all(space)[0])
+    assert made.published is None
+    assert made.title is None
+
+
+def test_every_candidate_has_one_number(space_with):
+    space = space_with(
+        "stages[each].depth: {min: 1, max: 3}", "block.connection: {choices: [plain, residual]}"
+    )
+    assert len(set(_all(space))) == space.size == 3**3 * 2
+
+
+def test_classes_of_the_data_replace_the_bases(tmp_path):
+    file = write(tmp_path, with_space("stages[*].depth: {choices: [2]}"))
+    space = prepare(file, classes=7).space
+    assert space.spec((0,)).classes == 7
