@@ -27,7 +27,7 @@ class Split:
     indices: np.ndarray = field(repr=False)
     """Where the examples stand in the source, int64."""
     decoded: dict[ImageFormat, np.ndarray] = field(default_factory=dict, repr=False)
-    """The images in memory, uint8, kept by the pipeline for the geometry it was last asked for."""
+    """The images in memory, uint8, kept by the pipeline for the image format it was last asked for."""
 
     def __len__(self) -> int:
         return len(self.indices)

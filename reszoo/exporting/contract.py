@@ -73,21 +73,25 @@ def contract(
 
 def preprocessing(network: InferenceGraph) -> dict[str, Any]:
     """How any picture becomes the network's input, in numbers and in words."""
-    geometry = network.geometry
+    image_format = network.image_format
     height, width, channels = network.image_shape
     colour = {1: "grey", 3: "RGB"}.get(channels, f"{channels} channels")
-    resized = (round(height / geometry.crop), round(width / geometry.crop))
+    resized = (round(height / image_format.crop), round(width / image_format.crop))
     steps = [
         "Decode to 8 bits per channel, apply the EXIF rotation, lay transparency on white. "
         "Decode JPEG with libjpeg's accurate integer DCT (Pillow's, or tf.io.decode_jpeg with "
         "dct_method INTEGER_ACCURATE): the fast one costs half a point of accuracy.",
         f"Bring it to {colour}"
         + (" by (19595 R + 38470 G + 7471 B + 32768) >> 16." if channels == 1 else "."),
-        f"Resize with {geometry.interpolation} interpolation"
-        + (", filtered where it shrinks (antialias)," if geometry.antialias else " without filter,")
+        f"Resize with {image_format.interpolation} interpolation"
+        + (
+            ", filtered where it shrinks (antialias),"
+            if image_format.antialias
+            else " without filter,"
+        )
         + f" so that it just covers {resized[0]} x {resized[1]} (height x width) and keeps its "
         f"aspect ratio. A picture that is {height} x {width} already "
-        + ("is not touched." if geometry.crop == 1 else "is resized too."),
+        + ("is not touched." if image_format.crop == 1 else "is resized too."),
         f"Cut {height} x {width} out of the centre and round to whole numbers 0..255.",
         "Do not subtract a mean or divide: normalisation is the first layer of the network.",
     ]
@@ -97,10 +101,10 @@ def preprocessing(network: InferenceGraph) -> dict[str, Any]:
         "channels": channels,
         "colour": colour,
         "layout": "height, width, channels",
-        "crop": geometry.crop,
+        "crop": image_format.crop,
         "resize_to_cover": list(resized),
-        "interpolation": geometry.interpolation,
-        "antialias": geometry.antialias,
+        "interpolation": image_format.interpolation,
+        "antialias": image_format.antialias,
         "pixels": "0..255",
         "steps": steps,
     }

@@ -152,15 +152,15 @@ def _job(
                 found="a model without a run, and no data",
                 hint="pass the data it was trained on with --data, or export its run folder",
             )
-        return _Job(network, target, generated_pictures(network.geometry), None)
+        return _Job(network, target, generated_pictures(network.image_format), None)
     held_out = source.run.data().get("validation") if source.run is not None else None
     pictures = comparison_pictures(
-        images, network.geometry, target.gate.images, validation=held_out
+        images, network.image_format, target.gate.images, validation=held_out
     )
     if target.quantization != "int8":
         return _Job(network, target, pictures, None)
     calibration = calibration_pictures(
-        images, network.geometry, target.calibration, validation=held_out, check=check
+        images, network.image_format, target.calibration, validation=held_out, check=check
     )
     return _Job(network, target, pictures, calibration)
 

@@ -39,7 +39,7 @@ class InferenceGraph:
     title: str | None
     reference: keras.Model
     model: keras.Model
-    geometry: ImageFormat
+    image_format: ImageFormat
     classes: tuple[str, ...]
     plan: Plan | None = None
     """What the model is made of; None where stock Keras made it."""
@@ -49,7 +49,7 @@ class InferenceGraph:
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(height, width, channels)."""
-        return self.geometry.shape
+        return self.image_format.shape
 
     @cached_property
     def weight_bytes(self) -> int:
@@ -81,12 +81,12 @@ def network_of(trained: TrainedModel) -> InferenceGraph:
     Raises:
       UserError: the model has no spec and is not one raw image in, one vector of logits out.
     """
-    model, spec, geometry = trained.model, trained.spec, trained.geometry
+    model, spec, image_format = trained.model, trained.spec, trained.image_format
     if spec is None:
         _require_exportable(model)
         name, title, twin = model.name, None, model
     else:
-        name, title, twin = spec.name, spec.title, inference_model(spec, geometry)
+        name, title, twin = spec.name, spec.title, inference_model(spec, image_format)
         copy_weights(model, twin)
     can_judge = _is_float32(model)
     return InferenceGraph(
@@ -94,16 +94,16 @@ def network_of(trained: TrainedModel) -> InferenceGraph:
         title=title,
         reference=trained.network() if can_judge else twin,
         model=twin,
-        geometry=geometry,
+        image_format=image_format,
         classes=trained.class_names,
         plan=plan_of(trained) if can_fold(trained) else None,
         note=None if can_judge else _REBUILT,
     )
 
 
-def inference_model(spec: Architecture, geometry: ImageFormat) -> keras.Model:
+def inference_model(spec: Architecture, image_format: ImageFormat) -> keras.Model:
     """The spec's canonical float32 model at its evaluation size, without stochastic rows."""
-    return build(for_inference(plan(at_size(spec, geometry))), dtype="float32")
+    return build(for_inference(plan(at_size(spec, image_format))), dtype="float32")
 
 
 def _require_exportable(model: keras.Model) -> None:

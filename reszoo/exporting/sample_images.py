@@ -32,25 +32,29 @@ class SampleImages:
 
 
 def comparison_pictures(
-    data: ImageData, geometry: ImageFormat, count: int, *, validation: dict[str, Any] | None = None
+    data: ImageData,
+    image_format: ImageFormat,
+    count: int,
+    *,
+    validation: dict[str, Any] | None = None,
 ) -> SampleImages:
     """Images that no training saw: of the test split, else of `validation`, else held out.
 
     Args:
       data: the data the network was trained on.
-      geometry: size and channels of the network's input.
+      image_format: size and channels of the network's input.
       count: how many, where there are as many.
       validation: what the run held out of its training split: `fraction` and `seed`.
     """
     split, name = _measuring_split(data, validation)
-    images, labels = drawn(split, geometry, count, seed=0)
+    images, labels = drawn(split, image_format, count, seed=0)
     words = f"{data.name}, {name}: {len(images)} of {len(split)} images"
     return SampleImages(images, labels, words)
 
 
 def calibration_pictures(
     data: ImageData,
-    geometry: ImageFormat,
+    image_format: ImageFormat,
     calibration: Calibration,
     *,
     validation: dict[str, Any] | None = None,
@@ -62,7 +66,7 @@ def calibration_pictures(
 
     Args:
       data: the data the network was trained on.
-      geometry: size and channels of the network's input.
+      image_format: size and channels of the network's input.
       calibration: how many, and the seed that draws them.
       validation: what the run held out of its training split: `fraction` and `seed`.
       check: whether images that are no pictures are refused.
@@ -71,21 +75,21 @@ def calibration_pictures(
       UserError: the images are noise or of one colour each.
     """
     split = _training_split(data, validation)
-    images, labels = drawn(split, geometry, calibration.images, calibration.seed)
+    images, labels = drawn(split, image_format, calibration.images, calibration.seed)
     if check:
         refuse_noise(images)
-    extremes = np.zeros((2, *geometry.shape), np.uint8)
+    extremes = np.zeros((2, *image_format.shape), np.uint8)
     extremes[1] = 255
     words = f"{data.name}, train: {len(images)} images, seed {calibration.seed}; black and white"
     return SampleImages(np.concatenate([images, extremes]), labels, words)
 
 
-def generated_pictures(geometry: ImageFormat) -> SampleImages:
+def generated_pictures(image_format: ImageFormat) -> SampleImages:
     """Smooth seeded pictures for a network that came without data; good for float files only."""
     generator = np.random.default_rng(0)
-    rows = np.linspace(0, 3, geometry.height)[:, None, None]
-    columns = np.linspace(0, 3, geometry.width)[None, :, None]
-    waves = generator.uniform(-2, 2, (_GENERATED, 3, geometry.channels))
+    rows = np.linspace(0, 3, image_format.height)[:, None, None]
+    columns = np.linspace(0, 3, image_format.width)[None, :, None]
+    waves = generator.uniform(-2, 2, (_GENERATED, 3, image_format.channels))
     images = [np.sin(rows * a + columns * b + 3 * c) for a, b, c in waves]
     pixels = np.clip((np.stack(images) + 1) * 127.5, 0, 255).astype(np.uint8)
     pixels[0], pixels[1] = 0, 255
@@ -93,13 +97,13 @@ def generated_pictures(geometry: ImageFormat) -> SampleImages:
 
 
 def drawn(
-    split: Split, geometry: ImageFormat, count: int, seed: int
+    split: Split, image_format: ImageFormat, count: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Images uint8 (n, height, width, channels) and labels (n,), drawn by a seed, in file order."""
     if len(split) == 0:
         raise UserError("the data has no images to draw from", where=str(split))
     chosen = np.random.default_rng([seed, len(split)]).permutation(len(split))[:count]
-    pairs = list(batches(split.subset(np.sort(chosen)), geometry, batch_size=_BATCH))
+    pairs = list(batches(split.subset(np.sort(chosen)), image_format, batch_size=_BATCH))
     images = np.concatenate([np.asarray(images) for images, _ in pairs])
     labels = np.concatenate([np.asarray(labels) for _, labels in pairs])
     return np.rint(images).astype(np.uint8), labels

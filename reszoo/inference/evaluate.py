@@ -69,7 +69,7 @@ def evaluate(
     names = common_classes(trained.model.output_shape[-1], trained.classes, images)
     split, part = _part(images, split)
     call = fold(trained) if fast else inference(trained.network())
-    found = logits(call, part, trained.geometry, looks)
+    found = logits(call, part, trained.image_format, looks)
     scores = score(np.asarray(part.labels), found, names, data=images.name, split=split)
     scores = replace(scores, views=looks)
     if not isinstance(call, Folded):
@@ -80,8 +80,8 @@ def evaluate(
 def _agreement(trained: TrainedModel, part: Split, call: Folded) -> Agreement:
     """How the logits of a folded network agree with the canonical network's on some images."""
     chosen = part.sample(COMPARED)
-    found = logits(call, chosen, trained.geometry)
-    exact = logits(inference(trained.network()), chosen, trained.geometry)
+    found = logits(call, chosen, trained.image_format)
+    exact = logits(inference(trained.network()), chosen, trained.image_format)
     return agreement(found, exact, call.computes)
 
 
@@ -102,8 +102,8 @@ def _evaluate_tflite(path: Path, images: ImageData, split: str, views: Views) ->
     def answer(pixels: np.ndarray) -> np.ndarray:
         return logits_of(classifier.probabilities(pixels), _LEAST_PROBABILITY)
 
-    geometry = classifier.geometry
-    found = answers(views, answer, part, geometry, batch_size_for(geometry))
+    image_format = classifier.image_format
+    found = answers(views, answer, part, image_format, batch_size_for(image_format))
     scores = score(np.asarray(part.labels), found, names, data=images.name, split=split)
     return replace(scores, views=views)
 
@@ -122,13 +122,13 @@ def _no_data(found: str) -> UserError:
 
 
 def logits(
-    call: Callable[[Any], Any], split: Split, geometry: ImageFormat, views: Views = ONE_VIEW
+    call: Callable[[Any], Any], split: Split, image_format: ImageFormat, views: Views = ONE_VIEW
 ) -> np.ndarray:
     """What `inference` or `fold` says to every image of a split, in its order: logits
     `(images, classes)`, float32 where an image is looked at once.
     """
-    size = batch_size_for(geometry)
-    return answers(views, lambda images: call(images).numpy(), split, geometry, size)
+    size = batch_size_for(image_format)
+    return answers(views, lambda images: call(images).numpy(), split, image_format, size)
 
 
 def inference(model: keras.Model) -> Any:
@@ -138,9 +138,9 @@ def inference(model: keras.Model) -> Any:
     )
 
 
-def batch_size_for(geometry: ImageFormat) -> int:
+def batch_size_for(image_format: ImageFormat) -> int:
     """How many images to pass through a network at once."""
-    return int(np.clip(_PIXELS_PER_BATCH // (geometry.height * geometry.width), 1, 512))
+    return int(np.clip(_PIXELS_PER_BATCH // (image_format.height * image_format.width), 1, 512))
 
 
 def open_images(

@@ -28,7 +28,7 @@ class Folded:
     tensor `(batch, classes)`.
     """
 
-    geometry: ImageFormat
+    image_format: ImageFormat
     """How an image becomes the network's input."""
     classes: tuple[str, ...]
     computes: Computes
@@ -62,11 +62,11 @@ def fold(target: Target, *, computes: Literal["auto"] | Computes = "auto") -> Fo
     trained = load_trained(target)
     chosen: Computes = _fastest() if computes == "auto" else computes
     network = frozen(trained.model, plan_of(trained), chosen)
-    image = tf.TensorSpec((None, *trained.geometry.shape), tf.float32)
+    image = tf.TensorSpec((None, *trained.image_format.shape), tf.float32)
     with tf.device("CPU:0"):
         traced = tf.function(network, input_signature=[image], autograph=False)
         graph = traced.get_concrete_function()
-    return Folded(trained.geometry, trained.class_names, chosen, _caller(graph))
+    return Folded(trained.image_format, trained.class_names, chosen, _caller(graph))
 
 
 def can_fold(trained: TrainedModel) -> bool:
@@ -84,7 +84,7 @@ def plan_of(trained: TrainedModel) -> Plan:
       UserError: it does not say.
     """
     if trained.spec is not None:
-        return plan(at_size(trained.spec, trained.geometry))
+        return plan(at_size(trained.spec, trained.image_format))
     if not can_fold(trained):
         raise UserError(
             f"the model {trained.model.name!r} does not say what it is made of, so its norms "

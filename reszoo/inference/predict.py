@@ -13,7 +13,7 @@ import numpy as np
 from reszoo.data import ImageFormat
 from reszoo.data.dataset import spread
 from reszoo.data.images.decoding import SUFFIXES, read_image
-from reszoo.data.images.resizing import to_geometry
+from reszoo.data.images.resizing import resize_to_format
 from reszoo.errors import UserError
 from reszoo.inference.evaluate import batch_size_for, inference
 from reszoo.inference.folding import Folded, can_fold, fold, has_gpu
@@ -52,7 +52,7 @@ class Prediction:
 class Classifier(Protocol):
     """A network that turns pixels into probabilities."""
 
-    geometry: ImageFormat
+    image_format: ImageFormat
     classes: tuple[str, ...]
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
@@ -64,7 +64,7 @@ class KerasClassifier:
     """A Keras model that answers with probabilities, as it is or folded."""
 
     def __init__(self, trained: TrainedModel, *, fast: bool) -> None:
-        self.geometry = trained.geometry
+        self.image_format = trained.image_format
         self.classes = trained.class_names
         self._trained = trained
         self._call = fold(trained) if fast else inference(trained.network())
@@ -121,11 +121,11 @@ def predict(
     if compared is not None and isinstance(classifier, KerasClassifier):
         chosen = spread(len(named), _COMPARED)
         found = classifier.agreement(
-            _stacked(classifier.geometry, [named[index] for index in chosen])
+            _stacked(classifier.image_format, [named[index] for index in chosen])
         )
         if found is not None:
             compared(found)
-    size = batch_size_for(classifier.geometry)
+    size = batch_size_for(classifier.image_format)
     return [
         prediction
         for start in range(0, len(named), size)
@@ -161,18 +161,18 @@ def _probabilities(
     classifier: Classifier, named: Sequence[tuple[str, Image]], views: Views
 ) -> np.ndarray:
     if views.count == 1:
-        return classifier.probabilities(_stacked(classifier.geometry, named))
+        return classifier.probabilities(_stacked(classifier.image_format, named))
 
     def answer(pixels: np.ndarray) -> np.ndarray:
         return logits_of(classifier.probabilities(pixels))
 
-    prepared = geometries_of(views, classifier.geometry)
+    prepared = geometries_of(views, classifier.image_format)
     return softmax(mean_answer(views, answer, (_stacked(one, named) for one in prepared)))
 
 
-def _stacked(geometry: ImageFormat, named: Sequence[tuple[str, Image]]) -> np.ndarray:
+def _stacked(image_format: ImageFormat, named: Sequence[tuple[str, Image]]) -> np.ndarray:
     """The images as the network takes them, `(images, height, width, channels)`."""
-    return np.stack([to_geometry(_pixels(image), geometry) for _, image in named])
+    return np.stack([resize_to_format(_pixels(image), image_format) for _, image in named])
 
 
 def _pixels(image: Image) -> np.ndarray:

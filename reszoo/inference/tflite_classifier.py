@@ -37,7 +37,7 @@ class TFLiteClassifier:
         if not path.is_file():
             raise UserError(f"there is no file {path}", expected="a .tflite file")
         self._runner = TFLiteInterpreter(path)
-        self.geometry = _geometry(path, [int(side) for side in self._runner.input["shape"]])
+        self.image_format = _geometry(path, [int(side) for side in self._runner.input["shape"]])
         self.classes = _labels(path, int(self._runner.output["shape"][-1]))
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import keras
 
 from reszoo.data import ImageFormat
-from reszoo.data.images.resizing import evaluation_geometry
+from reszoo.data.images.resizing import evaluation_format
 from reszoo.errors import UserError
 from reszoo.model.build import build
 from reszoo.model.copy_weights import copy_weights
@@ -31,10 +31,10 @@ class TrainedModel:
     run: Run | None
 
     @property
-    def geometry(self) -> ImageFormat:
+    def image_format(self) -> ImageFormat:
         """How an image becomes the network's input."""
         if self.spec is not None:
-            return evaluation_geometry(self.spec.input)
+            return evaluation_format(self.spec.input)
         shape = self.model.input_shape
         if not isinstance(shape, tuple) or len(shape) != 4 or None in shape[1:]:
             raise UserError(
@@ -46,11 +46,11 @@ class TrainedModel:
         return ImageFormat(*shape[1:])
 
     def network(self) -> keras.Model:
-        """The model for images of `geometry`: another one where a `test_size` differs."""
-        geometry = self.geometry
-        if self.spec is None or tuple(self.model.input_shape[1:]) == geometry.shape:
+        """The model for images of `image_format`: another one where a `test_size` differs."""
+        image_format = self.image_format
+        if self.spec is None or tuple(self.model.input_shape[1:]) == image_format.shape:
             return self.model
-        resized = build(at_size(self.spec, geometry))
+        resized = build(at_size(self.spec, image_format))
         copy_weights(self.model, resized)
         return resized
 
@@ -60,10 +60,10 @@ class TrainedModel:
         return self.classes or tuple(str(index) for index in range(self.model.output_shape[-1]))
 
 
-def at_size(spec: Architecture, geometry: ImageFormat) -> Architecture:
-    """The architecture with an input of the geometry's size."""
+def at_size(spec: Architecture, image_format: ImageFormat) -> Architecture:
+    """The architecture with an input of the image format's size."""
     return spec.model_copy(
-        update={"input": spec.input.model_copy(update={"shape": geometry.shape})}
+        update={"input": spec.input.model_copy(update={"shape": image_format.shape})}
     )
 
 

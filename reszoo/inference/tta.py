@@ -36,7 +36,7 @@ def views_of(given: Views | str | int | None, recipe: Views | None = None) -> Vi
 
 
 def geometries_of(
-    views: Views, geometry: ImageFormat, where: Place | str | None = None
+    views: Views, image_format: ImageFormat, where: Place | str | None = None
 ) -> tuple[ImageFormat, ...]:
     """The geometries in which an image is prepared for its views, one for each crop.
 
@@ -44,8 +44,8 @@ def geometries_of(
       UserError: the evaluation takes the whole image, so that its crops are all the same.
     """
     if views.crops == 1:
-        return (geometry,)
-    if geometry.crop == 1.0:
+        return (image_format,)
+    if image_format.crop == 1.0:
         raise UserError(
             "there are no corners to crop: evaluation takes the whole image",
             where=where,
@@ -53,7 +53,7 @@ def geometries_of(
             found="input.crop 1",
             hint="other views, such as flip",
         )
-    return tuple(replace(geometry, place=place) for place in (*_CORNERS, _CENTRE))
+    return tuple(replace(image_format, place=place) for place in (*_CORNERS, _CENTRE))
 
 
 def mean_answer(views: Views, answer: Answer, images: Iterable[np.ndarray]) -> np.ndarray:
@@ -84,10 +84,10 @@ def mean_answer(views: Views, answer: Answer, images: Iterable[np.ndarray]) -> n
 
 
 def answers(
-    views: Views, answer: Answer, split: Split, geometry: ImageFormat, size: int
+    views: Views, answer: Answer, split: Split, image_format: ImageFormat, size: int
 ) -> np.ndarray:
     """`mean_answer` for every image of a split, in its order, `size` images at a time."""
-    prepared = geometries_of(views, geometry)
+    prepared = geometries_of(views, image_format)
     # Five geometries of one split in memory would be five copies.
     in_memory = None if len(prepared) == 1 else False
     sources = [batches(split, one, batch_size=size, in_memory=in_memory) for one in prepared]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import keras
 
 from reszoo.data import ImageFormat
-from reszoo.data.images.resizing import evaluation_geometry, training_geometry
+from reszoo.data.images.resizing import evaluation_format, training_format
 from reszoo.inference.trained import at_size
 from reszoo.model.build import build as build_model
 from reszoo.planning.network import plan
@@ -50,14 +50,14 @@ def assemble(
       UserError: the network cannot be built, or takes no such weights.
     """
     recipe = job.recipe
-    training, geometry = (
-        of(job.architecture.input) for of in (training_geometry, evaluation_geometry)
+    training, image_format = (
+        of(job.architecture.input) for of in (training_format, evaluation_format)
     )
 
-    def build(geometry: ImageFormat, shared: keras.Model | None = None) -> keras.Model:
+    def build(image_format: ImageFormat, shared: keras.Model | None = None) -> keras.Model:
         with placement.strategy.scope():
             return build_model(
-                at_size(job.architecture, geometry),
+                at_size(job.architecture, image_format),
                 dtype=placement.precision,
                 seed=seed,
                 device=placement.device_kind,
@@ -68,8 +68,8 @@ def assemble(
     with placement.strategy.scope():
         model = build(training)
         # Another network on its weights, where a spec trains and evaluates at two sizes.
-        same = geometry.shape == training.shape
-        judged = model if same else build(geometry, model)
+        same = image_format.shape == training.shape
+        judged = model if same else build(image_format, model)
         if start is not None:
             start.give(model, start.new_layers(job.data))
         frozen = freezing(plan(job.architecture), recipe)
@@ -91,6 +91,6 @@ def assemble(
         xla=placement.xla,
         steps_per_execution=placement.steps_per_execution,
     )
-    judge = Validator(job, placement, loop, model, geometry)
+    judge = Validator(job, placement, loop, model, image_format)
     sizes = ProgressiveResizing(job.architecture, recipe, model, lambda size: build(size, model))
     return Assembly(model, loop, judge, frozen, sizes)

@@ -23,7 +23,7 @@ _BATCH = 256
 
 
 def give_mean_image(
-    model: keras.Model, spec: Architecture, split: Split, geometry: ImageFormat, seed: int
+    model: keras.Model, spec: Architecture, split: Split, image_format: ImageFormat, seed: int
 ) -> None:
     """Gives a model that has one the mean of its training images, after contrast normalisation.
 
@@ -31,17 +31,17 @@ def give_mean_image(
     """
     if spec.input.mean != "image":
         return
-    sample = split if fits_in_memory(split, geometry) else _sample(split, SAMPLE, seed)
+    sample = split if fits_in_memory(split, image_format) else _sample(split, SAMPLE, seed)
     model.get_layer("mean_image").adapt_mean.assign(
-        mean_image(sample, geometry, spec.input.contrast)
+        mean_image(sample, image_format, spec.input.contrast)
     )
     settle(model)
 
 
-def mean_image(split: Split, geometry: ImageFormat, contrast: Contrast) -> np.ndarray:
-    """The mean of a split's images, float64 of the geometry's shape."""
-    total = np.zeros(geometry.shape)
-    for images, _ in batches(split, geometry, batch_size=_BATCH):
+def mean_image(split: Split, image_format: ImageFormat, contrast: Contrast) -> np.ndarray:
+    """The mean of a split's images, float64 of the image format's shape."""
+    total = np.zeros(image_format.shape)
+    for images, _ in batches(split, image_format, batch_size=_BATCH):
         total += normalised(np.asarray(images, np.float64), contrast).sum(axis=0)
     return total / len(split)
 
@@ -57,7 +57,7 @@ def normalised(images: np.ndarray, contrast: Contrast) -> np.ndarray:
 
 
 def outside_pixel(
-    model: keras.Model, spec: Architecture, split: Split, geometry: ImageFormat, seed: int
+    model: keras.Model, spec: Architecture, split: Split, image_format: ImageFormat, seed: int
 ) -> tuple[float, ...]:
     """The pixel that augmentation puts where an image is moved away: 0 after normalisation.
 
@@ -67,7 +67,7 @@ def outside_pixel(
     given = spec.input
     if given.contrast.kind == "global":
         sample = _sample(split, _PIXEL_SAMPLE, seed)
-        return _channel_means(mean_image(sample, geometry, Contrast()))
+        return _channel_means(mean_image(sample, image_format, Contrast()))
     if given.mean == "image":
         mean = model.get_layer("mean_image").adapt_mean
         return _channel_means(keras.ops.convert_to_numpy(mean))

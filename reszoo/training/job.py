@@ -14,7 +14,7 @@ import numpy as np
 
 from reszoo import spec as specs
 from reszoo.data import ImageData, ImageFormat
-from reszoo.data.images.resizing import evaluation_geometry, training_geometry
+from reszoo.data.images.resizing import evaluation_format, training_format
 from reszoo.data.splits import stratified_holdout
 from reszoo.errors import UserError
 from reszoo.inference.tta import geometries_of
@@ -146,7 +146,7 @@ def _require_parts(
     require_any_size(architecture, recipe)
     if recipe.test_time is not None:
         where = recipe.where("test_time")
-        geometries_of(recipe.test_time, evaluation_geometry(architecture.input), where)
+        geometries_of(recipe.test_time, evaluation_format(architecture.input), where)
 
 
 def with_data_classes(
@@ -202,18 +202,18 @@ def require_size(
     """
     if data.smallest is None:
         return
-    own = training_geometry(architecture.input)
-    geometry = max(sizes or (own,), key=lambda size: size.height * size.width)
+    own = training_format(architecture.input)
+    image_format = max(sizes or (own,), key=lambda size: size.height * size.width)
     height, width = data.smallest
-    if height < geometry.height or width < geometry.width:
+    if height < image_format.height or width < image_format.width:
         side = min(height, width)
         raise UserError(
             f"images of {data.name} are smaller than {architecture.name} needs",
             where=architecture.where("input", "shape"),
-            expected=f"{geometry.height}x{geometry.width} pixels or more",
+            expected=f"{image_format.height}x{image_format.width} pixels or more",
             found=f"down to {height} pixels high, {width} wide",
-            hint=f"--set input.shape=[{side},{side},{geometry.channels}], a network for smaller "
-            "images, or --enlarge-small-images",
+            hint=f"--set input.shape=[{side},{side},{image_format.channels}], a network for "
+            "smaller images, or --enlarge-small-images",
         )
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 import keras
 
 from reszoo.data import ImageFormat
-from reszoo.data.images.resizing import training_geometry
+from reszoo.data.images.resizing import training_format
 from reszoo.errors import UserError
 from reszoo.inference.trained import at_size
 from reszoo.planning.network import plan
@@ -22,10 +22,10 @@ from reszoo.spec.recipe import Recipe
 
 
 def geometry_in(architecture: Architecture, recipe: Recipe, epoch: int) -> ImageFormat:
-    """The geometry of the training images in an epoch (from 0)."""
-    geometry = training_geometry(architecture.input)
+    """The image format of the training images in an epoch (from 0)."""
+    image_format = training_format(architecture.input)
     begun = [side for share, side in recipe.sizes if share * recipe.epochs <= epoch + 1e-9]
-    return replace(geometry, height=begun[-1], width=begun[-1]) if begun else geometry
+    return replace(image_format, height=begun[-1], width=begun[-1]) if begun else image_format
 
 
 def geometries(architecture: Architecture, recipe: Recipe) -> tuple[ImageFormat, ...]:
@@ -41,15 +41,16 @@ def require_any_size(architecture: Architecture, recipe: Recipe) -> None:
       UserError: such as a head that flattens its map, or a mean image.
     """
     own = _weights(plan(architecture))
-    for geometry in geometries(architecture, recipe) if recipe.sizes else ():
-        found = _weights(plan(at_size(architecture, geometry)))
+    for image_format in geometries(architecture, recipe) if recipe.sizes else ():
+        found = _weights(plan(at_size(architecture, image_format)))
         if other := [name for name, count in own.items() if found.get(name) != count]:
             raise UserError(
                 f"{architecture.name} cannot train on images of several sizes: the weights of "
                 f"{other[0]} fit one size only",
                 where=recipe.where("sizes"),
                 expected="convolutions and a head that pools (`head.pool: average`), no mean image",
-                found=f"other weights at {geometry.height}x{geometry.width}: {', '.join(other)}",
+                found=f"other weights at {image_format.height}x{image_format.width}: "
+                f"{', '.join(other)}",
                 hint="leave out `sizes`, or take a network that pools",
             )
 
@@ -61,7 +62,7 @@ class ProgressiveResizing:
       architecture: what trains.
       recipe: says the sizes.
       model: for the architecture's own training size; it has the weights.
-      build: makes the network for a geometry on the weights of `model`.
+      build: makes the network for an image format on the weights of `model`.
     """
 
     def __init__(
@@ -75,18 +76,18 @@ class ProgressiveResizing:
         self._recipe = recipe
         self._model = model
         self._build = build
-        self._latest = training_geometry(architecture.input), model
+        self._latest = training_format(architecture.input), model
 
-    def geometry(self, epoch: int) -> ImageFormat:
+    def image_format(self, epoch: int) -> ImageFormat:
         """Of the training images in an epoch (from 0)."""
         return geometry_in(self._architecture, self._recipe, epoch)
 
     def network(self, epoch: int) -> keras.Model:
         """What they train in an epoch (from 0); its layers learn where those of the model do."""
-        geometry = self.geometry(epoch)
-        if geometry != self._latest[0]:
-            own = geometry == training_geometry(self._architecture.input)
-            self._latest = geometry, self._model if own else self._build(geometry)
+        image_format = self.image_format(epoch)
+        if image_format != self._latest[0]:
+            own = image_format == training_format(self._architecture.input)
+            self._latest = image_format, self._model if own else self._build(image_format)
         network = self._latest[1]
         for layer in network.layers if network is not self._model else ():
             if layer.weights:

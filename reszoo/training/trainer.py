@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from reszoo.data import ImageFormat, Split
-from reszoo.data.images.resizing import training_geometry
+from reszoo.data.images.resizing import training_format
 from reszoo.data.pipeline.batches import batches
 from reszoo.errors import GateError
 from reszoo.runs import Run
@@ -207,15 +207,15 @@ class Trainer:
 
     @property
     def _source(self) -> tuple[Architecture, Split, ImageFormat, int]:
-        """Whose training images, in which geometry, statistics are found from."""
+        """Whose training images, in which image format, statistics are found from."""
         job = self.job
-        return job.architecture, job.kept, training_geometry(job.architecture.input), self.seed
+        return job.architecture, job.kept, training_format(job.architecture.input), self.seed
 
     def _batches(self) -> Any:
         """The rest of the epoch: a pure function of the seed, the epoch and the step."""
         return batches(
             self.job.kept,
-            self.parts.sizes.geometry(self.position.epoch),
+            self.parts.sizes.image_format(self.position.epoch),
             batch_size=self.job.batch,
             seed=self.seed,
             epoch=self.position.epoch,

@@ -32,7 +32,7 @@ class Validator:
       placement: where; it says which of the held out images this worker takes.
       loop: of the model.
       model: that trains.
-      geometry: of the held out images.
+      image_format: of the held out images.
     """
 
     def __init__(
@@ -41,13 +41,13 @@ class Validator:
         placement: DeviceSetup,
         loop: Loop,
         model: keras.Model,
-        geometry: ImageFormat,
+        image_format: ImageFormat,
     ) -> None:
         self.job = job
         self.placement = placement
         self.loop = loop
         self.model = model
-        self.geometry = geometry
+        self.image_format = image_format
         self.best: dict[str, float] | None = None
         """Epoch and metrics of the best epoch so far."""
 
@@ -62,8 +62,8 @@ class Validator:
         replicas = self.placement.replicas
         source = batches(
             self.job.held_out,
-            self.geometry,
-            batch_size=-(-batch_size_for(self.geometry) // replicas) * replicas,
+            self.image_format,
+            batch_size=-(-batch_size_for(self.image_format) // replicas) * replicas,
             pad=self.placement.pads,
             share=self.placement.share,
         )

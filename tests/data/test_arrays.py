@@ -17,9 +17,9 @@ IMAGES = np.stack([picture(seed, 8, 8) for seed in range(12)])
 LABELS = np.arange(12) % 3
 
 
-def read(data, expression="train", geometry=None):
-    geometry = geometry or ImageFormat(8, 8, 3)
-    return next(batches(data.split(expression), geometry, batch_size=100).as_numpy_iterator())
+def read(data, expression="train", image_format=None):
+    image_format = image_format or ImageFormat(8, 8, 3)
+    return next(batches(data.split(expression), image_format, batch_size=100).as_numpy_iterator())
 
 
 @pytest.mark.parametrize(
@@ -98,11 +98,11 @@ def test_images_of_many_sizes_are_brought_to_the_geometry():
 
 
 def test_resizing_arrays_is_resizing_images():
-    from reszoo.data.images.resizing import to_geometry
+    from reszoo.data.images.resizing import resize_to_format
 
-    geometry = ImageFormat(5, 6, 1, crop=0.8)
-    images, _ = read(open_data((IMAGES, LABELS)), geometry=geometry)
-    np.testing.assert_array_equal(images, to_geometry(IMAGES, geometry))
+    image_format = ImageFormat(5, 6, 1, crop=0.8)
+    images, _ = read(open_data((IMAGES, LABELS)), image_format=image_format)
+    np.testing.assert_array_equal(images, resize_to_format(IMAGES, image_format))
 
 
 def _endless():

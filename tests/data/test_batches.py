@@ -14,8 +14,8 @@ EIGHT = ImageFormat(8, 8, 1)
 EVERYTHING = Augmentation(flip=True, shift=1, crop_padding=2, crop_fill="reflect", cutout=3)
 
 
-def read(split, geometry=EIGHT, **options):
-    parts = list(batches(split, geometry, **{"batch_size": 32, **options}).as_numpy_iterator())
+def read(split, image_format=EIGHT, **options):
+    parts = list(batches(split, image_format, **{"batch_size": 32, **options}).as_numpy_iterator())
     return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
@@ -63,10 +63,10 @@ def test_starting_late_gives_the_rest_of_the_epoch(digits, in_memory):
 
 @pytest.mark.parametrize("augmentation", [None, EVERYTHING])
 def test_memory_and_stream_give_the_same_pixels(photos, augmentation):
-    geometry = ImageFormat(16, 16, 3)
+    image_format = ImageFormat(16, 16, 3)
     options = {"seed": 5, "epoch": 1, "augmentation": augmentation, "fill": (1, 2, 3)}
     memory, stream = (
-        read(photos.split(), geometry, batch_size=5, in_memory=choice, **options)
+        read(photos.split(), image_format, batch_size=5, in_memory=choice, **options)
         for choice in (True, False)
     )
     np.testing.assert_array_equal(memory[0], stream[0])
@@ -92,17 +92,17 @@ def test_augmentation_changes_with_the_epoch(digits):
 
 
 def test_resized_crops_are_parts_of_the_image_and_repeat(photos):
-    geometry = ImageFormat(12, 12, 3)
+    image_format = ImageFormat(12, 12, 3)
     recipe = Augmentation(resized_crop=ResizedCrop(area=(0.2, 0.6)), flip=True)
     options = {"batch_size": 5, "seed": 2, "augmentation": recipe}
-    images, labels = read(photos.split(), geometry, **options)
+    images, labels = read(photos.split(), image_format, **options)
     assert (images.shape, images.dtype) == ((24, 12, 12, 3), np.uint8)
-    np.testing.assert_array_equal(images, read(photos.split(), geometry, **options)[0])
-    np.testing.assert_array_equal(labels, read(photos.split(), geometry, seed=2)[1])
+    np.testing.assert_array_equal(images, read(photos.split(), image_format, **options)[0])
+    np.testing.assert_array_equal(labels, read(photos.split(), image_format, seed=2)[1])
     np.testing.assert_array_equal(
-        images[15:], read(photos.split(), geometry, start=3, **options)[0]
+        images[15:], read(photos.split(), image_format, start=3, **options)[0]
     )
-    plain = read(photos.split(), geometry, seed=2)[0]
+    plain = read(photos.split(), image_format, seed=2)[0]
     assert np.abs(images.astype(int) - plain).mean() > 5
 
 
@@ -120,7 +120,7 @@ LIVELY = Augmentation(
 
 @pytest.mark.parametrize("crop", ["resized_crop", "scale_jitter", None])
 def test_a_lively_recipe_is_a_pure_function_and_shared_out(photos, crop):
-    geometry = ImageFormat(12, 12, 3)
+    image_format = ImageFormat(12, 12, 3)
     crops = {"resized_crop": LIVELY.resized_crop, "scale_jitter": None}
     if crop != "resized_crop":
         crops = {"resized_crop": None, "scale_jitter": ScaleJitter(shorter_side=(12, 20))}
@@ -129,28 +129,30 @@ def test_a_lively_recipe_is_a_pure_function_and_shared_out(photos, crop):
     recipe = LIVELY.model_copy(update=crops)
     options = {"batch_size": 8, "seed": 2, "epoch": 1, "augmentation": recipe}
     options |= {"drop_remainder": True, "fill": (90, 100, 110)}
-    images, targets = read(photos.split(), geometry, **options)
+    images, targets = read(photos.split(), image_format, **options)
     assert (images.shape, targets.shape) == ((24, 12, 12, 3), (24, 2))
     assert len({image.tobytes() for image in images}) == 24
-    late = read(photos.split(), geometry, start=2, **options)
+    late = read(photos.split(), image_format, start=2, **options)
     np.testing.assert_array_equal(late[0], images[16:])
     np.testing.assert_array_equal(late[1], targets[16:])
-    parts = [read(photos.split(), geometry, share=(worker, 2), **options) for worker in (0, 1)]
+    parts = [read(photos.split(), image_format, share=(worker, 2), **options) for worker in (0, 1)]
     for column, whole in enumerate((images, targets)):
         joined = np.stack([part[column].reshape(3, 4, *whole.shape[1:]) for part in parts], 1)
         np.testing.assert_array_equal(joined.reshape(whole.shape), whole)
-    stream = read(photos.split(), geometry, in_memory=False, **options)
+    stream = read(photos.split(), image_format, in_memory=False, **options)
     np.testing.assert_array_equal(stream[0], images)
 
 
 def test_alternating_flips_while_decoding_mirror_every_other_epoch(photos):
     # All of the area at 1:1 is the whole image, so that only flips are left.
-    geometry = ImageFormat(16, 16, 3)
+    image_format = ImageFormat(16, 16, 3)
     crop = ResizedCrop(area=(1.0, 1.0), ratio=(0.01, 0.01))  # never fits: the central part
     recipe = Augmentation(flip="alternating", resized_crop=crop)
     split, every = photos.split(), []
     for epoch in range(3):
-        source = batches(split, geometry, batch_size=24, seed=4, epoch=epoch, augmentation=recipe)
+        source = batches(
+            split, image_format, batch_size=24, seed=4, epoch=epoch, augmentation=recipe
+        )
         [(images, _)] = source.as_numpy_iterator()
         order = np.random.default_rng([4, epoch]).permutation(24)
         every.append(images[np.argsort(order)])
@@ -160,12 +162,12 @@ def test_alternating_flips_while_decoding_mirror_every_other_epoch(photos):
 
 def test_a_resized_crop_of_everything_is_the_resized_image(photos):
     # All of the area at the image's own ratio: 30 x 20 pixels is number 0.
-    geometry = ImageFormat(20, 30, 3)
+    image_format = ImageFormat(20, 30, 3)
     recipe = Augmentation(resized_crop=ResizedCrop(area=(1.0, 1.0), ratio=(1.5, 1.5)))
     first = next(i for i, size in enumerate(sizes(photos)) if size == (20, 30))
     split = photos.split().subset([first])
-    cropped = read(split, geometry, seed=0, augmentation=recipe)[0]
-    np.testing.assert_array_equal(cropped, read(split, geometry)[0])
+    cropped = read(split, image_format, seed=0, augmentation=recipe)[0]
+    np.testing.assert_array_equal(cropped, read(split, image_format)[0])
 
 
 def sizes(data):
@@ -245,9 +247,9 @@ def test_a_worker_decodes_only_its_own_images(photos, monkeypatch):
         return load(source, tf.ensure_shape(tf.numpy_function(note, [indices], tf.int64), [None]))
 
     monkeypatch.setattr(type(split.source), "load", counted)
-    geometry = ImageFormat(16, 16, 3)
+    image_format = ImageFormat(16, 16, 3)
     options = {"batch_size": 8, "seed": 0, "drop_remainder": True, "in_memory": False}
-    read(split, geometry, share=(1, 4), **options)
+    read(split, image_format, share=(1, 4), **options)
     assert len(read_from_disk) == len(set(read_from_disk)) == 24 // 4
 
 

@@ -13,7 +13,7 @@ import tensorflow_datasets as tfds
 
 from reszoo.data import ImageFormat
 from reszoo.data.images.decoding import read_image
-from reszoo.data.images.resizing import to_geometry
+from reszoo.data.images.resizing import resize_to_format
 from reszoo.data.open_data import open_data
 from reszoo.data.pipeline.batches import batches
 from reszoo.data.previews.contact_sheet import contact_sheet
@@ -30,9 +30,9 @@ def opened(folder, data_dir, **options):
     return open_data(f"folder:{folder}", data_dir=data_dir, **options)
 
 
-def read_back(split, geometry=GEOMETRY, **options):
+def read_back(split, image_format=GEOMETRY, **options):
     """Images and labels of a split in its own order."""
-    parts = list(batches(split, geometry, batch_size=7, **options).as_numpy_iterator())
+    parts = list(batches(split, image_format, batch_size=7, **options).as_numpy_iterator())
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 
@@ -127,8 +127,8 @@ def test_training_sees_the_pixels_that_prediction_sees(
     monkeypatch.setattr(folder_dataset_builder, "EMBED_BYTES", embed_bytes)
     folder = _kinds(write)
     data = opened(folder, tmp_path / "prepared")
-    geometry = ImageFormat(16, 16, channels)
-    images, labels = read_back(data.split("train"), geometry, in_memory=in_memory)
+    image_format = ImageFormat(16, 16, channels)
+    images, labels = read_back(data.split("train"), image_format, in_memory=in_memory)
     paths = [
         folder / path.decode()
         for path in data.source.features(data.split("train").indices, {"path": "string"})[
@@ -137,7 +137,9 @@ def test_training_sees_the_pixels_that_prediction_sees(
     ]
     assert sorted(path.name for path in paths) == sorted(list(odd_images()) * 2)
     for path, image, label in zip(paths, images, labels, strict=True):
-        np.testing.assert_array_equal(image, to_geometry(read_image(path), geometry), path.name)
+        np.testing.assert_array_equal(
+            image, resize_to_format(read_image(path), image_format), path.name
+        )
         assert path.parent.name == data.classes[label]
 
 
@@ -180,7 +182,7 @@ def test_changes_are_noticed(write, tmp_path):
     assert dict(opened(folder, prepared).splits) == {"train": 11, "test": 10}
     (folder / "train/cat/new.png").write_bytes(encoded(picture(78)))
     os.utime(folder / "train/cat/new.png", (1, 1))
-    expected = to_geometry(picture(78), GEOMETRY)
+    expected = resize_to_format(picture(78), GEOMETRY)
     assert any(
         np.array_equal(image, expected) for image in read_back(opened(folder, prepared).split())[0]
     )

@@ -52,10 +52,10 @@ def test_draws_of_almost_one_stay_inside():
 
 def test_scale_jitter_cuts_what_the_crop_is_of_the_resized_image():
     # 300 pixels resized to 256..480, of which 224 are cut: 262.5 .. 140 pixels before resizing.
-    geometry = ImageFormat(224, 224, 3)
+    image_format = ImageFormat(224, 224, 3)
     draws = uniform(0, 0, np.arange(400), SCALE_JITTER)
     boxes = np.array(
-        [jittered_box(tf.constant([300, 400]), ScaleJitter(), geometry, draw) for draw in draws]
+        [jittered_box(tf.constant([300, 400]), ScaleJitter(), image_format, draw) for draw in draws]
     )
     top, left, height, width = boxes.T
     np.testing.assert_array_equal(height, width)
@@ -68,7 +68,7 @@ def test_scale_jitter_cuts_what_the_crop_is_of_the_resized_image():
 
 
 def test_an_image_smaller_than_the_crop_gives_all_it_has():
-    geometry = ImageFormat(64, 64, 3)
+    image_format = ImageFormat(64, 64, 3)
     jitter = ScaleJitter(shorter_side=(32, 32))
-    box = jittered_box(tf.constant([20, 30]), jitter, geometry, np.zeros(3))
+    box = jittered_box(tf.constant([20, 30]), jitter, image_format, np.zeros(3))
     assert box.numpy().tolist() == [0, 0, 20, 30]

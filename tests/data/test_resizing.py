@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from reszoo.data import ImageFormat
-from reszoo.data.images.resizing import evaluation_geometry, fit, to_geometry, training_geometry
+from reszoo.data.images.resizing import evaluation_format, fit, resize_to_format, training_format
 from reszoo.errors import UserError
 from reszoo.spec.architecture import Input
 from tests.data.conftest import picture
@@ -16,7 +16,7 @@ from tests.data.conftest import picture
 
 def test_the_right_size_is_not_touched():
     image = picture(1, 32, 32)
-    np.testing.assert_array_equal(to_geometry(image, ImageFormat(32, 32, 3)), image)
+    np.testing.assert_array_equal(resize_to_format(image, ImageFormat(32, 32, 3)), image)
 
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
@@ -32,40 +32,42 @@ def test_resizing_is_pillows_within_rounding(interpolation, size):
     resized = np.asarray(Image.fromarray(image).resize((wide, high), method[interpolation]))
     top, left = round((high - 24) / 2), round((wide - 24) / 2)
     expected = resized[top : top + 24, left : left + 24].astype(int)
-    result = to_geometry(image, ImageFormat(24, 24, 3, interpolation=interpolation)).astype(int)
+    result = resize_to_format(image, ImageFormat(24, 24, 3, interpolation=interpolation)).astype(
+        int
+    )
     assert np.abs(result - expected).max() <= 1
 
 
 def test_crop_keeps_the_centre():
     # Resized to 32 / 0.5 = 64, of which the middle 32 stays: an untouched 64x64 image's centre.
     image = picture(3, 64, 64)
-    result = to_geometry(image, ImageFormat(32, 32, 3, crop=0.5))
+    result = resize_to_format(image, ImageFormat(32, 32, 3, crop=0.5))
     np.testing.assert_array_equal(result, image[16:48, 16:48])
 
 
 def test_resizing_is_rounded_not_cut_off():
     # Two pixels to one: (0 + 255) / 2 = 127.5 and (254 + 255) / 2 = 254.5; halves go to even.
     image = np.array([[[0, 254, 10], [255, 255, 10]]], np.uint8)
-    result = to_geometry(np.repeat(image, 2, axis=0), ImageFormat(1, 1, 3))
+    result = resize_to_format(np.repeat(image, 2, axis=0), ImageFormat(1, 1, 3))
     assert result.tolist() == [[[128, 254, 10]]]
 
 
 def test_grey_is_repeated_for_a_network_of_colours():
     image = picture(4, 8, 8, channels=1)
     np.testing.assert_array_equal(
-        to_geometry(image, ImageFormat(8, 8, 3)), np.repeat(image, 3, axis=2)
+        resize_to_format(image, ImageFormat(8, 8, 3)), np.repeat(image, 3, axis=2)
     )
 
 
 def test_colours_become_pillows_luma_for_a_grey_network():
     image = picture(5, 40, 40)
     expected = np.asarray(Image.fromarray(image).convert("L"))[..., None]
-    np.testing.assert_array_equal(to_geometry(image, ImageFormat(40, 40, 1)), expected)
+    np.testing.assert_array_equal(resize_to_format(image, ImageFormat(40, 40, 1)), expected)
 
 
 def test_other_channels_are_refused():
     with pytest.raises(UserError, match="5 channels"):
-        to_geometry(np.zeros((8, 8, 5), np.uint8), ImageFormat(8, 8, 3))
+        resize_to_format(np.zeros((8, 8, 5), np.uint8), ImageFormat(8, 8, 3))
 
 
 @settings(deadline=None, max_examples=20)
@@ -76,25 +78,25 @@ def test_other_channels_are_refused():
     st.booleans(),
 )
 def test_alone_in_a_batch_and_in_a_graph_are_the_same(size, wanted, crop, antialias):
-    geometry = ImageFormat(*wanted, crop=crop, antialias=antialias)
+    image_format = ImageFormat(*wanted, crop=crop, antialias=antialias)
     images = np.random.default_rng(0).integers(0, 256, (2, *size), dtype=np.uint8)
-    batch = to_geometry(images, geometry)
+    batch = resize_to_format(images, image_format)
     assert batch.shape == (2, *wanted)
     assert batch.dtype == np.uint8
-    np.testing.assert_array_equal(batch[1], to_geometry(images[1], geometry))
+    np.testing.assert_array_equal(batch[1], resize_to_format(images[1], image_format))
     signature = [tf.TensorSpec([None, None, None], tf.uint8)]
-    graph = tf.function(lambda image: fit(image, geometry), input_signature=signature)
+    graph = tf.function(lambda image: fit(image, image_format), input_signature=signature)
     np.testing.assert_array_equal(batch[1], graph(images[1]).numpy())
 
 
 def test_floats_are_rounded_to_pixels():
     image = np.full((2, 2, 1), 99.6, np.float32)
-    assert to_geometry(image, ImageFormat(2, 2, 1)).tolist() == [[[100], [100]]] * 2
+    assert resize_to_format(image, ImageFormat(2, 2, 1)).tolist() == [[[100], [100]]] * 2
 
 
 def test_spec_says_the_geometry():
     values = Input(shape=(224, 224, 3), crop=0.875, test_size=288, train_size=192)
-    assert evaluation_geometry(values) == ImageFormat(288, 288, 3, crop=0.875)
-    assert training_geometry(values) == ImageFormat(192, 192, 3, crop=0.875)
+    assert evaluation_format(values) == ImageFormat(288, 288, 3, crop=0.875)
+    assert training_format(values) == ImageFormat(192, 192, 3, crop=0.875)
     plain = Input(shape=(28, 20, 1), interpolation="bicubic", antialias=False)
-    assert evaluation_geometry(plain) == ImageFormat(28, 20, 1, 1.0, "bicubic", False)
+    assert evaluation_format(plain) == ImageFormat(28, 20, 1, 1.0, "bicubic", False)

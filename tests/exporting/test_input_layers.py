@@ -8,7 +8,7 @@ import keras
 import pytest
 
 from reszoo.data import ImageData
-from reszoo.data.images.resizing import training_geometry
+from reszoo.data.images.resizing import training_format
 from reszoo.exporting.export import export
 from reszoo.inference.trained import TrainedModel
 from reszoo.model.build import build
@@ -32,7 +32,7 @@ def net(data: ImageData) -> TrainedModel:
         }
     )
     model = build(spec, seed=1)
-    give_mean_image(model, spec, data.split("train"), training_geometry(spec.input), 0)
+    give_mean_image(model, spec, data.split("train"), training_format(spec.input), 0)
     images, labels = digits()
     keras.utils.set_random_seed(0)
     model.compile(

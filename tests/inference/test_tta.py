@@ -10,7 +10,7 @@ import pytest
 from reszoo import spec as specs
 from reszoo.cli import main
 from reszoo.data import ImageFormat
-from reszoo.data.images.resizing import evaluation_geometry, to_geometry
+from reszoo.data.images.resizing import evaluation_format, resize_to_format
 from reszoo.data.open_data import open_data
 from reszoo.errors import UserError
 from reszoo.inference.evaluate import evaluate
@@ -44,9 +44,9 @@ def by_hand(net: TrainedModel, pictures: np.ndarray, views: Views) -> np.ndarray
     answers = []
     for image in pictures:
         if whole is None:
-            crops = [to_geometry(image, net.geometry)]
+            crops = [resize_to_format(image, net.image_format)]
         else:
-            large = to_geometry(image, whole)
+            large = resize_to_format(image, whole)
             starts = [(0, 0), (0, 2), (3, 0), (3, 2), (2, 1)]
             crops = [large[y : y + 8, x : x + 8] for y, x in starts]
         found = []
@@ -85,13 +85,15 @@ def test_the_mean_is_that_of_numpy(net: TrainedModel, pictures: np.ndarray, word
 
 
 def test_the_five_crops_are_the_corners_and_the_centre(pictures: np.ndarray) -> None:
-    geometry = evaluation_geometry(CROPPED.input)
-    crops = [to_geometry(pictures[0], one) for one in geometries_of(Views(crops=5), geometry)]
-    large = to_geometry(pictures[0], ImageFormat(11, 10, 1))
+    image_format = evaluation_format(CROPPED.input)
+    crops = [
+        resize_to_format(pictures[0], one) for one in geometries_of(Views(crops=5), image_format)
+    ]
+    large = resize_to_format(pictures[0], ImageFormat(11, 10, 1))
     for crop, (y, x) in zip(crops, [(0, 0), (0, 2), (3, 0), (3, 2), (2, 1)], strict=True):
         # resampling at another place may round a value to its neighbour
         np.testing.assert_allclose(crop.astype(int), large[y : y + 8, x : x + 8], atol=1)
-    np.testing.assert_array_equal(crops[-1], to_geometry(pictures[0], geometry))
+    np.testing.assert_array_equal(crops[-1], resize_to_format(pictures[0], image_format))
 
 
 def test_a_run_is_tested_with_the_views_of_its_recipe(tmp_path, capsys) -> None:

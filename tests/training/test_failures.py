@@ -194,7 +194,7 @@ def test_a_signal_while_the_network_is_judged_is_obeyed_at_once(
             if batch == 1:
                 os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr("reszoo.training.validation.batch_size_for", lambda geometry: 8)
+    monkeypatch.setattr("reszoo.training.validation.batch_size_for", lambda image_format: 8)
     judged = Judged()
     with pytest.raises(TrainingStopped, match="epoch 1 after step 6 of 6") as stopped:
         train(TINY, bar_data(), SHORT, seed=7, out=tmp_path / "run", callbacks=[judged], quiet=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from reszoo import spec as specs
-from reszoo.data.images.resizing import training_geometry
+from reszoo.data.images.resizing import training_format
 from reszoo.data.open_data import open_data
 from reszoo.errors import UserError
 from reszoo.inference.evaluate import evaluate
@@ -81,13 +81,13 @@ def test_weights_bring_their_own_mean_image(tmp_path) -> None:
 
 def test_large_data_are_estimated_from_a_sample(monkeypatch) -> None:
     spec = specs.override(TINY, MEAN)
-    data, geometry = open_data(bar_data()), training_geometry(spec.input)
+    data, image_format = open_data(bar_data()), training_format(spec.input)
     monkeypatch.setattr(image_statistics, "fits_in_memory", lambda *_: False)
     monkeypatch.setattr(image_statistics, "SAMPLE", 40)
     found = []
     for _ in range(2):
         model = build(spec)
-        image_statistics.give_mean_image(model, spec, data.split("train"), geometry, 5)
+        image_statistics.give_mean_image(model, spec, data.split("train"), image_format, 5)
         found.append(model.get_layer("mean_image").adapt_mean.numpy())
     np.testing.assert_array_equal(*found)
     whole = bars(120)[0].mean(0)
@@ -106,10 +106,10 @@ def test_large_data_are_estimated_from_a_sample(monkeypatch) -> None:
 )
 def test_the_pixel_outside_an_image_is_the_mean_pixel(overrides, pixel) -> None:
     spec = specs.override(TINY, overrides)
-    split, geometry = open_data(bar_data()).split("train"), training_geometry(spec.input)
+    split, image_format = open_data(bar_data()).split("train"), training_format(spec.input)
     model = build(spec)
-    image_statistics.give_mean_image(model, spec, split, geometry, 0)
-    found = image_statistics.outside_pixel(model, spec, split, geometry, 0)
+    image_statistics.give_mean_image(model, spec, split, image_format, 0)
+    found = image_statistics.outside_pixel(model, spec, split, image_format, 0)
     assert found == pytest.approx(pixel, rel=1e-6)
 
 

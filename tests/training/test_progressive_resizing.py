@@ -70,4 +70,6 @@ def test_a_network_of_another_size_is_evaluated_on_the_same_weights(tmp_path) ->
     run = start(tmp_path / "run", specs.override(SHORT, ["sizes=[[0,5],[0.5,6]]"]), spec)
     model = load_trained(run).network()
     assert model.input_shape == (None, 8, 8, 1)
-    assert build(at_size(spec, load_trained(run).geometry)).count_params() == model.count_params()
+    assert (
+        build(at_size(spec, load_trained(run).image_format)).count_params() == model.count_params()
+    )

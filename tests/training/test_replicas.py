@@ -91,14 +91,16 @@ for replicas in (1, 4):  # On another number the means and sums come back.
 """
 
 COUNTS_ONCE = """
-from reszoo.data import batches, evaluation_geometry, open_data
+from reszoo.data.images.resizing import evaluation_format
+from reszoo.data.open_data import open_data
+from reszoo.data.pipeline.batches import batches
 data = open_data((images[:37], labels[:37]))
 split = data.split("train")
 found = []
 for replicas in (1, 2, 4):
     loop = trained(replicas, PLAIN, dtype="float32", sync=True, steps=0)
-    geometry = evaluation_geometry(PLAIN.input)
-    found.append(loop.evaluate(batches(split, geometry, batch_size=8, pad=replicas > 1)))
+    image_format = evaluation_format(PLAIN.input)
+    found.append(loop.evaluate(batches(split, image_format, batch_size=8, pad=replicas > 1)))
 for other in found[1:]:
     for name, value in found[0].items():
         np.testing.assert_allclose(other[name], value, rtol=1e-6)

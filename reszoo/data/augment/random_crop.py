@@ -58,14 +58,14 @@ def random_box(size: tf.Tensor, crop: ResizedCrop, shapes: tf.Tensor) -> tf.Tens
 
 
 def jittered_box(
-    size: tf.Tensor, jitter: ScaleJitter, geometry: ImageFormat, draws: tf.Tensor
+    size: tf.Tensor, jitter: ScaleJitter, image_format: ImageFormat, draws: tf.Tensor
 ) -> tf.Tensor:
     """The box that a crop of the training size is in the image before it is resized.
 
     Args:
       size: height and width of the image, int32.
       jitter: the range of the shorter side after resizing.
-      geometry: the training size.
+      image_format: the training size.
       draws: the columns `SCALE_JITTER`.
 
     Returns:
@@ -75,18 +75,18 @@ def jittered_box(
     sides = tf.cast(size, tf.float32)
     low, high = (float(bound) for bound in jitter.shorter_side)
     shorter_side = tf.minimum(tf.floor(low + (high - low + 1) * draws[0]), high)
-    wanted = tf.constant([geometry.height, geometry.width], tf.float32)
+    wanted = tf.constant([image_format.height, image_format.width], tf.float32)
     box = tf.round(wanted * (tf.reduce_min(sides) / shorter_side))
     return _placed(sides, tf.clip_by_value(box, 1.0, sides), draws[1:])
 
 
-def resized(image: tf.Tensor, geometry: ImageFormat) -> tf.Tensor:
-    """A part of an image stretched to the geometry's size, uint8.
+def resized(image: tf.Tensor, image_format: ImageFormat) -> tf.Tensor:
+    """A part of an image stretched to the image format's size, uint8.
 
     Without a filter before subsampling: three times as fast, and a random crop seldom shrinks much.
     """
-    size = [geometry.height, geometry.width]
-    if geometry.interpolation == "bicubic":
+    size = [image_format.height, image_format.width]
+    if image_format.interpolation == "bicubic":
         stretched = tf.raw_ops.ResizeBicubic(images=image[None], size=size, half_pixel_centers=True)
         return to_uint8(stretched[0])
     # The same arithmetic as for uint8, which TensorFlow has not vectorised: a fifth faster.

@@ -43,58 +43,58 @@ class ImageFormat:
         return self.height, self.width, self.channels
 
 
-def evaluation_geometry(values: Input) -> ImageFormat:
-    """The geometry a spec's `input:` asks for in evaluation, calibration and prediction."""
-    return _geometry(values, values.test_size)
+def evaluation_format(values: Input) -> ImageFormat:
+    """The image format a spec's `input:` asks for in evaluation, calibration and prediction."""
+    return _image_format(values, values.test_size)
 
 
-def training_geometry(values: Input) -> ImageFormat:
-    """The geometry a spec's `input:` asks for in training: `train_size` where it is given."""
-    return _geometry(values, values.train_size)
+def training_format(values: Input) -> ImageFormat:
+    """The image format a spec's `input:` asks for in training: `train_size` where it is given."""
+    return _image_format(values, values.train_size)
 
 
-def to_geometry(image: np.ndarray, geometry: ImageFormat) -> np.ndarray:
-    """One image, or a batch of equally large ones, brought to a geometry.
+def resize_to_format(image: np.ndarray, image_format: ImageFormat) -> np.ndarray:
+    """One image, or a batch of equally large ones, brought to an image format.
 
     Args:
       image: uint8, or float with values 0..255; shape (height, width, channels), or with a batch
         axis before. An image gets the same values alone and in a batch.
-      geometry: what to bring it to.
+      image_format: what to bring it to.
 
     Returns:
-      uint8, shape (geometry.height, geometry.width, geometry.channels), with the batch axis where
+      uint8, shape (image_format.height, image_format.width, image_format.channels), with the batch axis where
       one came in.
 
     Raises:
       UserError: the channels cannot be converted.
     """
     if image.ndim == 4:
-        done = [to_geometry(single, geometry) for single in image]
-        return np.stack(done) if done else np.zeros((0, *geometry.shape), np.uint8)
-    require_convertible(image.shape[-1], geometry)
+        done = [resize_to_format(single, image_format) for single in image]
+        return np.stack(done) if done else np.zeros((0, *image_format.shape), np.uint8)
+    require_convertible(image.shape[-1], image_format)
     if image.dtype != np.uint8:
         image = np.clip(np.rint(image), 0, 255).astype(np.uint8)
     with tf.device("CPU:0"):
-        return fit(tf.constant(image), geometry).numpy()
+        return fit(tf.constant(image), image_format).numpy()
 
 
-def require_convertible(channels: int, geometry: ImageFormat) -> None:
-    """Raises a `UserError` where a network of the geometry cannot take images of `channels`."""
-    if channels != geometry.channels and {channels, geometry.channels} != {1, 3}:
+def require_convertible(channels: int, image_format: ImageFormat) -> None:
+    """Raises a `UserError` where a network of the image format cannot take images of `channels`."""
+    if channels != image_format.channels and {channels, image_format.channels} != {1, 3}:
         raise UserError(
-            f"images of {channels} channels do not fit a network of {geometry.channels}",
-            expected=f"images of {geometry.channels} channels",
+            f"images of {channels} channels do not fit a network of {image_format.channels}",
+            expected=f"images of {image_format.channels} channels",
             found=f"images of {channels} channels",
             hint=f"train a network whose input.shape ends with {channels}",
         )
 
 
-def fit(image: tf.Tensor, geometry: ImageFormat) -> tf.Tensor:
-    """`to_geometry` in TensorFlow operations, for one uint8 image of any height and width."""
-    if geometry.channels == 1:
+def fit(image: tf.Tensor, image_format: ImageFormat) -> tf.Tensor:
+    """`resize_to_format` in TensorFlow operations, for one uint8 image of any height and width."""
+    if image_format.channels == 1:
         image = with_channels(image, 1)
-    image = _resize(image, geometry)
-    return tf.ensure_shape(with_channels(image, geometry.channels), geometry.shape)
+    image = _resize(image, image_format)
+    return tf.ensure_shape(with_channels(image, image_format.channels), image_format.shape)
 
 
 def with_channels(image: tf.Tensor, channels: int) -> tf.Tensor:
@@ -118,12 +118,12 @@ def to_uint8(image: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.clip_by_value(tf.round(image), 0.0, 255.0), tf.uint8)
 
 
-def _geometry(values: Input, side: int | None) -> ImageFormat:
+def _image_format(values: Input, side: int | None) -> ImageFormat:
     height, width, channels = values.shape
-    geometry = ImageFormat(
+    image_format = ImageFormat(
         height, width, channels, values.crop, values.interpolation, values.antialias
     )
-    return geometry if side is None else replace(geometry, height=side, width=side)
+    return image_format if side is None else replace(image_format, height=side, width=side)
 
 
 def _channels(image: tf.Tensor) -> int | tf.Tensor:
@@ -140,29 +140,29 @@ def _when(
     return tf.cond(condition, yes, no)
 
 
-def _resize(image: tf.Tensor, geometry: ImageFormat) -> tf.Tensor:
+def _resize(image: tf.Tensor, image_format: ImageFormat) -> tf.Tensor:
     """The image resized to cover the wanted size over `crop`, and its centre."""
     size = tf.shape(image)[:2]
-    if geometry.crop < 1:
-        return _resampled(image, size, geometry)
-    same = tf.reduce_all(size == [geometry.height, geometry.width])
-    return tf.cond(same, lambda: image, lambda: _resampled(image, size, geometry))
+    if image_format.crop < 1:
+        return _resampled(image, size, image_format)
+    same = tf.reduce_all(size == [image_format.height, image_format.width])
+    return tf.cond(same, lambda: image, lambda: _resampled(image, size, image_format))
 
 
-def _resampled(image: tf.Tensor, size: tf.Tensor, geometry: ImageFormat) -> tf.Tensor:
+def _resampled(image: tf.Tensor, size: tf.Tensor, image_format: ImageFormat) -> tf.Tensor:
     # The arithmetic of torchvision's Resize and CenterCrop: the side that is scarcer gets exactly
     # its size, the other is truncated to whole pixels, and the crop starts at a whole pixel.
-    wanted = np.array([geometry.height, geometry.width], np.float64)
-    covered = np.rint(wanted / geometry.crop)
+    wanted = np.array([image_format.height, image_format.width], np.float64)
+    covered = np.rint(wanted / image_format.crop)
     present = tf.cast(size, tf.float64)
     resized = tf.maximum(tf.floor(present * tf.reduce_max(covered / present) + 1e-9), covered)
-    start = tf.round((resized - wanted) * np.array(geometry.place))
+    start = tf.round((resized - wanted) * np.array(image_format.place))
     resampled = tf.raw_ops.ScaleAndTranslate(
         images=image[None],
-        size=[geometry.height, geometry.width],
+        size=[image_format.height, image_format.width],
         scale=tf.cast(resized / present, tf.float32),
         translation=tf.cast(-start, tf.float32),
-        kernel_type=_KERNELS[geometry.interpolation],
-        antialias=geometry.antialias,
+        kernel_type=_KERNELS[image_format.interpolation],
+        antialias=image_format.antialias,
     )
     return to_uint8(resampled[0])

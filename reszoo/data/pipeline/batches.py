@@ -31,7 +31,7 @@ _READ_TOGETHER = 64
 
 def batches(
     split: Split,
-    geometry: ImageFormat,
+    image_format: ImageFormat,
     *,
     batch_size: int,
     seed: int | None = None,
@@ -49,7 +49,7 @@ def batches(
 
     Args:
       split: the examples.
-      geometry: the size and channels of the images that come out.
+      image_format: the size and channels of the images that come out.
       batch_size: images in a batch, over all workers; the last may have fewer.
       seed: None gives the split's own order, for evaluation; a number a permutation of it, which
         with every augmentation is a pure function of (seed, epoch, index).
@@ -73,9 +73,9 @@ def batches(
     """
     if augmentation is not None and seed is None:
         raise ValueError("augmentation needs a seed")
-    require_convertible(split.source.channels, geometry)
+    require_convertible(split.source.channels, image_format)
     asked = augmentation or Augmentation()
-    require_drawable(asked, geometry.channels)
+    require_drawable(asked, image_format.channels)
     order = epoch_order(
         len(split),
         batch_size,
@@ -88,9 +88,9 @@ def batches(
         share=share,
         in_pairs=asked.mixes,
     )
-    work = Preprocessing(split, geometry, order, asked, Draws(seed or 0, epoch), tuple(fill))
+    work = Preprocessing(split, image_format, order, asked, Draws(seed or 0, epoch), tuple(fill))
     if in_memory is None:
-        in_memory = fits_in_memory(split, geometry)
+        in_memory = fits_in_memory(split, image_format)
     if in_memory and not work.crops:
         dataset = _from_memory(work)
     else:
@@ -103,25 +103,27 @@ def batches(
     return untuned(dataset.prefetch(BATCHES_AHEAD))
 
 
-def fits_in_memory(split: Split, geometry: ImageFormat) -> bool:
-    """Whether a split is small enough, decoded in a geometry, to be kept in memory."""
-    return len(split) * int(np.prod(geometry.shape)) <= MEMORY_BYTES
+def fits_in_memory(split: Split, image_format: ImageFormat) -> bool:
+    """Whether a split is small enough, decoded in an image format, to be kept in memory."""
+    return len(split) * int(np.prod(image_format.shape)) <= MEMORY_BYTES
 
 
-def images_in_memory(split: Split, geometry: ImageFormat) -> np.ndarray:
-    """All images of a split in a geometry: uint8, shape (examples, height, width, channels).
+def images_in_memory(split: Split, image_format: ImageFormat) -> np.ndarray:
+    """All images of a split in an image format: uint8, shape (examples, height, width, channels).
 
-    They are decoded on the first call and kept with the split until another geometry is asked for.
+    They are decoded on the first call and kept with the split until another image format is asked for.
     """
-    if geometry not in split.decoded:
+    if image_format not in split.decoded:
         split.decoded.clear()  # Progressive resizing should not hold every size.
-        split.decoded[geometry] = _all_decoded(split, geometry)
-    return split.decoded[geometry]
+        split.decoded[image_format] = _all_decoded(split, image_format)
+    return split.decoded[image_format]
 
 
 def _from_memory(work: Preprocessing) -> tf.data.Dataset:
-    whole = work.split.source.whole(work.geometry.shape) if work.geometry.crop == 1 else None
-    images = images_in_memory(work.split, work.geometry) if whole is None else whole
+    whole = (
+        work.split.source.whole(work.image_format.shape) if work.image_format.crop == 1 else None
+    )
+    images = images_in_memory(work.split, work.image_format) if whole is None else whole
     rows, keys = work.order.rows, work.keys
     places = rows if whole is None else work.split.indices[rows]
 
@@ -163,18 +165,18 @@ def _decoded(work: Preprocessing) -> tf.data.Dataset:
     return images.batch(work.order.size)
 
 
-def _all_decoded(split: Split, geometry: ImageFormat) -> np.ndarray:
+def _all_decoded(split: Split, image_format: ImageFormat) -> np.ndarray:
     source = split.source
 
     def decode(indices: tf.Tensor) -> tf.Tensor:
         # One step of the pipeline for many images: for small ones the step costs more than they.
         return tf.map_fn(
-            lambda element: fit(source.image(element), geometry),
+            lambda element: fit(source.image(element), image_format),
             source.load(indices),
-            fn_output_signature=tf.TensorSpec(geometry.shape, tf.uint8),
+            fn_output_signature=tf.TensorSpec(image_format.shape, tf.uint8),
         )
 
-    images = np.empty((len(split), *geometry.shape), np.uint8)
+    images = np.empty((len(split), *image_format.shape), np.uint8)
     chunks = tf.data.Dataset.from_tensor_slices(split.indices).batch(_READ_TOGETHER)
     place = 0
     decoded = untuned(chunks.map(decode, num_parallel_calls=IMAGES_AT_ONCE))

@@ -24,10 +24,10 @@ from reszoo.spec.augmentation import Augmentation
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """A split's examples in an order, a geometry, and what a recipe asks to be done to them."""
+    """A split's examples in an order, an image format, and what a recipe asks to be done to them."""
 
     split: Split
-    geometry: ImageFormat
+    image_format: ImageFormat
     order: Sampler
     augmentation: Augmentation
     draws: Draws
@@ -61,20 +61,20 @@ class Preprocessing:
         return element
 
     def image(self, element: Element) -> tf.Tensor:
-        """One example's pixels in the geometry: decoded, and where a recipe says so a random part
+        """One example's pixels in the image format: decoded, and where a recipe says so a random part
         of them."""
         if not self.crops:
-            return fit(self.split.source.image(element), self.geometry)
+            return fit(self.split.source.image(element), self.image_format)
         part = self.split.source.crop(
             element,
             lambda size: self._box(size, element["box"]),
-            colours=self.geometry.channels == 3,
+            colours=self.image_format.channels == 3,
         )
-        image = with_channels(resized(part, self.geometry), self.geometry.channels)
+        image = with_channels(resized(part, self.image_format), self.image_format.channels)
         if self._flips_singly:
             upright = image
             image = tf.cond(element["flip"], lambda: tf.reverse(upright, [1]), lambda: upright)
-        return tf.ensure_shape(image, self.geometry.shape)
+        return tf.ensure_shape(image, self.image_format.shape)
 
     @property
     def finishes(self) -> bool:
@@ -103,7 +103,7 @@ class Preprocessing:
         count = self.order.kept.stop - self.order.kept.start if full else None
         classes = [len(self.split.classes)] if self.augmentation.mixes else []
         return (
-            tf.ensure_shape(images, [count, *self.geometry.shape]),
+            tf.ensure_shape(images, [count, *self.image_format.shape]),
             tf.ensure_shape(targets, [count, *classes]),
         )
 
@@ -126,7 +126,7 @@ class Preprocessing:
         if self.augmentation.resized_crop is not None:
             return random_box(size, self.augmentation.resized_crop, draws)
         assert self.augmentation.scale_jitter is not None
-        return jittered_box(size, self.augmentation.scale_jitter, self.geometry, draws)
+        return jittered_box(size, self.augmentation.scale_jitter, self.image_format, draws)
 
     def _mixed(
         self, augmenter: Augmenter, images: np.ndarray, labels: np.ndarray, keys: np.ndarray

@@ -40,14 +40,14 @@ def augmented_sheet(
       An RGB image.
     """
     chosen = data.split(split).sample(images)
-    geometry = _geometry(data)
+    image_format = _image_format(data)
     once = augmentation.model_copy(update={"repeats": 1})
-    [(plain, _)] = batches(chosen, geometry, batch_size=len(chosen)).as_numpy_iterator()
+    [(plain, _)] = batches(chosen, image_format, batch_size=len(chosen)).as_numpy_iterator()
     columns = [plain]
     for epoch in range(epochs):
         [(changed, _)] = batches(
             chosen,
-            geometry,
+            image_format,
             batch_size=len(chosen),
             seed=0,
             epoch=epoch,
@@ -59,7 +59,7 @@ def augmented_sheet(
     return _drawn(columns, thumbnail)
 
 
-def _geometry(data: ImageData) -> ImageFormat:
+def _image_format(data: ImageData) -> ImageFormat:
     smallest = data.smallest
     if smallest is None or max(smallest) > _SMALL:
         return ImageFormat(_PHOTO, _PHOTO, data.channels)
