@@ -74,6 +74,18 @@ class RestartError(ReszooError):
     exit_code = 75
 
 
+def first_line(error: BaseException) -> str:
+    """Returns the first line of an exception's message, at most 200 characters long.
+
+    TensorFlow ends that line with a colon where only the last line names the cause: then the last.
+    An exception without a message is represented by the name of its class.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    return (lines[-1] if lines[0].endswith(":") else lines[0])[:200]
+
+
 def nearest(word: str, choices: Iterable[str], count: int = 3) -> list[str]:
     """The choices most like `word`, best first; empty when none is close."""
     return difflib.get_close_matches(word, list(choices), n=count, cutoff=0.5)

@@ -12,6 +12,7 @@ from reszoo.errors import (
     ReszooError,
     UserError,
     did_you_mean,
+    first_line,
 )
 
 
@@ -49,3 +50,16 @@ def test_near_names_are_suggested_and_far_ones_not() -> None:
     names = ["resnet50", "highway19", "plain34"]
     assert did_you_mean("resent50", names) == "did you mean 'resnet50'?"
     assert did_you_mean("vgg", names) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        ("\n the cause \nthe trace", "the cause"),
+        ("Graph execution error:\n\nDetected at node x\nthe cause", "the cause"),
+        ("", "ValueError"),
+        ("x" * 300, "x" * 200),
+    ],
+)
+def test_first_line_of_an_error_names_its_cause(message: str, line: str) -> None:
+    assert first_line(ValueError(message)) == line

@@ -8,7 +8,7 @@ import sys
 import traceback
 
 from reszoo.cli.terminate import Terminated
-from reszoo.errors import MachineError, ReszooError
+from reszoo.errors import MachineError, ReszooError, first_line
 
 INTERRUPTED = 130
 READER_LEFT = 141
@@ -28,7 +28,7 @@ def report_failure(error: BaseException, debug: bool) -> int:
     if known is not None:
         _say(f"error: {known}")
         return known.exit_code
-    _say(f"error: unexpected {type(error).__name__}: {_first_line(error)}")
+    _say(f"error: unexpected {type(error).__name__}: {first_line(error)}")
     if not debug:
         _say("  do:       run the command again with --debug for the traceback")
     return 1
@@ -39,21 +39,13 @@ def _known(error: BaseException) -> ReszooError | None:
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         return MachineError(
             "the machine ran out of memory",
-            found=_first_line(error),
+            found=first_line(error),
             hint="close other programs, or take a smaller network, image or batch",
         )
     if isinstance(error, OSError):
-        reason = error.strerror or _first_line(error)
+        reason = error.strerror or first_line(error)
         return MachineError(reason, where=str(error.filename) if error.filename else None)
     return None
-
-
-def _first_line(error: BaseException) -> str:
-    """The error's first line; TensorFlow's graphs say what went wrong only in their last one."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if not lines:
-        return "no reason was given"
-    return lines[-1] if lines[0].endswith(":") else lines[0]
 
 
 def _say(text: str) -> None:

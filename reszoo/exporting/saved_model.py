@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from reszoo.errors import UserError
+from reszoo.errors import UserError, first_line
 from reszoo.exporting.inference_graph import InferenceGraph
 from reszoo.model.folded_graph import frozen
 from reszoo.spec.target import Folded
@@ -124,8 +124,8 @@ def _write(variables: Sequence[keras.Variable], signatures: dict[str, Any], fold
     except tf.errors.OpError as error:
         # TensorFlow tells a full or read-only disk in classes of its own.
         number = _number(error)
-        said = error.message.splitlines()[0] if number == errno.EIO else os.strerror(number)
-        raise OSError(number, said) from error
+        reason = first_line(error) if number == errno.EIO else os.strerror(number)
+        raise OSError(number, reason) from error
 
 
 def _number(error: tf.errors.OpError) -> int:

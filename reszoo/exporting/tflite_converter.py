@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from reszoo.errors import UserError
+from reszoo.errors import UserError, first_line
 from reszoo.exporting.inference_graph import InferenceGraph
 from reszoo.exporting.saved_model import FLOAT_SIGNATURE, write_static
 from reszoo.spec.target import Target
@@ -74,10 +74,10 @@ def _converted(converter: tf.lite.TFLiteConverter) -> bytes:
     except MemoryError:
         raise
     except Exception as error:  # the converter raises Exception subclasses of many kinds
-        said = "\n".join([str(error), *getattr(error, "__notes__", [])])
-        found = sorted({next(filter(None, match)) for match in _UNSUPPORTED.findall(said)})
+        message = "\n".join([str(error), *getattr(error, "__notes__", [])])
+        operations = sorted({next(filter(None, match)) for match in _UNSUPPORTED.findall(message)})
         raise UserError(
             "the network cannot be converted to TFLite",
-            found=", ".join(found) or said.strip().splitlines()[0],
+            found=", ".join(operations) or first_line(error),
             hint="choose another activation or pooling, or export with --target server",
         ) from error

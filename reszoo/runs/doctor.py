@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from reszoo.errors import first_line
 from reszoo.runs.cluster.devices import choose_precision, choose_strategy
 from reszoo.runs.run_dir import DEFAULT_FOLDER
 from reszoo.system_info import machine, version_of, versions
@@ -24,10 +25,7 @@ NEEDED = {
     "keras-tuner": "`reszoo tune`",
     "ai-edge-litert": "checking exports and predicting with .tflite files",
 }
-OPTIONAL = {
-    "tensorboard": ("tensorboard", "curves in TensorBoard while training"),
-    "matplotlib": ("matplotlib", "curves and confusion matrices as pictures"),
-}
+OPTIONAL = {"tensorboard": "curves in TensorBoard while training"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +68,8 @@ def _packages() -> Iterator[Finding]:
 
 
 def _extras() -> Iterator[Finding]:
-    for package, (module, purpose) in OPTIONAL.items():
-        if importlib.util.find_spec(module):
+    for package, purpose in OPTIONAL.items():
+        if importlib.util.find_spec(package):
             yield Finding(package, "fine", f"{version_of(package) or 'installed'}: {purpose}")
         else:
             yield Finding(package, "note", f"not installed: no {purpose} (pip install {package})")
@@ -84,7 +82,7 @@ def _devices() -> Iterator[Finding]:
         gpus = tf.config.list_physical_devices("GPU")
         details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
     except Exception as error:  # a broken installation is what the doctor is asked about
-        yield Finding("devices", "missing", f"TensorFlow does not start: {_first_line(error)}")
+        yield Finding("devices", "missing", f"TensorFlow does not start: {first_line(error)}")
         return
     for gpu, detail in zip(gpus, details, strict=True):
         yield Finding("GPU", "fine", f"{gpu.name}: {detail.get('device_name', 'unnamed')}")
@@ -120,7 +118,3 @@ def _writable(folder: Path) -> Finding:
         return Finding("run folder", "missing", f"{there.resolve()} cannot be written; use -o")
     verdict: Verdict = "fine" if free_gib >= 1 else "note"
     return Finding("run folder", verdict, f"{folder.resolve()}: {free_gib:.1f} GiB free")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0] or type(error).__name__

@@ -24,7 +24,7 @@ import keras
 
 from reszoo.atomic_files import machine_error
 from reszoo.errors import MachineError, UserError
-from reszoo.model.importing.tensors import first_line
+from reszoo.model.importing.tensors import describe_error
 
 KERAS_FILES = {
     "resnet50": "2cb95161c43110f7111970584f804107",
@@ -200,7 +200,7 @@ def _not_downloaded(what: str, error: BaseException) -> MachineError:
     return MachineError(
         f"cannot download {what}",
         expected="a connection, or the file in the cache",
-        found=first_line(error.__cause__ or error),
+        found=describe_error(error.__cause__ or error),
         hint=_ELSE,
     )
 

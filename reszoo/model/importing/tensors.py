@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 import safetensors
 
-from reszoo.errors import MachineError, UserError
+from reszoo.errors import MachineError, UserError, first_line
 from reszoo.model.importing.hdf5 import LinkError, NamelessError, datasets
 from reszoo.model.importing.weight_source import refused_pickle
 
@@ -44,7 +44,7 @@ class Tensors:
         try:
             values = np.asarray(self._read(name), dtype=np.float32)
         except (OSError, ValueError, TypeError, safetensors.SafetensorError) as error:
-            raise damaged(self.path, f"{name}: {first_line(error)}") from error
+            raise damaged(self.path, f"{name}: {describe_error(error)}") from error
         if not np.isfinite(values).all():
             raise damaged(self.path, f"values in {name} that are no numbers")
         return values
@@ -76,17 +76,17 @@ def open_tensors(path: Path) -> Iterator[Tensors]:
                 found=f"a link or external data at {error}",
             ) from error
         except (zipfile.BadZipFile, safetensors.SafetensorError, ValueError, KeyError) as error:
-            raise damaged(path, first_line(error)) from error
+            raise damaged(path, describe_error(error)) from error
         except OSError as error:
             if error.errno:
                 raise unreadable(path, error) from error
-            raise damaged(path, first_line(error)) from error  # HDF5's own have no number
+            raise damaged(path, describe_error(error)) from error  # HDF5's own have no number
         yield tensors
 
 
 def unreadable(path: Path, error: OSError) -> MachineError:
     """What to say of a file that the machine does not let us read."""
-    return MachineError(f"cannot read {path}: {error.strerror or first_line(error)}")
+    return MachineError(f"cannot read {path}: {error.strerror or describe_error(error)}")
 
 
 def damaged(path: Path, found: str) -> UserError:
@@ -99,10 +99,9 @@ def damaged(path: Path, found: str) -> UserError:
     )
 
 
-def first_line(error: BaseException) -> str:
-    """What an exception says, in one short line."""
-    text = (str(error).strip().splitlines() or ["no reason was given"])[0]
-    return f"{type(error).__name__}: {text[:200]}"
+def describe_error(error: BaseException) -> str:
+    """Returns the class of an exception and the first line of its message."""
+    return f"{type(error).__name__}: {first_line(error)}"
 
 
 def _opened(path: Path, stack: contextlib.ExitStack) -> Tensors:

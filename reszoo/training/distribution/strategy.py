@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 import tensorflow as tf
 
-from reszoo.errors import MachineError, UserError
+from reszoo.errors import MachineError, UserError, first_line
 from reszoo.runs.cluster.devices import (
     Devices,
     StrategyWord,
@@ -281,7 +281,7 @@ def _tpu(name: str | None) -> tf.distribute.Strategy:
     except (ValueError, RuntimeError, tf.errors.OpError) as error:
         raise MachineError(
             f"the TPU {name} cannot be used" if name else "this machine has no TPU to use",
-            found=str(error).strip().splitlines()[0][:200],
+            found=first_line(error),
             hint="on a TPU VM, install TensorFlow with libtpu (tensorflow-tpu); elsewhere say "
             "--devices tpu:NAME",
         ) from error

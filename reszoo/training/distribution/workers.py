@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 import tensorflow as tf
 
-from reszoo.errors import RestartError, UserError
+from reszoo.errors import RestartError, UserError, first_line
 from reszoo.runs.cluster.discovery import Cluster, named_workers
 from reszoo.training.distribution.strategy import DeviceSetup
 
@@ -163,7 +163,7 @@ def lost_workers_named(cluster: Cluster | None) -> Iterator[None]:
         raise RestartError(
             f"{named_workers(cluster, lost) if lost else 'a worker'} is gone, and the others "
             "cannot go on without it",
-            found=_first_line(error),
+            found=_cause(error),
             hint="start all workers again: `reszoo resume` goes on from the last state, and "
             "`--supervise` does so by itself",
         ) from error
@@ -185,7 +185,8 @@ def _listed(facts: Mapping[str, Any], names: list[str]) -> str:
     return text if len(text) <= _LONGEST else text[:_LONGEST] + " ..."
 
 
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [line for line in lines if "aborted" in line or "unhealthy" in line]
-    return (told or lines or [type(error).__name__])[0][:200]
+def _cause(error: Exception) -> str:
+    """Returns the line that names the lost worker where there is one, else the first line."""
+    lines = (line.strip() for line in str(error).splitlines())
+    causes = (line[:200] for line in lines if "aborted" in line or "unhealthy" in line)
+    return next(causes, first_line(error))
