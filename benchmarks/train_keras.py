@@ -12,7 +12,7 @@ import tensorflow as tf
 from turns import serve, timed
 
 import reszoo
-from reszoo.data.tfdata_options import untuned
+from reszoo.data.tfdata_options import without_autotuning
 from reszoo.spec import Architecture
 from reszoo.spec.optimizer import Optimizer
 from reszoo.training.loop.loop import Loop
@@ -82,13 +82,13 @@ def fit(model: keras.Model, batches: tf.data.Dataset, *, from_logits: bool) -> S
 
 
 def repeated_batch(spec: Architecture, task: dict[str, Any]) -> tf.data.Dataset:
-    """The same images and labels again and again; see `untuned`, without which a round may take
+    """The same images and labels again and again; see `without_autotuning`, without which a round may take
     twice as long on any side."""
     generator = tf.random.Generator.from_seed(0)
     shape = (task["batch"], *spec.input.shape)
     images = tf.cast(generator.uniform(shape, maxval=256, dtype=tf.int32), tf.uint8)
     labels = generator.uniform(shape[:1], maxval=spec.classes, dtype=tf.int32)
-    return untuned(tf.data.Dataset.from_tensors((images, labels)).repeat())
+    return without_autotuning(tf.data.Dataset.from_tensors((images, labels)).repeat())
 
 
 if __name__ == "__main__":

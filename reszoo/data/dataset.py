@@ -49,7 +49,7 @@ class Split:
 
     def sample(self, count: int) -> Split:
         """So many examples, spread evenly over this split; all where there are no more."""
-        return self.subset(spread(len(self), count))
+        return self.subset(evenly_spaced(len(self), count))
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +127,7 @@ class ImageData:
         return ", ".join(f"{name} ({count:,})" for name, count in self.splits.items())
 
 
-def spread(length: int, count: int) -> np.ndarray:
+def evenly_spaced(length: int, count: int) -> np.ndarray:
     """So many positions, spread evenly over a row of that length; all where there are no more."""
     return np.linspace(0, length - 1, min(length, count)).astype(np.int64)
 

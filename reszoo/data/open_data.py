@@ -16,9 +16,9 @@ from reszoo.data.sources.arrays import ArraySource, from_arrays, from_dataset
 from reszoo.data.sources.cache import data_folder, is_prepared, prepared, prune, short_hash, touch
 from reszoo.data.sources.digits import digits_dataset_builder
 from reszoo.data.sources.folder import folder_dataset_builder
-from reszoo.data.sources.folder.image_check import BrokenFile, Examined, examine
-from reszoo.data.sources.folder.listing import Listing, list_folder
-from reszoo.data.sources.tfds import open_named
+from reszoo.data.sources.folder.image_check import BrokenFile, CheckedImages, examine
+from reszoo.data.sources.folder.listing import FolderListing, list_folder
+from reszoo.data.sources.tfds import open_tfds
 from reszoo.data.sources.tfrecord import TFRecordSource
 from reszoo.errors import UserError, did_you_mean
 
@@ -82,7 +82,7 @@ def _open_word(
     if kind == "folder" and rest:
         return _open_folder(word, list_folder(rest, seed), skip, data_folder(data_dir))
     if kind == "tfds" and rest:
-        return open_named(word, data_dir)
+        return open_tfds(word, data_dir)
     hint: str | None
     if os.path.isdir(os.path.expanduser(word)):
         hint = f"write folder:{word}"
@@ -106,7 +106,7 @@ def _open_digits(folder: Path) -> ImageData:
     )
 
 
-def _open_folder(word: str, listing: Listing, skip: bool, cache: Path) -> ImageData:
+def _open_folder(word: str, listing: FolderListing, skip: bool, cache: Path) -> ImageData:
     root = listing.root.resolve()
     # TensorFlow Datasets takes no path that is not UTF-8; the hash tells such folders apart.
     shown = root.name.encode(errors="replace").decode() or "root"
@@ -146,7 +146,7 @@ def _open_folder(word: str, listing: Listing, skip: bool, cache: Path) -> ImageD
     )
 
 
-def _refuse_broken(listing: Listing, examined: Examined, skip: bool) -> None:
+def _refuse_broken(listing: FolderListing, examined: CheckedImages, skip: bool) -> None:
     if examined.broken and not skip:
         raise _broken_error(listing, examined.broken)
     for split, members in examined.splits.items():
@@ -162,7 +162,7 @@ def _refuse_broken(listing: Listing, examined: Examined, skip: bool) -> None:
             )
 
 
-def _broken_error(listing: Listing, broken: Sequence[BrokenFile]) -> UserError:
+def _broken_error(listing: FolderListing, broken: Sequence[BrokenFile]) -> UserError:
     total = sum(len(files) for files in listing.splits.values())
     named = [str(file) for file in broken[:_NAMED_AT_MOST]]
     if len(broken) > _NAMED_AT_MOST:

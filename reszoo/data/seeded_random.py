@@ -16,25 +16,25 @@ import tensorflow as tf
 # The columns of an example's draws. Each draw has its place for good, so that turning one
 # augmentation on does not change what the others do.
 FLIP, SHIFT_Y, SHIFT_X, CROP_Y, CROP_X, CUTOUT_Y, CUTOUT_X = range(7)
-ALL_MOVES = slice(0, 7)
+SPATIAL = slice(0, 7)
 FLIPS = slice(0, 1)
 ATTEMPTS = 10
 RESIZED_CROP = slice(7, 7 + 2 * ATTEMPTS + 2)
 """Ten areas, ten ratios, and where the box lies."""
 SCALE_JITTER = slice(29, 32)
 """The shorter side, and where the box lies."""
-TURN = slice(32, 35)
+AFFINE = slice(32, 35)
 """The angle, and the translations down and right."""
-JITTER = slice(35, 40)
+COLOR_JITTER = slice(35, 40)
 """The order of the changes, and the strengths of the four."""
 LIGHTING = slice(40, 43)
-ERASING = slice(43, 43 + 2 * ATTEMPTS + 4)
+RANDOM_ERASING = slice(43, 43 + 2 * ATTEMPTS + 4)
 """Whether at all, ten areas, ten ratios, where the box lies, and what fills it."""
-MIXING = slice(67, 71)
+MIXUP_CUTMIX = slice(67, 71)
 """Cutmix or mixup, the share, and where the box lies."""
-POLICY = 80
-"""Here begin the draws of RandAugment's layers and of TrivialAugment, `POLICY_WIDTH` each."""
-POLICY_WIDTH = 4
+AUTO_AUGMENT = 80
+"""Here begin the draws of RandAugment's layers and of TrivialAugment, `AUTO_AUGMENT_DRAWS` each."""
+AUTO_AUGMENT_DRAWS = 4
 """Which operation, whether at all, its direction, and its strength."""
 
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -42,17 +42,17 @@ _ALL_BITS = 0xFFFFFFFFFFFFFFFF
 _REPEAT_BITS = 40  # A source has fewer than 2**40 examples.
 
 
-def keys_of(indices: np.ndarray, repeats: np.ndarray | int = 0) -> np.ndarray:
+def example_keys(indices: np.ndarray, repeats: np.ndarray | int = 0) -> np.ndarray:
     """The keys of examples by their index in the source and their repeat; int64."""
     return np.asarray(indices, np.int64) + (np.asarray(repeats, np.int64) << _REPEAT_BITS)
 
 
-def indices_of(keys: tf.Tensor) -> tf.Tensor:
+def source_indices(keys: tf.Tensor) -> tf.Tensor:
     """The indices in the source, in TensorFlow operations."""
     return tf.bitwise.bitwise_and(keys, (1 << _REPEAT_BITS) - 1)
 
 
-def uniform(seed: int, epoch: int, keys: np.ndarray, columns: slice = ALL_MOVES) -> np.ndarray:
+def uniform(seed: int, epoch: int, keys: np.ndarray, columns: slice = SPATIAL) -> np.ndarray:
     """Random numbers in [0, 1) for examples, by hashing (seed, epoch, key, column).
 
     Returns:

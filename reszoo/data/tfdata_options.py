@@ -11,17 +11,17 @@ import tensorflow as tf
 
 from reszoo.system_info import usable_cores
 
-IMAGES_AT_ONCE = usable_cores()
+PARALLEL_IMAGES = usable_cores()
 """Images that are decoded at once."""
 
-BATCHES_AT_ONCE = min(usable_cores(), 8)
+PARALLEL_BATCHES = min(usable_cores(), 8)
 """Whole batches that are worked on in Python at once; each waits for the interpreter in between."""
 
-BATCHES_AHEAD = 2
+PREFETCHED_BATCHES = 2
 """Finished batches that wait to be trained on."""
 
 
-def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
+def without_autotuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
     """The dataset, whose iterators end at once."""
     options = tf.data.Options()
     options.autotune.enabled = False

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from reszoo.data import ImageFormat
-from reszoo.data.dataset import spread
+from reszoo.data.dataset import evenly_spaced
 from reszoo.data.images.decoding import SUFFIXES, read_image
 from reszoo.data.images.resizing import resize_to_format
 from reszoo.errors import UserError
@@ -119,7 +119,7 @@ def predict(
     looks = views_of(views)
     classifier = _classifier(target, fast, len(named))
     if compared is not None and isinstance(classifier, KerasClassifier):
-        chosen = spread(len(named), _COMPARED)
+        chosen = evenly_spaced(len(named), _COMPARED)
         found = classifier.agreement(
             _stacked(classifier.image_format, [named[index] for index in chosen])
         )

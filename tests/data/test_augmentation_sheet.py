@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 
 from reszoo.data.open_data import open_data
-from reszoo.data.previews.augmentation_sheet import augmented_sheet
-from reszoo.spec.augmentation import Augmentation, ResizedCrop
+from reszoo.data.previews.augmentation_sheet import augmentation_sheet
+from reszoo.spec.augmentation import Augmentation, RandomResizedCrop
 from tests.data.conftest import picture
 
 
@@ -23,9 +23,9 @@ def test_a_row_shows_an_image_and_what_becomes_of_it():
     colours = np.arange(30, 230, 20, dtype=np.uint8)
     images = np.broadcast_to(colours[:, None, None, None], (10, 20, 20, 3)).copy()
     data = open_data((images, np.arange(10) % 2))
-    recipe = Augmentation(flip=True, resized_crop=ResizedCrop(), repeats=3)
+    recipe = Augmentation(flip=True, resized_crop=RandomResizedCrop(), repeats=3)
     [name] = data.splits
-    shown = cells(augmented_sheet(data, name, recipe, images=4))
+    shown = cells(augmentation_sheet(data, name, recipe, images=4))
     assert [len(set(row)) for row in shown] == [1] * 4
     assert [row[0][0] for row in shown] == [30, 90, 150, 210]
 
@@ -33,8 +33,8 @@ def test_a_row_shows_an_image_and_what_becomes_of_it():
 def test_what_changes_colours_is_seen():
     data = open_data((np.stack([picture(seed, 20, 20) for seed in range(4)]), np.arange(4)))
     [name] = data.splits
-    plain = augmented_sheet(data, name, Augmentation(), images=4)
-    changed = augmented_sheet(data, name, Augmentation(lighting=1.0), images=4)
+    plain = augmentation_sheet(data, name, Augmentation(), images=4)
+    changed = augmentation_sheet(data, name, Augmentation(lighting=1.0), images=4)
     first, rest = (slice(0, 112), slice(124, None))
     before, after = np.asarray(plain), np.asarray(changed)
     np.testing.assert_array_equal(before[:, first], after[:, first])

@@ -6,16 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reszoo.data import ImageFormat
-from reszoo.data.augment.augmenter import Augmenter, require_drawable
+from reszoo.data.augment.augmenter import Augmenter, require_supported_channels
 from reszoo.data.open_data import open_data
 from reszoo.data.pipeline.batches import batches
-from reszoo.data.seeded_random import Draws, keys_of
+from reszoo.data.seeded_random import Draws, example_keys
 from reszoo.errors import UserError
-from reszoo.spec.augmentation import Augmentation, Erasing, Jitter, RandAugment
+from reszoo.spec.augmentation import Augmentation, ColorJitter, RandAugment, RandomErasing
 from tests.data.conftest import picture
 
 IMAGES = np.stack([picture(seed, 16, 20) for seed in range(30)])
-KEYS = keys_of(np.arange(30))
+KEYS = example_keys(np.arange(30))
 EACH = {
     "flip": True,
     "shift": 2,
@@ -24,10 +24,10 @@ EACH = {
     "translation": 0.1,
     "randaugment": RandAugment(probability=1.0),
     "trivial_augment": True,
-    "jitter": Jitter(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1),
+    "jitter": ColorJitter(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1),
     "lighting": 0.1,
     "cutout": 5,
-    "erasing": Erasing(probability=1.0, fill="noise"),
+    "erasing": RandomErasing(probability=1.0, fill="noise"),
 }
 ALL = Augmentation(**{name: value for name, value in EACH.items() if name != "trivial_augment"})
 
@@ -73,7 +73,7 @@ def test_another_seed_epoch_or_repeat_is_another_image():
 def test_turning_one_on_does_not_change_what_another_does(name):
     # Brightness is turned on, and draws, but is too weak to change a value.
     alone = changed(Augmentation(**{name: EACH[name]}))
-    with_another = changed(Augmentation(**{name: EACH[name]}, jitter=Jitter(brightness=1e-9)))
+    with_another = changed(Augmentation(**{name: EACH[name]}, jitter=ColorJitter(brightness=1e-9)))
     np.testing.assert_array_equal(alone, with_another)
 
 
@@ -85,9 +85,9 @@ def test_grey_images_get_everything_too():
 
 
 def test_images_of_other_channels_get_what_needs_no_colours():
-    require_drawable(Augmentation(flip=True, shift=1, cutout=2, mixup=0.2), 5)
+    require_supported_channels(Augmentation(flip=True, shift=1, cutout=2, mixup=0.2), 5)
     with pytest.raises(UserError, match="jitter"):
-        require_drawable(Augmentation(jitter=Jitter(contrast=1.0)), 2)
+        require_supported_channels(Augmentation(jitter=ColorJitter(contrast=1.0)), 2)
     many = np.zeros((4, 8, 8, 2), np.uint8)
     data = open_data((many, np.arange(4)))
     with pytest.raises(UserError, match="2 channels cannot get randaugment"):

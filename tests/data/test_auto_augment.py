@@ -12,7 +12,7 @@ SIZE = (200, 100)
 
 
 def drawn(count: int, layers: int) -> np.ndarray:
-    return uniform(0, 0, np.arange(count), auto_augment.policy_columns(layers))
+    return uniform(0, 0, np.arange(count), auto_augment.auto_augment_columns(layers))
 
 
 def one(name: str, *, magnitude: float, positive: bool = True, **fields: object) -> float:
@@ -110,18 +110,18 @@ def test_layers_are_drawn_apart():
     ],
 )
 def test_trivial_augments_strengths_are_torchvisions(name, weakest, strongest):
-    choice = (auto_augment.TRIVIAL.index(name) + 0.5) / len(auto_augment.TRIVIAL)
+    choice = (auto_augment.TRIVIAL_AUGMENT.index(name) + 0.5) / len(auto_augment.TRIVIAL_AUGMENT)
     for draw, expected in ((0.0, weakest), (0.999, strongest)):
-        steps = auto_augment.trivial_steps(np.array([choice, 0.9, 0.9, draw]), SIZE)
+        steps = auto_augment.trivial_augment_steps(np.array([choice, 0.9, 0.9, draw]), SIZE)
         assert steps == [(name, pytest.approx(expected))]
 
 
 def test_trivial_augment_draws_one_of_31_strengths():
-    steps = [auto_augment.trivial_steps(row, SIZE)[0] for row in drawn(6000, 1)]
-    assert {name for name, _ in steps} == set(auto_augment.TRIVIAL)
+    steps = [auto_augment.trivial_augment_steps(row, SIZE)[0] for row in drawn(6000, 1)]
+    assert {name for name, _ in steps} == set(auto_augment.TRIVIAL_AUGMENT)
     turns = {round(abs(strength), 6) for name, strength in steps if name == "rotate"}
     assert turns == {round(135 * place / 30, 6) for place in range(31)}
 
 
 def test_every_operation_is_there():
-    assert set(auto_augment.RANDAUGMENT) | set(auto_augment.TRIVIAL) <= set(OPERATIONS)
+    assert set(auto_augment.RANDAUGMENT) | set(auto_augment.TRIVIAL_AUGMENT) <= set(OPERATIONS)

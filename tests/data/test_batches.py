@@ -7,7 +7,13 @@ import tensorflow as tf
 from reszoo.data import ImageFormat
 from reszoo.data.open_data import open_data
 from reszoo.data.pipeline.batches import batches
-from reszoo.spec.augmentation import Augmentation, Erasing, RandAugment, ResizedCrop, ScaleJitter
+from reszoo.spec.augmentation import (
+    Augmentation,
+    RandAugment,
+    RandomErasing,
+    RandomResizedCrop,
+    ScaleJitter,
+)
 from tests.data.conftest import encoded, picture
 
 EIGHT = ImageFormat(8, 8, 1)
@@ -93,7 +99,7 @@ def test_augmentation_changes_with_the_epoch(digits):
 
 def test_resized_crops_are_parts_of_the_image_and_repeat(photos):
     image_format = ImageFormat(12, 12, 3)
-    recipe = Augmentation(resized_crop=ResizedCrop(area=(0.2, 0.6)), flip=True)
+    recipe = Augmentation(resized_crop=RandomResizedCrop(area=(0.2, 0.6)), flip=True)
     options = {"batch_size": 5, "seed": 2, "augmentation": recipe}
     images, labels = read(photos.split(), image_format, **options)
     assert (images.shape, images.dtype) == ((24, 12, 12, 3), np.uint8)
@@ -108,10 +114,10 @@ def test_resized_crops_are_parts_of_the_image_and_repeat(photos):
 
 LIVELY = Augmentation(
     flip="alternating",
-    resized_crop=ResizedCrop(area=(0.3, 0.9)),
+    resized_crop=RandomResizedCrop(area=(0.3, 0.9)),
     randaugment=RandAugment(layers=2, magnitude=7, deviation=0.5),
     lighting=0.1,
-    erasing=Erasing(probability=0.5),
+    erasing=RandomErasing(probability=0.5),
     mixup=0.2,
     cutmix=1.0,
     repeats=3,
@@ -146,7 +152,7 @@ def test_a_lively_recipe_is_a_pure_function_and_shared_out(photos, crop):
 def test_alternating_flips_while_decoding_mirror_every_other_epoch(photos):
     # All of the area at 1:1 is the whole image, so that only flips are left.
     image_format = ImageFormat(16, 16, 3)
-    crop = ResizedCrop(area=(1.0, 1.0), ratio=(0.01, 0.01))  # never fits: the central part
+    crop = RandomResizedCrop(area=(1.0, 1.0), ratio=(0.01, 0.01))  # never fits: the central part
     recipe = Augmentation(flip="alternating", resized_crop=crop)
     split, every = photos.split(), []
     for epoch in range(3):
@@ -163,7 +169,7 @@ def test_alternating_flips_while_decoding_mirror_every_other_epoch(photos):
 def test_a_resized_crop_of_everything_is_the_resized_image(photos):
     # All of the area at the image's own ratio: 30 x 20 pixels is number 0.
     image_format = ImageFormat(20, 30, 3)
-    recipe = Augmentation(resized_crop=ResizedCrop(area=(1.0, 1.0), ratio=(1.5, 1.5)))
+    recipe = Augmentation(resized_crop=RandomResizedCrop(area=(1.0, 1.0), ratio=(1.5, 1.5)))
     first = next(i for i, size in enumerate(sizes(photos)) if size == (20, 30))
     split = photos.split().subset([first])
     cropped = read(split, image_format, seed=0, augmentation=recipe)[0]
@@ -281,7 +287,7 @@ def test_padded_batches_are_full_and_count_every_example_once(digits, workers):
 
 @pytest.mark.parametrize("in_memory", [True, False])
 def test_iterators_end_at_once(digits, in_memory):
-    """tf.data's own tuner lets them wait for up to as long as they lived; see `untuned`."""
+    """tf.data's own tuner lets them wait for up to as long as they lived; see `without_autotuning`."""
     dataset = batches(digits.split("test"), EIGHT, batch_size=32, pad=True, in_memory=in_memory)
     assert dataset.options().autotune.enabled is False
 

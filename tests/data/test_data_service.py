@@ -8,12 +8,12 @@ from reszoo.data import ImageFormat
 from reszoo.data.open_data import open_data
 from reszoo.data.pipeline.batches import batches, data_service
 from reszoo.errors import MachineError, UserError
-from reszoo.spec.augmentation import Augmentation, RandAugment, ResizedCrop
+from reszoo.spec.augmentation import Augmentation, RandAugment, RandomResizedCrop
 from tests.data.conftest import encoded, picture
 
 TWELVE = ImageFormat(12, 12, 3)
 RECIPE = Augmentation(
-    flip=True, resized_crop=ResizedCrop(), randaugment=RandAugment(), cutmix=1.0, cutout=3
+    flip=True, resized_crop=RandomResizedCrop(), randaugment=RandAugment(), cutmix=1.0, cutout=3
 )
 
 

@@ -19,18 +19,18 @@ from reszoo.data.pipeline.batches import batches
 from reszoo.data.previews.contact_sheet import contact_sheet
 from reszoo.data.previews.describe import describe
 from reszoo.data.sources.folder import folder_dataset_builder
-from reszoo.data.sources.folder.image_check import examine_bytes
+from reszoo.data.sources.folder.image_check import check_image
 from reszoo.errors import MachineError, UserError
 from tests.data.conftest import class_folders, encoded, odd_images, picture
 
-GEOMETRY = ImageFormat(16, 16, 3)
+FORMAT = ImageFormat(16, 16, 3)
 
 
 def opened(folder, data_dir, **options):
     return open_data(f"folder:{folder}", data_dir=data_dir, **options)
 
 
-def read_back(split, image_format=GEOMETRY, **options):
+def read_back(split, image_format=FORMAT, **options):
     """Images and labels of a split in its own order."""
     parts = list(batches(split, image_format, batch_size=7, **options).as_numpy_iterator())
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
@@ -144,7 +144,7 @@ def test_training_sees_the_pixels_that_prediction_sees(
 
 
 def test_plain_files_stay_as_they_are_and_odd_ones_are_made_plain():
-    odd = {name for name, content in odd_images().items() if not examine_bytes(content).plain}
+    odd = {name for name, content in odd_images().items() if not check_image(content).plain}
     assert {"rotated.jpg", "alpha.png", "photo.webp", "photo.bmp", "moving.gif"} <= odd
     assert not odd & {
         "plain.jpg",
@@ -182,7 +182,7 @@ def test_changes_are_noticed(write, tmp_path):
     assert dict(opened(folder, prepared).splits) == {"train": 11, "test": 10}
     (folder / "train/cat/new.png").write_bytes(encoded(picture(78)))
     os.utime(folder / "train/cat/new.png", (1, 1))
-    expected = resize_to_format(picture(78), GEOMETRY)
+    expected = resize_to_format(picture(78), FORMAT)
     assert any(
         np.array_equal(image, expected) for image in read_back(opened(folder, prepared).split())[0]
     )

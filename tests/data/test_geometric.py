@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from reszoo.data import seeded_random as drawing
 from reszoo.data.augment import geometric
-from reszoo.data.seeded_random import Draws, keys_of, uniform
+from reszoo.data.seeded_random import Draws, example_keys, uniform
 from reszoo.spec.augmentation import Augmentation
 from tests.data.conftest import picture
 
@@ -105,7 +105,7 @@ def test_alternating_flips_are_random_once_and_then_mirrored_every_other_epoch()
 def test_turns_equal_tensorflows_projective_transform():
     images = np.stack([picture(seed, 24, 31) for seed in range(6)])
     recipe = Augmentation(rotation=15, translation=0.1)
-    draws = uniform(1, 0, keys_of(np.arange(6)), drawing.TURN)
+    draws = uniform(1, 0, example_keys(np.arange(6)), drawing.AFFINE)
     result = geometric.turned(images, recipe, draws)
     angles = np.deg2rad(15 * (2 * draws[:, 0] - 1))
     down, right = 0.1 * 24 * (2 * draws[:, 1] - 1), 0.1 * 31 * (2 * draws[:, 2] - 1)

@@ -11,8 +11,8 @@ import tensorflow as tf
 from PIL import Image
 
 from reszoo.data.augment import image_ops
-from reszoo.data.seeded_random import JITTER, LIGHTING, uniform
-from reszoo.spec.augmentation import Jitter
+from reszoo.data.seeded_random import COLOR_JITTER, LIGHTING, uniform
+from reszoo.spec.augmentation import ColorJitter
 from tests.data.conftest import picture
 
 IMAGES = {"colour": picture(3, 21, 30), "grey": picture(4, 21, 30, channels=1)}
@@ -181,8 +181,8 @@ def test_brightness_equals_what_keras_does():
 
 
 def test_jitter_draws_factors_and_orders():
-    jitter = Jitter(brightness=0.4, contrast=0.4, saturation=0.2, hue=0.1)
-    every = [image_ops.jitter_steps(jitter, row) for row in uniform(0, 0, np.arange(2000), JITTER)]
+    jitter = ColorJitter(brightness=0.4, contrast=0.4, saturation=0.2, hue=0.1)
+    every = [image_ops.color_jitter_steps(jitter, row) for row in uniform(0, 0, np.arange(2000), COLOR_JITTER)]
     orders = [tuple(name for name, _ in steps) for steps in every]
     # 24 orders, about 83 times each with standard deviation 9.
     counts = [orders.count(order) for order in set(orders)]
@@ -195,7 +195,7 @@ def test_jitter_draws_factors_and_orders():
 
 
 def test_jitter_names_only_what_is_asked_for():
-    steps = image_ops.jitter_steps(Jitter(contrast=2.0), np.zeros(5))
+    steps = image_ops.color_jitter_steps(ColorJitter(contrast=2.0), np.zeros(5))
     assert steps == [("contrast", 0.0)]  # no factor below 0
 
 

@@ -27,7 +27,7 @@ def photos():
 def drawn(count: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(count)
     images = rng.integers(0, 256, (count, 6, 7, 3), dtype=np.uint8)
-    return images, mixup.soft_labels(np.arange(count) % 10, 10)
+    return images, mixup.one_hot(np.arange(count) % 10, 10)
 
 
 @settings(max_examples=40, deadline=None)

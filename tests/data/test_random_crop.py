@@ -4,16 +4,16 @@ import numpy as np
 import tensorflow as tf
 
 from reszoo.data import ImageFormat
-from reszoo.data.augment.random_crop import crop_shapes, jittered_box, random_box
+from reszoo.data.augment.random_crop import random_resized_crop_candidates, scale_jitter_box, random_resized_crop_box
 from reszoo.data.seeded_random import RESIZED_CROP, SCALE_JITTER, uniform
-from reszoo.spec.augmentation import ResizedCrop, ScaleJitter
+from reszoo.spec.augmentation import RandomResizedCrop, ScaleJitter
 
 
 def test_random_boxes_keep_to_area_and_ratio():
-    crop = ResizedCrop(area=(0.25, 0.5), ratio=(0.8, 1.25))
+    crop = RandomResizedCrop(area=(0.25, 0.5), ratio=(0.8, 1.25))
     draws = uniform(0, 0, np.arange(300), RESIZED_CROP)
-    shapes = crop_shapes(crop, draws)
-    boxes = np.array([random_box(tf.constant([200, 300]), crop, shape) for shape in shapes])
+    shapes = random_resized_crop_candidates(crop, draws)
+    boxes = np.array([random_resized_crop_box(tf.constant([200, 300]), crop, shape) for shape in shapes])
     top, left, height, width = boxes.T
     assert (top >= 0).all() and (left >= 0).all()
     assert (top + height <= 200).all() and (left + width <= 300).all()
@@ -28,9 +28,9 @@ def test_random_boxes_keep_to_area_and_ratio():
 
 def test_where_no_box_fits_the_largest_central_one_is_taken():
     # 10 x 1,000 pixels and a ratio of 1: no area from 0.5 fits, so a square of 10 in the middle.
-    crop = ResizedCrop(area=(0.5, 1.0), ratio=(1.0, 1.0))
-    [shape] = crop_shapes(crop, uniform(0, 0, np.arange(1), RESIZED_CROP))
-    assert random_box(tf.constant([10, 1000]), crop, shape).numpy().tolist() == [
+    crop = RandomResizedCrop(area=(0.5, 1.0), ratio=(1.0, 1.0))
+    [shape] = random_resized_crop_candidates(crop, uniform(0, 0, np.arange(1), RESIZED_CROP))
+    assert random_resized_crop_box(tf.constant([10, 1000]), crop, shape).numpy().tolist() == [
         0,
         495,
         10,
@@ -42,11 +42,11 @@ def test_draws_of_almost_one_stay_inside():
     # float32 rounds the largest draws to 1.
     draws = np.full(22, np.nextafter(1.0, 0.0))
     for area in ((0.2, 0.3), (1.0, 1.0)):
-        crop = ResizedCrop(area=area)
-        [shape] = crop_shapes(crop, draws[None])
-        box = random_box(tf.constant([30, 40]), crop, shape).numpy()
+        crop = RandomResizedCrop(area=area)
+        [shape] = random_resized_crop_candidates(crop, draws[None])
+        box = random_resized_crop_box(tf.constant([30, 40]), crop, shape).numpy()
         assert box[0] + box[2] <= 30 and box[1] + box[3] <= 40
-    box = jittered_box(tf.constant([300, 400]), ScaleJitter(), ImageFormat(224, 224, 3), draws[:3])
+    box = scale_jitter_box(tf.constant([300, 400]), ScaleJitter(), ImageFormat(224, 224, 3), draws[:3])
     assert box.numpy().tolist() == [300 - 140, 400 - 140, 140, 140]
 
 
@@ -55,7 +55,7 @@ def test_scale_jitter_cuts_what_the_crop_is_of_the_resized_image():
     image_format = ImageFormat(224, 224, 3)
     draws = uniform(0, 0, np.arange(400), SCALE_JITTER)
     boxes = np.array(
-        [jittered_box(tf.constant([300, 400]), ScaleJitter(), image_format, draw) for draw in draws]
+        [scale_jitter_box(tf.constant([300, 400]), ScaleJitter(), image_format, draw) for draw in draws]
     )
     top, left, height, width = boxes.T
     np.testing.assert_array_equal(height, width)
@@ -70,5 +70,5 @@ def test_scale_jitter_cuts_what_the_crop_is_of_the_resized_image():
 def test_an_image_smaller_than_the_crop_gives_all_it_has():
     image_format = ImageFormat(64, 64, 3)
     jitter = ScaleJitter(shorter_side=(32, 32))
-    box = jittered_box(tf.constant([20, 30]), jitter, image_format, np.zeros(3))
+    box = scale_jitter_box(tf.constant([20, 30]), jitter, image_format, np.zeros(3))
     assert box.numpy().tolist() == [0, 0, 20, 30]

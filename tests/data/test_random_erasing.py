@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reszoo.data.augment.random_erasing import cut_out, erase, rectangles
-from reszoo.data.seeded_random import ERASING, keys_of, uniform
-from reszoo.spec.augmentation import Erasing
+from reszoo.data.seeded_random import RANDOM_ERASING, example_keys, uniform
+from reszoo.spec.augmentation import RandomErasing
 from tests.data.conftest import picture
 
 IMAGES = np.stack([picture(seed, 6, 7) for seed in range(5)])
@@ -35,15 +35,15 @@ def test_cutout_equals_a_mask():
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32), height=st.integers(1, 40), width=st.integers(1, 40))
 def test_rectangles_lie_inside(seed, height, width):
-    draws = uniform(seed, 0, np.arange(20), ERASING)[:, 1:-1]
-    top, left, high, wide = rectangles((height, width), Erasing(area=(0.02, 1.0)), draws).T
+    draws = uniform(seed, 0, np.arange(20), RANDOM_ERASING)[:, 1:-1]
+    top, left, high, wide = rectangles((height, width), RandomErasing(area=(0.02, 1.0)), draws).T
     assert (top >= 0).all() and (left >= 0).all()
     assert (top + high <= height).all() and (left + wide <= width).all()
 
 
 def test_rectangles_have_the_areas_and_ratios_asked_for():
-    draws = uniform(3, 0, np.arange(2000), ERASING)[:, 1:-1]
-    top, left, height, width = rectangles((200, 300), Erasing(), draws).T
+    draws = uniform(3, 0, np.arange(2000), RANDOM_ERASING)[:, 1:-1]
+    top, left, height, width = rectangles((200, 300), RandomErasing(), draws).T
     share = height * width / 60_000
     assert share.min() > 0.018 and share.max() < 0.335
     assert (width / height).min() > 0.28 and (width / height).max() < 3.5
@@ -57,7 +57,9 @@ def test_rectangles_have_the_areas_and_ratios_asked_for():
 
 def test_erasing_comes_as_often_as_asked_and_fills_with_the_mean():
     images = np.full((1000, 8, 8, 3), 200, np.uint8)
-    erase(images, Erasing(probability=0.3), uniform(0, 0, np.arange(1000), ERASING), (1, 2, 3))
+    erase(
+        images, RandomErasing(probability=0.3), uniform(0, 0, np.arange(1000), RANDOM_ERASING), (1, 2, 3)
+    )
     changed = (images != 200).any(axis=(1, 2, 3))
     # Standard error: sqrt(0.3 * 0.7 / 1,000) = 0.0145.
     assert abs(changed.mean() - 0.3) < 0.05
@@ -67,14 +69,14 @@ def test_erasing_comes_as_often_as_asked_and_fills_with_the_mean():
 
 def test_where_nothing_fits_nothing_is_erased():
     images = IMAGES.copy()
-    erasing = Erasing(probability=1.0, area=(0.9, 1.0), ratio=(3.0, 3.3))
-    erase(images, erasing, uniform(0, 0, np.arange(5), ERASING), (0,))
+    erasing = RandomErasing(probability=1.0, area=(0.9, 1.0), ratio=(3.0, 3.3))
+    erase(images, erasing, uniform(0, 0, np.arange(5), RANDOM_ERASING), (0,))
     np.testing.assert_array_equal(images, IMAGES)
 
 
 def test_noise_is_drawn_for_each_image_and_repeats():
-    erasing = Erasing(probability=1.0, area=(1.0, 1.0), ratio=(1.0, 1.0), fill="noise")
-    draws = uniform(0, 0, keys_of(np.arange(4)), ERASING)
+    erasing = RandomErasing(probability=1.0, area=(1.0, 1.0), ratio=(1.0, 1.0), fill="noise")
+    draws = uniform(0, 0, example_keys(np.arange(4)), RANDOM_ERASING)
     first, again = np.zeros((2, 4, 40, 40, 3), np.uint8)
     erase(first, erasing, draws, (0,))
     erase(again[2:], erasing, draws[2:], (0,))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reszoo.data.pipeline.sampler import epoch_order
+from reszoo.data.pipeline.sampler import epoch_sampler
 
 
 @settings(max_examples=60, deadline=None)
@@ -22,9 +22,9 @@ def test_parts_are_a_partition_of_the_batches(count, size, workers, repeats, sta
     batch_size = size * workers
     options = {"seed": 1, "epoch": 2, "start": start, "repeats": repeats, "in_pairs": in_pairs}
     options |= {"pad": pad, "drop_remainder": not pad}
-    whole = epoch_order(count, batch_size, **options)
+    whole = epoch_sampler(count, batch_size, **options)
     parts = [
-        epoch_order(count, batch_size, share=(worker, workers), **options)
+        epoch_sampler(count, batch_size, share=(worker, workers), **options)
         for worker in range(workers)
     ]
     assert {part.steps for part in parts} == {whole.steps}
@@ -38,7 +38,7 @@ def test_parts_are_a_partition_of_the_batches(count, size, workers, repeats, sta
 
 @pytest.mark.parametrize(("batch", "repeats"), [(12, 3), (10, 3), (8, 4), (5, 2), (2, 2)])
 def test_repeats_of_an_image_are_in_one_batch_and_not_side_by_side(batch, repeats):
-    order = epoch_order(100, batch, seed=0, epoch=0, repeats=repeats, drop_remainder=True)
+    order = epoch_sampler(100, batch, seed=0, epoch=0, repeats=repeats, drop_remainder=True)
     assert order.steps == 100 // batch
     seen = []
     for step in range(order.steps):
@@ -56,7 +56,7 @@ def test_repeats_of_an_image_are_in_one_batch_and_not_side_by_side(batch, repeat
 
 
 def test_a_last_batch_that_is_not_full_repeats_too():
-    order = epoch_order(10, 4, seed=0, epoch=0, repeats=2)
+    order = epoch_sampler(10, 4, seed=0, epoch=0, repeats=2)
     assert order.steps == 3
     assert np.bincount(order.repeats).tolist() == [5, 5]
     assert len(set(order.rows.tolist())) == 5
@@ -64,5 +64,5 @@ def test_a_last_batch_that_is_not_full_repeats_too():
 
 def test_nothing_is_left_when_all_is_done():
     for pad in (False, True):
-        order = epoch_order(10, 4, seed=0, epoch=0, start=3, pad=pad)
+        order = epoch_sampler(10, 4, seed=0, epoch=0, start=3, pad=pad)
         assert (order.steps, len(order.rows)) == (0, 0)

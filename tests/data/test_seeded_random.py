@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reszoo.data.seeded_random import keys_of, uniform, uniform_tensor
+from reszoo.data.seeded_random import example_keys, uniform, uniform_tensor
 
 
 def test_draws_are_a_pure_function_of_seed_epoch_and_index():
@@ -32,14 +32,14 @@ def test_any_seed_is_taken():
 
 def test_repeats_of_an_example_are_drawn_anew():
     indices = np.arange(50)
-    draws = [uniform(3, 2, keys_of(indices, repeat)) for repeat in range(3)]
+    draws = [uniform(3, 2, example_keys(indices, repeat)) for repeat in range(3)]
     np.testing.assert_array_equal(draws[0], uniform(3, 2, indices))
     assert not np.isin(draws[1], draws[0]).any()
     assert not np.isin(draws[2], draws[1]).any()
 
 
 def test_tensorflow_draws_the_same_numbers():
-    keys = keys_of(np.array([0, 5, 1_281_166]), np.array([0, 2, 1]))
+    keys = example_keys(np.array([0, 5, 1_281_166]), np.array([0, 2, 1]))
     for seed, epoch in ((0, 0), (-7, 3), (2**64 + 1, 599)):
         drawn = uniform_tensor(seed, epoch, keys, slice(3, 40)).numpy()
         np.testing.assert_array_equal(drawn, uniform(seed, epoch, keys, slice(3, 40)))

@@ -13,13 +13,13 @@ from PIL import Image
 
 from reszoo.data.augment import auto_augment, geometric, image_ops, mixup, random_erasing
 from reszoo.data.seeded_random import (
-    ALL_MOVES,
+    SPATIAL,
     CUTOUT_X,
     CUTOUT_Y,
-    ERASING,
-    JITTER,
+    RANDOM_ERASING,
+    COLOR_JITTER,
     LIGHTING,
-    TURN,
+    AFFINE,
     Draws,
 )
 from reszoo.errors import UserError
@@ -68,23 +68,23 @@ class Augmenter:
         asked = self._augmentation
         changed = self._moved(images, keys, rows, flipped)
         if geometric.turns(asked):
-            changed = geometric.turned(changed, asked, self._draws(keys, TURN))
+            changed = geometric.turned(changed, asked, self._draws(keys, AFFINE))
         if self._paints:
             self._paint(changed, keys)
         if asked.lighting:
             changed = image_ops.light(changed, asked.lighting, self._draws(keys, LIGHTING))
         if asked.cutout:
-            where = self._draws(keys, ALL_MOVES)[:, [CUTOUT_Y, CUTOUT_X]]
+            where = self._draws(keys, SPATIAL)[:, [CUTOUT_Y, CUTOUT_X]]
             random_erasing.cut_out(changed, asked.cutout, where, self._fill)
         if asked.erasing is not None:
-            random_erasing.erase(changed, asked.erasing, self._draws(keys, ERASING), self._fill)
+            random_erasing.erase(changed, asked.erasing, self._draws(keys, RANDOM_ERASING), self._fill)
         return changed
 
     def mixed(
         self, images: np.ndarray, labels: np.ndarray, keys: np.ndarray, classes: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """Images and soft labels (float32, shape (labels, classes)), mixed in pairs."""
-        soft = mixup.soft_labels(labels, classes)
+        soft = mixup.one_hot(labels, classes)
         return mixup.mix(images, soft, self._augmentation, self._draws, keys)
 
     def _moved(
@@ -96,7 +96,7 @@ class Augmenter:
         flips = np.zeros(len(keys), bool)
         if not flipped:
             flips = geometric.mirrored(asked, self._draws, keys)
-        return geometric.moved(images, asked, self._draws(keys, ALL_MOVES), flips, self._fill, rows)
+        return geometric.moved(images, asked, self._draws(keys, SPATIAL), flips, self._fill, rows)
 
     @property
     def _paints(self) -> bool:
@@ -124,21 +124,21 @@ class Augmenter:
         asked = self._augmentation
         steps: list[list[auto_augment.Step]] = [[] for _ in keys]
         if asked.randaugment is not None:
-            draws = self._draws(keys, auto_augment.policy_columns(asked.randaugment.layers))
+            draws = self._draws(keys, auto_augment.auto_augment_columns(asked.randaugment.layers))
             for own, row in zip(steps, draws, strict=True):
                 own += auto_augment.randaugment_steps(asked.randaugment, row, size)
         if asked.trivial_augment:
             for own, row in zip(
-                steps, self._draws(keys, auto_augment.policy_columns(1)), strict=True
+                steps, self._draws(keys, auto_augment.auto_augment_columns(1)), strict=True
             ):
-                own += auto_augment.trivial_steps(row, size)
+                own += auto_augment.trivial_augment_steps(row, size)
         if asked.jitter is not None:
-            for own, row in zip(steps, self._draws(keys, JITTER), strict=True):
-                own += image_ops.jitter_steps(asked.jitter, row)
+            for own, row in zip(steps, self._draws(keys, COLOR_JITTER), strict=True):
+                own += image_ops.color_jitter_steps(asked.jitter, row)
         return steps
 
 
-def require_drawable(augmentation: Augmentation, channels: int) -> None:
+def require_supported_channels(augmentation: Augmentation, channels: int) -> None:
     """Raises a `UserError` where a recipe asks for what images of so many channels cannot get."""
     asked = {
         "rotation": augmentation.rotation,

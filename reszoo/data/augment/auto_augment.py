@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtri
 
-from reszoo.data.seeded_random import POLICY, POLICY_WIDTH
+from reszoo.data.seeded_random import AUTO_AUGMENT, AUTO_AUGMENT_DRAWS
 from reszoo.spec.augmentation import RandAugment
 
 Step = tuple[str, float]
@@ -30,7 +30,7 @@ RANDAUGMENT = (
 )
 """The operations of timm's RandAugment (`_RAND_TRANSFORMS` in timm/data/auto_augment.py)."""
 
-TRIVIAL = (
+TRIVIAL_AUGMENT = (
     "identity",
     "shear_x",
     "shear_y",
@@ -53,9 +53,9 @@ _MOST = 10.0
 _BINS = 31
 
 
-def policy_columns(layers: int) -> slice:
+def auto_augment_columns(layers: int) -> slice:
     """The columns of the draws of some layers."""
-    return slice(POLICY, POLICY + POLICY_WIDTH * layers)
+    return slice(AUTO_AUGMENT, AUTO_AUGMENT + AUTO_AUGMENT_DRAWS * layers)
 
 
 def randaugment_steps(policy: RandAugment, draws: np.ndarray, size: tuple[int, int]) -> list[Step]:
@@ -67,7 +67,7 @@ def randaugment_steps(policy: RandAugment, draws: np.ndarray, size: tuple[int, i
       size: height and width of the image.
     """
     steps = []
-    for choice, carried_out, direction, strength in draws.reshape(-1, POLICY_WIDTH):
+    for choice, carried_out, direction, strength in draws.reshape(-1, AUTO_AUGMENT_DRAWS):
         if carried_out >= policy.probability:
             continue
         level = policy.magnitude + policy.deviation * float(ndtri(max(strength, 2.0**-54)))
@@ -78,7 +78,7 @@ def randaugment_steps(policy: RandAugment, draws: np.ndarray, size: tuple[int, i
     return steps
 
 
-def trivial_steps(draws: np.ndarray, size: tuple[int, int]) -> list[Step]:
+def trivial_augment_steps(draws: np.ndarray, size: tuple[int, int]) -> list[Step]:
     """What TrivialAugmentWide does to one image: one operation, one of 31 strengths.
 
     Args:
@@ -86,7 +86,7 @@ def trivial_steps(draws: np.ndarray, size: tuple[int, int]) -> list[Step]:
       size: height and width of the image.
     """
     choice, _, direction, strength = draws
-    name = TRIVIAL[int(choice * len(TRIVIAL))]
+    name = TRIVIAL_AUGMENT[int(choice * len(TRIVIAL_AUGMENT))]
     share = int(strength * _BINS) / (_BINS - 1)
     sign = -1.0 if direction < 0.5 else 1.0
     return [(name, _wide_strength(name, share, sign))]

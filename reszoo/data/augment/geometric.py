@@ -32,17 +32,17 @@ def mirrored(augmentation: Augmentation, draws: Draws, keys: np.ndarray) -> np.n
     """Which examples are flipped, bool."""
     if not augmentation.flip:
         return np.zeros(len(keys), bool)
-    decides = deciding_draws(augmentation, draws)
-    return (decides(keys, FLIPS)[:, 0] < 0.5) ^ turned_over(augmentation, draws)
+    decides = flip_draws(augmentation, draws)
+    return (decides(keys, FLIPS)[:, 0] < 0.5) ^ flips_inverted(augmentation, draws)
 
 
-def deciding_draws(augmentation: Augmentation, draws: Draws) -> Draws:
+def flip_draws(augmentation: Augmentation, draws: Draws) -> Draws:
     """The draws that flips follow: of the first epoch where they alternate from there."""
     return replace(draws, epoch=0) if augmentation.flip == "alternating" else draws
 
 
-def turned_over(augmentation: Augmentation, draws: Draws) -> bool:
-    """Whether this epoch shows the other side of each image than what `deciding_draws` say."""
+def flips_inverted(augmentation: Augmentation, draws: Draws) -> bool:
+    """Whether this epoch shows the other side of each image than what `flip_draws` say."""
     return augmentation.flip == "alternating" and draws.epoch % 2 == 1
 
 
@@ -59,7 +59,7 @@ def moved(
     Args:
       images: uint8, shape (images, height, width, channels).
       augmentation: what to do.
-      draws: the columns `ALL_MOVES`, one row for each image of the result.
+      draws: the columns `SPATIAL`, one row for each image of the result.
       flips: which images of the result to mirror.
       fill: the pixel for what lies outside an image, one value or one per channel.
       rows: which images to take; all, in order, unless given.
@@ -84,7 +84,7 @@ def turned(images: np.ndarray, augmentation: Augmentation, draws: np.ndarray) ->
     Args:
       images: uint8, shape (images, height, width, 1 or 3).
       augmentation: the largest angle and translation.
-      draws: the columns `TURN`.
+      draws: the columns `AFFINE`.
     """
     height, width = images.shape[1:3]
     signed = 2 * draws - 1

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 from scipy.special import ndtri
 
-from reszoo.spec.augmentation import Jitter
+from reszoo.spec.augmentation import ColorJitter
 
 Pixel = int | tuple[int, ...]
 Operation = Callable[[Image.Image, float, Pixel], Image.Image]
@@ -56,7 +56,7 @@ def posterize(image: Image.Image, bits: float, fill: Pixel) -> Image.Image:
     return image.point([value & mask for value in range(256)] * len(image.getbands()))
 
 
-def turn_hue(image: Image.Image, share: float, fill: Pixel) -> Image.Image:
+def shift_hue(image: Image.Image, share: float, fill: Pixel) -> Image.Image:
     """Turns the colours by a share of the circle; grey stays grey."""
     del fill
     if image.mode != "RGB":
@@ -109,18 +109,18 @@ OPERATIONS: Mapping[str, Operation] = {
     "shear_y": shear_y,
     "translate_x": translate_x,
     "translate_y": translate_y,
-    "hue": turn_hue,
+    "hue": shift_hue,
 }
 """Every operation by the name that policies call it by."""
 
 
-def jitter_steps(jitter: Jitter, draws: np.ndarray) -> list[tuple[str, float]]:
+def color_jitter_steps(jitter: ColorJitter, draws: np.ndarray) -> list[tuple[str, float]]:
     """The operations, with their strengths, of one image's colour jitter (torchvision's order is
     random too).
 
     Args:
       jitter: the ranges.
-      draws: the columns `JITTER` of the image.
+      draws: the columns `COLOR_JITTER` of the image.
     """
     names = ("brightness", "contrast", "colour", "hue")
     ranges = (jitter.brightness, jitter.contrast, jitter.saturation, jitter.hue)

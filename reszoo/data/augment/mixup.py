@@ -16,13 +16,13 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import betaincinv
 
-from reszoo.data.seeded_random import MIXING, Draws
+from reszoo.data.seeded_random import MIXUP_CUTMIX, Draws
 from reszoo.spec.augmentation import Augmentation
 
 _WHOLE = 256
 
 
-def soft_labels(labels: np.ndarray, classes: int) -> np.ndarray:
+def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
     """One-hot labels, float32, shape (labels, classes)."""
     return np.eye(classes, dtype=np.float32)[labels]
 
@@ -45,7 +45,7 @@ def mix(
     """
     pairs = len(images) // 2
     paired = images[: 2 * pairs].reshape(pairs, 2, *images.shape[1:])
-    drawn = draws(keys[: 2 * pairs : 2], MIXING)
+    drawn = draws(keys[: 2 * pairs : 2], MIXUP_CUTMIX)
     cut = cuts(augmentation, drawn[:, 0])
     mixed, kept = paired.copy(), np.ones(pairs, np.float32)
     mixed[~cut], kept[~cut] = _blended(paired[~cut], shares(augmentation.mixup, drawn[~cut, 1]))

@@ -11,11 +11,11 @@ import tensorflow as tf
 
 from reszoo.data.images.resizing import ImageFormat, to_uint8
 from reszoo.data.seeded_random import ATTEMPTS
-from reszoo.spec.augmentation import ResizedCrop, ScaleJitter
+from reszoo.spec.augmentation import RandomResizedCrop, ScaleJitter
 
 
-def crop_shapes(crop: ResizedCrop, draws: tf.Tensor) -> tf.Tensor:
-    """What `random_box` needs of images that can be found without their sizes, for many at once.
+def random_resized_crop_candidates(crop: RandomResizedCrop, draws: tf.Tensor) -> tf.Tensor:
+    """What `random_resized_crop_box` needs of images that can be found without their sizes, for many at once.
 
     Args:
       crop: the ranges of area and ratio.
@@ -32,13 +32,13 @@ def crop_shapes(crop: ResizedCrop, draws: tf.Tensor) -> tf.Tensor:
     return tf.concat([shares, ratios, draws[:, 2 * ATTEMPTS :]], axis=1)
 
 
-def random_box(size: tf.Tensor, crop: ResizedCrop, shapes: tf.Tensor) -> tf.Tensor:
+def random_resized_crop_box(size: tf.Tensor, crop: RandomResizedCrop, shapes: tf.Tensor) -> tf.Tensor:
     """The box of a random resized crop: of ten drawn areas and ratios the first that fits.
 
     Args:
       size: height and width of the image, int32.
       crop: the range of ratios.
-      shapes: a row of `crop_shapes`.
+      shapes: a row of `random_resized_crop_candidates`.
 
     Returns:
       top, left, height, width, int32. Where no drawn box fits, the largest central one whose
@@ -57,7 +57,7 @@ def random_box(size: tf.Tensor, crop: ResizedCrop, shapes: tf.Tensor) -> tf.Tens
     return _placed(sides, boxes[first], where)
 
 
-def jittered_box(
+def scale_jitter_box(
     size: tf.Tensor, jitter: ScaleJitter, image_format: ImageFormat, draws: tf.Tensor
 ) -> tf.Tensor:
     """The box that a crop of the training size is in the image before it is resized.

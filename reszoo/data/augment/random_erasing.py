@@ -8,7 +8,7 @@ import numpy as np
 
 from reszoo.data.augment.geometric import colour
 from reszoo.data.seeded_random import ATTEMPTS
-from reszoo.spec.augmentation import Erasing
+from reszoo.spec.augmentation import RandomErasing
 
 
 def cut_out(images: np.ndarray, side: int, draws: np.ndarray, fill: Sequence[float]) -> None:
@@ -29,13 +29,15 @@ def cut_out(images: np.ndarray, side: int, draws: np.ndarray, fill: Sequence[flo
         image[max(y, 0) : y + side, max(x, 0) : x + side] = pixel
 
 
-def erase(images: np.ndarray, erasing: Erasing, draws: np.ndarray, fill: Sequence[float]) -> None:
+def erase(
+    images: np.ndarray, erasing: RandomErasing, draws: np.ndarray, fill: Sequence[float]
+) -> None:
     """Fills a random rectangle in some of the images, in place (Zhong 2017, as torchvision).
 
     Args:
       images: uint8, shape (images, height, width, channels).
       erasing: how often, how large and with what.
-      draws: the columns `ERASING`.
+      draws: the columns `RANDOM_ERASING`.
       fill: the mean pixel.
     """
     chosen = np.flatnonzero(draws[:, 0] < erasing.probability)
@@ -46,7 +48,7 @@ def erase(images: np.ndarray, erasing: Erasing, draws: np.ndarray, fill: Sequenc
         part[...] = pixel if erasing.fill == "mean" else _noise(draws[place, -1], part.shape)
 
 
-def rectangles(size: tuple[int, int], erasing: Erasing, draws: np.ndarray) -> np.ndarray:
+def rectangles(size: tuple[int, int], erasing: RandomErasing, draws: np.ndarray) -> np.ndarray:
     """Of ten drawn areas and ratios the first rectangle that fits; an empty one where none does.
 
     Args:

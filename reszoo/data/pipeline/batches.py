@@ -12,15 +12,15 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from reszoo.data.augment.augmenter import require_drawable
+from reszoo.data.augment.augmenter import require_supported_channels
 from reszoo.data.dataset import Split
 from reszoo.data.images.resizing import ImageFormat, fit, require_convertible
 from reszoo.data.pipeline.data_service import served
 from reszoo.data.pipeline.preprocessing import Preprocessing
-from reszoo.data.pipeline.sampler import epoch_order
-from reszoo.data.seeded_random import Draws, indices_of
+from reszoo.data.pipeline.sampler import epoch_sampler
+from reszoo.data.seeded_random import Draws, source_indices
 from reszoo.data.source import Element
-from reszoo.data.tfdata_options import BATCHES_AHEAD, BATCHES_AT_ONCE, IMAGES_AT_ONCE, untuned
+from reszoo.data.tfdata_options import PREFETCHED_BATCHES, PARALLEL_BATCHES, PARALLEL_IMAGES, without_autotuning
 from reszoo.spec.augmentation import Augmentation
 
 MEMORY_BYTES = 1 << 30
@@ -75,8 +75,8 @@ def batches(
         raise ValueError("augmentation needs a seed")
     require_convertible(split.source.channels, image_format)
     asked = augmentation or Augmentation()
-    require_drawable(asked, image_format.channels)
-    order = epoch_order(
+    require_supported_channels(asked, image_format.channels)
+    order = epoch_sampler(
         len(split),
         batch_size,
         seed=seed,
@@ -100,7 +100,7 @@ def batches(
         weights = tf.data.Dataset.from_tensor_slices(order.weights).batch(order.size)
         weights = weights.map(lambda weight: tf.ensure_shape(weight, [order.size]))
         dataset = tf.data.Dataset.zip(dataset, weights).map(lambda pair, weight: (*pair, weight))
-    return untuned(dataset.prefetch(BATCHES_AHEAD))
+    return without_autotuning(dataset.prefetch(PREFETCHED_BATCHES))
 
 
 def fits_in_memory(split: Split, image_format: ImageFormat) -> bool:
@@ -136,7 +136,7 @@ def _from_memory(work: Preprocessing) -> tf.data.Dataset:
     types = [tf.uint8, work.target_type]
     return steps.map(
         lambda step: work.shaped(*tf.numpy_function(batch, [step], types)),
-        num_parallel_calls=BATCHES_AT_ONCE,
+        num_parallel_calls=PARALLEL_BATCHES,
     )
 
 
@@ -146,7 +146,7 @@ def _finished(work: Preprocessing, decoded: tf.data.Dataset) -> tf.data.Dataset:
     types = [tf.uint8, work.target_type]
     return decoded.map(
         lambda *batch: work.shaped(*tf.numpy_function(work.finished, batch, types)),
-        num_parallel_calls=BATCHES_AT_ONCE,
+        num_parallel_calls=PARALLEL_BATCHES,
     )
 
 
@@ -154,14 +154,14 @@ def _decoded(work: Preprocessing) -> tf.data.Dataset:
     """Images, labels and keys, in batches in their order."""
 
     def load(keys: tf.Tensor) -> Element:
-        return work.split.source.load(indices_of(keys)) | work.drawn(keys)
+        return work.split.source.load(source_indices(keys)) | work.drawn(keys)
 
     def decode(element: Element) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         return work.image(element), element["label"], element["key"]
 
     chunks = tf.data.Dataset.from_tensor_slices(work.keys).batch(_READ_TOGETHER)
     read = chunks.map(load, num_parallel_calls=2).unbatch()
-    images = read.map(decode, num_parallel_calls=IMAGES_AT_ONCE)
+    images = read.map(decode, num_parallel_calls=PARALLEL_IMAGES)
     return images.batch(work.order.size)
 
 
@@ -179,7 +179,7 @@ def _all_decoded(split: Split, image_format: ImageFormat) -> np.ndarray:
     images = np.empty((len(split), *image_format.shape), np.uint8)
     chunks = tf.data.Dataset.from_tensor_slices(split.indices).batch(_READ_TOGETHER)
     place = 0
-    decoded = untuned(chunks.map(decode, num_parallel_calls=IMAGES_AT_ONCE))
+    decoded = without_autotuning(chunks.map(decode, num_parallel_calls=PARALLEL_IMAGES))
     for group in decoded.as_numpy_iterator():
         images[place : place + len(group)] = group
         place += len(group)

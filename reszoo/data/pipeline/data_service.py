@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from reszoo.data.pipeline.preprocessing import Preprocessing
 from reszoo.data.source import Element
-from reszoo.data.tfdata_options import untuned
+from reszoo.data.tfdata_options import without_autotuning
 from reszoo.errors import MachineError, UserError
 
 Batch = tuple[Any, ...]
@@ -44,7 +44,7 @@ def served(work: Preprocessing, address: str) -> tf.data.Dataset:
     require_answer(address)
     everywhere = by_step(work, 0, work.order.steps)
     dynamic = tf.data.experimental.service.ShardingPolicy.DYNAMIC
-    remote = untuned(everywhere.apply(tf.data.experimental.service.distribute(dynamic, address)))
+    remote = without_autotuning(everywhere.apply(tf.data.experimental.service.distribute(dynamic, address)))
 
     def batches() -> Iterator[Batch]:
         return in_order(iter(remote), work.order.steps, lambda step: made_here(work, step))
@@ -85,7 +85,7 @@ def by_step(work: Preprocessing, first: int, end: int) -> tf.data.Dataset:
 
 def made_here(work: Preprocessing, step: int) -> Batch:
     """One batch, decoded by this process."""
-    [(_, *batch)] = untuned(by_step(work, step, step + 1))
+    [(_, *batch)] = without_autotuning(by_step(work, step, step + 1))
     return tuple(batch)
 
 

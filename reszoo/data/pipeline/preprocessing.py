@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from reszoo.data.augment import geometric
 from reszoo.data.augment.augmenter import Augmenter
-from reszoo.data.augment.random_crop import crop_shapes, jittered_box, random_box, resized
+from reszoo.data.augment.random_crop import random_resized_crop_candidates, scale_jitter_box, random_resized_crop_box, resized
 from reszoo.data.dataset import Split
 from reszoo.data.images.resizing import ImageFormat, fit, with_channels
 from reszoo.data.pipeline.sampler import Sampler
@@ -50,13 +50,13 @@ class Preprocessing:
         element: Element = {"key": keys}
         if self.augmentation.resized_crop is not None:
             draws = self.draws.tensor(keys, RESIZED_CROP)
-            element["box"] = crop_shapes(self.augmentation.resized_crop, draws)
+            element["box"] = random_resized_crop_candidates(self.augmentation.resized_crop, draws)
         if self.augmentation.scale_jitter is not None:
             element["box"] = self.draws.tensor(keys, SCALE_JITTER)
         if self._flips_singly:
-            decides = geometric.deciding_draws(self.augmentation, self.draws)
+            decides = geometric.flip_draws(self.augmentation, self.draws)
             chosen = decides.tensor(keys, FLIPS)[:, 0] < 0.5
-            other = geometric.turned_over(self.augmentation, self.draws)
+            other = geometric.flips_inverted(self.augmentation, self.draws)
             element["flip"] = tf.logical_not(chosen) if other else chosen
         return element
 
@@ -124,9 +124,9 @@ class Preprocessing:
 
     def _box(self, size: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
         if self.augmentation.resized_crop is not None:
-            return random_box(size, self.augmentation.resized_crop, draws)
+            return random_resized_crop_box(size, self.augmentation.resized_crop, draws)
         assert self.augmentation.scale_jitter is not None
-        return jittered_box(size, self.augmentation.scale_jitter, self.image_format, draws)
+        return scale_jitter_box(size, self.augmentation.scale_jitter, self.image_format, draws)
 
     def _mixed(
         self, augmenter: Augmenter, images: np.ndarray, labels: np.ndarray, keys: np.ndarray

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reszoo.data.seeded_random import keys_of
+from reszoo.data.seeded_random import example_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,10 @@ class Sampler:
 
     def keys(self, indices: np.ndarray) -> np.ndarray:
         """The keys that draws are made by, given where all the split's examples stand."""
-        return keys_of(indices[self.rows], self.repeats)
+        return example_keys(indices[self.rows], self.repeats)
 
 
-def epoch_order(
+def epoch_sampler(
     count: int,
     batch_size: int,
     *,

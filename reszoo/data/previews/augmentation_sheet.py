@@ -8,7 +8,7 @@ from PIL import Image
 from reszoo.data.dataset import ImageData
 from reszoo.data.images.resizing import ImageFormat
 from reszoo.data.pipeline.batches import batches
-from reszoo.data.pipeline.sampler import epoch_order
+from reszoo.data.pipeline.sampler import epoch_sampler
 from reszoo.data.previews.contact_sheet import GAP, MARGIN, PAPER, mount
 from reszoo.spec.augmentation import Augmentation
 
@@ -17,7 +17,7 @@ _PHOTO = 224
 _GREY = (127.5,)
 
 
-def augmented_sheet(
+def augmentation_sheet(
     data: ImageData,
     split: str,
     augmentation: Augmentation,
@@ -54,7 +54,7 @@ def augmented_sheet(
             augmentation=once,
             fill=_GREY,
         ).as_numpy_iterator()
-        order = epoch_order(len(chosen), len(chosen), seed=0, epoch=epoch)
+        order = epoch_sampler(len(chosen), len(chosen), seed=0, epoch=epoch)
         columns.append(changed[np.argsort(order.rows)])
     return _drawn(columns, thumbnail)
 

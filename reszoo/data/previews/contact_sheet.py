@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageDraw, ImageFont
 
-from reszoo.data.dataset import ImageData, Split, spread
+from reszoo.data.dataset import ImageData, Split, evenly_spaced
 from reszoo.fonts import font_for
 
 MARGIN = 16
@@ -97,7 +97,7 @@ def _examples(shown: Split, label: int, count: int) -> list[np.ndarray]:
     members = shown.indices[shown.labels == label]
     if not len(members):
         return []
-    chosen = members[spread(len(members), count)]
+    chosen = members[evenly_spaced(len(members), count)]
     elements = shown.source.load(tf.constant(chosen))
     return [
         shown.source.image({name: values[number] for name, values in elements.items()}).numpy()

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from reszoo.data.source import Element, cut
-from reszoo.data.tfdata_options import untuned
+from reszoo.data.tfdata_options import without_autotuning
 from reszoo.errors import UserError
 
 MAX_BYTES = 4 << 30
@@ -138,7 +138,7 @@ def from_dataset(
     if spec[0].shape.rank == 4:
         dataset = dataset.unbatch()
     images, labels, size = [], [], 0
-    for image, label in untuned(dataset).as_numpy_iterator():
+    for image, label in without_autotuning(dataset).as_numpy_iterator():
         images.append(image)
         labels.append(np.asarray(label))
         size += image.nbytes

@@ -48,7 +48,7 @@ def short_hash(*parts: object) -> str:
     ).hexdigest()[:16]
 
 
-class LocalInfo(tfds.core.DatasetInfo):
+class LocalDatasetInfo(tfds.core.DatasetInfo):
     """What a data set of ours holds.
 
     TFDS would first ask Google's bucket whether it knows the set, and leave an empty folder in the

@@ -24,7 +24,7 @@ _PROBE_SECONDS = 5
 _DEFAULT_HOST = "https://storage.googleapis.com"
 
 
-def open_named(word: str, data_dir: str | os.PathLike[str] | None) -> ImageData:
+def open_tfds(word: str, data_dir: str | os.PathLike[str] | None) -> ImageData:
     """Opens `tfds:NAME[/CONFIG][:VERSION]`, downloading and preparing it on first use.
 
     Raises:

@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from reszoo.atomic_files import atomic_file
 from reszoo.data.source import Element, Portable, cut
-from reszoo.data.tfdata_options import untuned
+from reszoo.data.tfdata_options import without_autotuning
 from reszoo.errors import MachineError
 
 _HEADER_BYTES = 12  # length and its checksum
@@ -115,7 +115,7 @@ class TFRecordSource:
 
     def image(self, element: Element) -> tf.Tensor:
         """One example's pixels."""
-        return decode_plain(self._encoded(element), self._decode_channels)
+        return decode_jpeg_or_png(self._encoded(element), self._decode_channels)
 
     def crop(
         self, element: Element, box: Callable[[tf.Tensor], tf.Tensor], *, colours: bool
@@ -182,7 +182,7 @@ class TFRecordSource:
         shards, offsets, sizes, labels = [], [], [], []
         for number, path in enumerate(self._shards):
             batches = tf.data.TFRecordDataset([str(path)], buffer_size=8 << 20).batch(1024)
-            facts_read = untuned(batches.map(facts, num_parallel_calls=2))
+            facts_read = without_autotuning(batches.map(facts, num_parallel_calls=2))
             read = list(facts_read.as_numpy_iterator())
             size = np.concatenate([part[0] for part in read] or [np.zeros(0)]).astype(np.int64)
             ends = np.cumsum(size + _FRAME_BYTES)
@@ -212,7 +212,7 @@ class TFRecordSource:
         return result
 
 
-def decode_plain(encoded: tf.Tensor, channels: int) -> tf.Tensor:
+def decode_jpeg_or_png(encoded: tf.Tensor, channels: int) -> tf.Tensor:
     """The pixels of a JPEG or PNG, uint8; with `channels` 0 as many as the file has."""
     image = tf.cond(
         _is_jpeg(encoded),

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from reszoo.data.sources.cache import LocalInfo
+from reszoo.data.sources.cache import LocalDatasetInfo
 from reszoo.data.splits import stratified_holdout
 
 CLASSES = tuple("0123456789")
@@ -34,7 +34,7 @@ class DigitsBuilder(tfds.core.GeneratorBasedBuilder):
                 "label": tfds.features.ClassLabel(names=list(CLASSES)),
             }
         )
-        return LocalInfo(
+        return LocalDatasetInfo(
             builder=self,
             description="Optical recognition of handwritten digits, from scikit-learn.",
             features=features,

@@ -17,9 +17,9 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from reszoo.data.images.decoding import decode, encode_png, read_file
-from reszoo.data.sources.cache import LocalInfo
-from reszoo.data.sources.folder.image_check import Examined, ImageFacts
-from reszoo.data.sources.folder.listing import ImageFile, Listing
+from reszoo.data.sources.cache import LocalDatasetInfo
+from reszoo.data.sources.folder.image_check import CheckedImages, ImageFacts
+from reszoo.data.sources.folder.listing import ImageFile, FolderListing
 
 EMBED_BYTES = 1 << 30
 """Folders up to this size are copied into the records, larger ones are referred to."""
@@ -31,7 +31,7 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
     name = "folder"
 
-    def __init__(self, *, listing: Listing, examined: Examined | None, data_dir: str) -> None:
+    def __init__(self, *, listing: FolderListing, examined: CheckedImages | None, data_dir: str) -> None:
         self._listing = listing
         self._examined = examined
         super().__init__(data_dir=data_dir)
@@ -47,7 +47,7 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder):
                 "width": np.int64,
             }
         )
-        return LocalInfo(
+        return LocalDatasetInfo(
             builder=self,
             description="Images in class folders",
             features=features,

@@ -18,8 +18,8 @@ import tensorflow as tf
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from reszoo.data.images.decoding import OTHER_SUFFIXES, BrokenImageError, decode, read_file
-from reszoo.data.sources.folder.listing import ImageFile, Listing
-from reszoo.data.sources.tfrecord import decode_plain
+from reszoo.data.sources.folder.listing import ImageFile, FolderListing
+from reszoo.data.sources.tfrecord import decode_jpeg_or_png
 
 _AT_ONCE = 256
 _SHOW_FROM = 5_000
@@ -49,14 +49,14 @@ class BrokenFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
+class CheckedImages:
     """Every file of a listing: those that can be read with their facts, and the broken ones."""
 
     splits: dict[str, tuple[tuple[ImageFile, ImageFacts], ...]]
     broken: tuple[BrokenFile, ...]
 
 
-def examine(listing: Listing) -> Examined:
+def examine(listing: FolderListing) -> CheckedImages:
     """Decodes every file of a listing; on a terminal a bar shows how far it is."""
     splits: dict[str, tuple[tuple[ImageFile, ImageFacts], ...]] = {}
     broken: list[BrokenFile] = []
@@ -75,10 +75,10 @@ def examine(listing: Listing) -> Examined:
                     broken.append(BrokenFile(file.path, result))
                 bar.update()
             splits[split] = tuple(good)
-    return Examined(splits, tuple(broken))
+    return CheckedImages(splits, tuple(broken))
 
 
-def examine_bytes(encoded: bytes) -> ImageFacts:
+def check_image(encoded: bytes) -> ImageFacts:
     """The facts of one encoded image.
 
     Raises:
@@ -110,7 +110,7 @@ def _one(root: Path, file: ImageFile) -> ImageFacts | str:
     if suffix in OTHER_SUFFIXES:
         return f"{suffix[1:].upper()} files are not read; save it as PNG or JPEG"
     try:
-        return examine_bytes(read_file(root / file.path))
+        return check_image(read_file(root / file.path))
     except BrokenImageError as error:
         return str(error)
 
@@ -120,7 +120,7 @@ def _same_in_tensorflow(encoded: bytes, pixels: np.ndarray, form: str) -> bool:
         return False
     try:
         with tf.device("CPU:0"):
-            decoded = decode_plain(tf.constant(encoded), 0).numpy()
+            decoded = decode_jpeg_or_png(tf.constant(encoded), 0).numpy()
     except tf.errors.OpError:
         return False
     return np.array_equal(decoded, pixels)

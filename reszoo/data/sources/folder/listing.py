@@ -53,7 +53,7 @@ class ImageFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class FolderListing:
     """All that is in a folder of images, before any image is opened."""
 
     root: Path
@@ -77,7 +77,7 @@ class _Found:
     passed_over: int
 
 
-def list_folder(path: str | os.PathLike[str], seed: int = 0) -> Listing:
+def list_folder(path: str | os.PathLike[str], seed: int = 0) -> FolderListing:
     """Lists a folder of images.
 
     Args:
@@ -101,7 +101,7 @@ def list_folder(path: str | os.PathLike[str], seed: int = 0) -> Listing:
     files = {split: _files(one, classes) for split, one in found.items()}
     if alone:
         files = _with_test(files["train"], seed)
-    return Listing(
+    return FolderListing(
         root=root,
         classes=classes,
         splits=files,
