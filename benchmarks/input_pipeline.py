@@ -134,11 +134,11 @@ def ours(options: argparse.Namespace) -> Epochs:
     from reszoo.data import ImageFormat
     from reszoo.data.open_data import open_data
     from reszoo.data.pipeline.batches import batches
-    from reszoo.spec.augmentation import Augmentation, ResizedCrop
+    from reszoo.spec.augmentation import Augmentation, RandomResizedCrop
 
     photos = open_data(f"folder:{options.folder}", data_dir=options.folder.parent).split("all")
     photos = photos.subset(np.tile(np.arange(len(photos)), options.times))
-    recipe = Augmentation(flip=True, resized_crop=ResizedCrop())
+    recipe = Augmentation(flip=True, resized_crop=RandomResizedCrop())
 
     def epoch_of(epoch: int) -> Iterator[Any]:
         source = batches(

@@ -11,7 +11,7 @@ from reszoo.data import ImageFormat, Split
 from reszoo.data.pipeline.batches import batches
 from reszoo.errors import Place, UserError
 from reszoo.inference.metrics import logits_of, softmax
-from reszoo.spec.test_time import ONE_VIEW, WORDS, Views
+from reszoo.spec.test_time import ONE_VIEW, PRESETS, Views
 
 _CORNERS = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0))
 _CENTRE = (0.5, 0.5)
@@ -31,7 +31,7 @@ def views_of(given: Views | str | int | None, recipe: Views | None = None) -> Vi
     try:
         return Views.model_validate(given)
     except ValueError as error:
-        expected = f"one of {', '.join(WORDS)}"
+        expected = f"one of {', '.join(PRESETS)}"
         raise UserError("unknown views", expected=expected, found=str(given)) from error
 
 

@@ -2,6 +2,6 @@
 
 from reszoo.planning.cost import Cost
 from reszoo.planning.rows import Plan, Ref, Row, Tags
-from reszoo.planning.stage_table import Part
+from reszoo.planning.stage_table import StageSummary
 
-__all__ = ["Cost", "Part", "Plan", "Ref", "Row", "Tags"]
+__all__ = ["Cost", "StageSummary", "Plan", "Ref", "Row", "Tags"]

@@ -11,7 +11,7 @@ from reszoo.errors import Place, UserError
 from reszoo.planning.ops import OPS, same_padding, window_count
 from reszoo.planning.rows import Ref, Row, Shape, Tags
 from reszoo.spec.architecture import Architecture, Block, Initializer, Norm
-from reszoo.spec.base import Path
+from reszoo.spec.base import KeyPath
 
 
 class PlanBuilder:
@@ -52,8 +52,8 @@ class Scope:
     `stage1_block2_shortcut_conv`.
     """
 
-    draft: PlanBuilder
-    path: Path
+    builder: PlanBuilder
+    path: KeyPath
     """Where the part stands in the spec, for error messages."""
     stage: int | None = None
     block: int | None = None
@@ -61,15 +61,15 @@ class Scope:
     @property
     def spec(self) -> Architecture:
         """The spec being planned."""
-        return self.draft.spec
+        return self.builder.spec
 
     def shape(self, x: Ref) -> Shape:
         """The shape of one example of x."""
-        return self.draft.shape(x)
+        return self.builder.shape(x)
 
     def channels(self, x: Ref) -> int:
         """The width of x: its channels or features."""
-        return self.draft.shape(x)[-1]
+        return self.builder.shape(x)[-1]
 
     def add(
         self,
@@ -83,7 +83,7 @@ class Scope:
         """Writes a row of any op."""
         tags = Tags(role, part, self.stage, self.block)
         try:
-            return self.draft.add(self._name(role, part), op, inputs, tags, attributes, precision)
+            return self.builder.add(self._name(role, part), op, inputs, tags, attributes, precision)
         except ValueError as error:
             if op not in ("add", "subtract", "multiply"):
                 raise

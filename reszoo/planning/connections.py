@@ -13,7 +13,7 @@ from reszoo.planning.rows import Ref
 from reszoo.planning.transforms import transform
 from reszoo.spec import registry
 
-Function = Callable[[BlockPlan, Ref, Ref, Ref], Ref]
+ConnectionFunction = Callable[[BlockPlan, Ref, Ref, Ref], Ref]
 _ROLE = "merge"
 
 
@@ -31,7 +31,7 @@ def connect(plan: BlockPlan, shortcut: Ref, h: Ref, x: Ref) -> Ref:
 
 
 def _residual(plan: BlockPlan, shortcut: Ref, h: Ref, _: Ref) -> Ref:
-    return _add(plan, shortcut, survive(plan, h))
+    return _add(plan, shortcut, drop_path(plan, h))
 
 
 def _highway(plan: BlockPlan, shortcut: Ref, h: Ref, x: Ref) -> Ref:
@@ -43,11 +43,11 @@ def _highway(plan: BlockPlan, shortcut: Ref, h: Ref, x: Ref) -> Ref:
     if plan.block.gate.coupled:
         change = scope.add("subtract", h, shortcut, role=_ROLE, part="subtract")
         change = scope.add("multiply", change, opened, role=_ROLE, part="multiply")
-        return _add(plan, shortcut, survive(plan, change))
+        return _add(plan, shortcut, drop_path(plan, change))
     carried = gate(plan, x, "carry_gate", -plan.gate_bias)
     kept = scope.add("multiply", shortcut, carried, role=_ROLE, part="carry_multiply")
     change = scope.add("multiply", h, opened, role=_ROLE, part="transform_multiply")
-    return _add(plan, kept, survive(plan, change))
+    return _add(plan, kept, drop_path(plan, change))
 
 
 def _shortcut_gate(plan: BlockPlan, shortcut: Ref, h: Ref, x: Ref) -> Ref:
@@ -58,13 +58,13 @@ def _shortcut_gate(plan: BlockPlan, shortcut: Ref, h: Ref, x: Ref) -> Ref:
         "rescale", closed, role="carry_gate", part="complement", scale=-1.0, offset=1.0
     )
     kept = scope.add("multiply", shortcut, kept, role=_ROLE, part="multiply")
-    return _add(plan, kept, survive(plan, h))
+    return _add(plan, kept, drop_path(plan, h))
 
 
 def _constant(plan: BlockPlan, shortcut: Ref, h: Ref, _: Ref) -> Ref:
     constants = plan.block.constants
     h = _times(plan, h, constants.transform, "transform_constant")
-    return _add(plan, _times(plan, shortcut, constants.carry, "carry_constant"), survive(plan, h))
+    return _add(plan, _times(plan, shortcut, constants.carry, "carry_constant"), drop_path(plan, h))
 
 
 def _scaled(plan: BlockPlan, shortcut: Ref, h: Ref, _: Ref) -> Ref:
@@ -75,7 +75,7 @@ def _scaled(plan: BlockPlan, shortcut: Ref, h: Ref, _: Ref) -> Ref:
     h = plan.scope.add(
         "scale", h, role=_ROLE, part="scale", granularity=choice.granularity, initial=choice.initial
     )
-    return _add(plan, shortcut, survive(plan, h))
+    return _add(plan, shortcut, drop_path(plan, h))
 
 
 def gate(plan: BlockPlan, x: Ref, role: str, bias: float) -> Ref:
@@ -107,7 +107,7 @@ def gate(plan: BlockPlan, x: Ref, role: str, bias: float) -> Ref:
     return scope.activation(x, "sigmoid", role=role, part="sigmoid")
 
 
-def survive(plan: BlockPlan, change: Ref) -> Ref:
+def drop_path(plan: BlockPlan, change: Ref) -> Ref:
     """Stochastic depth: training keeps the branch with probability p.
 
     Drawn for a whole batch (Huang 2016), the branch counts p-fold afterwards: dropout scales by 1/p
@@ -135,7 +135,7 @@ def _times(plan: BlockPlan, x: Ref, factor: float, part: str) -> Ref:
     return plan.scope.add("rescale", x, role=_ROLE, part=part, scale=factor, offset=0.0)
 
 
-_BUILT_IN: Mapping[str, Function] = {
+_BUILT_IN: Mapping[str, ConnectionFunction] = {
     "residual": _residual,
     "stochastic": _residual,
     "highway": _highway,
@@ -143,12 +143,12 @@ _BUILT_IN: Mapping[str, Function] = {
     "constant": _constant,
     "scaled": _scaled,
 }
-_registered: dict[str, Function] = {}
+_registered: dict[str, ConnectionFunction] = {}
 
 
 def register_connection(
-    name: str, function: Function | None = None
-) -> Function | Callable[[Function], Function]:
+    name: str, function: ConnectionFunction | None = None
+) -> ConnectionFunction | Callable[[ConnectionFunction], ConnectionFunction]:
     """Adds a connection that a spec's `connection:` can then name; also usable as a decorator.
 
     ```python
@@ -169,7 +169,7 @@ def register_connection(
     if name in registry.CONNECTIONS:
         raise ValueError(f"'{name}' is a built-in connection; choose another name")
 
-    def register(given: Function) -> Function:
+    def register(given: ConnectionFunction) -> ConnectionFunction:
         _registered[name] = given
         registry.registered_connections[name] = (given.__doc__ or name).strip().splitlines()[0]
         return given

@@ -23,11 +23,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from reszoo.planning.fusion import (
+    fork_outputs,
+    fuse_add_relu,
+    fuse_gated_merge,
     is_large,
     is_relu,
-    with_added_relu,
-    with_gated_merge,
-    with_own_copies,
 )
 from reszoo.planning.rows import Plan, Row
 
@@ -63,7 +63,7 @@ def for_device(
     plan = replace(plan, rows=tuple(_product_conv(row, rows, brief) for row in plan.rows))
     if not brief:
         return plan
-    plan = with_own_copies(with_gated_merge(with_added_relu(plan)))
+    plan = fork_outputs(fuse_gated_merge(fuse_add_relu(plan)))
     return replace(plan, rows=tuple(_fused_relu(row) for row in plan.rows))
 
 

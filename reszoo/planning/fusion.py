@@ -29,7 +29,7 @@ def is_relu(row: Row) -> bool:
     return _is_activation(row, "relu")
 
 
-def with_added_relu(plan: Plan) -> Plan:
+def fuse_add_relu(plan: Plan) -> Plan:
     """Each addition that only a large ReLU reads becomes one row with it."""
     group = _Grouping(plan)
     for row in plan.rows:
@@ -41,7 +41,7 @@ def with_added_relu(plan: Plan) -> Plan:
     return group.plan()
 
 
-def with_gated_merge(plan: Plan) -> Plan:
+def fuse_gated_merge(plan: Plan) -> Plan:
     """Each large coupled merge x + T (H - x) becomes one row with the sigmoid of T, and with the
     ReLU of H where only the merge reads it.
     """
@@ -118,7 +118,7 @@ class _Grouping:
         return replace(self._plan, rows=tuple(rows))
 
 
-def with_own_copies(plan: Plan) -> Plan:
+def fork_outputs(plan: Plan) -> Plan:
     """Each reader of a grouped row reads an output of its own; the plan's outputs read the
     first.
     """

@@ -18,23 +18,23 @@ _STEM = "stem"
 _RANGE = re.compile(r"(\w+)\.\.(\w+)")
 
 
-def part_names(plan: Plan) -> tuple[str, ...]:
+def group_names(plan: Plan) -> tuple[str, ...]:
     """The network's parts from the image to the logits: `stem`, `stage1`, `stage2`.., `head`."""
     return (*plan.stages, HEAD)
 
 
-def part_of(row: Row, plan: Plan) -> str:
+def group_of(row: Row, plan: Plan) -> str:
     """The part a row belongs to. What follows a stage's blocks (its pool, the last normalisation
     of a pre-activation net) is of that stage.
     """
     if row.tags.stage is not None:
         return f"stage{row.tags.stage}"
     if row.tags.role == "final_norm":
-        return part_names(plan)[-2]
+        return group_names(plan)[-2]
     return HEAD if row.tags.role == HEAD else _STEM
 
 
-def named_parts(
+def resolve_groups(
     plan: Plan, words: Iterable[str], *, where: Place | str | None = None
 ) -> frozenset[str]:
     """The parts that words name, each just itself: `stage3` is stage 3 and nothing before it.
@@ -52,7 +52,7 @@ def named_parts(
 
 
 def _parts(plan: Plan, word: str, where: Place | str | None) -> tuple[str, ...]:
-    parts = part_names(plan)
+    parts = group_names(plan)
     if word == BACKBONE:
         return parts[:-1]
     if found := _RANGE.fullmatch(word):
@@ -73,12 +73,12 @@ def _known(parts: tuple[str, ...], word: str, where: Place | str | None) -> str:
     )
 
 
-def rows_in(plan: Plan, parts: frozenset[str]) -> frozenset[str]:
+def row_names_in(plan: Plan, parts: frozenset[str]) -> frozenset[str]:
     """The names of the rows of these parts."""
-    return frozenset(row.name for row in plan.rows if part_of(row, plan) in parts)
+    return frozenset(row.name for row in plan.rows if group_of(row, plan) in parts)
 
 
-def factors(
+def group_factors(
     plan: Plan, given: Mapping[str, float], *, where: Place | str | None = None
 ) -> dict[str, float]:
     """The factor of every part: its own where given, else the backbone's, else 1.
@@ -92,7 +92,7 @@ def factors(
     Raises:
       UserError: a name is no part of this network.
     """
-    parts = part_names(plan)
+    parts = group_names(plan)
     for word in given:
         _known((*parts, BACKBONE, BIAS, LOGITS), word, where)
     rest = given.get(BACKBONE, 1.0)

@@ -26,20 +26,20 @@ def plan(spec: Architecture, *, head: bool = True) -> Plan:
       UserError: the spec is well-formed but cannot be a network: a stride that leaves no pixels,
         groups that do not divide a width, an identity shortcut that would change shape.
     """
-    draft = PlanBuilder(spec)
+    builder = PlanBuilder(spec)
     stages: dict[str, Ref] = {}
-    x = write_input(draft)
-    x = stages["stem"] = write_stem(Scope(draft, ("stem",)), x)
+    x = write_input(builder)
+    x = stages["stem"] = write_stem(Scope(builder, ("stem",)), x)
     blocks = _Blocks(spec)
     for index in range(len(spec.stages)):
-        x = _stage(draft, index, x, blocks)
+        x = _stage(builder, index, x, blocks)
         if index == len(spec.stages) - 1:
-            x = _final_norm(draft, x, spec)
+            x = _final_norm(builder, x, spec)
         stages[f"stage{index + 1}"] = x
-        x = _after_stage(draft, index, x)
+        x = _after_stage(builder, index, x)
     if head:
-        x = write_head(Scope(draft, ("head",)), x)
-    return Plan(spec.name, tuple(draft.rows), (x,), stages)
+        x = write_head(Scope(builder, ("head",)), x)
+    return Plan(spec.name, tuple(builder.rows), (x,), stages)
 
 
 class _Blocks:
@@ -62,12 +62,12 @@ def guideline_bias(layers: int) -> float:
     return -float(min(max(round(layers / 10), 1), 4))
 
 
-def _stage(draft: PlanBuilder, index: int, x: Ref, blocks: _Blocks) -> Ref:
-    spec = draft.spec
+def _stage(builder: PlanBuilder, index: int, x: Ref, blocks: _Blocks) -> Ref:
+    spec = builder.spec
     stage, block = spec.stages[index], spec.stage_block(index)
     strided = stage.depth - 1 if block.strided_block == "last" else 0
     for number in range(stage.depth):
-        scope = Scope(draft, ("stages", index), index + 1, number + 1)
+        scope = Scope(builder, ("stages", index), index + 1, number + 1)
         here = _plain_layer(block) if number == 0 and stage.first == "plain" else block
         stride = stage.stride if number == strided else 1
         x = _block(_block_plan(scope, here, stage.width, stride, blocks), x)
@@ -152,12 +152,12 @@ def _preactivation(plan: BlockPlan, x: Ref) -> Ref:
     return x
 
 
-def _final_norm(draft: PlanBuilder, x: Ref, spec: Architecture) -> Ref:
+def _final_norm(builder: PlanBuilder, x: Ref, spec: Architecture) -> Ref:
     """Pre-activation nets normalise and activate once more after the last block (He 2016)."""
     index = len(spec.stages) - 1
     block = spec.stage_block(index)
     order = block.order or transform(block.transform).default_order
-    scope = Scope(draft, ("stages", index))
+    scope = Scope(builder, ("stages", index))
     if order == "full_pre":
         x = scope.norm(x, block.norm or spec.norm, role="final_norm", part="norm")
     if order in ("full_pre", "relu_only_pre"):
@@ -166,15 +166,15 @@ def _final_norm(draft: PlanBuilder, x: Ref, spec: Architecture) -> Ref:
     return x
 
 
-def _after_stage(draft: PlanBuilder, index: int, x: Ref) -> Ref:
-    after = draft.spec.stages[index].after
-    scope = Scope(draft, ("stages", index, "after"), index + 1)
-    block = draft.spec.stage_block(index)
+def _after_stage(builder: PlanBuilder, index: int, x: Ref) -> Ref:
+    after = builder.spec.stages[index].after
+    scope = Scope(builder, ("stages", index, "after"), index + 1)
+    block = builder.spec.stage_block(index)
     # only the orders that end a block with its activation promise values of at least 0
     order = block.order or transform(block.transform).default_order
     nonnegative = (
         order in ("post", "bn_after_add")
-        and (block.activation or draft.spec.activation) in NONNEGATIVE
+        and (block.activation or builder.spec.activation) in NONNEGATIVE
     )
     x = write_pool(scope, x, after.pool, role="pool", nonnegative=nonnegative)
     if after.dropout:

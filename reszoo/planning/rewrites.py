@@ -72,10 +72,10 @@ def _without(plan: Plan, gone: Iterable[Row]) -> Plan:
             ref = removed[ref.row]
         return ref
 
-    return rewired(plan, (row for row in plan.rows if row.name not in removed), source)
+    return rewire(plan, (row for row in plan.rows if row.name not in removed), source)
 
 
-def rewired(plan: Plan, rows: Iterable[Row], source: Callable[[Ref], Ref]) -> Plan:
+def rewire(plan: Plan, rows: Iterable[Row], source: Callable[[Ref], Ref]) -> Plan:
     """A plan of these rows, in which every reference is what `source` says."""
     new_rows = []
     for row in rows:

@@ -11,7 +11,7 @@ _SIDE_ROLES = ("shortcut", "attention", "transform_gate", "carry_gate")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class StageSummary:
     """One line of the table: the stem, a stage or the head."""
 
     name: str
@@ -26,7 +26,7 @@ class Part:
     macs: int
 
 
-def stage_table(plan: Plan) -> tuple[Part, ...]:
+def stage_table(plan: Plan) -> tuple[StageSummary, ...]:
     """The network's parts from stem to head. A stage shows its last block, the one that repeats."""
     groups: dict[str, list[Row]] = {}
     for row in plan.rows:
@@ -42,10 +42,10 @@ def _part_of(row: Row) -> str:
     return "stem" if row.tags.role == "stem" else "head"
 
 
-def _part(name: str, rows: list[Row]) -> Part:
+def _part(name: str, rows: list[Row]) -> StageSummary:
     blocks = max((row.tags.block or 1) for row in rows)
     shown = [row for row in rows if row.tags.block in (None, blocks)]
-    return Part(
+    return StageSummary(
         name=name,
         output=rows[-1].shape,
         layers=tuple(_words(shown)),

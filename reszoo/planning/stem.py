@@ -9,25 +9,25 @@ from reszoo.planning.rows import Ref, Tags
 from reszoo.spec.architecture import Architecture, Stem
 
 
-def write_input(draft: PlanBuilder) -> Ref:
+def write_input(builder: PlanBuilder) -> Ref:
     """The image and its normalisation."""
-    field = draft.spec.input
-    x = draft.add("image", "input", (), Tags("stem", "image"), {"shape": field.shape})
+    field = builder.spec.input
+    x = builder.add("image", "input", (), Tags("stem", "image"), {"shape": field.shape})
     if field.contrast.kind == "global":
         tags, contrast = Tags("stem", "contrast"), {"epsilon": field.contrast.epsilon}
-        x = draft.add("contrast", "contrast", (x,), tags, contrast, "float32")
+        x = builder.add("contrast", "contrast", (x,), tags, contrast, "float32")
     if field.mean == "image":
-        x = draft.add("mean_image", "mean_image", (x,), Tags("stem", "mean_image"), {}, "float32")
-    mean = _per_channel(draft.spec, "mean", 0.0 if field.mean == "image" else field.mean)
-    std = _per_channel(draft.spec, "std", field.std)
+        x = builder.add("mean_image", "mean_image", (x,), Tags("stem", "mean_image"), {}, "float32")
+    mean = _per_channel(builder.spec, "mean", 0.0 if field.mean == "image" else field.mean)
+    std = _per_channel(builder.spec, "std", field.std)
     if field.contrast.kind == "global":
         std = tuple(value / field.contrast.scale for value in std)
     if any(mean) or any(value != 1.0 for value in std):
         tags, normalization = Tags("stem", "normalize"), {"mean": mean, "std": std}
-        x = draft.add("normalize", "normalize", (x,), tags, normalization, "float32")
+        x = builder.add("normalize", "normalize", (x,), tags, normalization, "float32")
     if field.dropout:
         tags, dropout = Tags("stem", "dropout"), {"rate": field.dropout, "each": "value"}
-        x = draft.add("input_dropout", "dropout", (x,), tags, dropout)
+        x = builder.add("input_dropout", "dropout", (x,), tags, dropout)
     return x
 
 

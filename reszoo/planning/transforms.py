@@ -10,14 +10,14 @@ from reszoo.planning.rows import Ref
 from reszoo.spec import registry
 from reszoo.spec.architecture import Block
 
-Function = Callable[[BlockPlan, Ref], Ref]
+TransformFunction = Callable[[BlockPlan, Ref], Ref]
 
 
 @dataclass(frozen=True, slots=True)
 class Transform:
     """How a kind of block computes H, and what the planner must know about it beforehand."""
 
-    write: Function
+    write: TransformFunction
     """Writes the rows of H(x) and returns its output; x is already pre-activated where the order
     says so."""
     layers: int = 1
@@ -167,13 +167,13 @@ def transform(name: str) -> Transform:
 
 def register_transform(
     name: str,
-    function: Function | None = None,
+    function: TransformFunction | None = None,
     *,
     layers: int = 1,
     output_width: Callable[[Block, int], int] | None = None,
     gate_kernel: int = 1,
     order: str = "post",
-) -> Function | Callable[[Function], Function]:
+) -> TransformFunction | Callable[[TransformFunction], TransformFunction]:
     """Adds a transform that a spec's `transform:` can then name; also usable as a decorator.
 
     ```python
@@ -201,7 +201,7 @@ def register_transform(
         raise ValueError(f"'{name}' is a built-in transform; choose another name")
     width_of = output_width or (lambda _, width: width)
 
-    def register(given: Function) -> Function:
+    def register(given: TransformFunction) -> TransformFunction:
         _registered[name] = Transform(given, layers, width_of, lambda _: gate_kernel, order)
         registry.registered_transforms[name] = (given.__doc__ or name).strip().splitlines()[0]
         return given

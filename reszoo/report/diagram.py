@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reszoo.atomic_files import atomic_file
 from reszoo.errors import UserError
-from reszoo.planning import Part, Plan, Row
+from reszoo.planning import Plan, Row, StageSummary
 from reszoo.planning.stage_table import stage_table
 from reszoo.report.block_picture import COLOURS, draw_block, signature
 from reszoo.report.drawing import FAINT, Arrow, Box, Disc, Drawing, Shape, Text, text_width
@@ -158,7 +158,7 @@ def _stages(plan: Plan) -> Drawing:
     return Drawing(width + 8, y + 8, shapes)
 
 
-def _part_lines(part: Part) -> list[str]:
+def _part_lines(part: StageSummary) -> list[str]:
     blocks = f": {part.blocks} blocks" if part.blocks > 1 else ""
     layers = [*part.layers]
     if len(layers) > 6:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path as FilePath
+from pathlib import Path
 from typing import Any
 
 from reszoo.planning import Cost, Plan, Row
@@ -12,12 +12,12 @@ from reszoo.planning.cost import cost
 from reszoo.planning.stage_table import stage_table
 from reszoo.report.published import count_lines
 from reszoo.report.text import count, facts, shape, short, size, table
-from reszoo.spec import Document, Origin, Resolved, to_yaml
+from reszoo.spec import Document, Origin, ResolvedDocument, to_yaml
 from reszoo.spec.architecture import Architecture, Published, Weights
-from reszoo.spec.base import Path, written
+from reszoo.spec.base import KeyPath, format_path
 
 
-def network_text(resolved: Resolved, spec: Architecture, plan: Plan) -> str:
+def network_text(resolved: ResolvedDocument, spec: Architecture, plan: Plan) -> str:
     """All that `reszoo show` tells: heading, stages, cost, values with their origins."""
     sections = [
         _heading(spec),
@@ -79,18 +79,18 @@ def _accuracy_line(published: Published | Weights | None) -> list[tuple[str, str
     return [("accuracy", f"top-1 {published.top1:.2f} %{top5} ({published.where})")]
 
 
-def values_text(resolved: Resolved, document: Document) -> str:
+def values_text(resolved: ResolvedDocument, document: Document) -> str:
     """The whole document as YAML, each value that was written with the place where it stands."""
-    remarks: dict[Path, dict[str, str]] = {}
+    remarks: dict[KeyPath, dict[str, str]] = {}
     for path, origin in resolved.origins.items():
         if not isinstance(_value(resolved.mapping, path), dict | list):
             length = _length_of_line(path)
-            inner = written(path[length:])
+            inner = format_path(path[length:])
             remarks.setdefault(path[:length], {})[inner] = _remark(origin, resolved.file)
     return to_yaml(document, {path: _joined(by_field) for path, by_field in remarks.items()})
 
 
-def _length_of_line(path: Path) -> int:
+def _length_of_line(path: KeyPath) -> int:
     """How much of a path has a line of its own: a plain list has one, and so has a list's item."""
     numbers = [index for index, part in enumerate(path) if isinstance(part, int)]
     if not numbers:
@@ -105,7 +105,7 @@ def _joined(by_field: Mapping[str, str]) -> str:
     return "; ".join([common, *others])
 
 
-def _value(mapping: Any, path: Path) -> Any:
+def _value(mapping: Any, path: KeyPath) -> Any:
     for part in path:
         mapping = mapping[part]
     return mapping
@@ -116,7 +116,7 @@ def _remark(origin: Origin, file: str) -> str:
         return "--set"
     if origin.place.file == file:
         return f"line {origin.place.line}"
-    return f"{FilePath(origin.place.file).name}, line {origin.place.line}"
+    return f"{Path(origin.place.file).name}, line {origin.place.line}"
 
 
 def built_text(spec: Architecture, cost: Cost, layers: int, weights: int) -> str:

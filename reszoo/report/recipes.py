@@ -9,7 +9,7 @@ from typing import Any
 from reszoo.errors import UserError, did_you_mean
 from reszoo.report.network_summary import values_text
 from reszoo.report.text import MISSING, facts, table
-from reszoo.spec import Resolved, load_recipe, recipe_names
+from reszoo.spec import ResolvedDocument, load_recipe, recipe_names
 from reszoo.spec.recipe import Recipe
 
 _SHOWN = 3
@@ -55,7 +55,7 @@ def recipe_table(entries: Sequence[dict[str, Any]]) -> str:
     return table(_HEADER, rows, "lrrlll")
 
 
-def recipe_text(resolved: Resolved, recipe: Recipe) -> str:
+def recipe_text(resolved: ResolvedDocument, recipe: Recipe) -> str:
     """All that `reszoo show --recipe` tells: heading, nets, values with their origins."""
     heading = [f"{recipe.name}: {recipe.title}" if recipe.title else recipe.name]
     if recipe.source:

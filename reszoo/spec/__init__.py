@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from reszoo.spec.architecture import Architecture
-from reszoo.spec.base import Document, Value, written
+from reszoo.spec.base import Document, Value, format_path
 from reszoo.spec.loader import (
     Origin,
-    Resolved,
+    ResolvedDocument,
     from_mapping,
     kind_of,
     load,
@@ -33,7 +33,7 @@ __all__ = [
     "Document",
     "KINDS",
     "Origin",
-    "Resolved",
+    "ResolvedDocument",
     "Value",
     "architecture_names",
     "families",
@@ -53,5 +53,5 @@ __all__ = [
     "target_names",
     "to_mapping",
     "to_yaml",
-    "written",
+    "format_path",
 ]

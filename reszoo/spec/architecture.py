@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from reszoo.spec.base import Document, Fraction, Kinded, PositiveInt, Probability, Tuple, Value
 from reszoo.spec.registry import ConnectionName, TransformName
-from reszoo.spec.stage_inheritance import inherited
+from reszoo.spec.stage_inheritance import apply_inheritance
 
 Padding = Literal["torch", "same", "valid"]
 Activation = Literal[
@@ -401,7 +401,7 @@ class Architecture(Document):
     @model_validator(mode="before")
     @classmethod
     def _inherit(cls, data: Any) -> Any:
-        return inherited(data)
+        return apply_inheritance(data)
 
     def stage_block(self, index: int) -> Block:
         """The block of stage `index` (from 0): the shared block with what the stage says

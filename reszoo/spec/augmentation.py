@@ -19,7 +19,7 @@ NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class ResizedCrop(Value):
+class RandomResizedCrop(Value):
     """A random part of the image, resized to the training size (Szegedy 2014)."""
 
     area: tuple[Probability, Probability] = Field(default=(0.08, 1.0), strict=False)
@@ -28,7 +28,7 @@ class ResizedCrop(Value):
     """Smallest and largest width / height, drawn evenly in the logarithm."""
 
     @model_validator(mode="after")
-    def _smallest_first(self) -> ResizedCrop:
+    def _smallest_first(self) -> RandomResizedCrop:
         _require_order("area and ratio", self.area, self.ratio)
         return self
 
@@ -46,7 +46,7 @@ class ScaleJitter(Value):
         return self
 
 
-class Jitter(Value):
+class ColorJitter(Value):
     """Colours changed in random order, each by a factor in [1 - x, 1 + x] (torchvision)."""
 
     brightness: NotNegative = 0.0
@@ -73,7 +73,7 @@ class RandAugment(Value):
     solarize, posterize and the colour factors do not."""
 
 
-class Erasing(Value):
+class RandomErasing(Value):
     """A random rectangle of the image is erased (Zhong 2017)."""
 
     probability: Probability = 0.25
@@ -85,7 +85,7 @@ class Erasing(Value):
     """What is put there: the mean pixel (0 after normalisation), or random values."""
 
     @model_validator(mode="after")
-    def _smallest_first(self) -> Erasing:
+    def _smallest_first(self) -> RandomErasing:
         _require_order("area and ratio", self.area, self.ratio)
         return self
 
@@ -103,7 +103,7 @@ class Augmentation(Value):
     crop_fill: Literal["zero", "reflect"] = "zero"
     """What `crop_padding` pads with: 0 after normalisation, which is the architecture's mean pixel,
     or the image mirrored at its border."""
-    resized_crop: ResizedCrop | None = None
+    resized_crop: RandomResizedCrop | None = None
     """A random part of the image instead of the whole, for photographs."""
     scale_jitter: ScaleJitter | None = None
     """The image at a random scale, and a part of it, for photographs."""
@@ -115,14 +115,14 @@ class Augmentation(Value):
     """Operations of one strength, drawn per image."""
     trivial_augment: bool = False
     """One operation of a random strength (TrivialAugmentWide, Mueller 2021)."""
-    jitter: Jitter | None = None
+    jitter: ColorJitter | None = None
     """Brightness, contrast, saturation and hue."""
     lighting: NotNegative = 0.0
     """Standard deviation of colour noise along the principal axes of ImageNet's colours; AlexNet's
     is 0.1 (Krizhevsky 2012)."""
     cutout: Pixels = 0
     """Side of a square that is set to the mean pixel at a random place (DeVries 2017)."""
-    erasing: Erasing | None = None
+    erasing: RandomErasing | None = None
     """A random rectangle that is erased."""
     mixup: NotNegative = 0.0
     """Blend two images and their labels in a proportion drawn from Beta(x, x); 0: do not."""

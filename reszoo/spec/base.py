@@ -18,10 +18,10 @@ from pydantic.json_schema import JsonSchemaValue
 
 from reszoo.errors import Place
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 """Where a value stands inside a file: `("stages", 2, "width")` is written `stages[2].width`."""
 
-SET = "--set "
+SET_PREFIX = "--set "
 """How the place of a value starts that came from the command line."""
 
 Item = TypeVar("Item")
@@ -88,7 +88,7 @@ class Kinded(Value):
 class Document(Value):
     """A whole file: a value that remembers where each of its fields was written."""
 
-    _places: dict[Path, Place] = PrivateAttr(default_factory=dict)
+    _places: dict[KeyPath, Place] = PrivateAttr(default_factory=dict)
 
     def __eq__(self, other: object) -> bool:
         # Pydantic would compare the places too, but two files may say the same.
@@ -102,15 +102,15 @@ class Document(Value):
         for length in range(len(path), -1, -1):
             if place := self._places.get(tuple(path[:length])):
                 return place
-        return written(path) if path else None
+        return format_path(path) if path else None
 
     def is_overridden(self, *path: str | int) -> bool:
         """Whether `--set` gave this very field its value."""
         place = self._places.get(path)
-        return place is not None and place.file.startswith(SET)
+        return place is not None and place.file.startswith(SET_PREFIX)
 
 
-def written(path: Path) -> str:
+def format_path(path: KeyPath) -> str:
     """`("stages", 2, "width")` as a person writes it: `stages[2].width`."""
     text = ""
     for part in path:

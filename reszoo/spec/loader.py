@@ -6,18 +6,18 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path as FilePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from pydantic import ValidationError
 
 from reszoo.errors import Place
-from reszoo.spec.base import SET, Document, Path
+from reszoo.spec.base import SET_PREFIX, Document, KeyPath
 from reszoo.spec.document.overrides import IDENTITY, apply_overrides, resolve_extends
 from reszoo.spec.document.validation_errors import explain
 from reszoo.spec.document.yaml_node import Node
 from reszoo.spec.document.yaml_source import parse_document
-from reszoo.spec.lookup import KINDS, document_class, find, is_path, names, read_bytes
+from reszoo.spec.lookup import KINDS, document_class, find_file, is_path, names_of, read_bytes
 from reszoo.spec.serialize import to_mapping
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Resolved:
+class ResolvedDocument:
     """A document with everything it extends and every override in it.
 
     Attributes:
@@ -56,20 +56,20 @@ class Resolved:
     file: str
     document: Document
     mapping: Mapping[str, Any]
-    places: Mapping[Path, Place]
+    places: Mapping[KeyPath, Place]
 
     @cached_property
-    def origins(self) -> Mapping[Path, Origin]:
+    def origins(self) -> Mapping[KeyPath, Origin]:
         """The origin of each written value, by its path; what is not in it is a default."""
         return {path: Origin(self._kind_of(place), place) for path, place in self.places.items()}
 
     def _kind_of(self, place: Place) -> Literal["file", "parent", "set"]:
-        if place.file.startswith(SET):
+        if place.file.startswith(SET_PREFIX):
             return "set"
         return "file" if place.file == self.file else "parent"
 
 
-def load(name_or_file: str | FilePath, overrides: Sequence[str] = ()) -> Architecture:
+def load(name_or_file: str | Path, overrides: Sequence[str] = ()) -> Architecture:
     """An architecture spec from the zoo or a file.
 
     Args:
@@ -90,36 +90,36 @@ def load(name_or_file: str | FilePath, overrides: Sequence[str] = ()) -> Archite
     return cast("Architecture", resolve(name_or_file, "architecture", overrides).document)
 
 
-def load_recipe(name_or_file: str | FilePath, overrides: Sequence[str] = ()) -> Recipe:
+def load_recipe(name_or_file: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """A training recipe from `zoo_configs/recipes/` or a file; see `load`."""
     return cast("Recipe", resolve(name_or_file, "recipe", overrides).document)
 
 
-def load_search(name_or_file: str | FilePath, overrides: Sequence[str] = ()) -> Search:
+def load_search(name_or_file: str | Path, overrides: Sequence[str] = ()) -> Search:
     """A search space from `zoo_configs/searches/` or a file; see `load`."""
     return cast("Search", resolve(name_or_file, "search", overrides).document)
 
 
-def load_target(name_or_file: str | FilePath, overrides: Sequence[str] = ()) -> Target:
+def load_target(name_or_file: str | Path, overrides: Sequence[str] = ()) -> Target:
     """A device target from `export/targets/` or a file; see `load`."""
     return cast("Target", resolve(name_or_file, "target", overrides).document)
 
 
 def resolve(
-    name_or_file: str | FilePath, kind: str = "architecture", overrides: Sequence[str] = ()
-) -> Resolved:
+    name_or_file: str | Path, kind: str = "architecture", overrides: Sequence[str] = ()
+) -> ResolvedDocument:
     """A document of any kind with the origin of each value; see `load`."""
     model = document_class(kind)
 
-    def read(name: str, folder: FilePath | None, asked_at: Place | None) -> tuple[str, Node]:
-        file = find(name, kind, folder, asked_at)
-        return file, parse_document(read_bytes(file, asked_at), file)
+    def read(name: str, folder: Path | None, requested_at: Place | None) -> tuple[str, Node]:
+        file = find_file(name, kind, folder, requested_at)
+        return file, parse_document(read_bytes(file, requested_at), file)
 
     file, root = read(os.fspath(name_or_file), None, None)
     root = apply_overrides(resolve_extends(file, root, read), overrides)
     mapping = root.plain()
     document = _validate(mapping, model, kind, root)
-    return Resolved(kind, file, document, mapping, document._places)
+    return ResolvedDocument(kind, file, document, mapping, document._places)
 
 
 def from_mapping(mapping: Mapping[str, Any], kind: str = "architecture") -> Any:
@@ -145,7 +145,7 @@ def override(document: AnyDocument, overrides: Sequence[str]) -> AnyDocument:
     return _validate(root.plain(), type(document), type(document).__name__.lower(), root)
 
 
-def kind_of(file: str | FilePath) -> str:
+def kind_of(file: str | Path) -> str:
     """Which kind of spec a file holds, by its keys (and what it extends, where they do not tell).
 
     Raises:
@@ -165,8 +165,8 @@ def _kind_of(file: str, steps: int) -> str:
     extends = cast("dict[str, Node]", root).get("extends")
     parent = str(extends.value) if extends is not None else ""
     if is_path(parent):
-        return _kind_of(find(parent, best[0], FilePath(file).parent), steps + 1)
-    return next((kind for kind in best if parent in names(kind)), best[0])
+        return _kind_of(find_file(parent, best[0], Path(file).parent), steps + 1)
+    return next((kind for kind in best if parent in names_of(kind)), best[0])
 
 
 def _validate(
@@ -181,7 +181,7 @@ def _validate(
     return document
 
 
-def _as_node(value: Any, document: Document, path: Path) -> Node:
+def _as_node(value: Any, document: Document, path: KeyPath) -> Node:
     """A value of a document as it was written; what was not written has no place."""
     if isinstance(value, dict):
         value = {key: _as_node(item, document, (*path, key)) for key, item in value.items()}

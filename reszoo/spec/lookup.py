@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from pathlib import Path as FilePath
+from pathlib import Path
 from typing import cast
 
 from reszoo.errors import MachineError, Place, UserError, did_you_mean
@@ -18,22 +18,22 @@ _FOLDERS = {"recipe": "recipes", "search": "searches"}
 
 def architecture_names() -> list[str]:
     """Every architecture of the zoo, sorted."""
-    return names("architecture")
+    return names_of("architecture")
 
 
 def recipe_names() -> list[str]:
     """Every recipe that travels with reszoo, sorted."""
-    return names("recipe")
+    return names_of("recipe")
 
 
 def search_names() -> list[str]:
     """Every search that travels with reszoo, sorted."""
-    return names("search")
+    return names_of("search")
 
 
 def target_names() -> list[str]:
     """Every export target that travels with reszoo, sorted."""
-    return names("target")
+    return names_of("target")
 
 
 def families() -> list[str]:
@@ -47,10 +47,10 @@ def family_of(name: str) -> str:
     Raises:
       UserError: the zoo has no architecture of that name.
     """
-    return FilePath(find(name, "architecture")).parent.name
+    return Path(find_file(name, "architecture")).parent.name
 
 
-def names(kind: str) -> list[str]:
+def names_of(kind: str) -> list[str]:
     """Every name of a kind, sorted."""
     return sorted(file.stem for folder in _folders(kind) for file in folder.glob("*.yaml"))
 
@@ -77,8 +77,8 @@ def is_path(name: str) -> bool:
     return "/" in name or "\\" in name or name.lower().endswith((".yaml", ".yml"))
 
 
-def find(
-    name: str, kind: str, folder: FilePath | None = None, asked_at: Place | None = None
+def find_file(
+    name: str, kind: str, folder: Path | None = None, requested_at: Place | None = None
 ) -> str:
     """The file of a name or a path.
 
@@ -86,21 +86,21 @@ def find(
       name: a name of the zoo, or a path (see `is_path`).
       kind: whose folders hold the names.
       folder: what a relative path is relative to, where that is not the current folder.
-      asked_at: where a file asked for it, for the error.
+      requested_at: where a file asked for it, for the error.
 
     Raises:
       UserError: nothing has this name; the nearest names are in the message.
     """
     if is_path(name):
-        return str(folder / name if folder else FilePath(name))
+        return str(folder / name if folder else Path(name))
     for one in _folders(kind):
         file = one / f"{name}.yaml"
         if file.is_file():
             return _shown(file)
-    raise _unknown_name(name, kind, asked_at)
+    raise _unknown_name(name, kind, requested_at)
 
 
-def read_bytes(file: str, asked_at: Place | None = None) -> bytes:
+def read_bytes(file: str, requested_at: Place | None = None) -> bytes:
     """What a file holds, up to a little more than a spec may.
 
     Raises:
@@ -108,37 +108,37 @@ def read_bytes(file: str, asked_at: Place | None = None) -> bytes:
       MachineError: it cannot be read.
     """
     try:
-        with FilePath(file).open("rb") as opened:
+        with Path(file).open("rb") as opened:
             return opened.read(MOST_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(
             f"there is no file {file}",
-            where=asked_at,
+            where=requested_at,
             expected="a YAML file, or a name from `reszoo list`",
             found="no file of this name",
-            hint=_neighbour(FilePath(file)),
+            hint=_neighbour(Path(file)),
         ) from None
     except IsADirectoryError:
         raise UserError(
             f"{file} is a folder",
-            where=asked_at,
+            where=requested_at,
             expected="a YAML file",
             found="a folder",
             hint="name a file in it",
         ) from None
     except ValueError:
         raise UserError(
-            "a file name cannot hold a zero byte", where=asked_at, found=repr(file)
+            "a file name cannot hold a zero byte", where=requested_at, found=repr(file)
         ) from None
     except OSError as error:
         raise MachineError(
             f"cannot read {file}: {error.strerror or error}",
-            where=asked_at,
+            where=requested_at,
             hint="check the file's permissions",
         ) from None
 
 
-def _folders(kind: str) -> list[FilePath]:
+def _folders(kind: str) -> list[Path]:
     if kind == "target":
         return [targets_folder()]
     if kind != "architecture":
@@ -154,17 +154,17 @@ def _folders(kind: str) -> list[FilePath]:
         return []
 
 
-def _shown(file: FilePath) -> str:
+def _shown(file: Path) -> str:
     """A file of the package as messages show it: relative where it lies below this folder."""
     try:
-        here = f"{FilePath.cwd()}/"
+        here = f"{Path.cwd()}/"
     except OSError:
         return str(file)
     return str(file).removeprefix(here)
 
 
-def _unknown_name(name: str, kind: str, asked_at: Place | None) -> UserError:
-    known = names(kind)
+def _unknown_name(name: str, kind: str, requested_at: Place | None) -> UserError:
+    known = names_of(kind)
     plain = name.lower().replace("-", "").replace(" ", "")
     if local := [end for end in (".yaml", ".yml", "") if _is_file(name + end)]:
         hint: str | None = f"for the file in this folder write ./{name}{local[0]}"
@@ -177,7 +177,7 @@ def _unknown_name(name: str, kind: str, asked_at: Place | None) -> UserError:
         expected = f"{', '.join(known) or 'none is there yet'}; or a path ending in .yaml"
     return UserError(
         f"there is no {kind} called '{name}'",
-        where=asked_at,
+        where=requested_at,
         expected=expected,
         found=f"'{name}'",
         hint=hint,
@@ -186,12 +186,12 @@ def _unknown_name(name: str, kind: str, asked_at: Place | None) -> UserError:
 
 def _is_file(name: str) -> bool:
     try:
-        return FilePath(name).is_file()
+        return Path(name).is_file()
     except OSError:
         return False
 
 
-def _neighbour(file: FilePath) -> str | None:
+def _neighbour(file: Path) -> str | None:
     """A hint at a file of a similar name in the same folder."""
     try:
         around = [one.name for one in file.parent.iterdir() if is_path(one.name)]

@@ -167,7 +167,7 @@ class Schedule(Kinded):
         return self.kind == "plateau" or (self.kind == "constant" and self.warmup == 0)
 
 
-class Average(Value):
+class EMA(Value):
     """An exponential moving average of the weights, which is what is evaluated and saved.
 
     Weights only: moving statistics of normalisation are averages already.

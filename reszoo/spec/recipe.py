@@ -23,13 +23,13 @@ from reszoo.spec.base import (
     Tuple,
     Value,
 )
-from reszoo.spec.optimizer import Average, Loss, Optimizer, Schedule
+from reszoo.spec.optimizer import EMA, Loss, Optimizer, Schedule
 from reszoo.spec.test_time import Views
 
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16", "float64"]
 
 
-SizeFrom = Annotated[tuple[ShareOfTraining, PositiveInt], Field(strict=False)]
+SizeMilestone = Annotated[tuple[ShareOfTraining, PositiveInt], Field(strict=False)]
 """From which share of the training on images have which side."""
 
 
@@ -94,7 +94,7 @@ class Recipe(Document):
     other."""
     unfreeze_at: Annotated[int, Field(ge=2)] | None = None
     """The epoch (from 1) in which the frozen parts begin to learn; never unless given."""
-    ema: Average | None = None
+    ema: EMA | None = None
     """A moving average of the weights: the share kept at each step, or a mapping that says more.
     None: no average."""
     norm_images: PositiveInt | None = None
@@ -105,7 +105,7 @@ class Recipe(Document):
     records which it was, and resumes in that. `mixed_float16` scales its loss; `float64` is for
     checking that replicas compute what one would."""
     validation: Validation = Validation()
-    sizes: Tuple[SizeFrom] = ()
+    sizes: Tuple[SizeMilestone] = ()
     """Progressive resizing: sides of the training images and from which share of the training on
     they hold, `[[0, 128], [0.4, 160], [0.7, 192]]`. Evaluation stays as it is. The architecture's
     own size throughout unless given."""
@@ -115,7 +115,7 @@ class Recipe(Document):
 
     @field_validator("sizes")
     @classmethod
-    def _sizes_in_order(cls, sizes: tuple[SizeFrom, ...]) -> tuple[SizeFrom, ...]:
+    def _sizes_in_order(cls, sizes: tuple[SizeMilestone, ...]) -> tuple[SizeMilestone, ...]:
         shares = [share for share, _ in sizes]
         if sizes and (shares[0] != 0 or shares != sorted(set(shares))):
             raise PydanticCustomError(

@@ -144,7 +144,7 @@ class Search(Document):
     space: Annotated[
         dict[Annotated[str, AfterValidator(_are_patterns)], Choices], Field(min_length=1)
     ]
-    """Path into the spec -> its values. `stages[*].depth` is one value that all stages share,
+    """KeyPath into the spec -> its values. `stages[*].depth` is one value that all stages share,
     `stages[each].depth` one for each stage on its own; `stem.filters, stages[*].width` go
     together."""
     limits: Limits = Limits()

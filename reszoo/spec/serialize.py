@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from reszoo.spec.base import Document, Kinded, Path
+from reszoo.spec.base import Document, KeyPath, Kinded
 from reszoo.spec.document.overrides import IDENTITY
 from reszoo.spec.document.yaml_source import parse_value
 
@@ -30,7 +30,7 @@ def to_mapping(document: Document) -> dict[str, Any]:
     return plain
 
 
-def to_yaml(document: Document, comments: Mapping[Path, str] | None = None) -> str:
+def to_yaml(document: Document, comments: Mapping[KeyPath, str] | None = None) -> str:
     """A full, editable YAML of a document, defaults included, that loads back to an equal value.
 
     Args:
@@ -83,7 +83,7 @@ def _in_a_word(value: BaseModel, mapping: dict[str, Any]) -> Any:
 
 
 def _block(
-    mapping: Mapping[str, Any], path: Path, indent: int, comments: Mapping[Path, str]
+    mapping: Mapping[str, Any], path: KeyPath, indent: int, comments: Mapping[KeyPath, str]
 ) -> list[str]:
     """A mapping in lines: what fits into one line stands in one, the rest is indented below."""
     lines = []
@@ -94,7 +94,7 @@ def _block(
 
 
 def _entry(
-    start: str, value: Any, path: Path, indent: int, comments: Mapping[Path, str]
+    start: str, value: Any, path: KeyPath, indent: int, comments: Mapping[KeyPath, str]
 ) -> list[str]:
     flow = f"{start} {_flow(value)}"
     below = any(len(other) > len(path) and other[: len(path)] == path for other in comments)
@@ -110,7 +110,7 @@ def _entry(
     return lines
 
 
-def _item(path: Path, item: Any, indent: int, comments: Mapping[Path, str]) -> list[str]:
+def _item(path: KeyPath, item: Any, indent: int, comments: Mapping[KeyPath, str]) -> list[str]:
     start = f"{' ' * indent}-"
     flow = f"{start} {_flow(item)}"
     if not isinstance(item, Mapping) or not item or len(flow) <= _WIDTH:
@@ -120,7 +120,7 @@ def _item(path: Path, item: Any, indent: int, comments: Mapping[Path, str]) -> l
     return lines
 
 
-def _commented(line: str, path: Path, comments: Mapping[Path, str]) -> str:
+def _commented(line: str, path: KeyPath, comments: Mapping[KeyPath, str]) -> str:
     remark = " ".join(comments.get(path, "").split())
     return f"{line}  # {remark}" if remark else line
 

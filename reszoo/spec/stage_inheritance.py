@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 
-def inherited(data: Any) -> Any:
+def apply_inheritance(data: Any) -> Any:
     """The data of an architecture with what stages, block and stem inherit written out.
 
     A stage's mappings lie on top of the block's, and `norm` of block and stem on the spec's.

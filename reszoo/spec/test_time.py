@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from reszoo.spec.augmentation import Pixels
 from reszoo.spec.base import Value
 
-WORDS: dict[str, dict[str, Any]] = {
+PRESETS: dict[str, dict[str, Any]] = {
     "1": {},
     "flip": {"flip": True},
     "5": {"crops": 5},
@@ -43,15 +43,15 @@ class Views(Value):
     def _expand(cls, data: Any) -> Any:
         if not isinstance(data, (str, int)):
             return data
-        if str(data) not in WORDS:
-            words = ", ".join(WORDS)
+        if str(data) not in PRESETS:
+            words = ", ".join(PRESETS)
             raise PydanticCustomError("views", "{words} or a mapping", {"words": words})
-        return WORDS[str(data)]
+        return PRESETS[str(data)]
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> JsonSchemaValue:
-        numbers = [int(word) for word in WORDS if word.isdigit()]
-        return {"anyOf": [{"enum": [*WORDS, *numbers]}, handler(core)]}
+        numbers = [int(word) for word in PRESETS if word.isdigit()]
+        return {"anyOf": [{"enum": [*PRESETS, *numbers]}, handler(core)]}
 
     @property
     def count(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path as FilePath
+from pathlib import Path
 from typing import Any
 
 from reszoo import spec
@@ -20,7 +20,7 @@ def beside(search: Search, word: str) -> str:
     """A name as it is; a file as found beside the search, else as it is."""
     place = search.where()
     if is_path(word) and isinstance(place, Place):
-        file = FilePath(place.file).parent / word
+        file = Path(place.file).parent / word
         return os.fspath(file) if file.is_file() else word
     return word
 

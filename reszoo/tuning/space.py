@@ -14,7 +14,7 @@ from typing import Any
 from reszoo import spec
 from reszoo.errors import Place, UserError, did_you_mean
 from reszoo.spec.architecture import Architecture
-from reszoo.spec.base import Path, Value, written
+from reszoo.spec.base import KeyPath, Value, format_path
 from reszoo.spec.search import EACH, SHARED, Choices, Pattern, Search, parse_patterns
 
 Candidate = tuple[int, ...]
@@ -36,7 +36,7 @@ class Choice:
 
     label: Any
     """What a person reads: the value, or one for each stage."""
-    values: tuple[tuple[Path, Any], ...]
+    values: tuple[tuple[KeyPath, Any], ...]
     """Each field of the spec that this choice sets."""
     place: Place | str | None = None
     """Where the search says so."""
@@ -134,7 +134,7 @@ def same(left: Any, right: Any) -> bool:
     return _written_value(left) == _written_value(right)
 
 
-def value_at(value: Any, path: Path) -> Any:
+def value_at(value: Any, path: KeyPath) -> Any:
     """The field of a spec at a path, defaults included; None where a mapping before it is None."""
     for part in path:
         if value is None:
@@ -156,15 +156,15 @@ def _dimensions(
     on_its_own = EACH in patterns[0]
     groups = [[path] for path in paths] if on_its_own else [paths]
     for group in groups:
-        name = written(group[0]) if on_its_own else text
+        name = format_path(group[0]) if on_its_own else text
         yield Dimension(name, text, tuple(_choices(search, base, text, choices, group)))
 
 
 def _expanded(
     base: Architecture, pattern: Pattern, text: str, where: Place | str | None
-) -> list[Path]:
+) -> list[KeyPath]:
     """The paths a pattern stands for, each checked to be in the base."""
-    reached: list[tuple[Path, Any]] = [((), base)]
+    reached: list[tuple[KeyPath, Any]] = [((), base)]
     for part in pattern:
         reached = [
             step for path, value in reached for step in _step(path, value, part, text, where)
@@ -173,19 +173,19 @@ def _expanded(
 
 
 def _step(
-    path: Path, value: Any, part: str | int, text: str, where: Place | str | None
-) -> list[tuple[Path, Any]]:
+    path: KeyPath, value: Any, part: str | int, text: str, where: Place | str | None
+) -> list[tuple[KeyPath, Any]]:
     if part in (SHARED, EACH) or isinstance(part, int):
         if not isinstance(value, tuple):
             raise UserError(
-                f"'{text}' is no path of the base: {written(path)} is not a list", where=where
+                f"'{text}' is no path of the base: {format_path(path)} is not a list", where=where
             )
         if isinstance(part, int) and part >= len(value):
             raise UserError(
                 f"'{text}' is no path of the base",
                 where=where,
-                expected=f"{written(path)}[0] to {written(path)}[{len(value) - 1}]",
-                found=f"{written(path)}[{part}]",
+                expected=f"{format_path(path)}[0] to {format_path(path)}[{len(value) - 1}]",
+                found=f"{format_path(path)}[{part}]",
             )
         indices = [part] if isinstance(part, int) else range(len(value))
         return [((*path, index), value[index]) for index in indices]
@@ -197,9 +197,9 @@ def _step(
         raise UserError(
             f"'{text}' is no path of the base",
             where=where,
-            expected=f"a field of {written(path) or 'a spec'}: {', '.join(fields)}"
+            expected=f"a field of {format_path(path) or 'a spec'}: {', '.join(fields)}"
             if fields
-            else f"{written(path)} holds {value!r} and no fields",
+            else f"{format_path(path)} holds {value!r} and no fields",
             found=str(part),
             hint=did_you_mean(str(part), fields),
         )
@@ -207,7 +207,7 @@ def _step(
 
 
 def _choices(
-    search: Search, base: Architecture, text: str, choices: Choices, paths: list[Path]
+    search: Search, base: Architecture, text: str, choices: Choices, paths: list[KeyPath]
 ) -> list[Choice]:
     """A choice for each value given; factors may round to equal widths, which are one choice."""
     if choices.choices is not None:
@@ -234,21 +234,21 @@ def _choices(
     return list(different.values())
 
 
-def _spread(value: Any, paths: list[Path]) -> list[Any]:
+def _spread(value: Any, paths: list[KeyPath]) -> list[Any]:
     """A list as long as there are fields gives each its own; any other value is shared."""
     if len(paths) > 1 and isinstance(value, list | tuple) and len(value) == len(paths):
         return list(value)
     return [value] * len(paths)
 
 
-def _whole_number(search: Search, base: Architecture, text: str, path: Path) -> int:
+def _whole_number(search: Search, base: Architecture, text: str, path: KeyPath) -> int:
     value = value_at(base, path)
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     raise UserError(
         f"'{text}' cannot be multiplied",
         where=search.where("space", text, "multiply"),
-        expected=f"a whole number at {written(path)} of the base",
+        expected=f"a whole number at {format_path(path)} of the base",
         found=f"{value!r}",
         hint="give its values with choices: [...]",
     )
@@ -262,7 +262,7 @@ def _refuse_meeting_paths(search: Search, dimensions: list[Dimension]) -> None:
             short, long = sorted((first, second), key=len)
             if long[: len(short)] == short:
                 raise UserError(
-                    f"'{one.key}' and '{other.key}' both set {written(long)}",
+                    f"'{one.key}' and '{other.key}' both set {format_path(long)}",
                     where=search.where("space", other.key),
                     hint="search each field once",
                 )
@@ -282,7 +282,7 @@ def _refuse_impossible_values(space: Space, dimension: Dimension) -> None:
             ) from None
 
 
-def _put(mapping: dict[str, Any], path: Path, value: Any) -> None:
+def _put(mapping: dict[str, Any], path: KeyPath, value: Any) -> None:
     """Sets one field of a spec's mapping, making the mappings before it where they are missing."""
     here: Any = mapping
     for part in path[:-1]:

@@ -6,7 +6,13 @@ import pytest
 
 from reszoo import spec
 from reszoo.errors import UserError
-from reszoo.planning.layer_groups import factors, named_parts, part_names, part_of, rows_in
+from reszoo.planning.layer_groups import (
+    group_factors,
+    group_names,
+    group_of,
+    resolve_groups,
+    row_names_in,
+)
 from reszoo.planning.network import plan
 
 RESNET20 = plan(spec.load("resnet20"))
@@ -27,25 +33,25 @@ PARTS = ("stem", "stage1", "stage2", "stage3", "head")
     ],
 )
 def test_a_word_names_itself_and_a_range_all_between(words, expected):
-    assert named_parts(RESNET20, words) == expected
+    assert resolve_groups(RESNET20, words) == expected
 
 
 @pytest.mark.parametrize("word", ["stage4", "stagr1", "stem..stage9", "", "stage3..", "block1"])
 def test_an_unknown_part_is_refused_with_those_there_are(word):
     with pytest.raises(UserError, match="stem, stage1, stage2, stage3, head"):
-        named_parts(RESNET20, [word])
+        resolve_groups(RESNET20, [word])
 
 
 def test_the_nearest_part_is_offered():
     with pytest.raises(UserError, match="did you mean 'stage1'"):
-        named_parts(RESNET20, ["stagr1"])
+        resolve_groups(RESNET20, ["stagr1"])
 
 
 @pytest.mark.parametrize("name", ["resnet20", "resnet110_v2", "highway19_cifar10", "resnetrs50"])
 def test_every_row_is_in_one_part(name):
     network = plan(spec.load(name))
     every = [row.name for row in network.rows]
-    by_part = [rows_in(network, frozenset({part})) for part in part_names(network)]
+    by_part = [row_names_in(network, frozenset({part})) for part in group_names(network)]
     assert sorted(name for rows in by_part for name in rows) == sorted(every)
     assert all(by_part)
 
@@ -53,20 +59,20 @@ def test_every_row_is_in_one_part(name):
 def test_the_last_normalisation_belongs_to_the_last_stage_and_pools_to_theirs():
     v2 = plan(spec.load("resnet110_v2"))
     final = next(row for row in v2.rows if row.tags.role == "final_norm")
-    assert part_of(final, v2) == "stage3"
+    assert group_of(final, v2) == "stage3"
     highway = plan(spec.load("highway10_w16_mnist"))
     pools = [row for row in highway.rows if row.tags.role == "pool" and row.op == "max_pool"]
-    assert [part_of(row, highway) for row in pools] == ["stage1", "stage2", "stage3"]
+    assert [group_of(row, highway) for row in pools] == ["stage1", "stage2", "stage3"]
 
 
 def test_factors_go_by_part_then_backbone_then_one():
-    assert factors(RESNET20, {}) == dict.fromkeys(PARTS, 1.0)
+    assert group_factors(RESNET20, {}) == dict.fromkeys(PARTS, 1.0)
     given = {"backbone": 0.1, "stage3": 0.5}
     expected = {"stem": 0.1, "stage1": 0.1, "stage2": 0.1, "stage3": 0.5, "head": 1.0}
-    assert factors(RESNET20, given) == expected
-    assert factors(RESNET20, {"head": 10.0})["head"] == 10.0
+    assert group_factors(RESNET20, given) == expected
+    assert group_factors(RESNET20, {"head": 10.0})["head"] == 10.0
 
 
 def test_a_factor_for_no_part_is_refused():
     with pytest.raises(UserError, match="no part 'stage5'"):
-        factors(RESNET20, {"stage5": 0.5})
+        group_factors(RESNET20, {"stage5": 0.5})

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-import reszoo.plan as planning
 
+import reszoo
 from reszoo.errors import UserError
 from reszoo.planning.network import guideline_bias, plan
 from reszoo.spec import load, registry
@@ -268,7 +268,7 @@ def test_names_are_unique_and_tags_complete() -> None:
 
 
 def test_a_registered_transform_is_planned_and_costed() -> None:
-    @planning.register_transform("depthwise", layers=2)
+    @reszoo.register_transform("depthwise", layers=2)
     def depthwise(block, x):
         """A depthwise and a pointwise convolution."""
         width = block.scope.channels(x)
@@ -279,7 +279,7 @@ def test_a_registered_transform_is_planned_and_costed() -> None:
 
     try:
         spec = cifar(1, block={"transform": "depthwise"})
-        counted = planning.cost(spec)
+        counted = reszoo.cost(spec)
         pairs = ((16, 16), (16, 32), (32, 64))
         blocks = sum(9 * i + i * o for i, o in pairs)
         assert counted.parameters == 27 * 16 + 32 + blocks + 64 * 10 + 10
@@ -288,7 +288,7 @@ def test_a_registered_transform_is_planned_and_costed() -> None:
 
 
 def test_a_registered_connection_is_planned() -> None:
-    @planning.register_connection("mean")
+    @reszoo.register_connection("mean")
     def mean(block, shortcut, h, x):
         """The mean of both paths."""
         total = block.scope.add("add", shortcut, h, role="merge", part="add")
@@ -302,9 +302,9 @@ def test_a_registered_connection_is_planned() -> None:
 
 def test_built_in_names_cannot_be_taken() -> None:
     with pytest.raises(ValueError, match="built-in"):
-        planning.register_transform("basic", lambda block, x: x)
+        reszoo.register_transform("basic", lambda block, x: x)
     with pytest.raises(ValueError, match="built-in"):
-        planning.register_connection("highway", lambda block, shortcut, h, x: h)
+        reszoo.register_connection("highway", lambda block, shortcut, h, x: h)
 
 
 def test_an_error_points_at_the_line_that_says_it(tmp_path) -> None:

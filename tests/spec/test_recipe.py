@@ -4,7 +4,7 @@ import pytest
 
 from reszoo import spec
 from reszoo.errors import UserError
-from reszoo.spec.optimizer import Average, Optimizer, Schedule
+from reszoo.spec.optimizer import EMA, Optimizer, Schedule
 from reszoo.spec.recipe import Regularization, default_recipe_name, regularize
 
 MINIMAL = {"name": "one", "epochs": 1, "batch": 8, "schedule": "constant"}
@@ -80,9 +80,9 @@ def test_a_share_of_the_training_may_be_written_as_epochs_of_epochs():
 
 def test_an_average_may_be_just_its_share():
     recipe = spec.from_mapping(MINIMAL | {"ema": 0.99}, "recipe")
-    assert recipe.ema == Average(kept=0.99, every=1, ramp=False)
+    assert recipe.ema == EMA(kept=0.99, every=1, ramp=False)
     longer = spec.from_mapping(MINIMAL | {"ema": {"kept": 0.9, "every": 32}}, "recipe")
-    assert longer.ema == Average(kept=0.9, every=32)
+    assert longer.ema == EMA(kept=0.9, every=32)
 
 
 def test_decay_is_coupled_unless_it_is_adamw_or_said_otherwise():

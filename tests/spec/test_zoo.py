@@ -12,7 +12,7 @@ import pytest
 from reszoo.errors import UserError
 from reszoo.resources import zoo_folder
 from reszoo.spec import architecture_names, families, family_of, load
-from reszoo.spec.lookup import find
+from reszoo.spec.lookup import find_file
 
 NAMES = architecture_names()
 
@@ -24,7 +24,7 @@ def test_every_name_stands_once_and_is_its_files_name() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_spec_is_a_page_with_its_title_and_source(name: str) -> None:
-    with open(find(name, "architecture"), encoding="utf-8") as file:
+    with open(find_file(name, "architecture"), encoding="utf-8") as file:
         lines = file.read().splitlines()
     assert len(lines) <= 20
     assert max(len(line) for line in lines) <= 100

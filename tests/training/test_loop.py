@@ -71,7 +71,7 @@ TWO_REPLICAS = textwrap.dedent(
     import keras, numpy as np, tensorflow as tf
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    from reszoo.spec.optimizer import Average, Optimizer
+    from reszoo.spec.optimizer import EMA, Optimizer
     from reszoo.training.loop.loop import Loop
     from reszoo.training.optimizers.optimizers import make_optimizer
 
@@ -85,7 +85,7 @@ TWO_REPLICAS = textwrap.dedent(
             keras.utils.set_random_seed(1)
             model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(8, "tanh"),
                                       keras.layers.Dense(3)])
-            optimizer = make_optimizer(options, 0.5, ema=Average(kept=0.9))
+            optimizer = make_optimizer(options, 0.5, ema=EMA(kept=0.9))
         loop = Loop(model, optimizer, options, batch=8, strategy=strategy)
         source = tf.data.Dataset.from_tensor_slices((images, labels))
         for batch in loop.distributed(source.batch(8, drop_remainder=True)):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from reszoo.spec.optimizer import Average, Optimizer
+from reszoo.spec.optimizer import EMA, Optimizer
 from reszoo.training.optimizers.optimizers import build_optimizer, final_gradients, make_optimizer
 from reszoo.training.optimizers.param_groups import ParamGroup, clipped_by_weights
 
@@ -210,12 +210,12 @@ def test_lookahead_goes_half_way_every_so_many_steps_and_continues_from_there(na
 @pytest.mark.parametrize(
     ("ema", "kept"),
     [
-        (Average(kept=0.9), lambda step: 0.9 if step > 1 else 0.0),
+        (EMA(kept=0.9), lambda step: 0.9 if step > 1 else 0.0),
         (
-            Average(kept=0.9, every=3),
+            EMA(kept=0.9, every=3),
             lambda step: (0.9 if step > 3 else 0.0) if step % 3 == 0 else 1,
         ),
-        (Average(kept=0.4, ramp=True), lambda step: min(0.4, step / (9 + step)) if step > 1 else 0),
+        (EMA(kept=0.4, ramp=True), lambda step: min(0.4, step / (9 + step)) if step > 1 else 0),
     ],
 )
 def test_the_average_of_the_weights_keeps_its_share(ema, kept):
@@ -233,7 +233,7 @@ def test_what_an_optimizer_keeps_is_among_its_variables_under_fixed_names():
     names = []
     for _ in range(2):
         options = Optimizer.model_validate({"kind": "lamb", "lookahead": {}})
-        optimizer = make_optimizer(options, RATE, ema=Average(kept=0.9))
+        optimizer = make_optimizer(options, RATE, ema=EMA(kept=0.9))
         build_optimizer(optimizer, options, [keras.Variable(np.ones((2, 2)), name="kernel")])
         names.append([variable.path for variable in optimizer.variables])
     assert names[0] == names[1]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from reszoo import spec
-from reszoo.planning.layer_groups import factors
+from reszoo.planning.layer_groups import group_factors
 from reszoo.planning.network import plan
 from reszoo.spec.recipe import regularize
 from reszoo.training.optimizers.schedules import rates
@@ -119,8 +119,8 @@ def test_the_nets_it_names_are_in_the_zoo_and_take_it(name):
     assert recipe.published.keys() <= set(spec.architecture_names())
     for net in recipe.published:
         rows = plan(regularize(spec.load(net), recipe.regularization))
-        factors(rows, recipe.rate_factors)
-        factors(rows, recipe.decay_factors)
+        group_factors(rows, recipe.rate_factors)
+        group_factors(rows, recipe.decay_factors)
 
 
 def test_the_docs_tell_of_every_published_recipe():

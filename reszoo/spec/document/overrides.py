@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from pathlib import Path as FilePath
+from pathlib import Path
 
 from reszoo.errors import Place, UserError
-from reszoo.spec.base import SET, Path, written
+from reszoo.spec.base import SET_PREFIX, KeyPath, format_path
 from reszoo.spec.document.yaml_node import Node, describe
 from reszoo.spec.document.yaml_source import parse_value
 
@@ -20,7 +20,7 @@ MOST_EXTENDS = 3
 _PATH = re.compile(r"\s*[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*|\[(\*|-?\d+)\])*\s*")
 _PART = re.compile(r"([A-Za-z_][\w-]*)|\[(\*|-?\d+)\]")
 
-Read = Callable[[str, "FilePath | None", "Place | None"], tuple[str, Node]]
+Read = Callable[[str, "Path | None", "Place | None"], tuple[str, Node]]
 """Finds and parses `(name or file, folder it is relative to, where it was asked for)`."""
 
 
@@ -32,7 +32,7 @@ def resolve_extends(file: str, root: Node, read: Read) -> Node:
     """
     chain = [(file, root)]
     while (extends := _parent(chain[-1][1])) is not None:
-        parent = read(str(extends.value), FilePath(chain[-1][0]).parent, extends.place)
+        parent = read(str(extends.value), Path(chain[-1][0]).parent, extends.place)
         if _same_file(parent[0], [one for one, _ in chain]):
             raise UserError(
                 "extends goes in a circle",
@@ -109,7 +109,7 @@ def apply_overrides(root: Node, overrides: Sequence[str]) -> Node:
 
 def parse_override(text: str) -> tuple[tuple[str | int, ...], Node]:
     """`stages[*].width=32` as its path, `("stages", "*", "width")`, and its value."""
-    place = Place(SET + text)
+    place = Place(SET_PREFIX + text)
     path, equals, value = text.partition("=")
     if not equals or not _PATH.fullmatch(path):
         raise UserError(
@@ -126,7 +126,7 @@ def parse_override(text: str) -> tuple[tuple[str | int, ...], Node]:
 
 
 def _set(
-    node: Node | None, parts: tuple[str | int, ...], value: Node, path: Path, text: str
+    node: Node | None, parts: tuple[str | int, ...], value: Node, path: KeyPath, text: str
 ) -> Node:
     """`node`, which stands at `path`, with `value` at `parts` below it."""
     if not parts:
@@ -138,20 +138,20 @@ def _set(
 
 
 def _set_key(
-    node: Node | None, key: str, rest: tuple[str | int, ...], value: Node, path: Path, text: str
+    node: Node | None, key: str, rest: tuple[str | int, ...], value: Node, path: KeyPath, text: str
 ) -> Node:
     node = Node({}, value.file) if node is None or node.value is None else node
     if isinstance(node.value, str):
         node = _expanded(node)
     if not isinstance(node.value, dict):
         raise UserError(
-            f"{written(path)} has no '{key}'",
-            where=SET + text,
-            expected=f"a mapping at {written(path)}",
+            f"{format_path(path)} has no '{key}'",
+            where=SET_PREFIX + text,
+            expected=f"a mapping at {format_path(path)}",
             found=describe(node.plain()),
-            hint=f"write {written(path)}[0] for its first item, {written(path)}[*] for all"
+            hint=f"write {format_path(path)}[0] for its first item, {format_path(path)}[*] for all"
             if isinstance(node.value, list)
-            else f"set {written(path)} itself",
+            else f"set {format_path(path)} itself",
         )
     child = _set(node.value.get(key), rest, value, (*path, key), text)
     return node._replace(value={**node.value, key: child})
@@ -162,15 +162,15 @@ def _set_items(
     part: str | int,
     rest: tuple[str | int, ...],
     value: Node,
-    path: Path,
+    path: KeyPath,
     text: str,
 ) -> Node:
-    where = written(path)
+    where = format_path(path)
     items = node.value if node is not None else None
     if node is None or not isinstance(items, list):
         raise UserError(
             f"{where} is not a list" if items is not None else f"{where} is not there",
-            where=SET + text,
+            where=SET_PREFIX + text,
             expected=f"a list at {where}",
             found=describe(node.plain() if node is not None else None),
             hint=f"set {where} as a whole, such as {where}=[...]",
@@ -178,7 +178,7 @@ def _set_items(
     if isinstance(part, int) and not -len(items) <= part < len(items):
         raise UserError(
             f"there is no {where}[{part}]",
-            where=SET + text,
+            where=SET_PREFIX + text,
             expected=f"{where}[0] to {where}[{len(items) - 1}]" if items else "an item",
             found=f"a list of {len(items)}, whose first item is {where}[0]",
             hint=f"{where}[*] means all of them",
@@ -202,8 +202,8 @@ def _without(node: Node, keys: tuple[str, ...]) -> Node:
 
 
 def _same_file(file: str, others: Sequence[str]) -> bool:
-    return FilePath(file).resolve() in {FilePath(other).resolve() for other in others}
+    return Path(file).resolve() in {Path(other).resolve() for other in others}
 
 
 def _arrows(files: Sequence[str]) -> str:
-    return " -> ".join(FilePath(file).name for file in files)
+    return " -> ".join(Path(file).name for file in files)

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from reszoo.spec.base import Path
+from reszoo.spec.base import KeyPath
 
 
-def model_at(model: type[BaseModel], path: Path) -> type[BaseModel] | None:
+def model_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
     """The class of the mapping at `path`, or None where that is no model."""
     models: list[type[BaseModel]] = [model]
     annotation: Any = model
@@ -51,7 +51,7 @@ def _branches(annotation: Any) -> Iterator[Any]:
         yield annotation
 
 
-def homes(model: type[BaseModel], key: str, path: str = "") -> Iterator[str]:
+def paths_with_key(model: type[BaseModel], key: str, path: str = "") -> Iterator[str]:
     """Where else in the document a key is valid: `stages[*]` for `depth`."""
     for name, field in model.model_fields.items():
         inner = f"{path}.{name}" if path else name
@@ -59,4 +59,4 @@ def homes(model: type[BaseModel], key: str, path: str = "") -> Iterator[str]:
             for one in _models(annotation):
                 if key in one.model_fields:
                     yield inner + suffix
-                yield from homes(one, key, inner + suffix)
+                yield from paths_with_key(one, key, inner + suffix)

@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from reszoo.errors import Place, UserError, did_you_mean
-from reszoo.spec.base import Path, written
-from reszoo.spec.document.schema_paths import homes, model_at
+from reszoo.spec.base import KeyPath, format_path
+from reszoo.spec.document.schema_paths import model_at, paths_with_key
 from reszoo.spec.document.yaml_node import Node, describe
 
 _TYPES = {
@@ -49,7 +49,7 @@ class _Problem:
     """One finding, with its path in the data instead of pydantic's location."""
 
     type: str
-    path: Path
+    path: KeyPath
     context: Mapping[str, Any]
     message: str
     found: Any
@@ -124,7 +124,7 @@ def _holds(value: Any, part: str | int) -> bool:
 
 def _one_per_value(problems: list[_Problem]) -> list[list[_Problem]]:
     """The problems of each value together: one value that fits no branch of a union is one."""
-    groups: dict[Path, list[_Problem]] = {}
+    groups: dict[KeyPath, list[_Problem]] = {}
     for problem in problems:
         groups.setdefault(problem.path, []).append(problem)
     kept = []
@@ -158,7 +158,7 @@ def _unknown_key(
     owner = model_at(model, tuple(around))
     keys = list(owner.model_fields) if owner else []
     hint = did_you_mean(str(key), keys)
-    if found := list(dict.fromkeys(homes(model, str(key)))):
+    if found := list(dict.fromkeys(paths_with_key(model, str(key)))):
         hint = f"'{key}' is a key of {' and of '.join(found[:3])}"
     return {
         "what": f"unknown key '{key}' in {_owner_name(tuple(around), kind)}",
@@ -181,9 +181,9 @@ def _missing(
     if isinstance(key, int):
         found = _at(data, tuple(around))
         return {
-            "what": f"{written(tuple(around))} is too short",
+            "what": f"{format_path(tuple(around))} is too short",
             "where": where,
-            "expected": f"a value for each place, {written(problem.path)} too",
+            "expected": f"a value for each place, {format_path(problem.path)} too",
             "found": _shown(found),
             "hint": "add the missing values",
         }
@@ -203,7 +203,7 @@ def _missing(
 
 def _wrong_value(group: list[_Problem], root: Node | None) -> dict[str, Any]:
     problem = group[0]
-    name = written(problem.path) or "the document"
+    name = format_path(problem.path) or "the document"
     return {
         "what": f"{name} cannot be {_shown(problem.found)}",
         "where": _place(root, problem),
@@ -264,11 +264,11 @@ def _shown(value: Any) -> str:
     return f"'{value}'" if isinstance(value, str) and len(value) <= 60 else describe(value)
 
 
-def _owner_name(path: Path, kind: str) -> str:
-    return written(path) if path else f"the {kind}"
+def _owner_name(path: KeyPath, kind: str) -> str:
+    return format_path(path) if path else f"the {kind}"
 
 
-def _at(data: Any, path: Path) -> Any:
+def _at(data: Any, path: KeyPath) -> Any:
     for part in path:
         data = data[part]
     return data

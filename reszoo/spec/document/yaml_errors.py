@@ -49,7 +49,7 @@ def mark_place(mark: Any, file: str) -> Place:
     return Place(file, mark.line + 1, mark.column + 1)
 
 
-def unreadable(error: Any, text: str, file: str, offset: bool) -> UserError:
+def control_character_error(error: Any, text: str, file: str, offset: bool) -> UserError:
     character = error.character if isinstance(error.character, int) else ord(error.character)
     match = re.search(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", text)
     at = match.start() if match else 0

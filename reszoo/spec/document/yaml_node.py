@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from reszoo.errors import Place
-from reszoo.spec.base import Path
+from reszoo.spec.base import KeyPath
 
 Scalar = str | int | float | bool | None
 
@@ -44,7 +44,7 @@ class Node(NamedTuple):
             return [node.plain() for node in self.value]
         return self.value
 
-    def walk(self, path: Path = ()) -> Iterator[tuple[Path, Node]]:
+    def walk(self, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Node]]:
         """This node and everything in it, each with its path."""
         yield path, self
         if isinstance(self.value, dict):

@@ -14,7 +14,12 @@ import yaml
 from yaml.cyaml import CParser  # type: ignore[attr-defined]
 
 from reszoo.errors import Place, UserError
-from reszoo.spec.document.yaml_errors import decode, mark_place, syntax_error, unreadable
+from reszoo.spec.document.yaml_errors import (
+    control_character_error,
+    decode,
+    mark_place,
+    syntax_error,
+)
 from reszoo.spec.document.yaml_node import Node, Scalar, describe
 
 MOST_NESTED = 100
@@ -112,7 +117,7 @@ def _parse(text: str, file: str, *, offset: bool) -> Node | None:
             hint="is this the right file?",
         ) from None
     except yaml.reader.ReaderError as error:
-        raise unreadable(error, text, file, offset) from None
+        raise control_character_error(error, text, file, offset) from None
     except yaml.MarkedYAMLError as error:
         raise syntax_error(error, text, file, offset) from None
     finally:

@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from reszoo.spec.optimizer import Average, Optimizer
+from reszoo.spec.optimizer import EMA, Optimizer
 from reszoo.training.optimizers.param_groups import ParamGroup, WithParamGroups
 from reszoo.training.optimizers.schedules import TabledRate
 from reszoo.training.optimizers.weight_averaging import WeightAveraging
@@ -114,7 +114,7 @@ def _trust(weights: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
 
 
 def make_optimizer(
-    options: Optimizer, rate: TabledRate | float, *, ema: Average | None = None
+    options: Optimizer, rate: TabledRate | float, *, ema: EMA | None = None
 ) -> keras.optimizers.Optimizer:
     """The Keras optimizer of a recipe, which still has to learn its variables.
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import tensorflow as tf
 
-from reszoo.spec.optimizer import Average, Lookahead
+from reszoo.spec.optimizer import EMA, Lookahead
 
 
 class WeightAveraging:
     """Makes a Keras optimizer keep slow and averaged weights, where it is told to."""
 
     lookahead: Lookahead | None = None
-    average: Average | None = None
+    average: EMA | None = None
 
     def build(self, variables: Sequence[Any]) -> None:
         """Makes the optimizer's variables; slow and averaged weights start as the weights."""
@@ -56,7 +56,7 @@ class WeightAveraging:
         moved = slow + options.share * (variable - slow)
         self._assign_when(self._is_due(options.every), (slow, moved), (variable, moved))
 
-    def _update_average(self, options: Average, variable: Any) -> None:
+    def _update_average(self, options: EMA, variable: Any) -> None:
         average = self._averaged[self._index(variable)]
         step = tf.cast(self.iterations, variable.dtype)  # type: ignore[attr-defined]
         kept = tf.constant(options.kept, variable.dtype)
