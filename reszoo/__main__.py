@@ -1,4 +1,4 @@
-"""`python -m reszoo` is `reszoo`."""
+"""`python -m reszoo`, the same as the command `reszoo`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: write beside the target, flush, rename."""
+"""Atomic writes: a file or folder is written beside its target, flushed, then renamed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from reszoo.errors import MachineError
 
 PARTIALS = ".*.partial*"
-"""What files and folders are called until they are whole."""
+"""Glob pattern of the temporary names that unfinished files and folders have."""
 
 _ADVICE = {
     errno.ENOSPC: "free some space or choose another place with -o",
@@ -30,7 +30,7 @@ _ADVICE = {
 
 
 def machine_error(error: OSError, path: Path | str) -> MachineError:
-    """The `OSError` met while writing `path`, as a message for a person."""
+    """Returns the `MachineError` for an `OSError` raised while writing `path`."""
     reason = error.strerror or str(error)
     return MachineError(
         f"cannot write {path}: {reason}", hint=_ADVICE.get(error.errno or 0, "nothing was written")
@@ -39,13 +39,13 @@ def machine_error(error: OSError, path: Path | str) -> MachineError:
 
 @contextlib.contextmanager
 def atomic_file(path: Path | str) -> Iterator[Path]:
-    """Yields a temporary path beside `path`; on a clean exit it is flushed and takes that name.
+    """Yields a temporary path beside `path`, which is flushed and renamed to `path` on success.
 
-    On any exception, an interrupt included, the temporary file is removed and what stood at
-    `path` stays as it was.
+    On any exception, including an interrupt, the temporary file is removed and an existing file at
+    `path` is left unchanged.
 
     Raises:
-      MachineError: the disk is full, the folder is missing rights or the name is taken.
+      MachineError: the disk is full, permissions are missing or the name belongs to a folder.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
@@ -63,8 +63,7 @@ def atomic_file(path: Path | str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_folder(path: Path | str) -> Iterator[Path]:
-    """Like `atomic_file`, for a whole folder; a folder that stands at `path` is replaced at the
-    end."""
+    """Like `atomic_file`, for a folder; an existing folder at `path` is replaced on success."""
     path = Path(path)
     temporary: Path | None = None
     try:
@@ -83,23 +82,23 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Writes UTF-8 text, whole or not at all."""
+    """Writes text as UTF-8, atomically."""
     with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path | str, value: Any) -> None:
-    """Writes indented JSON, whole or not at all."""
+    """Writes indented JSON, atomically."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def append_line(path: Path | str, line: str) -> None:
-    """Adds one whole line to a log with a single write."""
+    """Appends a line to a log in a single write, so that lines of two processes never mix."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
-            whole = (line + "\n").encode()
-            if os.write(descriptor, whole) < len(whole):  # A disk that fills takes a part.
+            data = (line + "\n").encode()
+            if os.write(descriptor, data) < len(data):  # The disk became full midway.
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(descriptor)

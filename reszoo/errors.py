@@ -1,5 +1,4 @@
-"""What went wrong, said once and clearly: the errors every floor raises and the command line
-prints."""
+"""Errors with a message for a person: raised in every package, printed by the command line."""
 
 from __future__ import annotations
 
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A position in a file a user wrote. Lines and columns count from 1."""
+    """A position in a user's file; lines and columns count from 1."""
 
     file: str
     line: int | None = None
@@ -22,7 +21,15 @@ class Place:
 
 
 class ReszooError(Exception):
-    """An error with a message for a person: what, where, expected, found, what to do next."""
+    """Base of all errors. The message has a line for each argument that is set.
+
+    Args:
+      what: the problem, in one line.
+      where: position in a file, or the option at fault.
+      expected: the valid input.
+      found: the actual input.
+      hint: what to do about it.
+    """
 
     exit_code = 1
 
@@ -54,22 +61,21 @@ class ReszooError(Exception):
 
 
 class UserError(ReszooError):
-    """The user's input cannot be used as it is. Exit code 2."""
+    """The user's input is invalid. Exit code 2."""
 
     exit_code = 2
 
 
 class MachineError(ReszooError):
-    """The machine is at fault: disk, memory, permissions, network. Exit code 1."""
+    """The machine is at fault: disk, memory, permissions or network. Exit code 1."""
 
 
 class GateError(ReszooError):
-    """A check that guards a result failed, so the result was not written. Exit code 1."""
+    """A check of a result failed, and the result was not written. Exit code 1."""
 
 
 class RestartError(ReszooError):
-    """The job should be started again and will go on where it stopped. Exit code 75
-    (EX_TEMPFAIL)."""
+    """The job must be restarted, and resumes where it stopped. Exit code 75 (EX_TEMPFAIL)."""
 
     exit_code = 75
 
@@ -87,11 +93,15 @@ def first_line(error: BaseException) -> str:
 
 
 def nearest(word: str, choices: Iterable[str], count: int = 3) -> list[str]:
-    """The choices most like `word`, best first; empty when none is close."""
+    """Returns up to `count` choices similar to `word`, best first."""
     return difflib.get_close_matches(word, list(choices), n=count, cutoff=0.5)
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str | None:
-    """A hint such as "did you mean 'resnet50' or 'resnet56'?", or None when nothing is close."""
+    """Returns a hint that names similar choices, or None when no choice is close.
+
+    >>> did_you_mean("resent50", ["resnet50", "plain34"])
+    "did you mean 'resnet50'?"
+    """
     close = [f"'{choice}'" for choice in nearest(word, choices)]
     return f"did you mean {' or '.join(close)}?" if close else None

@@ -1,7 +1,7 @@
-"""In which letters is a picture labelled? In Pillow's own, and in the system's beyond ASCII.
+"""Fonts for labels in pictures: Pillow's own for ASCII, one of the system's for other text.
 
-Pillow's own font is the same everywhere but holds little more than ASCII: a class called `café`
-would end in a box.
+Pillow's own font is the same on every machine but covers little more than ASCII: a class called
+`café` would end in a box.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
-_WIDER = (
+_UNICODE_FONTS = (
     "DejaVuSans.ttf",
     "NotoSans-Regular.ttf",
     "LiberationSans-Regular.ttf",
     "Arial Unicode.ttf",
     "Arial.ttf",
 )
-"""Fonts of Linux, macOS and Windows; Pillow looks for a file name where the system keeps them."""
+"""Fonts of Linux, macOS and Windows; Pillow finds a file name in the system's font folders."""
 
 
 def font_for(text: str, size: float) -> FreeTypeFont | ImageFont:
-    """A font of `size` pixels that can write the text, where this machine has one."""
+    """Returns a font of `size` pixels that covers the text, if this machine has one."""
     from PIL import ImageFont
 
     if not text.isascii():
-        for name in _WIDER:
+        for name in _UNICODE_FONTS:
             with contextlib.suppress(OSError):
                 return ImageFont.truetype(name, size)
     return ImageFont.load_default(size)

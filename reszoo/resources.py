@@ -1,7 +1,7 @@
-"""Where the files that travel with reszoo lie: zoo_configs/ and export/targets/.
+"""Paths of the files shipped with reszoo: zoo_configs/ and export/targets/.
 
-From a checkout (or an editable install) they are read in place; a wheel carries them inside the
-package, under `reszoo/_resources/`.
+A checkout or an editable install reads them in place; a wheel has them inside the package, under
+`reszoo/_resources/`.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ _PACKAGE = Path(__file__).resolve().parent
 
 @cache
 def _root() -> Path:
-    carried = _PACKAGE / "_resources"
-    return carried if carried.is_dir() else _PACKAGE.parent
+    packaged = _PACKAGE / "_resources"
+    return packaged if packaged.is_dir() else _PACKAGE.parent
 
 
 def zoo_folder() -> Path:
-    """The folder of architecture specs, recipes, searches and the golden cost file."""
+    """Returns the folder of architecture specs, recipes, searches and golden costs."""
     return _root() / "zoo_configs"
 
 
 def targets_folder() -> Path:
-    """The folder of export targets."""
+    """Returns the folder of export targets."""
     return _root() / "export" / "targets"

@@ -1,6 +1,4 @@
-"""How are TensorFlow and C++, which writes to file descriptor 2 itself, kept from talking over the
-command line?
-"""
+"""Control of stderr, including C++ code, which writes to file descriptor 2 directly."""
 
 from __future__ import annotations
 
@@ -14,14 +12,15 @@ from collections.abc import Iterator
 from typing import IO
 
 _STDERR = 2
-_KEPT_CHARACTERS = 2000
+_NOTE_BYTES = 2000
+"""Most that an error's note quotes of the hidden output."""
 
 
 @contextlib.contextmanager
 def stderr_to(file: IO[bytes]) -> Iterator[None]:
-    """Sends everything this process writes to stderr, C++ included, to a file."""
+    """Redirects this process's stderr to a file, including output from C++."""
     try:
-        kept = os.dup(_STDERR)
+        original = os.dup(_STDERR)
     except OSError:  # a daemon without a stderr has nothing to hide
         yield
         return
@@ -31,16 +30,16 @@ def stderr_to(file: IO[bytes]) -> Iterator[None]:
         yield
     finally:
         _flush()
-        os.dup2(kept, _STDERR)
-        os.close(kept)
+        os.dup2(original, _STDERR)
+        os.close(original)
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Hides what TensorFlow, its C++ parts and its warnings say on stderr.
+    """Hides stderr, warnings and TensorFlow's log messages.
 
-    An error that leaves the block carries the end of what was hidden as a note, because the
-    converter explains its failures only there.
+    An exception that leaves the block gets the end of the hidden output as a note, because
+    TensorFlow's converter explains its failures only there.
     """
     logger = logging.getLogger("tensorflow")
     level = logger.level
@@ -51,8 +50,8 @@ def quiet() -> Iterator[None]:
             with stderr_to(hidden):
                 yield
         except Exception as error:
-            if said := _tail(hidden):
-                error.add_note(said)
+            if output := _tail(hidden):
+                error.add_note(output)
             raise
         finally:
             logger.setLevel(level)
@@ -60,7 +59,7 @@ def quiet() -> Iterator[None]:
 
 def _tail(file: IO[bytes]) -> str:
     end = file.seek(0, os.SEEK_END)
-    file.seek(max(0, end - _KEPT_CHARACTERS))
+    file.seek(max(0, end - _NOTE_BYTES))
     return file.read().decode(errors="replace").strip()
 
 

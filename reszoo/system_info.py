@@ -1,4 +1,4 @@
-"""What this machine is, for the records of a run: versions, processor, host."""
+"""Facts about this machine for the records of a run: versions, processor, host."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PACKAGES = ("tensorflow", "keras", "numpy", "ai-edge-litert", "keras-tuner", "te
 
 
 def version_of(package: str) -> str | None:
-    """The installed version of a package, without importing it; None when it is not installed."""
+    """Returns a package's installed version without importing it; None if not installed."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -22,13 +22,13 @@ def version_of(package: str) -> str | None:
 
 
 def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
-    """Versions of Python, reszoo and the installed ones of `packages`."""
-    found = {"python": platform.python_version(), "reszoo": VERSION}
-    return found | {name: version for name in packages if (version := version_of(name))}
+    """Returns the versions of Python, reszoo and those of `packages` that are installed."""
+    own = {"python": platform.python_version(), "reszoo": VERSION}
+    return own | {name: version for name in packages if (version := version_of(name))}
 
 
 def machine() -> dict[str, str | int]:
-    """Host, operating system, processor and the cores that this process may use."""
+    """Returns host, operating system, processor and the cores available to this process."""
     return {
         "host": platform.node(),
         "system": f"{platform.system()} {platform.release()}",
@@ -38,18 +38,18 @@ def machine() -> dict[str, str | int]:
 
 
 def usable_cores() -> int:
-    """Cores that this process may run on."""
+    """Returns the number of cores available to this process."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @cache
 def processor_flags() -> frozenset[str]:
-    """What the processor can do, as Linux names it (`avx512_bf16`, `amx_bf16`); empty elsewhere."""
+    """Returns the CPU flags that Linux reports (`avx512_bf16`, `amx_bf16`); empty elsewhere."""
     return frozenset(_processor_field("flags").split())
 
 
 def processor_name() -> str:
-    """The processor's name as the system gives it."""
+    """Returns the processor's name as the operating system reports it."""
     return _processor_field("model name") or platform.processor() or platform.machine()
 
 

@@ -1,4 +1,4 @@
-"""Which version of reszoo is this?"""
+"""The version of reszoo."""
 
 from __future__ import annotations
 

@@ -63,8 +63,8 @@ def test_a_killed_writer_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "value.txt"
     path.write_text("old")
     program = (
-        "import sys, time; from reszoo import files\n"
-        "with files.atomic_file(sys.argv[1]) as temporary:\n"
+        "import sys, time; from reszoo import atomic_files\n"
+        "with atomic_files.atomic_file(sys.argv[1]) as temporary:\n"
         "    temporary.write_text('half'); print('writing', flush=True); time.sleep(60)\n"
     )
     command = [sys.executable, "-c", program, str(path)]
@@ -93,9 +93,9 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
 def test_lines_of_two_writers_stay_whole(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     program = (
-        "import sys; from reszoo import files\n"
+        "import sys; from reszoo import atomic_files\n"
         "for number in range(200):\n"
-        "    files.append_line(sys.argv[1], sys.argv[2] * 500)\n"
+        "    atomic_files.append_line(sys.argv[1], sys.argv[2] * 500)\n"
     )
     children = [
         subprocess.Popen([sys.executable, "-c", program, str(path), letter]) for letter in "ab"

@@ -36,5 +36,5 @@ def test_other_letters_take_a_font_of_the_system(one_font: None) -> None:
 def test_where_the_system_has_none_pillows_own_draws_what_it_can(
     one_font: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fonts, "_WIDER", ("no such font.ttf",))
+    monkeypatch.setattr(fonts, "_UNICODE_FONTS", ("no such font.ttf",))
     assert fonts.font_for("café", 12).getbbox("caf") == ImageFont.load_default(12).getbbox("caf")

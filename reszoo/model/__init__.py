@@ -1,8 +1,8 @@
 """The plan as a Keras model: built, saved and loaded, with weights that travel by row name."""
 
-from reszoo.gc_pause import paused_collection
+from reszoo.gc_pause import pause_gc
 
-with paused_collection():
+with pause_gc():
     import keras  # noqa: F401
 
 from reszoo.model.net2net.deepen import DeepenedModel

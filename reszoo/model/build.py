@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from reszoo.errors import UserError
-from reszoo.gc_pause import paused_collection
+from reszoo.gc_pause import pause_gc
 from reszoo.model.device_model import DeviceModel
 from reszoo.model.initializers import Kernels, initializer
 from reszoo.model.layer_factories import FACTORIES, Setting
@@ -95,7 +95,7 @@ def _assemble(
     shared: keras.Model | None = None,
     kind: type[keras.Model] = keras.Model,
 ) -> keras.Model:
-    with paused_collection(), deep_recursion(len(rows.rows)):
+    with pause_gc(), deep_recursion(len(rows.rows)):
         inputs, outputs = _connected(rows, setting, kernels, shared)
         model = kind(inputs, outputs, name=rows.name)
     model.reszoo_plan = rows

@@ -21,7 +21,7 @@ import keras
 
 from reszoo.atomic_files import atomic_file
 from reszoo.errors import MachineError, UserError
-from reszoo.gc_pause import paused_collection
+from reszoo.gc_pause import pause_gc
 from reszoo.model.build import canonical, deep_recursion
 from reszoo.model.copy_weights import copy_weights
 from reszoo.model.layer_factories import FAST_LAYERS
@@ -82,7 +82,7 @@ def save_model(
     """
     path = _keras_path(path)
     network = model if _is_canonical(model) else _rebuilt(model, spec)
-    with atomic_file(path) as temporary, paused_collection():
+    with atomic_file(path) as temporary, pause_gc():
         keras.saving.save_model(network, temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(SPEC_MEMBER, to_yaml(spec))
@@ -107,7 +107,7 @@ def load_model(path: Path | str) -> Loaded:
     _refuse_code(config, path)
     _refuse_unknown_layers(config, path)
     try:
-        with paused_collection(), deep_recursion(len(list(_objects(config)))):
+        with pause_gc(), deep_recursion(len(list(_objects(config)))):
             model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
         raise _explained(error, path) from error
