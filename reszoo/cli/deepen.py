@@ -7,8 +7,8 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
 from reszoo.cli.options import add_output, positive
 from reszoo.cli.start_tensorflow import start_tensorflow
-from reszoo.report.net2net_summary import grown_text
-from reszoo.report.text import command
+from reszoo.report.net2net_summary import net2net_text
+from reszoo.report.text import format_command
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -53,6 +53,8 @@ def run(options: Namespace) -> None:
         seed=options.seed,
         gate_bias=options.gate_bias,
     )
-    print(grown_text(deeper.spec, gate=deeper.gate, difference=deeper.difference))
+    print(net2net_text(deeper.spec, gate=deeper.gate, difference=deeper.difference))
     if options.out:
-        print(f"saved {options.out}; `{command('train', '--from', options.out)}` trains it on")
+        print(
+            f"saved {options.out}; `{format_command('train', '--from', options.out)}` trains it on"
+        )

@@ -7,8 +7,8 @@ from argparse import ArgumentParser, Namespace
 
 from reszoo.cli.options import add_output, positive
 from reszoo.cli.start_tensorflow import start_tensorflow
-from reszoo.report.net2net_summary import grown_text
-from reszoo.report.text import command
+from reszoo.report.net2net_summary import net2net_text
+from reszoo.report.text import format_command
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -35,6 +35,8 @@ def run(options: Namespace) -> None:
     from reszoo.inference.net2net import widen
 
     wider = widen(options.target, options.factor, out=options.out, seed=options.seed)
-    print(grown_text(wider.spec, gate=None, difference=wider.difference))
+    print(net2net_text(wider.spec, gate=None, difference=wider.difference))
     if options.out:
-        print(f"saved {options.out}; `{command('train', '--from', options.out)}` trains it on")
+        print(
+            f"saved {options.out}; `{format_command('train', '--from', options.out)}` trains it on"
+        )

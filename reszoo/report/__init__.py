@@ -1,1 +1,1 @@
-"""What a person reads: tables, the stage table, diagrams. No TensorFlow."""
+"""Text, tables and diagrams for a person to read, made without TensorFlow."""

@@ -1,4 +1,4 @@
-"""How is one block drawn? Its rows as boxes, one column for each path from x to the merge."""
+"""Picture of one block: its rows as boxes, with a column per path from x to the merge."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from reszoo.planning.rows import Plan, Row
 from reszoo.report.drawing import Arrow, Box, Disc, Drawing, Point, Shape, Text, text_width
-from reszoo.report.text import shape as shape_text
+from reszoo.report.text import format_shape
 
 COLOURS = {
     "stem": "#e4e7eb",
@@ -22,16 +22,16 @@ COLOURS = {
     "final_norm": "#e4e7eb",
     "head": "#e4e7eb",
 }
-"""Fill by role, the same in the whole picture."""
+"""Fill colour of each role."""
 
 _SIDE_COLUMNS = ("attention", "transform_gate", "carry_gate", "shortcut")
 _SIGNS = {"add": "plus", "multiply": "times", "subtract": "minus"}
 _UNDRAWN = ("pad",)
-"""Rows that only prepare the next one's borders."""
+"""Rows that only pad the input of the next row."""
 
 _ROW, _BOX, _GAP, _LANE, _SIZE = 42.0, 26.0, 26.0, 22.0, 12.0
 _TOP = 18.0
-"""Room for the shape of x above it."""
+"""Space above x for its shape."""
 _X = "x"
 
 
@@ -50,12 +50,12 @@ class _Node:
 
 @dataclass(slots=True)
 class _Layout:
-    """Where every node stands: column and layer in the grid, then pixels."""
+    """Positions of the nodes: column and layer in a grid, and pixels."""
 
     nodes: dict[str, _Node]
     widths: list[float]
     lanes: dict[str, int] = field(default_factory=dict)
-    """Nodes whose line runs beside the boxes, down to a later merge: the lane of each."""
+    """Lane of each node whose line runs beside the boxes down to a later merge."""
 
     def x(self, column: int) -> float:
         return sum(self.widths[:column]) + _GAP * column + self.widths[column] / 2
@@ -70,14 +70,14 @@ class _Layout:
         return self.x(node.column), self.y(node.layer)
 
     def free(self, column: int, above: int, below: int) -> bool:
-        """Whether no node stands in the column strictly between two layers."""
+        """Returns whether the column has no node strictly between two layers."""
         return not any(
             node.column == column and above < node.layer < below for node in self.nodes.values()
         )
 
 
 def signature(rows: Iterable[Row]) -> tuple[object, ...]:
-    """What makes two blocks one kind: the same drawn layers wired alike, whatever their sizes."""
+    """Returns a value that is equal for blocks with the same layers and wiring, of any size."""
     nodes = _nodes(rows, ()).values()
     places = {node.name: index for index, node in enumerate(nodes)}
     return tuple(
@@ -88,7 +88,7 @@ def signature(rows: Iterable[Row]) -> tuple[object, ...]:
 
 
 def draw_block(plan: Plan, rows: Sequence[Row]) -> Drawing:
-    """One block of the plan, from x to y, top to bottom."""
+    """Draws one block of the plan, from x at the top to y at the bottom."""
     layout = _layout(rows)
     shapes: list[Shape] = []
     for node in layout.nodes.values():
@@ -97,16 +97,16 @@ def draw_block(plan: Plan, rows: Sequence[Row]) -> Drawing:
     last = layout.nodes[rows[-1].name]
     x, y = layout.at(last)
     shapes.append(Arrow(((x, y + _BOX / 2), (x, y + _BOX / 2 + 20))))
-    shapes.append(Text(x + 8, y + _BOX / 2 + 14, f"y  {shape_text(rows[-1].shape)}", _SIZE))
+    shapes.append(Text(x + 8, y + _BOX / 2 + 14, f"y  {format_shape(rows[-1].shape)}", _SIZE))
     entry = plan.row(next(ref.row for row in rows for ref in row.inputs)).shape
-    shapes.append(Text(layout.x(0), 6, shape_text(entry), _SIZE, anchor="middle"))
+    shapes.append(Text(layout.x(0), 6, format_shape(entry), _SIZE, anchor="middle"))
     lanes = len(set(layout.lanes.values()))
     width = layout.lane_x(lanes) if lanes else sum(layout.widths) + _GAP * len(layout.widths)
     return Drawing(max(width, x + 110), y + _BOX / 2 + 28, shapes)
 
 
 def label(row: Row) -> str:
-    """A row in a few words: `3x3 conv, 64, /2`."""
+    """Returns a short description of a row: `3x3 conv, 64, /2`."""
     values = row.attributes
     stride = f", /{values['stride']}" if values.get("stride", 1) > 1 else ""
     if row.op == "conv":
@@ -149,7 +149,7 @@ def _layout(rows: Sequence[Row]) -> _Layout:
 
 
 def _nodes(rows: Iterable[Row], columns: Sequence[str]) -> dict[str, _Node]:
-    """x and the rows that are drawn, each below its inputs and in the column of its role."""
+    """Places x and the drawn rows, each below its inputs and in the column of its role."""
     nodes = {_X: _Node(_X, None, (), 0, 0)}
     drawn_as: dict[str, str] = {}
     taken = {(0, 0)}
@@ -171,7 +171,7 @@ def _nodes(rows: Iterable[Row], columns: Sequence[str]) -> dict[str, _Node]:
 
 
 def _column(row: Row, inputs: Sequence[_Node], columns: Sequence[str]) -> int:
-    """The transform and its merges stand in the first column, each other path in its own."""
+    """Returns the column of a row: the first for the transform, one for each other path."""
     if row.op in _SIGNS:  # merged where its inputs come from, x aside
         return min((node.column for node in inputs if node.row), default=0)
     return columns.index(row.tags.role) + 1 if row.tags.role in columns else 0
@@ -183,7 +183,7 @@ def _column_width(nodes: Iterable[_Node], column: int) -> float:
 
 
 def _choose_lanes(layout: _Layout) -> None:
-    """A line that would run through boxes of its own column runs beside all columns instead."""
+    """Gives a lane to every line that would run through boxes of its own column."""
     for node in layout.nodes.values():
         for name in node.inputs:
             source = layout.nodes[name]
@@ -208,7 +208,7 @@ def _edge(layout: _Layout, source: _Node, target: _Node) -> Arrow:
 
 
 def _reach(node: _Node, sideways: float | None = None) -> float:
-    """From a node's middle to its edge."""
+    """Returns the distance from a node's centre to its edge."""
     if node.row is None or node.sign:
         return 10.0
     return _BOX / 2 if sideways is None else sideways / 2

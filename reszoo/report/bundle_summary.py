@@ -1,61 +1,55 @@
-"""What is in an exported bundle, how large is it, and how well does it agree with Keras?"""
+"""Summary of an exported bundle: files, sizes and agreement with Keras."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reszoo.report.text import MISSING, facts, percent, size, table
+from reszoo.report.text import facts, format_bytes, format_percent, table
 
 if TYPE_CHECKING:
     from reszoo.exporting import Bundle, Comparison
 
-_WHAT = {
+_DESCRIPTIONS = {
     "saved_model": "SavedModel, any batch size",
     "model.tflite": "TFLite",
     "golden.png": "the image of the worked example",
-    "labels.txt": "a class name per line",
+    "labels.txt": "one class name per line",
     "contract.json": "inputs, outputs, formulas, a worked example",
-    "parity.md": "how it compares with Keras, to read",
-    "parity.json": "the same, for programs",
+    "parity.md": "comparison with Keras",
+    "parity.json": "the same, machine-readable",
 }
 
 
 def bundle_text(bundle: Bundle) -> str:
-    """The bundle's files, sizes and parity."""
+    """Returns the bundle's files with their sizes, and its parity with Keras."""
     files = [
-        (entry.name, size(_bytes(entry)), _WHAT.get(entry.name, ""))
+        (entry.name, format_bytes(_bytes(entry)), _DESCRIPTIONS.get(entry.name, ""))
         for entry in sorted(bundle.path.iterdir())
     ]
-    gate = [("bundle", str(bundle.path)), ("gate", bundle.gate)]
-    gate.append(("Keras weights", f"{size(bundle.keras_bytes)} in float32"))
-    comparisons = [_comparison(one) for one in bundle.parity.comparisons]
-    header = (
-        "compared with Keras",
-        "images",
-        "same class",
-        "largest difference",
-        "accuracy",
-        "Keras",
-    )
-    sections = [facts(gate), table(("file", "size", "what"), files, "lrl")]
-    if comparisons:
+    lines = [
+        ("bundle", str(bundle.path)),
+        ("gate", bundle.gate),
+        ("Keras weights", f"{format_bytes(bundle.keras_bytes)} in float32"),
+    ]
+    sections = [facts(lines), table(("file", "size", "contents"), files, "lrl")]
+    if comparisons := [_comparison(comparison) for comparison in bundle.parity.comparisons]:
+        header = ("file", "images", "same class", "largest difference", "accuracy", "of Keras")
         sections.append(table(header, comparisons, "lrrrrr"))
     return "\n\n".join([*sections, *bundle.parity.notes])
 
 
-def _comparison(one: Comparison) -> tuple[str, ...]:
+def _comparison(comparison: Comparison) -> tuple[str, ...]:
     return (
-        f"{one.file} ({one.arithmetic})",
-        str(one.images),
-        percent(one.agreement),
-        f"{one.max_probability_difference:.2g}",
-        MISSING if one.accuracy is None else percent(one.accuracy),
-        MISSING if one.keras_accuracy is None else percent(one.keras_accuracy),
+        f"{comparison.file} ({comparison.arithmetic})",
+        str(comparison.images),
+        format_percent(comparison.agreement),
+        f"{comparison.max_probability_difference:.2g}",
+        format_percent(comparison.accuracy),
+        format_percent(comparison.keras_accuracy),
     )
 
 
 def _bytes(path: Path) -> int:
-    if path.is_file():
-        return path.stat().st_size
-    return sum(part.stat().st_size for part in path.rglob("*") if part.is_file())
+    files = [path] if path.is_file() else (file for file in path.rglob("*") if file.is_file())
+    return sum(file.stat().st_size for file in files)

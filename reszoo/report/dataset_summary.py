@@ -1,32 +1,33 @@
-"""What is in a data set, told before anyone trains on it?"""
+"""Summary of a data set: splits, classes, image sizes and broken files."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from reszoo.report.text import count, facts, table
+from reszoo.report.text import facts, table
 
 if TYPE_CHECKING:
     from reszoo.data.previews.describe import Description
 
-_MOST_BROKEN = 20
-"""Broken files that are named; the rest are counted."""
+_MAX_BROKEN = 20
+"""Broken files that are listed; the rest are counted."""
 
 
 def dataset_text(description: Description) -> str:
-    """Splits, classes, sizes, forms, and what a person should know."""
+    """Returns splits, classes, sizes, forms, broken files and notes."""
+    total = sum(description.splits.values())
     lines = [
         ("data", description.name),
-        ("splits", ", ".join(f"{name} {count(n)}" for name, n in description.splits.items())),
+        ("splits", _counts(description.splits)),
         ("classes", str(len(description.classes))),
         ("channels", str(description.channels)),
         ("heights", str(description.heights)),
         ("widths", str(description.widths)),
-        ("forms", ", ".join(f"{form} {count(n)}" for form, n in description.forms.items())),
+        ("forms", _counts(description.forms)),
     ]
-    total = sum(description.splits.values())
     if description.measured < total:
-        lines.append(("measured", f"{count(description.measured)} of {count(total)} images"))
+        lines.append(("measured", f"{description.measured:,} of {total:,} images"))
     sections = [facts(lines), _classes(description)]
     if description.broken:
         sections.append(_broken(description))
@@ -34,17 +35,21 @@ def dataset_text(description: Description) -> str:
     return "\n\n".join(sections)
 
 
+def _counts(numbers: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {number:,}" for name, number in numbers.items())
+
+
 def _classes(description: Description) -> str:
     splits = list(description.splits)
     rows = [
-        (name, *(count(description.counts[split][name]) for split in splits))
+        (name, *(f"{description.counts[split][name]:,}" for split in splits))
         for name in description.classes
     ]
     return table(("class", *splits), rows, "l" + "r" * len(splits))
 
 
 def _broken(description: Description) -> str:
-    rows = list(description.broken[:_MOST_BROKEN])
+    rows = list(description.broken[:_MAX_BROKEN])
     if more := len(description.broken) - len(rows):
-        rows.append((f"and {count(more)} more", ""))
+        rows.append((f"and {more:,} more", ""))
     return table(("broken file", "why"), rows, "ll")

@@ -1,4 +1,4 @@
-"""How does a network look? Its stages from input to logits, and one block of each kind."""
+"""Diagram of a network: its stages from input to logits, and one block of each kind."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from reszoo.planning import Plan, Row, StageSummary
 from reszoo.planning.stage_table import stage_table
 from reszoo.report.block_picture import COLOURS, draw_block, signature
 from reszoo.report.drawing import FAINT, Arrow, Box, Disc, Drawing, Shape, Text, text_width
-from reszoo.report.text import count, short
-from reszoo.report.text import shape as shape_text
+from reszoo.report.text import format_shape, format_si
 
 _MARGIN, _GAP, _LINE = 28.0, 26.0, 17.0
 _STAGE_COLOUR = "#fff8e6"
@@ -27,34 +26,29 @@ _ROLE_NAMES = (
 
 
 def draw_network(plan: Plan, title: str) -> Drawing:
-    """The whole picture of a canonical plan.
-
-    Args:
-      plan: the network.
-      title: its heading.
-    """
+    """Returns the diagram of a canonical plan, headed by `title`."""
     shapes: list[Shape] = [Text(_MARGIN, _MARGIN, title, 20, bold=True)]
     parameters = sum(row.parameters for row in plan.rows)
     macs = sum(row.macs for row in plan.rows)
-    facts = f"{count(parameters)} parameters, {short(macs)} multiply-adds"
+    facts = f"{parameters:,} parameters, {format_si(macs)} multiply-adds"
     shapes.append(Text(_MARGIN, _MARGIN + 26, facts, 13, colour=FAINT))
     top = _MARGIN + 60
     stages = _stages(plan)
     width, height = _MARGIN + stages.width, top + stages.height
-    shapes += _moved(stages, _MARGIN, top)
-    for rows, where in kinds(plan):
+    shapes += _shift(stages, _MARGIN, top)
+    for rows, places in kinds(plan):
         x = width + 2 * _GAP
         block = draw_block(plan, rows)
-        caption = [Text(0, 0, _name(rows), 14, bold=True)]
-        caption += [Text(0, 20 + 15 * i, line, 11, colour=FAINT) for i, line in enumerate(where)]
-        lowered = 20 + 15 * len(where) + 12
+        caption = [Text(0, 0, _kind_name(rows), 14, bold=True)]
+        caption += [Text(0, 20 + 15 * i, line, 11, colour=FAINT) for i, line in enumerate(places)]
+        offset = 20 + 15 * len(places) + 12
         captions = Drawing(max(text_width(text.text, text.size) for text in caption), 0, [*caption])
-        shapes += _moved(captions, x, top + 6)
-        shapes += _moved(block, x, top + lowered)
+        shapes += _shift(captions, x, top + 6)
+        shapes += _shift(block, x, top + offset)
         width = x + max(block.width, captions.width)
-        height = max(height, top + lowered + block.height)
+        height = max(height, top + offset + block.height)
     legend = _legend(plan)
-    shapes += _moved(legend, _MARGIN, height + _GAP)
+    shapes += _shift(legend, _MARGIN, height + _GAP)
     return Drawing(
         max(width, legend.width + _MARGIN, text_width(title, 22) + _MARGIN) + _MARGIN,
         height + _GAP + legend.height + _MARGIN,
@@ -63,11 +57,11 @@ def draw_network(plan: Plan, title: str) -> Drawing:
 
 
 def write_diagram(drawing: Drawing, path: Path | str) -> None:
-    """Writes the drawing as the SVG or PNG that the file's name asks for, whole or not at all.
+    """Writes the drawing as SVG or PNG, by the suffix of the path, atomically.
 
     Raises:
-      UserError: the name ends otherwise.
-      MachineError: it cannot be written.
+      UserError: the path has another suffix.
+      MachineError: the file cannot be written.
     """
     check_diagram_name(path)
     png = Path(path).suffix.lower() == ".png"
@@ -77,20 +71,19 @@ def write_diagram(drawing: Drawing, path: Path | str) -> None:
 
 
 def check_diagram_name(path: Path | str) -> None:
-    """Raises UserError unless the name ends in .svg or .png."""
+    """Raises a `UserError` unless the path ends in .svg or .png."""
     if Path(path).suffix.lower() not in (".svg", ".png"):
         raise UserError(
             f"cannot draw into {path}",
             expected="a file name that ends in .svg or .png",
-            found=Path(path).suffix or "no ending",
+            found=Path(path).suffix or "no suffix",
         )
 
 
 def kinds(plan: Plan) -> list[tuple[list[Row], list[str]]]:
-    """One block of each kind, with the places where the kind stands.
+    """Returns, for each kind of block, the rows of its last block and where the kind occurs.
 
-    Returns:
-      The rows of the kind's last block, and lines such as `stage 2: blocks 2-4`.
+    The places are lines such as `stage 2: blocks 2-4`.
     """
     blocks: dict[tuple[int, int], list[Row]] = {}
     for row in plan.rows:
@@ -99,10 +92,10 @@ def kinds(plan: Plan) -> list[tuple[list[Row], list[str]]]:
     groups: dict[tuple[object, ...], list[tuple[int, int]]] = {}
     for place, rows in blocks.items():
         groups.setdefault(signature(rows), []).append(place)
-    return [(blocks[places[-1]], _where(places)) for places in groups.values()]
+    return [(blocks[places[-1]], _place_lines(places)) for places in groups.values()]
 
 
-def _where(places: Sequence[tuple[int, int]]) -> list[str]:
+def _place_lines(places: Sequence[tuple[int, int]]) -> list[str]:
     lines = []
     for stage in dict.fromkeys(stage for stage, _ in places):
         numbers = [block for other, block in places if other == stage]
@@ -115,8 +108,8 @@ def _where(places: Sequence[tuple[int, int]]) -> list[str]:
     return lines
 
 
-def _name(rows: Sequence[Row]) -> str:
-    """What a kind of block is called in its heading."""
+def _kind_name(rows: Sequence[Row]) -> str:
+    """Returns the heading of a kind of block."""
     roles = {row.tags.role for row in rows}
     layers = sum(row.op in ("conv", "dense") for row in rows if row.tags.role == "transform")
     transform = {1: "one-layer ", 2: "two-layer ", 3: "three-layer "}.get(layers, "")
@@ -138,12 +131,12 @@ def _shortcut_name(rows: Sequence[Row]) -> str:
 
 
 def _stages(plan: Plan) -> Drawing:
-    """The network from the input at the top to the logits at the bottom."""
+    """Draws the network from the input at the top to the logits at the bottom."""
     parts = [(part, _part_lines(part)) for part in stage_table(plan)]
     width = max(text_width(line, 12) for _, lines in parts for line in lines) + 36
     shapes: list[Shape] = []
     entry = plan.rows[0]
-    shapes.append(Text(width / 2, 8, f"image  {shape_text(entry.shape)}", 12, anchor="middle"))
+    shapes.append(Text(width / 2, 8, f"image  {format_shape(entry.shape)}", 12, anchor="middle"))
     y = 18.0
     for part, lines in parts:
         height = _LINE * len(lines) + 14
@@ -163,12 +156,12 @@ def _part_lines(part: StageSummary) -> list[str]:
     layers = [*part.layers]
     if len(layers) > 6:
         layers = [*layers[:5], f"and {len(layers) - 5} more"]
-    facts = f"{shape_text(part.output)},  {short(part.parameters)} parameters"
+    facts = f"{format_shape(part.output)},  {format_si(part.parameters)} parameters"
     return [f"{part.name}{blocks}", *layers, facts]
 
 
 def _legend(plan: Plan) -> Drawing:
-    """The colours that the blocks use."""
+    """Draws the meaning of the colours that the blocks use."""
     roles = {row.tags.role for row in plan.rows}
     shapes: list[Shape] = []
     x = 0.0
@@ -179,7 +172,7 @@ def _legend(plan: Plan) -> Drawing:
     return Drawing(x, 16, shapes)
 
 
-def _moved(drawing: Drawing, right: float, down: float) -> Iterable[Shape]:
+def _shift(drawing: Drawing, right: float, down: float) -> Iterable[Shape]:
     for shape in drawing.shapes:
         if isinstance(shape, Arrow):
             yield replace(shape, points=tuple((x + right, y + down) for x, y in shape.points))

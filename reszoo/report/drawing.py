@@ -1,6 +1,6 @@
-"""How does a drawing become an SVG or a PNG that look the same? From the same few primitives.
+"""Drawings of a few primitives that look the same as SVG and as PNG.
 
-Coordinates are in pixels of a screen, from the top left.
+Coordinates are in screen pixels, from the top left.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _STROKES = {
 
 _FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"
 _SHARPNESS = 2
-"""Pixels of the PNG for each pixel of the drawing."""
+"""Pixels of the PNG per pixel of the drawing."""
 _SMOOTHING = 2
-"""The PNG is drawn this much larger still, then filtered down, which smooths slanted edges."""
+"""The PNG is drawn larger by this factor and scaled down, which smooths slanted edges."""
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle with round corners and lines of text in its middle."""
+    """A rectangle with rounded corners and centred lines of text."""
 
     x: float
     y: float
@@ -52,7 +52,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Disc:
-    """A circle with a word of one letter in it, or a sign: plus, times or minus."""
+    """A circle around one letter or a sign: plus, times or minus."""
 
     x: float
     y: float
@@ -63,7 +63,7 @@ class Disc:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """A line through points; a head at the last one where `head` says so."""
+    """A line through points, with an arrowhead at the last one if `head` is set."""
 
     points: tuple[Point, ...]
     head: bool = True
@@ -71,7 +71,7 @@ class Arrow:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A line of text; `y` is its middle."""
+    """A line of text; `y` is its vertical centre."""
 
     x: float
     y: float
@@ -87,14 +87,14 @@ Shape = Box | Disc | Arrow | Text
 
 @dataclass(slots=True)
 class Drawing:
-    """A sheet and what is drawn on it, from the back to the front."""
+    """A sheet with shapes, from back to front."""
 
     width: float
     height: float
     shapes: list[Shape] = field(default_factory=list)
 
     def svg(self) -> str:
-        """The drawing as an SVG file."""
+        """Returns the drawing as the text of an SVG file."""
         body = "\n".join(part for shape in self.shapes for part in _svg(shape))
         width, height = round(self.width), round(self.height)
         return (
@@ -104,7 +104,7 @@ class Drawing:
         )
 
     def png(self) -> bytes:
-        """The drawing as a PNG file, two pixels for each of a screen's."""
+        """Returns the drawing as the content of a PNG file, at two pixels per screen pixel."""
         from PIL import Image, ImageDraw
 
         sharp = (round(self.width * _SHARPNESS), round(self.height * _SHARPNESS))
@@ -118,7 +118,7 @@ class Drawing:
 
 
 def text_width(text: str, size: float) -> float:
-    """Room to leave for a text: what the widest of the usual sans-serif fonts needs."""
+    """Returns the width a text needs in the widest of the usual sans-serif fonts."""
     return 0.56 * size * len(text)
 
 
@@ -175,7 +175,7 @@ def _svg(shape: Shape) -> Iterable[str]:
 
 
 def _inside(disc: Disc) -> Iterable[Shape]:
-    """Signs are drawn as strokes: not every font has them."""
+    """Returns the letter, or a sign as strokes, since not every font has the signs."""
     for a, b in _STROKES.get(disc.word, ()):
         ends = [(disc.x + disc.radius * x, disc.y + disc.radius * y) for x, y in (a, b)]
         yield Arrow(tuple(ends), head=False)

@@ -1,87 +1,87 @@
-"""How is an evaluation told: accuracy, classes, confusions?"""
+"""Summary of an evaluation: accuracy, classes and confusions."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reszoo.report.text import MISSING, count, facts, percent, table
+from reszoo.report.text import facts, format_accuracy, format_percent, table
 
 if TYPE_CHECKING:
     from reszoo.inference.metrics import Agreement, Evaluation
 
-_WIDEST_MATRIX = 20
-"""Classes of the largest confusion matrix that a terminal shows; above, the worst pairs stand."""
-_WORST_PAIRS = 10
+_MAX_MATRIX_CLASSES = 20
+"""With more classes, the most frequent confusions replace the matrix."""
+_MAX_PAIRS = 10
+_NAME_CELLS = 8
+"""Width of a class name above a column of the matrix."""
 
 
 def evaluation_text(evaluation: Evaluation) -> str:
-    """All of it: the figures, a line per class, and what was taken for what."""
-    low, high = evaluation.interval
+    """Returns accuracy and loss, a table of the classes, and the confusions."""
+    data = f"{evaluation.data}, split {evaluation.split}, {evaluation.examples:,} images"
     lines = [
-        (
-            "data",
-            f"{evaluation.data}, split {evaluation.split}, {count(evaluation.examples)} images",
-        ),
-        (
-            "accuracy",
-            f"{percent(evaluation.accuracy)} (95 % interval {100 * low:.2f} to {percent(high)})",
-        ),
+        ("data", data),
+        ("accuracy", format_accuracy(evaluation.accuracy, evaluation.interval)),
     ]
     if evaluation.top5 is not None:
-        lines.append(("top-5", percent(evaluation.top5)))
+        lines.append(("top-5", format_percent(evaluation.top5)))
     lines.append(("loss", f"{evaluation.loss:.4f}"))
     if evaluation.views.count > 1:
         lines.append(("averaged", evaluation.views.text))
     if evaluation.agreement is not None:
         lines.append(("agreement", agreement_text(evaluation.agreement)))
-    small = len(evaluation.classes) <= _WIDEST_MATRIX
+    small = len(evaluation.classes) <= _MAX_MATRIX_CLASSES
     confusions = _matrix(evaluation) if small else _worst_pairs(evaluation)
     return "\n\n".join([facts(lines), _classes(evaluation), confusions]).rstrip()
 
 
 def agreement_text(agreement: Agreement) -> str:
-    """How a folded network agrees with what it was, in a line."""
+    """Returns, in one line, how far a folded network agrees with the original."""
     return (
         f"folded, {agreement.computes}: the first class of the float32 network on "
-        f"{percent(agreement.same, 1)} of {count(agreement.images)} images, logits within "
-        f"{agreement.greatest:.2g} (the largest is {agreement.largest:.3g})"
+        f"{format_percent(agreement.same_class, 1)} of {agreement.images:,} images, logits within "
+        f"{agreement.max_difference:.2g} (the largest is {agreement.max_logit:.3g})"
     )
 
 
 def _classes(evaluation: Evaluation) -> str:
     rows = [
-        (one.name, count(one.examples), _share(one.precision), _share(one.recall))
-        for one in evaluation.classes
+        (
+            score.name,
+            f"{score.examples:,}",
+            format_percent(score.precision, 1),
+            format_percent(score.recall, 1),
+        )
+        for score in evaluation.classes
     ]
     return table(("class", "images", "precision", "recall"), rows, "lrrr")
 
 
-def _share(value: float | None) -> str:
-    return MISSING if value is None else percent(value, 1)
-
-
 def _matrix(evaluation: Evaluation) -> str:
-    names = [one.name for one in evaluation.classes]
+    names = [score.name for score in evaluation.classes]
     rows = [
         (name, *(str(number) if number else "." for number in row))
         for name, row in zip(names, evaluation.confusion, strict=True)
     ]
-    header = ("true \\ predicted", *(_short_name(name) for name in names))
-    return table(header, rows, "l" + "r" * len(names))
+    return table(("true \\ predicted", *map(_abbreviate, names)), rows, "l" + "r" * len(names))
 
 
-def _short_name(name: str) -> str:
-    return name if len(name) <= 8 else f"{name[:7]}~"
+def _abbreviate(name: str) -> str:
+    from rich.cells import cell_len, set_cell_size
+
+    if cell_len(name) <= _NAME_CELLS:
+        return name
+    return set_cell_size(name, _NAME_CELLS - 1) + "~"
 
 
 def _worst_pairs(evaluation: Evaluation) -> str:
-    names = [one.name for one in evaluation.classes]
+    names = [score.name for score in evaluation.classes]
     pairs = [
         (number, names[true], names[predicted])
         for true, row in enumerate(evaluation.confusion)
         for predicted, number in enumerate(row)
         if number and true != predicted
     ]
-    worst = sorted(pairs, key=lambda pair: -pair[0])[:_WORST_PAIRS]
-    rows = [(true, predicted, count(number)) for number, true, predicted in worst]
-    return table(("most often, this", "was taken for", "times"), rows, "llr") if rows else ""
+    worst = sorted(pairs, key=lambda pair: -pair[0])[:_MAX_PAIRS]
+    rows = [(true, predicted, f"{number:,}") for number, true, predicted in worst]
+    return table(("true class", "predicted as", "times"), rows, "llr") if rows else ""

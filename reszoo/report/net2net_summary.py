@@ -1,20 +1,20 @@
-"""What became of a network that grew?"""
+"""Summary of a network that Net2Net made deeper or wider."""
 
 from __future__ import annotations
 
 from reszoo.planning.cost import cost
 from reszoo.planning.network import plan
-from reszoo.report.text import count, facts
+from reszoo.report.text import facts
 from reszoo.spec.architecture import Architecture
 
 
-def grown_text(spec: Architecture, *, gate: float | None, difference: float) -> str:
-    """A network that grew, in a few lines.
+def net2net_text(spec: Architecture, *, gate: float | None, difference: float) -> str:
+    """Returns the larger network's size, and how closely it computes the same function.
 
     Args:
-      spec: of the larger network.
-      gate: how far new highway blocks move their input at first; None where they do not.
-      difference: largest change of a logit, as a share of the largest.
+      spec: the larger network.
+      gate: initial output of the gates of new highway blocks; None without such blocks.
+      difference: largest change of a logit, relative to the largest logit.
     """
     costs = cost(plan(spec))
     same = "the same to rounding" if gate is None else f"within {gate:.2%} per new block"
@@ -22,7 +22,7 @@ def grown_text(spec: Architecture, *, gate: float | None, difference: float) -> 
         ("blocks", ", ".join(str(stage.depth) for stage in spec.stages)),
         ("widths", ", ".join(str(stage.width) for stage in spec.stages)),
         ("depth", f"{costs.depth} weighted layers"),
-        ("parameters", count(costs.parameters)),
+        ("parameters", f"{costs.parameters:,}"),
         ("function", f"{same}; largest change of a logit {difference:.1e} of the largest"),
     ]
     return f"{spec.name}\n{facts(lines)}"

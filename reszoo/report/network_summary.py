@@ -1,4 +1,4 @@
-"""A network in words: its stages as the papers give them, its cost, where each value is from."""
+"""Summary of a network: its stages as in the papers, its cost, the origin of each value."""
 
 from __future__ import annotations
 
@@ -11,34 +11,33 @@ from reszoo.planning import Cost, Plan, Row
 from reszoo.planning.cost import cost
 from reszoo.planning.stage_table import stage_table
 from reszoo.report.published import count_lines
-from reszoo.report.text import count, facts, shape, short, size, table
+from reszoo.report.text import MISSING, facts, format_bytes, format_shape, format_si, heading, table
 from reszoo.spec import Document, Origin, ResolvedDocument, to_yaml
 from reszoo.spec.architecture import Architecture, Published, Weights
 from reszoo.spec.base import KeyPath, format_path
 
 
 def network_text(resolved: ResolvedDocument, spec: Architecture, plan: Plan) -> str:
-    """All that `reszoo show` tells: heading, stages, cost, values with their origins."""
+    """Returns the text of `reszoo show`: heading, stages, cost, values with their origins."""
     sections = [
-        _heading(spec),
+        heading(spec.name, spec.title, spec.source),
         stages_text(plan),
         cost_text(spec, cost(plan)),
-        f"# Every value, and where it stands: `line` is in {resolved.file};\n"
-        "# without a remark it is the default.\n" + values_text(resolved, spec).rstrip(),
+        values_text(resolved, spec),
     ]
     return "\n\n".join(sections)
 
 
 def stages_text(plan: Plan) -> str:
-    """The stage table, as He 2015, Table 1."""
+    """Returns the stage table, as in He 2015, Table 1."""
     rows = [
         (
             part.name,
-            shape(part.output),
-            "\n".join(part.layers) or "-",
+            format_shape(part.output),
+            "\n".join(part.layers) or MISSING,
             f"x {part.blocks}" if part.blocks > 1 else "",
-            count(part.parameters),
-            short(part.macs),
+            f"{part.parameters:,}",
+            format_si(part.macs),
         )
         for part in stage_table(plan)
     ]
@@ -47,27 +46,28 @@ def stages_text(plan: Plan) -> str:
 
 
 def cost_text(spec: Architecture, cost: Cost) -> str:
-    """What it costs, beside what is published."""
+    """Returns the cost, compared with what is published."""
+    weights = (cost.weight_bytes_fp32, cost.weight_bytes_int8)
+    activations = (cost.peak_activation_bytes_fp32, cost.peak_activation_bytes_int8)
     lines = [
         ("depth", f"{cost.depth} weighted layers"),
         *count_lines(spec, cost),
-        ("weights", f"{size(cost.weight_bytes_fp32)} float32, {size(cost.weight_bytes_int8)} int8"),
+        ("weights", "{} float32, {} int8".format(*map(format_bytes, weights))),
         (
             "activations",
-            f"at most {size(cost.peak_activation_bytes_fp32)} float32, "
-            f"{size(cost.peak_activation_bytes_int8)} int8, for one image",
+            "at most {} float32, {} int8, for one image".format(*map(format_bytes, activations)),
         ),
     ]
     return facts([*lines, *_accuracy_line(spec.published), *weights_lines(spec)])
 
 
 def weights_lines(spec: Architecture) -> list[tuple[str, str]]:
-    """Where the weights that go with the spec come from, and how accurate they are."""
+    """Returns the origin and accuracy of the weights that belong to the spec, if any."""
     weights = spec.weights
     if weights is None:
         return []
     sides = weights.input_size
-    pixels = "" if sides is None else f", made for {shape(sides)} pixels"
+    pixels = "" if sides is None else f", made for {format_shape(sides)} pixels"
     origin = f"{weights.source}{pixels} ({weights.file}, sha256 {weights.sha256[:12]})"
     return [("weights from", origin), *_accuracy_line(weights)]
 
@@ -80,18 +80,25 @@ def _accuracy_line(published: Published | Weights | None) -> list[tuple[str, str
 
 
 def values_text(resolved: ResolvedDocument, document: Document) -> str:
-    """The whole document as YAML, each value that was written with the place where it stands."""
+    """Returns the full document as YAML; each value that is no default has its origin beside it."""
     remarks: dict[KeyPath, dict[str, str]] = {}
     for path, origin in resolved.origins.items():
         if not isinstance(_value(resolved.mapping, path), dict | list):
             length = _length_of_line(path)
             inner = format_path(path[length:])
             remarks.setdefault(path[:length], {})[inner] = _remark(origin, resolved.file)
-    return to_yaml(document, {path: _joined(by_field) for path, by_field in remarks.items()})
+    values = to_yaml(document, {path: _joined(by_field) for path, by_field in remarks.items()})
+    return (
+        f"# Every value and its origin: `line` is in {resolved.file};\n"
+        f"# without a remark it is the default.\n{values.rstrip()}"
+    )
 
 
 def _length_of_line(path: KeyPath) -> int:
-    """How much of a path has a line of its own: a plain list has one, and so has a list's item."""
+    """Returns how many keys of a path lead to a line of its own.
+
+    A list of plain values has one line, and so has each item of a list of mappings.
+    """
     numbers = [index for index, part in enumerate(path) if isinstance(part, int)]
     if not numbers:
         return len(path)
@@ -99,7 +106,7 @@ def _length_of_line(path: KeyPath) -> int:
 
 
 def _joined(by_field: Mapping[str, str]) -> str:
-    """One remark for a line: the commonest, and the fields that stand elsewhere."""
+    """Returns one remark for a line: the most common one, then those of the other fields."""
     common = Counter(by_field.values()).most_common(1)[0][0]
     others = [f"{field}: {remark}" for field, remark in by_field.items() if remark != common]
     return "; ".join([common, *others])
@@ -120,29 +127,29 @@ def _remark(origin: Origin, file: str) -> str:
 
 
 def built_text(spec: Architecture, cost: Cost, layers: int, weights: int) -> str:
-    """What `reszoo build` tells of a built model.
+    """Returns the text of `reszoo build`.
 
     Args:
-      spec: what was built.
-      cost: what its plan costs.
-      layers: how many Keras layers were built.
-      weights: how many weights Keras counts, moving means and variances included.
+      spec: the network that was built.
+      cost: the cost of its plan.
+      layers: number of Keras layers.
+      weights: number of weights that Keras counts, including moving means and variances.
     """
     planned = cost.parameters + cost.other_parameters
-    same = "as planned" if weights == planned else f"but {count(planned)} were planned"
+    same = "as planned" if weights == planned else f"but {planned:,} were planned"
     lines = [
-        ("input", f"{shape(spec.input.shape)}, raw pixels 0..255"),
+        ("input", f"{format_shape(spec.input.shape)}, raw pixels 0..255"),
         ("classes", str(spec.classes)),
         ("depth", f"{cost.depth} weighted layers, {layers} Keras layers"),
         *count_lines(spec, cost),
-        ("Keras counts", f"{count(weights)} with moving means and variances, {same}"),
+        ("Keras counts", f"{weights:,} with moving means and variances, {same}"),
         *weights_lines(spec),
     ]
-    return f"{_heading(spec)}\n{facts(lines)}"
+    return f"{heading(spec.name, spec.title, spec.source)}\n{facts(lines)}"
 
 
 def rows_text(plan: Plan) -> str:
-    """Every row of the plan, one to a line."""
+    """Returns every row of the plan as a table."""
     rows = [_row_cells(row) for row in plan.rows]
     header = ("row", "op", "inputs", "output", "parameters", "other", "multiply-adds", "attributes")
     return table(header, rows, "llllrrrl")
@@ -154,10 +161,10 @@ def _row_cells(row: Row) -> tuple[str, ...]:
         row.name,
         row.op,
         ", ".join(ref.row for ref in row.inputs),
-        shape(row.shape),
-        count(row.parameters),
-        count(row.other_parameters),
-        count(row.macs),
+        format_shape(row.shape),
+        f"{row.parameters:,}",
+        f"{row.other_parameters:,}",
+        f"{row.macs:,}",
         attributes,
     )
 
@@ -165,9 +172,3 @@ def _row_cells(row: Row) -> tuple[str, ...]:
 def _plain(value: object) -> str:
     kind = getattr(value, "kind", None)
     return str(kind if kind is not None else value)
-
-
-def _heading(spec: Architecture) -> str:
-    title = f"{spec.name}: {spec.title}" if spec.title else spec.name
-    source = [f"  {spec.source}"] if spec.source else []
-    return "\n".join([title, *source])

@@ -1,4 +1,4 @@
-"""How are predictions told?"""
+"""Predictions as a table or as CSV."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from reszoo.report.text import table
+from reszoo.report.text import format_percent, table
 
 if TYPE_CHECKING:
     from reszoo.inference.predict import Prediction
 
 
 def predictions_text(predictions: Sequence[Prediction]) -> str:
-    """A block for each picture: its classes, likeliest first."""
+    """Returns a table with the most likely classes of each picture, best first."""
     rows = [
         (
             prediction.path,
             "\n".join(prediction.classes),
-            "\n".join(f"{100 * share:.2f} %" for share in prediction.probabilities),
+            "\n".join(map(format_percent, prediction.probabilities)),
         )
         for prediction in predictions
     ]
@@ -27,7 +27,7 @@ def predictions_text(predictions: Sequence[Prediction]) -> str:
 
 
 def predictions_csv(predictions: Sequence[Prediction]) -> str:
-    """A line for each picture and class: picture, rank, class, probability."""
+    """Returns a line per picture and class: picture, rank, class, probability."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("picture", "rank", "class", "probability"))

@@ -1,14 +1,14 @@
-"""Does a count equal the published one?"""
+"""Comparison of counts with the published ones."""
 
 from __future__ import annotations
 
 from reszoo.planning.cost import Cost
-from reszoo.report.text import count, short
+from reszoo.report.text import format_si
 from reszoo.spec.architecture import Architecture, Published
 
 
 def count_lines(spec: Architecture, cost: Cost) -> list[tuple[str, str]]:
-    """Parameters and multiply-adds, each with its published value where there is one."""
+    """Returns parameters and multiply-adds, each compared with its published value if any."""
     published = spec.published or Published(where="")
     return [
         ("parameters", _parameters(cost.parameters, published.parameters, published.where)),
@@ -17,7 +17,11 @@ def count_lines(spec: Architecture, cost: Cost) -> list[tuple[str, str]]:
 
 
 def agrees(exact: int, published: float) -> bool:
-    """Whether `exact`, rounded to the digits that were published, is the published number."""
+    """Returns whether `exact`, rounded to the published number's digits, equals it.
+
+    >>> agrees(4_089_184_256, 4.089e9)
+    True
+    """
     digits = _digits(published)
     return float(f"{exact:.{digits}g}") == float(f"{published:.{digits}g}")
 
@@ -28,16 +32,16 @@ def _digits(published: float) -> int:
 
 def _parameters(exact: int, published: int | None, where: str) -> str:
     if published is None:
-        return count(exact)
+        return f"{exact:,}"
     if exact == published:
-        return f"{count(exact)}, equal to the published count ({where})"
-    return f"{count(exact)}, {exact - published:+,} from the published {count(published)} ({where})"
+        return f"{exact:,}, equal to the published count ({where})"
+    return f"{exact:,}, {exact - published:+,} from the published {published:,} ({where})"
 
 
 def _macs(exact: int, published: float | None, where: str) -> str:
-    text = count(exact) if exact < 1e9 else f"{count(exact)} ({short(exact)})"
+    text = f"{exact:,}" if exact < 1e9 else f"{exact:,} ({format_si(exact)})"
     if published is None:
         return text
-    written = short(published, _digits(published))
+    written = format_si(published, _digits(published))
     relation = "equal to" if agrees(exact, published) else f"{exact - int(published):+,} from"
     return f"{text}, {relation} the published {written} ({where})"

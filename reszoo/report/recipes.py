@@ -1,4 +1,4 @@
-"""The recipes as a table, and one of them in words: what it trains, how long, from whom it is."""
+"""Recipes as a table, and one recipe with all its values."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from typing import Any
 
 from reszoo.errors import UserError, did_you_mean
 from reszoo.report.network_summary import values_text
-from reszoo.report.text import MISSING, facts, table
+from reszoo.report.text import MISSING, facts, heading, table
+from reszoo.report.zoo import as_glob
 from reszoo.spec import ResolvedDocument, load_recipe, recipe_names
 from reszoo.spec.recipe import Recipe
 
-_SHOWN = 3
+_MAX_NETS = 3
 """Nets of one recipe that the table names."""
 _HEADER = ("name", "epochs", "batch", "optimizer", "nets, top-1 %", "source")
 
 
 def recipe_entries(pattern: str | None = None) -> list[dict[str, Any]]:
-    """What recipes there are.
+    """Returns the recipes of the zoo.
 
     Args:
       pattern: part of the name of a recipe or of a net it was published for, or a shell pattern.
+        Defaults to all.
 
     Raises:
       UserError: nothing matches.
@@ -29,18 +31,18 @@ def recipe_entries(pattern: str | None = None) -> list[dict[str, Any]]:
     entries = [_entry(load_recipe(name)) for name in recipe_names()]
     if pattern is None:
         return entries
-    glob = pattern if any(sign in pattern for sign in "*?[") else f"*{pattern}*"
-    found = [
+    glob = as_glob(pattern)
+    matches = [
         entry for entry in entries if fnmatch.filter([entry["name"], *entry["published"]], glob)
     ]
-    if not found:
+    if not matches:
         hint = did_you_mean(pattern, recipe_names()) or "`reszoo list --recipes` shows all"
         raise UserError(f"no recipe is like '{pattern}', nor a net of one", hint=hint)
-    return found
+    return matches
 
 
 def recipe_table(entries: Sequence[dict[str, Any]]) -> str:
-    """The entries as aligned columns."""
+    """Returns the entries as aligned columns."""
     rows = [
         (
             entry["name"],
@@ -56,16 +58,11 @@ def recipe_table(entries: Sequence[dict[str, Any]]) -> str:
 
 
 def recipe_text(resolved: ResolvedDocument, recipe: Recipe) -> str:
-    """All that `reszoo show --recipe` tells: heading, nets, values with their origins."""
-    heading = [f"{recipe.name}: {recipe.title}" if recipe.title else recipe.name]
-    if recipe.source:
-        heading.append(f"  {recipe.source}")
-    nets = facts([(net, _accuracy(top1)) for net, top1 in recipe.published.items()])
-    values = (
-        f"# Every value, and where it stands: `line` is in {resolved.file};\n"
-        "# without a remark it is the default.\n" + values_text(resolved, recipe).rstrip()
-    )
-    return "\n\n".join(part for part in ("\n".join(heading), nets, values) if part)
+    """Returns the text of `reszoo show --recipe`: heading, nets, values with their origins."""
+    sections = [heading(recipe.name, recipe.title, recipe.source)]
+    if recipe.published:
+        sections.append(facts([(net, _accuracy(top1)) for net, top1 in recipe.published.items()]))
+    return "\n\n".join([*sections, values_text(resolved, recipe)])
 
 
 def _entry(recipe: Recipe) -> dict[str, Any]:
@@ -81,12 +78,12 @@ def _entry(recipe: Recipe) -> dict[str, Any]:
 
 
 def _nets(published: dict[str, float | None]) -> str:
-    """The most accurate nets and how many there are besides."""
-    ranked = sorted(published.items(), key=lambda one: -(one[1] or 0.0))
-    shown = [net if top1 is None else f"{net} {top1:.2f}" for net, top1 in ranked[:_SHOWN]]
-    if more := len(ranked) - len(shown):
-        shown.append(f"and {more} more")
-    return ", ".join(shown) or MISSING
+    """Returns the most accurate nets, and how many others there are."""
+    ranked = sorted(published.items(), key=lambda item: -(item[1] or 0.0))
+    nets = [net if top1 is None else f"{net} {top1:.2f}" for net, top1 in ranked[:_MAX_NETS]]
+    if more := len(ranked) - len(nets):
+        nets.append(f"and {more} more")
+    return ", ".join(nets) or MISSING
 
 
 def _accuracy(top1: float | None) -> str:

@@ -1,33 +1,34 @@
-"""What does a run folder hold, and what did the training reach?"""
+"""Summary of a run: its folder, its accuracy and the commands that use it."""
 
 from __future__ import annotations
 
-from reszoo.report.text import command, facts, percent
+from reszoo.report.text import facts, format_accuracy, format_command, format_percent
 from reszoo.runs import Run
 
 
 def run_text(run: Run) -> str:
-    """The end of a training in a few lines: where it lies, what it reached, what to do next."""
+    """Returns the run's folder, state and accuracy, and the next commands."""
     lines = [("run", str(run.path)), ("state", run.state)]
     if start := run.info.get("start"):
         lines.append(("from", str(start["source"])))
-    lines += _reached(run)
+    lines += _accuracies(run)
     lines += [
         ("network", str(run.model_path)),
-        ("next", command("evaluate", run.path)),
-        ("", command("export", run.path, "--target", "mobile-int8")),
+        ("next", format_command("evaluate", run.path)),
+        ("", format_command("export", run.path, "--target", "mobile-int8")),
     ]
     return facts(lines)
 
 
-def _reached(run: Run) -> list[tuple[str, str]]:
+def _accuracies(run: Run) -> list[tuple[str, str]]:
     lines = []
     best = run.info.get("best") or {}
     if "val_accuracy" in best:
         epoch = f"in epoch {best['epoch']}" if "epoch" in best else ""
-        lines.append(("validation", f"{percent(best['val_accuracy'])} at best {epoch}".rstrip()))
+        lines.append(
+            ("validation", f"{format_percent(best['val_accuracy'])} at best {epoch}".rstrip())
+        )
     if (accuracy := run.info.get("test_accuracy")) is not None:
-        low, high = run.info["test_interval95"]
-        interval = f"(95 % interval {100 * low:.2f} to {percent(high)})"
-        lines.append((str(run.info["test_split"]), f"{percent(accuracy)} {interval}"))
+        text = format_accuracy(accuracy, run.info["test_interval95"])
+        lines.append((str(run.info["test_split"]), text))
     return lines

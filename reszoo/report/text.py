@@ -1,76 +1,110 @@
-"""How do numbers and tables look in plain text?"""
+"""Plain-text tables and number formats.
+
+Tables are as wide as their contents, without colour and without trailing spaces, so that a pipe
+gets what a terminal shows. Of rich only `rich.cells` is used, which knows how many columns a CJK
+character or an emoji takes: it costs `reszoo list` 4 ms of processor time, `rich.table` 180 ms.
+"""
 
 from __future__ import annotations
 
 import os
 import shlex
 from collections.abc import Sequence
+from itertools import starmap, zip_longest
 
 MISSING = "-"
+"""Stands for a value that does not exist."""
+
+
+def heading(name: str, title: str | None, source: str | None = None) -> str:
+    """Returns `name: title`, and the source on a line of its own."""
+    first = f"{name}: {title}" if title else name
+    return f"{first}\n  {source}" if source else first
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> str:
-    """Aligned columns under a header and a line.
+    """Returns aligned columns under a header and a rule.
+
+    >>> print(table(("class", "images"), [("cat", "7"), ("犬", "12")], "lr"))
+    class  images
+    -----  ------
+    cat         7
+    犬         12
 
     Args:
       header: the columns' names.
-      rows: their cells; a cell may hold several lines, which stand under each other.
+      rows: their cells; a cell may have several lines.
       align: `l` or `r` for each column.
     """
-    lines = [line for row in rows for line in _lines_of(row)]
-    widths = [max(len(line[i]) for line in [list(header), *lines]) for i in range(len(header))]
-    rule = ["-" * width for width in widths]
-    return "\n".join(_join(line, widths, align) for line in [header, rule, *lines])
+    lines = [header]
+    for row in rows:
+        lines += zip_longest(*(cell.split("\n") for cell in row), fillvalue="")
+    widths = _column_widths(lines)
+    lines.insert(1, ["-" * width for width in widths])
+    return _align(lines, widths, align)
 
 
-def facts(pairs: Sequence[tuple[str, str]], indent: str = "  ") -> str:
-    """`label  value` lines with the values under each other."""
-    width = max((len(label) for label, _ in pairs), default=0)
-    return "\n".join(f"{indent}{label:<{width}}  {value}" for label, value in pairs)
+def facts(pairs: Sequence[tuple[str, str]]) -> str:
+    """Returns indented `label  value` lines with aligned values."""
+    lines = [("", *pair) for pair in pairs]
+    return _align(lines, _column_widths(lines), "lll")
 
 
-def count(number: int) -> str:
-    """25557032 as `25,557,032`."""
-    return f"{number:,}"
+def format_si(number: float, digits: int = 3) -> str:
+    """Returns a number with an SI prefix.
 
-
-def short(number: float, digits: int = 3) -> str:
-    """4089184256 as `4.09 G`, or as `4.089 G` with four digits."""
+    >>> format_si(4_089_184_256), format_si(4_089_184_256, digits=4)
+    ('4.09 G', '4.089 G')
+    """
     for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if abs(number) >= 0.9995 * size:
             return f"{number / size:.{max(digits, 3)}g} {unit}"
     return f"{number:.0f}"
 
 
-def size(number: int) -> str:
-    """Bytes: 25636712 as `25.6 MB` (decimal units)."""
-    return f"{short(number)}B" if number >= 1000 else f"{number} B"
+def format_bytes(number: int) -> str:
+    """Returns 25636712 as `25.6 MB` (decimal units)."""
+    return f"{format_si(number)}B" if number >= 1000 else f"{number} B"
 
 
-def percent(share: float, digits: int = 2) -> str:
-    """0.9943 as `99.43 %`."""
-    return f"{100 * share:.{digits}f} %"
+def format_percent(share: float | None, digits: int = 2) -> str:
+    """Returns 0.9943 as `99.43 %`, and None as `MISSING`."""
+    return MISSING if share is None else f"{100 * share:.{digits}f} %"
 
 
-def shape(sides: Sequence[int]) -> str:
-    """(224, 224, 3) as `224x224x3`."""
+def format_accuracy(accuracy: float, interval: Sequence[float]) -> str:
+    """Returns an accuracy with the bounds of its 95 % confidence interval.
+
+    >>> format_accuracy(0.9, (0.85, 0.94))
+    '90.00 % (95 % interval 85.00 to 94.00 %)'
+    """
+    low, high = interval
+    bounds = f"{100 * low:.2f} to {format_percent(high)}"
+    return f"{format_percent(accuracy)} (95 % interval {bounds})"
+
+
+def format_shape(sides: Sequence[int]) -> str:
+    """Returns (224, 224, 3) as `224x224x3`."""
     return "x".join(str(side) for side in sides)
 
 
-def command(*words: str | os.PathLike[str]) -> str:
-    """A command of reszoo as a shell takes it, whatever is in a path."""
+def format_command(*words: str | os.PathLike[str]) -> str:
+    """Returns a command of reszoo, quoted for a shell."""
     return shlex.join(["reszoo", *(os.fspath(word) for word in words)])
 
 
-def _lines_of(row: Sequence[str]) -> list[list[str]]:
-    cells = [cell.split("\n") for cell in row]
-    height = max(len(cell) for cell in cells)
-    return [[cell[i] if i < len(cell) else "" for cell in cells] for i in range(height)]
+def _column_widths(lines: Sequence[Sequence[str]]) -> list[int]:
+    from rich.cells import cell_len
+
+    return [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
 
 
-def _join(line: Sequence[str], widths: Sequence[int], align: str) -> str:
-    cells = [
-        cell.rjust(width) if side == "r" else cell.ljust(width)
-        for cell, width, side in zip(line, widths, align, strict=True)
-    ]
-    return "  ".join(cells).rstrip()
+def _align(lines: Sequence[Sequence[str]], widths: Sequence[int], align: str) -> str:
+    from rich.cells import cell_len
+
+    def pad(cell: str, width: int, side: str) -> str:
+        padding = " " * (width - cell_len(cell))
+        return padding + cell if side == "r" else cell + padding
+
+    cells = (starmap(pad, zip(line, widths, align, strict=True)) for line in lines)
+    return "\n".join("  ".join(line).rstrip() for line in cells)

@@ -1,4 +1,4 @@
-"""The zoo as a table: what there is, what it costs, how well it is known to do."""
+"""The zoo as a table: networks with their cost and published accuracy."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 
 from reszoo.errors import UserError, did_you_mean
 from reszoo.planning.golden import known_cost
-from reszoo.report.text import MISSING, count, shape, short, size, table
+from reszoo.report.text import MISSING, format_bytes, format_shape, format_si, table
 from reszoo.spec import architecture_names, families, family_of, load
 
 _HEADER = ("name", "family", "input", "parameters", "multiply-adds", "int8", "top-1 %", "from")
 
 
 def zoo_entries(pattern: str | None = None, family: str | None = None) -> list[dict[str, Any]]:
-    """What the zoo holds, by family and then from small to large.
+    """Returns the zoo's networks, sorted by family and number of parameters.
 
     Args:
-      pattern: part of a name, or a shell pattern such as `resnet*`.
-      family: only this family.
+      pattern: part of a name, or a shell pattern such as `resnet*`. Defaults to all.
+      family: name of one family. Defaults to all.
 
     Raises:
       UserError: nothing matches.
@@ -41,15 +41,15 @@ def zoo_entries(pattern: str | None = None, family: str | None = None) -> list[d
 
 
 def zoo_table(entries: Sequence[dict[str, Any]]) -> str:
-    """The entries as aligned columns."""
+    """Returns the entries as aligned columns."""
     rows = [
         (
             entry["name"],
             entry["family"],
-            shape(entry["input"]),
-            count(entry["parameters"]),
-            short(entry["macs"]),
-            size(entry["weight_bytes_int8"]),
+            format_shape(entry["input"]),
+            format(entry["parameters"], ","),
+            format_si(entry["macs"]),
+            format_bytes(entry["weight_bytes_int8"]),
             MISSING if entry["top1"] is None else f"{entry['top1']:.2f}",
             entry["where"] or MISSING,
         )
@@ -58,16 +58,20 @@ def zoo_table(entries: Sequence[dict[str, Any]]) -> str:
     return table(_HEADER, rows, "lllrrrrl")
 
 
+def as_glob(pattern: str) -> str:
+    """Returns a shell pattern unchanged, and a word as the pattern of what contains it."""
+    return pattern if any(sign in pattern for sign in "*?[") else f"*{pattern}*"
+
+
 def _matching(pattern: str | None) -> list[str]:
     names = architecture_names()
     if pattern is None:
         return names
-    glob = pattern if any(sign in pattern for sign in "*?[") else f"*{pattern}*"
-    found = [name for name in names if fnmatch.fnmatchcase(name, glob)]
-    if not found:
+    matches = fnmatch.filter(names, as_glob(pattern))
+    if not matches:
         hint = did_you_mean(pattern, names) or "`reszoo list` shows all"
         raise UserError(f"no network in the zoo is like '{pattern}'", hint=hint)
-    return found
+    return matches
 
 
 def _entry(name: str) -> dict[str, Any]:

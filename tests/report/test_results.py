@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+from rich.cells import cell_len
+
 from reszoo.report.dataset_summary import dataset_text
 from reszoo.report.evaluation_summary import evaluation_text
 from reszoo.report.predictions import predictions_csv, predictions_text
@@ -40,6 +42,14 @@ def test_few_classes_have_a_matrix():
         "class1                10       .       .",
         "class2                 .      10       .",
     ]
+
+
+def test_a_wide_class_name_is_cut_to_the_width_of_its_column():
+    wide = evaluation(2)
+    wide.classes[0].name = "猫" * 6
+    header, rule, first, _ = evaluation_text(wide).splitlines()[-4:]
+    assert header.endswith("  猫猫猫 ~  class1")
+    assert cell_len(header) == cell_len(rule) == cell_len(first)
 
 
 def test_many_classes_have_their_worst_pairs():

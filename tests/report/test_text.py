@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from reszoo.planning.cost import cost
 from reszoo.report.published import agrees, count_lines
-from reszoo.report.text import command, facts, percent, short, size, table
+from reszoo.report.text import facts, format_bytes, format_command, format_percent, format_si, table
 from reszoo.spec import load
 
 
@@ -25,21 +26,41 @@ from reszoo.spec import load
     ],
 )
 def test_large_numbers_are_short(number, digits, expected):
-    assert short(number, digits) == expected
+    assert format_si(number, digits) == expected
 
 
 def test_sizes_have_decimal_units():
-    assert [size(n) for n in (0, 999, 1000, 25_636_712)] == ["0 B", "999 B", "1 kB", "25.6 MB"]
+    assert [format_bytes(n) for n in (0, 999, 1000, 25_636_712)] == [
+        "0 B",
+        "999 B",
+        "1 kB",
+        "25.6 MB",
+    ]
 
 
 def test_shares_are_percent():
-    assert percent(0.9943) == "99.43 %"
-    assert percent(1.0, 1) == "100.0 %"
+    assert format_percent(None) == "-"
+    assert format_percent(0.9943) == "99.43 %"
+    assert format_percent(1.0, 1) == "100.0 %"
 
 
 def test_columns_are_aligned_and_cells_may_be_high():
     drawn = table(("name", "n"), [("a", "1"), ("long\nname", "12")], "lr")
     assert drawn.splitlines() == ["name   n", "----  --", "a      1", "long  12", "name"]
+
+
+@pytest.mark.parametrize("name", ["café", "猫", "👩‍🚀", "⚽️"])
+def test_columns_are_aligned_beside_wide_letters(name):
+    drawn = table(("name", "n"), [(name, "1"), ("eight888", "2")], "lr").splitlines()
+    assert {cell_len(line) for line in drawn} == {len("eight888  n")}
+    assert facts([(name, "1"), ("eight888", "2")]).splitlines()[0].endswith("  1")
+
+
+def test_a_table_is_not_cut_coloured_or_padded(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    drawn = table(("name", "what"), [("a" * 100, "b" * 100), ("[red]", "")], "ll").splitlines()
+    assert drawn[2:] == ["a" * 100 + "  " + "b" * 100, "[red]"]
 
 
 def test_facts_stand_under_each_other():
@@ -70,5 +91,5 @@ def test_a_count_that_differs_says_by_how_much():
 
 
 def test_a_command_can_be_pasted_into_a_shell_whatever_the_path():
-    assert command("evaluate", Path("runs/tiny-1")) == "reszoo evaluate runs/tiny-1"
-    assert command("train", Path("my nets/$a.yaml")) == "reszoo train 'my nets/$a.yaml'"
+    assert format_command("evaluate", Path("runs/tiny-1")) == "reszoo evaluate runs/tiny-1"
+    assert format_command("train", Path("my nets/$a.yaml")) == "reszoo train 'my nets/$a.yaml'"
