@@ -1,4 +1,4 @@
-"""What a data name opens: splits of labelled images by index, whatever they are stored as."""
+"""Data sets: splits of labelled images by index, however they are stored."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ _SLICE = re.compile(r"^\s*([\w-]+)\s*(?:\[\s*(-?\d+%?)?\s*:\s*(-?\d+%?)?\s*\])?\
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Some examples of a data set in a fixed order."""
+    """Examples of a data set in a fixed order."""
 
     name: str
     classes: tuple[str, ...]
     source: Source = field(repr=False)
     indices: np.ndarray = field(repr=False)
-    """Where the examples stand in the source, int64."""
+    """Indices of the examples in the source, int64."""
     decoded: dict[ImageFormat, np.ndarray] = field(default_factory=dict, repr=False)
-    """The images in memory, uint8, kept by the pipeline for the image format it was last asked for."""
+    """The pipeline's cache of decoded images, uint8, for the image format last requested."""
 
     def __len__(self) -> int:
         return len(self.indices)
 
     @cached_property
     def labels(self) -> np.ndarray:
-        """int32 class of every example."""
+        """Class of each example, int32."""
         return self.source.labels[self.indices]
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """How many examples each class has."""
+        """Number of examples of each class."""
         return tuple(int(count) for count in np.bincount(self.labels, minlength=len(self.classes)))
 
     def subset(self, indices: np.ndarray | Sequence[int]) -> Split:
-        """The examples at some positions of this split, in the order given."""
-        positions = np.asarray(indices, np.int64)
-        return Split(self.name, self.classes, self.source, self.indices[positions])
+        """Returns the examples at `indices` of this split, in that order."""
+        chosen = self.indices[np.asarray(indices, np.int64)]
+        return Split(self.name, self.classes, self.source, chosen)
 
     def sample(self, count: int) -> Split:
-        """So many examples, spread evenly over this split; all where there are no more."""
+        """Returns up to `count` evenly spaced examples."""
         return self.subset(evenly_spaced(len(self), count))
 
 
@@ -56,8 +56,8 @@ class Split:
 class ImageData:
     """A data set of labelled images.
 
-    `split` gives its parts. What the network needs to fit is in `channels` and `smallest`; what
-    was left out, and why, in `skipped`.
+    `split` selects examples. `channels` and `smallest` are what a network has to fit; `skipped`
+    holds the files that were left out, with the reasons.
     """
 
     name: str
@@ -65,32 +65,32 @@ class ImageData:
     classes: tuple[str, ...]
     source: Source = field(repr=False)
     splits: Mapping[str, int]
-    """How many examples each split has; they lie in the source in this order."""
+    """Number of examples of each split, in the order in which they lie in the source."""
     skipped: tuple[Any, ...] = ()
-    """Broken files that were left out: values with `path` and `reason`."""
+    """Unreadable files that were left out: values with `path` and `reason`."""
     smallest: tuple[int, int] | None = None
-    """Least height and least width of any image; None where they are not known beforehand."""
+    """Minimum height and minimum width of the images; None where unknown."""
     facts: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """What preparing a folder has shown: forms, odd files, files passed over."""
+    """Findings of preparing a folder: forms, odd files, ignored files."""
 
     @property
     def channels(self) -> int:
-        """1 where all images are grey, else 3 (or what the arrays have)."""
+        """Channels of the images: 1 if all are grey, else 3 (of arrays, their own number)."""
         return self.source.channels
 
     @property
     def only_split(self) -> str | None:
-        """The name of the split where there is only one, as for one pair of arrays."""
+        """Name of the only split, as of one pair of arrays; None if there are several."""
         return next(iter(self.splits)) if len(self.splits) == 1 else None
 
     def split(self, expression: str = "train") -> Split:
-        """Some of the examples, in the words of TensorFlow Datasets.
+        """Returns the examples that an expression in the syntax of TensorFlow Datasets selects.
 
         Args:
           expression: `train`, `train[:80%]`, `test[100:200]`, `train+test`, `all`.
 
         Raises:
-          UserError: there is no such split, or the expression is no split.
+          UserError: there is no such split, it is empty, or the expression is malformed.
         """
         parts = list(self.splits) if expression.strip() == "all" else expression.split("+")
         indices = np.concatenate([self._indices(part, expression) for part in parts])
@@ -116,24 +116,30 @@ class ImageData:
                 hint=did_you_mean(name, self.splits),
             )
         offset = 0
-        for before, count in self.splits.items():
-            if before == name:
+        for earlier, count in self.splits.items():
+            if earlier == name:
                 break
             offset += count
         count = self.splits[name]
-        return offset + np.arange(count, dtype=np.int64)[_bound(start, count) : _bound(stop, count)]
+        bounds = slice(_parse_bound(start, count), _parse_bound(stop, count))
+        return offset + np.arange(count, dtype=np.int64)[bounds]
 
     def _counts(self) -> str:
         return ", ".join(f"{name} ({count:,})" for name, count in self.splits.items())
 
 
 def evenly_spaced(length: int, count: int) -> np.ndarray:
-    """So many positions, spread evenly over a row of that length; all where there are no more."""
+    """Returns up to `count` evenly spaced indices of a sequence of `length` items."""
     return np.linspace(0, length - 1, min(length, count)).astype(np.int64)
 
 
-def _bound(text: str | None, count: int) -> int | None:
-    """`80%` or `100` as a position, rounded as TensorFlow Datasets rounds."""
+def numbered_classes(count: int) -> tuple[str, ...]:
+    """Returns the class names of data or networks without names: "0", "1", "2", ..."""
+    return tuple(str(number) for number in range(count))
+
+
+def _parse_bound(text: str | None, count: int) -> int | None:
+    """Returns the index that `80%` or `100` means, rounded as TensorFlow Datasets rounds."""
     if text is None:
         return None
     return round(float(text[:-1]) * count / 100) if text.endswith("%") else int(text)

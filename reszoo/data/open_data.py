@@ -1,9 +1,8 @@
-"""Which data set a word, a pair of arrays or a `tf.data.Dataset` means, opened as `ImageData`."""
+"""Opening data: a word, arrays or a `tf.data.Dataset` becomes an `ImageData`."""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -11,19 +10,26 @@ from typing import Any, TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from reszoo.data.dataset import ImageData
+from reszoo.data.dataset import ImageData, numbered_classes
 from reszoo.data.sources.arrays import ArraySource, from_arrays, from_dataset
-from reszoo.data.sources.cache import data_folder, is_prepared, prepared, prune, short_hash, touch
+from reszoo.data.sources.cache import (
+    data_folder,
+    is_prepared,
+    mark_used,
+    prepare,
+    prune,
+    short_hash,
+)
 from reszoo.data.sources.digits import digits_dataset_builder
 from reszoo.data.sources.folder import folder_dataset_builder
-from reszoo.data.sources.folder.image_check import BrokenFile, CheckedImages, examine
+from reszoo.data.sources.folder.image_check import BrokenFile, CheckedImages, check_images
 from reszoo.data.sources.folder.listing import FolderListing, list_folder
 from reszoo.data.sources.tfds import open_tfds
 from reszoo.data.sources.tfrecord import TFRecordSource
 from reszoo.errors import UserError, did_you_mean
 
 _WORDS = "digits, folder:PATH or tfds:NAME"
-_NAMED_AT_MOST = 5
+_MAX_LISTED = 5
 
 Pair = tuple[Any, Any]
 Data: TypeAlias = "str | Pair | tf.data.Dataset | Mapping[str, Any] | ImageData"
@@ -41,16 +47,17 @@ def open_data(
     Args:
       data: `"digits"` (built in); `"folder:PATH"` (class folders); `"tfds:NAME/CONFIG:VERSION"`;
         a pair `(x, y)` of arrays or a `tf.data.Dataset` of (image, label), which become the split
-        `train`; a pair of such pairs or datasets, or a mapping of them by split name, such as
-        `keras.datasets.mnist.load_data()` gives. Images are uint8 or float 0..255.
-      seed: which images of a folder without a test split become one. Keep it the same for
-        training and evaluation, or tested images are trained on.
-      skip_bad_images: leave unreadable images of a folder out (`ImageData.skipped` names them)
-        instead of refusing the folder.
-      data_dir: where prepared data are kept; see `reszoo.data.sources.cache`.
+        `train`; a pair of these (train and test, as `keras.datasets.mnist.load_data()` returns),
+        or a mapping of them by split name. Images are uint8 or float 0..255.
+      seed: chooses the test images of a folder without a test split. Use the same one for training
+        and evaluation, or the network is evaluated on images it was trained on.
+      skip_bad_images: leave unreadable images of a folder out (they are listed in
+        `ImageData.skipped`) instead of raising.
+      data_dir: where prepared data are kept. Defaults to the cache described in
+        `reszoo.data.sources.cache`.
 
     Raises:
-      UserError: the data are missing, empty, of one class, broken or not understood.
+      UserError: the data are missing, empty, of a single class, broken or of another type.
       MachineError: they cannot be downloaded, or prepared data cannot be written.
     """
     if isinstance(data, ImageData):
@@ -62,10 +69,9 @@ def open_data(
     if isinstance(data, tf.data.Dataset):
         return _in_memory({"train": data})
     if isinstance(data, (tuple, list)) and len(data) == 2:
-        two = all(
-            isinstance(part, (tuple, list, tf.data.Dataset)) and _is_part(part) for part in data
-        )
-        return _in_memory({"train": data[0], "test": data[1]} if two else {"train": tuple(data)})
+        if all(_is_split(part) for part in data):
+            return _in_memory({"train": data[0], "test": data[1]})
+        return _in_memory({"train": tuple(data)})
     raise UserError(
         "the data are not understood",
         expected=f"{_WORDS}, arrays (x, y), or a tf.data.Dataset",
@@ -83,18 +89,16 @@ def _open_word(
         return _open_folder(word, list_folder(rest, seed), skip, data_folder(data_dir))
     if kind == "tfds" and rest:
         return open_tfds(word, data_dir)
-    hint: str | None
+    hint = did_you_mean(word, ["digits", "folder:PATH"])
     if os.path.isdir(os.path.expanduser(word)):
         hint = f"write folder:{word}"
-    else:
-        hint = did_you_mean(word, ["digits", "folder:PATH"]) or (
-            f"write tfds:{word} for TensorFlow Datasets' {word}" if word.isidentifier() else None
-        )
+    elif hint is None and word.isidentifier():
+        hint = f"write tfds:{word} for TensorFlow Datasets' {word}"
     raise UserError(f"there is no data set '{word}'", expected=_WORDS, hint=hint)
 
 
 def _open_digits(folder: Path) -> ImageData:
-    builder = prepared(
+    builder = prepare(
         lambda: digits_dataset_builder.DigitsBuilder(data_dir=str(folder)), folder / "digits"
     )
     return ImageData(
@@ -112,20 +116,20 @@ def _open_folder(word: str, listing: FolderListing, skip: bool, cache: Path) -> 
     shown = root.name.encode(errors="replace").decode() or "root"
     folder = cache / "folders" / f"{shown}-{short_hash(root)}" / listing.fingerprint
     builder = folder_dataset_builder.FolderBuilder(
-        listing=listing, examined=None, data_dir=str(folder)
+        listing=listing, checked=None, data_dir=str(folder)
     )
     if not is_prepared(builder):
-        examined = examine(listing)
-        # Refused before anything is written, so that a refusal leaves nothing behind.
-        _refuse_broken(listing, examined, skip)
-        builder = prepared(
+        checked = check_images(listing)
+        # Before anything is written, so that an error leaves nothing behind.
+        _require_readable(listing, checked, skip)
+        builder = prepare(
             lambda: folder_dataset_builder.FolderBuilder(
-                listing=listing, examined=examined, data_dir=str(folder)
+                listing=listing, checked=checked, data_dir=str(folder)
             ),
             folder,
         )
         prune(folder.parent, keep=folder)
-    touch(folder)
+    mark_used(folder)
     facts = dict(builder.info.metadata)
     broken = tuple(BrokenFile(path, reason) for path, reason in facts["broken"])
     if broken and not skip:
@@ -137,7 +141,7 @@ def _open_folder(word: str, listing: FolderListing, skip: bool, cache: Path) -> 
             _paths(builder),
             channels=int(facts["channels"]),
             folder=None if facts["embedded"] else root,
-            memory=folder / "index.npz",
+            index_file=folder / "index.npz",
         ),
         splits=_splits(builder),
         skipped=broken,
@@ -146,17 +150,17 @@ def _open_folder(word: str, listing: FolderListing, skip: bool, cache: Path) -> 
     )
 
 
-def _refuse_broken(listing: FolderListing, examined: CheckedImages, skip: bool) -> None:
-    if examined.broken and not skip:
-        raise _broken_error(listing, examined.broken)
-    for split, members in examined.splits.items():
-        readable = Counter(file.label for file, _ in members)
-        # A class with a single image has none in a test split that was drawn.
-        had = {file.label for file in listing.splits[split]}
-        lost = [listing.classes[label] for label in sorted(had - set(readable))]
-        if lost:
+def _require_readable(listing: FolderListing, checked: CheckedImages, skip: bool) -> None:
+    if checked.broken and not skip:
+        raise _broken_error(listing, checked.broken)
+    for split, files in listing.splits.items():
+        # Not of all classes: one with a single image has none in a test split that was drawn.
+        readable = {file.label for file, _ in checked.splits[split]}
+        unreadable = sorted({file.label for file in files} - readable)
+        if unreadable:
+            names = ", ".join(listing.classes[label] for label in unreadable)
             raise UserError(
-                f"no readable image is left of {', '.join(lost)}",
+                f"no readable image is left of {names}",
                 where=f"{listing.root}, {split}",
                 hint="replace the broken images",
             )
@@ -164,13 +168,13 @@ def _refuse_broken(listing: FolderListing, examined: CheckedImages, skip: bool) 
 
 def _broken_error(listing: FolderListing, broken: Sequence[BrokenFile]) -> UserError:
     total = sum(len(files) for files in listing.splits.values())
-    named = [str(file) for file in broken[:_NAMED_AT_MOST]]
-    if len(broken) > _NAMED_AT_MOST:
-        named.append(f"and {len(broken) - _NAMED_AT_MOST:,} more")
+    files = [str(file) for file in broken[:_MAX_LISTED]]
+    if len(broken) > _MAX_LISTED:
+        files.append(f"and {len(broken) - _MAX_LISTED:,} more")
     return UserError(
         f"{len(broken):,} of {total:,} images cannot be read",
         where=str(listing.root),
-        found=("\n" + " " * 12).join(named),
+        found=("\n" + " " * 12).join(files),
         hint="repair or remove them, or leave them out with --skip-bad-images",
     )
 
@@ -186,22 +190,22 @@ def _paths(builder: Any) -> list[Path]:
     return [Path(path) for name in _splits(builder) for path in splits[name].filepaths]
 
 
-def _is_part(part: Any) -> bool:
-    """Whether a value is one split: a dataset or a pair (x, y), not merely a list of two."""
-    return isinstance(part, tf.data.Dataset) or (
-        len(part) == 2 and np.ndim(part[0]) >= 3 and np.ndim(part[1]) in (1, 2)
-    )
+def _is_split(part: Any) -> bool:
+    """Returns whether a value is one split: a dataset or a pair (x, y), not any list of two."""
+    if isinstance(part, (tuple, list)) and len(part) == 2:
+        return np.ndim(part[0]) >= 3 and np.ndim(part[1]) in (1, 2)
+    return isinstance(part, tf.data.Dataset)
 
 
 def _in_memory(parts: Mapping[str, Any]) -> ImageData:
-    """Splits of arrays or datasets, joined to one source."""
+    """Joins splits of arrays or datasets into one source."""
     sources: dict[str, ArraySource] = {}
-    names: set[tuple[str, ...] | None] = set()
+    class_names: set[tuple[str, ...] | None] = set()
     for split, part in parts.items():
         if isinstance(part, tf.data.Dataset):
-            sources[split], words = from_dataset(part, split)
+            sources[split], names = from_dataset(part, split)
         elif isinstance(part, (tuple, list)) and len(part) == 2:
-            sources[split], words = from_arrays(part[0], part[1], split)
+            sources[split], names = from_arrays(part[0], part[1], split)
         else:
             raise UserError(
                 "a split is not understood",
@@ -209,20 +213,19 @@ def _in_memory(parts: Mapping[str, Any]) -> ImageData:
                 expected="arrays (x, y) or a tf.data.Dataset",
                 found=type(part).__name__,
             )
-        names.add(words)
-    if len(names) != 1:
+        class_names.add(names)
+    if len(class_names) != 1:
         raise UserError("the splits differ in their classes", where=", ".join(parts))
-    joined = ArraySource.joined(list(sources.values()))
-    classes = names.pop() or tuple(str(number) for number in range(int(joined.labels.max()) + 1))
-    if len(set(joined.labels.tolist())) < 2:
+    joined = ArraySource.concatenate(list(sources.values()))
+    if len(np.unique(joined.labels)) < 2:
         raise UserError(
             "only one class", where=", ".join(parts), expected="labels of two classes or more"
         )
-    least = joined.sizes.min(axis=0)
+    height, width = joined.sizes.min(axis=0).tolist()
     return ImageData(
         name="arrays",
-        classes=classes,
+        classes=class_names.pop() or numbered_classes(int(joined.labels.max()) + 1),
         source=joined,
         splits={split: len(source) for split, source in sources.items()},
-        smallest=(int(least[0]), int(least[1])),
+        smallest=(height, width),
     )

@@ -1,4 +1,4 @@
-"""With which weights does a training begin, when not with fresh ones?"""
+"""Initial weights: a training that starts from trained weights instead of fresh ones."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import keras
 
 from reszoo import spec as specs
 from reszoo.data import ImageData
+from reszoo.data.dataset import numbered_classes
+from reszoo.data.dataset import numbered_classes
 from reszoo.errors import UserError
 from reszoo.inference.trained import Target, TrainedModel, load_trained
 from reszoo.model.copy_weights import copy_weights
@@ -18,41 +20,42 @@ from reszoo.model.importing.pretrained import load_pretrained
 from reszoo.planning.network import plan
 from reszoo.runs import Run
 from reszoo.spec.architecture import Architecture, Weights
-from reszoo.training.job import with_data_classes
+from reszoo.training.fit_to_data import with_data_classes
+from reszoo.training.options import InitialWeightsOptions
 
 
 @dataclass(frozen=True, slots=True)
 class InitialWeights:
-    """A network whose weights a training begins with."""
+    """A network whose weights a training starts from."""
 
     model: keras.Model
     spec: Architecture
-    """As trained from here on: with what was overridden."""
+    """The architecture to train: the network's, with the overrides."""
     classes: tuple[str, ...] | None
-    """Class names in the order of the logits, where they are known."""
+    """Class names in the order of the logits, if they are known."""
     source: str
     """Where the weights come from, for run.json."""
     origin: Weights | None = None
-    """Where these came from before, if the file says so."""
-    drawn: tuple[str, ...] = ()
-    """Layers that have no weights of the source, because its classes are others."""
+    """Where the source has its weights from, if its file says so."""
+    fresh_layers: tuple[str, ...] = ()
+    """Layers without weights of the source, because its classes differ."""
 
     def new_layers(self, data: ImageData) -> tuple[str, ...]:
-        """The layers that must be learned anew: the last one, where the classes are others.
+        """Returns the layers that are trained anew: the last one, where the classes differ.
 
-        Numbers for names agree with any names, as they do in evaluation.
+        Class names that are numbers agree with any names, as in evaluation.
         """
-        if self.drawn:
-            return self.drawn
+        if self.fresh_layers:
+            return self.fresh_layers
         count = len(data.classes)
-        numbered = data.classes == tuple(str(number) for number in range(count))
+        numbered = data.classes == numbered_classes(count)
         same_names = numbered or self.classes in (None, tuple(data.classes))
         if count == self.model.output_shape[-1] and same_names:
             return ()
         return (last_layer(self.spec),)
 
-    def give(self, model: keras.Model, new_layers: Sequence[str]) -> None:
-        """Gives `model` these weights, but for its new layers.
+    def copy_to(self, model: keras.Model, new_layers: Sequence[str]) -> None:
+        """Copies the weights to `model`, except to its new layers.
 
         Raises:
           UserError: the model is another network's.
@@ -60,38 +63,73 @@ class InitialWeights:
         copy_weights(self.model, model, skip=new_layers)
 
     def facts(self, new_layers: Sequence[str]) -> dict[str, Any]:
-        """What run.json says about it."""
+        """Returns what run.json records of the initial weights."""
         facts: dict[str, Any] = {"source": self.source, "new_layers": list(new_layers)}
         if self.origin is not None:
             facts["weights"] = {"source": self.origin.source, "sha256": self.origin.sha256}
         return facts
 
 
-def require_fresh(run: Run) -> None:
-    """Refuses to go on from nothing, where a run began with weights of another network."""
+def require_fresh_weights(run: Run) -> None:
+    """Refuses to resume without a checkpoint a run that started from trained weights.
+
+    Raises:
+      UserError: it did.
+    """
     if start := run.info.get("start"):
         raise UserError(
             f"{run.path} was stopped before the weights it starts from were saved",
-            expected=f"a state with the weights of {start['source']}",
-            found="no state",
+            expected=f"a checkpoint with the weights of {start['source']}",
+            found="no checkpoint",
             hint="train again with the command in run.json",
         )
 
 
 def last_layer(spec: Architecture) -> str:
-    """The layer with one output for each class."""
+    """Returns the name of the layer with one output per class."""
     return next(row.name for row in plan(spec).rows if row.tags[:2] == ("head", "logits"))
 
 
-def start_from(target: Target, overrides: Sequence[str] = ()) -> InitialWeights:
-    """The start from a saved network, its architecture included.
+def network_and_weights(
+    spec: Architecture | str | Path | None,
+    options: InitialWeightsOptions,
+    overrides: Sequence[str],
+) -> tuple[Architecture, InitialWeights | None]:
+    """Returns the architecture to train, and the trained network that brought it, if any.
+
+    Raises:
+      UserError: there is none, there are two, or the trained network cannot be opened.
+    """
+    if options.start is not None:
+        if spec is not None or options.weights is not None:
+            raise UserError(
+                "a trained network brings its own architecture and weights",
+                expected="--from, or a network's name (with --weights, if you like)",
+                found="both",
+                hint="leave the others out; --set changes fields that leave the weights fitting",
+            )
+        initial_weights = trained_weights(options.start, overrides)
+        return initial_weights.spec, initial_weights
+    if spec is None:
+        raise UserError(
+            "there is no network to train",
+            expected="a name such as resnet20, a YAML file, or --from a trained network",
+            hint="`reszoo list` shows the names",
+        )
+    if isinstance(spec, Architecture):
+        return specs.override(spec, overrides), None
+    return specs.load(spec, overrides), None
+
+
+def trained_weights(target: Target, overrides: Sequence[str] = ()) -> InitialWeights:
+    """Returns the initial weights of a saved network, which brings its architecture.
 
     Args:
       target: a run, a `.keras` file that reszoo wrote, or a `TrainedModel`.
-      overrides: changed fields of its spec that leave its weights fitting, such as `head.dropout`.
+      overrides: changed fields of its spec, such as `head.dropout`; its weights must still fit.
 
     Raises:
-      UserError: there is no such network, it is damaged, or it does not say its architecture.
+      UserError: there is no such network, it is damaged, or its architecture is unknown.
     """
     trained = load_trained(target)
     if trained.spec is None:
@@ -102,44 +140,44 @@ def start_from(target: Target, overrides: Sequence[str] = ()) -> InitialWeights:
         )
     spec = specs.override(trained.spec, overrides) if overrides else trained.spec
     return InitialWeights(
-        trained.model, _unsigned(spec), trained.classes, _source(target), spec.weights
+        trained.model, _without_source(spec), trained.classes, _source(target), spec.weights
     )
 
 
-def start_with(
+def pretrained_weights(
     spec: Architecture, weights: str, data: ImageData, *, classes: int | None = None
 ) -> InitialWeights:
-    """The start from weights that others trained; see `reszoo.model.load_pretrained`.
+    """Returns the initial weights of a published file; see `reszoo.load_pretrained`.
 
-    The weights' own last layer stays where the data have its classes; otherwise the head is new.
+    The published head is kept where its classes are the data's; otherwise the head is new.
 
     Args:
       spec: the network.
       weights: `keras:imagenet`, `timm:TAG` or a file.
       data: what it will be trained on.
-      classes: must be the data's number of classes, when given.
+      classes: expected number of classes; see `with_data_classes`.
 
     Raises:
       UserError, MachineError: as for `load_pretrained`.
     """
     spec = with_data_classes(spec, data, classes)
-    drawn: tuple[str, ...] = ()
+    fresh_layers: tuple[str, ...] = ()
     try:
         loaded = load_pretrained(spec, weights)
     except UserError:
-        # Of other classes, or else the same error comes again, without the head in its way.
+        # Perhaps its classes differ. Any other error is raised again, without the head in its way.
         loaded = load_pretrained(spec, weights, new_head=True)
-        drawn = tuple(
+        fresh_layers = tuple(
             row.name for row in plan(loaded.spec).rows if row.parameters and row.tags.role == "head"
         )
-    unsigned = _unsigned(loaded.spec)
+    without_source = _without_source(loaded.spec)
     return InitialWeights(
-        loaded.model, unsigned, loaded.classes, weights, loaded.spec.weights, drawn
+        loaded.model, without_source, loaded.classes, weights, loaded.spec.weights, fresh_layers
     )
 
 
-def _unsigned(spec: Architecture) -> Architecture:
-    """The spec without a claim on whose weights they are, as training makes them its own."""
+def _without_source(spec: Architecture) -> Architecture:
+    """Returns the spec without its `weights`: training changes them."""
     return spec.model_copy(update={"weights": None})
 
 

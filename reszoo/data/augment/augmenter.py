@@ -77,7 +77,9 @@ class Augmenter:
             where = self._draws(keys, SPATIAL)[:, [CUTOUT_Y, CUTOUT_X]]
             random_erasing.cut_out(changed, asked.cutout, where, self._fill)
         if asked.erasing is not None:
-            random_erasing.erase(changed, asked.erasing, self._draws(keys, RANDOM_ERASING), self._fill)
+            random_erasing.erase(
+                changed, asked.erasing, self._draws(keys, RANDOM_ERASING), self._fill
+            )
         return changed
 
     def mixed(

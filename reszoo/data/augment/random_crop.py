@@ -32,7 +32,9 @@ def random_resized_crop_candidates(crop: RandomResizedCrop, draws: tf.Tensor) ->
     return tf.concat([shares, ratios, draws[:, 2 * ATTEMPTS :]], axis=1)
 
 
-def random_resized_crop_box(size: tf.Tensor, crop: RandomResizedCrop, shapes: tf.Tensor) -> tf.Tensor:
+def random_resized_crop_box(
+    size: tf.Tensor, crop: RandomResizedCrop, shapes: tf.Tensor
+) -> tf.Tensor:
     """The box of a random resized crop: of ten drawn areas and ratios the first that fits.
 
     Args:

@@ -1,1 +1,1 @@
-"""From image files to arrays of the network's size: decoding and resizing."""
+"""Images: decoding files, and resizing to a network's input."""

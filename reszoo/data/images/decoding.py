@@ -1,14 +1,14 @@
-"""How any image file becomes plain pixels: the one decoder of training, prediction and calibration.
+"""Decoding: any image file becomes RGB or grey pixels, in training as in prediction.
 
 The rules, the same everywhere:
 
-- 8-bit values; one channel for grey, three (RGB) otherwise.
-- JPEG decodes with libjpeg's accurate integer DCT, so the pixels equal Pillow's and
-  `tf.io.decode_jpeg(..., dct_method="INTEGER_ACCURATE")` bit for bit. (Where only a random crop is
-  decoded, in training, the colours of a JPEG that stores them in half size are not interpolated.)
-- The orientation in EXIF is applied, transparency is laid on white, CMYK becomes RGB, a palette
-  becomes its colours, 16 bits keep their high byte (as libpng does), of an animation the first
-  frame is taken.
+- Values are uint8, with one channel for grey and three (RGB) otherwise.
+- JPEG is decoded with libjpeg's accurate integer DCT, so the pixels equal Pillow's and
+  `tf.io.decode_jpeg(..., dct_method="INTEGER_ACCURATE")` bit for bit. (Random crops, which training
+  decodes alone, do not interpolate subsampled chroma.)
+- EXIF orientation is applied, transparency is composited on white, CMYK is converted to RGB, a
+  palette to its colours, 16-bit values keep their high byte (as libpng does), and an animation is
+  its first frame.
 """
 
 from __future__ import annotations
@@ -23,18 +23,10 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from reszoo.errors import UserError
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF")
-"""The formats that are read, whatever a file's suffix says."""
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif"})
-"""Suffixes of files that are taken for images when a folder is searched."""
-
-OTHER_SUFFIXES = frozenset(
-    {".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".psd", ".svg", ".ico"}
-)
-"""Suffixes of images that are not read; in a class folder they are named, not passed over."""
+"""Formats that are read, regardless of a file's suffix."""
 
 MAX_PIXELS = 178_956_970
-"""Images with more pixels are refused as decompression bombs (Pillow's own limit for an error)."""
+"""Larger images are rejected as decompression bombs (Pillow's limit for an error)."""
 
 _PLAIN_MODES = frozenset({"L", "RGB"})
 _ALPHA_MODES = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
@@ -43,11 +35,11 @@ _ORIENTATION_TAG = 0x0112
 
 
 class BrokenImageError(Exception):
-    """The bytes are no image that can be read; the message says why, in a few words."""
+    """An image that cannot be read; the message is the reason in a few words."""
 
 
 def read_image(source: str | os.PathLike[str] | bytes) -> np.ndarray:
-    """The pixels of an image file, or of its bytes.
+    """Reads an image file, or its bytes.
 
     Returns:
       uint8, shape (height, width, channels), with 1 channel for grey and 3 (RGB) otherwise.
@@ -67,10 +59,10 @@ def read_image(source: str | os.PathLike[str] | bytes) -> np.ndarray:
 
 
 def read_file(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a file.
+    """Returns the bytes of a file.
 
     Raises:
-      BrokenImageError: it cannot be read, or nothing is in it.
+      BrokenImageError: the file is missing, unreadable or empty.
     """
     try:
         encoded = Path(path).read_bytes()
@@ -86,11 +78,11 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
 
 
 def decode(encoded: bytes) -> tuple[np.ndarray, str]:
-    """The pixels of an encoded image, and in a few words what it was before it was made plain.
+    """Decodes an image, and describes its original form.
 
     Returns:
-      uint8 pixels of shape (height, width, 1 or 3), and a form such as "JPEG grey", "PNG RGBA",
-      "JPEG RGB rotated".
+      Pixels, uint8 of shape (height, width, 1 or 3), and the form, such as "JPEG grey", "PNG RGBA"
+      or "JPEG RGB rotated".
 
     Raises:
       BrokenImageError: the bytes are truncated, damaged, too large or of another format.
@@ -120,7 +112,7 @@ def decode(encoded: bytes) -> tuple[np.ndarray, str]:
 
 
 def encode_png(pixels: np.ndarray) -> bytes:
-    """Pixels of shape (height, width, 1 or 3), uint8, as a PNG file's bytes: lossless and plain."""
+    """Encodes pixels, uint8 of shape (height, width, 1 or 3), as PNG."""
     buffer = io.BytesIO()
     Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(
         buffer, "PNG", compress_level=1
@@ -134,12 +126,12 @@ def _decode(image: ImageFile.ImageFile) -> tuple[np.ndarray, str]:
     image.load()
     form = _form(image)
     upright = ImageOps.exif_transpose(image) if form.endswith("rotated") else image
-    pixels = np.array(_plain(upright))
+    pixels = np.array(_to_l_or_rgb(upright))
     return (pixels[..., None] if pixels.ndim == 2 else pixels), form
 
 
 def _form(image: ImageFile.ImageFile) -> str:
-    """What the file holds, for a person: format, kind of pixels, and whether EXIF turns it."""
+    """Describes the file: format, kind of pixels, and whether EXIF rotates it."""
     names = {"L": "grey", "LA": "grey with alpha", "1": "black and white", "P": "palette"}
     kind = "16-bit grey" if image.mode.startswith("I") else names.get(image.mode, image.mode)
     if "transparency" in image.info and image.mode not in _ALPHA_MODES:
@@ -155,18 +147,18 @@ def _form(image: ImageFile.ImageFile) -> str:
 def _orientation(image: Image.Image) -> int:
     try:
         return int(image.getexif().get(_ORIENTATION_TAG, 1))
-    except Exception:  # Damaged EXIF (Pillow raises many kinds) says nothing about the pixels.
+    except Exception:  # Damaged EXIF (Pillow raises many types) does not concern the pixels.
         return 1
 
 
-def _plain(image: Image.Image) -> Image.Image:
-    """The image in mode L or RGB."""
+def _to_l_or_rgb(image: Image.Image) -> Image.Image:
+    """Converts an image to mode L or RGB."""
     if image.mode in _ALPHA_MODES or "transparency" in image.info:
         return _on_white(image)
     if image.mode in _PLAIN_MODES:
         return image
     if image.mode.startswith("I"):
-        return _from_16_bits(image)
+        return _to_8_bits(image)
     if image.mode == "F":
         raise BrokenImageError("floating-point pixels have no fixed range")
     return image.convert("L" if image.mode == "1" else "RGB")
@@ -175,9 +167,9 @@ def _plain(image: Image.Image) -> Image.Image:
 def _on_white(image: Image.Image) -> Image.Image:
     grey = image.mode in ("L", "LA", "La", "1")
     if image.mode.startswith("I"):
-        # Pillow cannot turn 16-bit grey with a transparent value into alpha, so that is done here.
+        # Pillow cannot convert 16-bit grey with a transparent value to alpha.
         clear = np.asarray(image) == image.info["transparency"]
-        pixels = np.array(_from_16_bits(image))
+        pixels = np.array(_to_8_bits(image))
         pixels[clear] = 255
         return Image.fromarray(pixels)
     layered = image.convert("RGBA")
@@ -186,7 +178,7 @@ def _on_white(image: Image.Image) -> Image.Image:
     return flat.getchannel(0) if grey else flat
 
 
-def _from_16_bits(image: Image.Image) -> Image.Image:
+def _to_8_bits(image: Image.Image) -> Image.Image:
     values = np.asarray(image)
     if values.min() < 0 or values.max() > 0xFFFF:
         raise BrokenImageError("integer pixels outside 0..65535")

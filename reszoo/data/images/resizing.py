@@ -1,9 +1,9 @@
-"""How an image of any size becomes the network's height, width and channels.
+"""Resizing: an image of any size becomes the network's height, width and channels.
 
-Resizing keeps the aspect, a central crop takes the rest, and the result is rounded to uint8, so
-training, evaluation, calibration and an int8 device see the same values. An image that already
-has the right size is not touched. The network's channels rule: a grey image is repeated for a
-network of three channels, colours become luma (ITU-R 601, as Pillow's mode "L") for one channel.
+Resizing keeps the aspect ratio and crops the centre. The result is rounded to uint8, so training,
+evaluation, calibration and an int8 device see the same values. An image that already has the right
+size is unchanged. Grey images are repeated for a network of three channels; for one of a single
+channel RGB is converted to luma (ITU-R 601, as Pillow's mode "L").
 """
 
 from __future__ import annotations
@@ -25,72 +25,71 @@ _KERNELS = {"bilinear": "triangle", "bicubic": "keyscubic"}
 
 @dataclass(frozen=True, slots=True)
 class ImageFormat:
-    """The size and channels an image is brought to, and how."""
+    """The height, width and channels of a network's input, and how images are resized to it."""
 
     height: int
     width: int
     channels: int
     crop: float = 1.0
-    """Share of the resized image that the central crop keeps."""
+    """Share of the resized image's sides that the crop keeps."""
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     antialias: bool = True
     place: tuple[float, float] = (0.5, 0.5)
-    """Where the crop lies, down and across: 0 at the upper or left border, 1 at the other."""
+    """Position of the crop, down and across, from 0 (upper or left border) to 1."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Height, width, channels."""
+        """Height, width and channels."""
         return self.height, self.width, self.channels
 
 
 def evaluation_format(values: Input) -> ImageFormat:
-    """The image format a spec's `input:` asks for in evaluation, calibration and prediction."""
+    """Returns the image format of evaluation, calibration and prediction: of `test_size`, if set."""
     return _image_format(values, values.test_size)
 
 
 def training_format(values: Input) -> ImageFormat:
-    """The image format a spec's `input:` asks for in training: `train_size` where it is given."""
+    """Returns the image format of training: of `train_size`, if set."""
     return _image_format(values, values.train_size)
 
 
 def resize_to_format(image: np.ndarray, image_format: ImageFormat) -> np.ndarray:
-    """One image, or a batch of equally large ones, brought to an image format.
+    """Resizes one image, or a batch of images of one size, and converts its channels.
 
     Args:
-      image: uint8, or float with values 0..255; shape (height, width, channels), or with a batch
-        axis before. An image gets the same values alone and in a batch.
-      image_format: what to bring it to.
+      image: uint8, or float with values 0..255; shape ([batch,] height, width, channels). The
+        result for an image is the same alone and in a batch.
+      image_format: the result's height, width and channels, and the way of resizing.
 
     Returns:
-      uint8, shape (image_format.height, image_format.width, image_format.channels), with the batch axis where
-      one came in.
+      uint8, shape ([batch,] *image_format.shape).
 
     Raises:
       UserError: the channels cannot be converted.
     """
     if image.ndim == 4:
-        done = [resize_to_format(single, image_format) for single in image]
-        return np.stack(done) if done else np.zeros((0, *image_format.shape), np.uint8)
+        images = [resize_to_format(single, image_format) for single in image]
+        return np.stack(images) if images else np.zeros((0, *image_format.shape), np.uint8)
     require_convertible(image.shape[-1], image_format)
     if image.dtype != np.uint8:
         image = np.clip(np.rint(image), 0, 255).astype(np.uint8)
     with tf.device("CPU:0"):
-        return fit(tf.constant(image), image_format).numpy()
+        return resize_image(tf.constant(image), image_format).numpy()
 
 
 def require_convertible(channels: int, image_format: ImageFormat) -> None:
-    """Raises a `UserError` where a network of the image format cannot take images of `channels`."""
+    """Raises a `UserError` if images of `channels` cannot be converted to the image format."""
     if channels != image_format.channels and {channels, image_format.channels} != {1, 3}:
         raise UserError(
-            f"images of {channels} channels do not fit a network of {image_format.channels}",
+            f"images of {channels} channels do not resize_image a network of {image_format.channels}",
             expected=f"images of {image_format.channels} channels",
             found=f"images of {channels} channels",
             hint=f"train a network whose input.shape ends with {channels}",
         )
 
 
-def fit(image: tf.Tensor, image_format: ImageFormat) -> tf.Tensor:
-    """`resize_to_format` in TensorFlow operations, for one uint8 image of any height and width."""
+def resize_image(image: tf.Tensor, image_format: ImageFormat) -> tf.Tensor:
+    """Returns the same as `resize_to_format` for one uint8 image, in TensorFlow operations."""
     if image_format.channels == 1:
         image = with_channels(image, 1)
     image = _resize(image, image_format)
@@ -98,7 +97,7 @@ def fit(image: tf.Tensor, image_format: ImageFormat) -> tf.Tensor:
 
 
 def with_channels(image: tf.Tensor, channels: int) -> tf.Tensor:
-    """Grey repeated for three channels, colours as luma for one."""
+    """Repeats grey for three channels, and converts RGB to luma for one."""
     if channels == 1:
         return _when(_channels(image) == 3, lambda: luma(image), lambda: image)
     if channels == 3:
@@ -107,14 +106,14 @@ def with_channels(image: tf.Tensor, channels: int) -> tf.Tensor:
 
 
 def luma(image: tf.Tensor) -> tf.Tensor:
-    """RGB, uint8, to one channel by ITU-R 601, with Pillow's own integers: the same bit for bit."""
+    """Converts RGB, uint8, to luma (ITU-R 601) with Pillow's integers: equal bit for bit."""
     weighted = tf.cast(image, tf.int32) * tf.constant([19595, 38470, 7471])
     total = tf.reduce_sum(weighted, axis=-1, keepdims=True) + 0x8000
     return tf.cast(tf.bitwise.right_shift(total, 16), tf.uint8)
 
 
 def to_uint8(image: tf.Tensor) -> tf.Tensor:
-    """Values 0..255, rounded."""
+    """Rounds and clips values to 0..255."""
     return tf.cast(tf.clip_by_value(tf.round(image), 0.0, 255.0), tf.uint8)
 
 
@@ -134,33 +133,35 @@ def _channels(image: tf.Tensor) -> int | tf.Tensor:
 def _when(
     condition: bool | tf.Tensor, yes: Callable[[], tf.Tensor], no: Callable[[], tf.Tensor]
 ) -> tf.Tensor:
-    """`tf.cond`, decided now where the shapes are known now."""
+    """Is `tf.cond`, but in Python if the condition is known already."""
     if isinstance(condition, bool):
         return yes() if condition else no()
     return tf.cond(condition, yes, no)
 
 
 def _resize(image: tf.Tensor, image_format: ImageFormat) -> tf.Tensor:
-    """The image resized to cover the wanted size over `crop`, and its centre."""
+    """Resizes an image to the size over `crop`, and crops it; the right size is unchanged."""
     size = tf.shape(image)[:2]
     if image_format.crop < 1:
-        return _resampled(image, size, image_format)
+        return _resample(image, size, image_format)
     same = tf.reduce_all(size == [image_format.height, image_format.width])
-    return tf.cond(same, lambda: image, lambda: _resampled(image, size, image_format))
+    return tf.cond(same, lambda: image, lambda: _resample(image, size, image_format))
 
 
-def _resampled(image: tf.Tensor, size: tf.Tensor, image_format: ImageFormat) -> tf.Tensor:
-    # The arithmetic of torchvision's Resize and CenterCrop: the side that is scarcer gets exactly
-    # its size, the other is truncated to whole pixels, and the crop starts at a whole pixel.
-    wanted = np.array([image_format.height, image_format.width], np.float64)
-    covered = np.rint(wanted / image_format.crop)
-    present = tf.cast(size, tf.float64)
-    resized = tf.maximum(tf.floor(present * tf.reduce_max(covered / present) + 1e-9), covered)
-    start = tf.round((resized - wanted) * np.array(image_format.place))
+def _resample(image: tf.Tensor, size: tf.Tensor, image_format: ImageFormat) -> tf.Tensor:
+    # The arithmetic of torchvision's Resize and CenterCrop: the shorter side, relative to the
+    # target, gets exactly its size, the other is truncated to whole pixels, as is the crop's start.
+    target = np.array([image_format.height, image_format.width], np.float64)
+    covered = np.rint(target / image_format.crop)
+    size_before = tf.cast(size, tf.float64)
+    resized = tf.maximum(
+        tf.floor(size_before * tf.reduce_max(covered / size_before) + 1e-9), covered
+    )
+    start = tf.round((resized - target) * np.array(image_format.place))
     resampled = tf.raw_ops.ScaleAndTranslate(
         images=image[None],
         size=[image_format.height, image_format.width],
-        scale=tf.cast(resized / present, tf.float32),
+        scale=tf.cast(resized / size_before, tf.float32),
         translation=tf.cast(-start, tf.float32),
         kernel_type=_KERNELS[image_format.interpolation],
         antialias=image_format.antialias,

@@ -1,1 +1,1 @@
-"""Batches of images: sampling, preprocessing, tf.data and tf.data service."""
+"""The input pipeline: sampling, preprocessing, tf.data and tf.data service."""

@@ -20,7 +20,12 @@ from reszoo.data.pipeline.preprocessing import Preprocessing
 from reszoo.data.pipeline.sampler import epoch_sampler
 from reszoo.data.seeded_random import Draws, source_indices
 from reszoo.data.source import Element
-from reszoo.data.tfdata_options import PREFETCHED_BATCHES, PARALLEL_BATCHES, PARALLEL_IMAGES, without_autotuning
+from reszoo.data.tfdata_options import (
+    PREFETCHED_BATCHES,
+    PARALLEL_BATCHES,
+    PARALLEL_IMAGES,
+    without_autotuning,
+)
 from reszoo.spec.augmentation import Augmentation
 
 MEMORY_BYTES = 1 << 30

@@ -44,7 +44,9 @@ def served(work: Preprocessing, address: str) -> tf.data.Dataset:
     require_answer(address)
     everywhere = by_step(work, 0, work.order.steps)
     dynamic = tf.data.experimental.service.ShardingPolicy.DYNAMIC
-    remote = without_autotuning(everywhere.apply(tf.data.experimental.service.distribute(dynamic, address)))
+    remote = without_autotuning(
+        everywhere.apply(tf.data.experimental.service.distribute(dynamic, address))
+    )
 
     def batches() -> Iterator[Batch]:
         return in_order(iter(remote), work.order.steps, lambda step: made_here(work, step))

@@ -13,7 +13,12 @@ import tensorflow as tf
 
 from reszoo.data.augment import geometric
 from reszoo.data.augment.augmenter import Augmenter
-from reszoo.data.augment.random_crop import random_resized_crop_candidates, scale_jitter_box, random_resized_crop_box, resized
+from reszoo.data.augment.random_crop import (
+    random_resized_crop_candidates,
+    scale_jitter_box,
+    random_resized_crop_box,
+    resized,
+)
 from reszoo.data.dataset import Split
 from reszoo.data.images.resizing import ImageFormat, fit, with_channels
 from reszoo.data.pipeline.sampler import Sampler

@@ -1,1 +1,1 @@
-"""Pictures and tables of a data set: contact sheets, augmentation sheets, descriptions."""
+"""Previews of data sets: contact sheets, augmentation sheets, descriptions."""

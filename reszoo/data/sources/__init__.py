@@ -1,1 +1,1 @@
-"""Where labelled images come from: arrays, folders, TFRecord files and TFDS."""
+"""Sources of labelled images: arrays, folders, TFRecord files and TensorFlow Datasets."""

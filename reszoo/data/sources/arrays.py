@@ -1,4 +1,4 @@
-"""Images that are in memory already: NumPy arrays and `tf.data` datasets as a source."""
+"""Images in memory: NumPy arrays and `tf.data` datasets as a source."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from reszoo.data.source import Element, cut
+from reszoo.data.source import Element, crop_to_box
 from reszoo.data.tfdata_options import without_autotuning
 from reszoo.errors import UserError
 
 MAX_BYTES = 4 << 30
-"""A `tf.data.Dataset` with more pixels than this is refused: it is read into memory."""
+"""Maximum size of the pixels of a `tf.data.Dataset`, which is read into memory."""
 
 _EXPECTED = "uint8, or float with values 0..255, of shape (examples, height, width[, channels])"
 
@@ -27,8 +27,8 @@ class ArraySource:
         self.channels = max((int(image.shape[-1]) for image in images[:1]), default=0)
 
     @classmethod
-    def joined(cls, parts: Sequence[ArraySource]) -> ArraySource:
-        """Several sources, one after the other, as one."""
+    def concatenate(cls, parts: Sequence[ArraySource]) -> ArraySource:
+        """Concatenates several sources."""
         if len(parts) == 1:
             return parts[0]
         if len({part.channels for part in parts}) > 1:
@@ -44,23 +44,23 @@ class ArraySource:
 
     @property
     def labels(self) -> np.ndarray:
-        """int32 class of every image."""
+        """Class of each image, int32."""
         return self._labels
 
     @property
     def sizes(self) -> np.ndarray:
-        """Height and width of every image, shape (images, 2)."""
+        """Height and width of each image, shape (images, 2)."""
         if isinstance(self._images, np.ndarray):
             return np.broadcast_to(np.array(self._images.shape[1:3]), (len(self), 2))
         return np.array([image.shape[:2] for image in self._images]).reshape(-1, 2)
 
-    def whole(self, shape: tuple[int, int, int]) -> np.ndarray | None:
-        """The array itself where its images have the shape."""
-        array = isinstance(self._images, np.ndarray) and self._images.shape[1:] == shape
-        return np.asarray(self._images) if array else None
+    def in_memory_array(self, shape: tuple[int, int, int]) -> np.ndarray | None:
+        """Returns the array itself if its images have the shape."""
+        images = self._images
+        return images if isinstance(images, np.ndarray) and images.shape[1:] == shape else None
 
     def load(self, indices: tf.Tensor) -> Element:
-        """Pixels as bytes, and their shapes: images of different sizes share one axis so."""
+        """Returns pixels as bytes with their shapes, so that images of any size share an axis."""
         pixels, shapes, labels = tf.numpy_function(
             self._gather, [indices], [tf.string, tf.int64, tf.int32]
         )
@@ -71,20 +71,20 @@ class ArraySource:
         }
 
     def image(self, element: Element) -> tf.Tensor:
-        """One example's pixels."""
+        """Returns one example's pixels."""
         image = tf.reshape(tf.io.decode_raw(element["pixels"], tf.uint8), element["shape"])
         return tf.ensure_shape(image, [None, None, self.channels])
 
     def crop(
         self, element: Element, box: Callable[[tf.Tensor], tf.Tensor], *, colours: bool
     ) -> tf.Tensor:
-        """A part of one example's pixels."""
+        """Returns a part of one example's pixels."""
         del colours
         image = self.image(element)
-        return cut(image, box(tf.shape(image)[:2]))
+        return crop_to_box(image, box(tf.shape(image)[:2]))
 
-    def portable(self, indices: np.ndarray) -> None:
-        """None: the images are in this process."""
+    def remote_reader(self, indices: np.ndarray) -> None:
+        """Returns None: only this process has the images."""
 
     def _gather(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         pixels = np.empty(len(indices), object)
@@ -94,13 +94,13 @@ class ArraySource:
 
 
 def from_arrays(images: Any, labels: Any, where: str) -> tuple[ArraySource, tuple[str, ...] | None]:
-    """A source of one pair `(x, y)`, and the class names where `y` holds words.
+    """Returns a source of a pair `(x, y)`, and the class names if the labels are strings.
 
     Raises:
       UserError: the shapes, lengths or values are not those of labelled images.
     """
-    pixels = as_images(_one_array(images, where), where)
-    numbers, names = as_labels(np.asarray(labels), where)
+    pixels = _to_images(_one_array(images, where), where)
+    numbers, names = _to_labels(np.asarray(labels), where)
     if len(pixels) != len(numbers):
         raise UserError(
             "images and labels differ in number",
@@ -115,11 +115,15 @@ def from_arrays(images: Any, labels: Any, where: str) -> tuple[ArraySource, tupl
 def from_dataset(
     dataset: tf.data.Dataset, where: str
 ) -> tuple[ArraySource, tuple[str, ...] | None]:
-    """A source of a `tf.data.Dataset` of (image, label), batched or not, read into memory once,
-    and the class names where the labels are words.
+    """Returns a source of a dataset, and the class names if the labels are strings.
+
+    Args:
+      dataset: of (image, label), batched or not; it is read into memory.
+      where: the split's name, for errors.
 
     Raises:
-      UserError: its elements are not labelled images, or it is endless or too large for memory.
+      UserError: the elements are not labelled images, or the dataset is empty, infinite or too
+        large for memory.
     """
     spec = dataset.element_spec
     if isinstance(spec, dict) and {"image", "label"} <= set(spec):
@@ -152,15 +156,15 @@ def from_dataset(
         raise UserError("the dataset is empty", where=where)
     if len({image.shape[-1] for image in images}) > 1:
         raise UserError("the images differ in channels", where=where)
-    numbers, names = as_labels(np.stack(labels), where)
+    numbers, names = _to_labels(np.stack(labels), where)
     if len({image.shape for image in images}) == 1:
-        return ArraySource(as_images(np.stack(images), where), numbers), names
+        return ArraySource(_to_images(np.stack(images), where), numbers), names
     _require_range(images, where)
     return ArraySource([_to_uint8(image) for image in images], numbers), names
 
 
-def as_images(images: np.ndarray, where: str) -> np.ndarray:
-    """Images as uint8 of shape (examples, height, width, channels); float values are rounded."""
+def _to_images(images: np.ndarray, where: str) -> np.ndarray:
+    """Returns images as uint8 of shape (examples, height, width, channels), rounding floats."""
     if images.ndim == 3:
         images = images[..., None]
     if images.ndim != 4:
@@ -174,8 +178,8 @@ def as_images(images: np.ndarray, where: str) -> np.ndarray:
     return _to_uint8(images)
 
 
-def as_labels(labels: np.ndarray, where: str) -> tuple[np.ndarray, tuple[str, ...] | None]:
-    """Labels as int32 class numbers, and the class names where words were given."""
+def _to_labels(labels: np.ndarray, where: str) -> tuple[np.ndarray, tuple[str, ...] | None]:
+    """Returns labels as int32, and the class names if they are strings."""
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim == 2:
@@ -185,21 +189,21 @@ def as_labels(labels: np.ndarray, where: str) -> tuple[np.ndarray, tuple[str, ..
     if labels.ndim != 1:
         raise UserError("the labels should have one axis", where=where, found=str(labels.shape))
     if labels.dtype.kind in "USO":
-        names, numbers = np.unique([_word(label) for label in labels], return_inverse=True)
+        names, numbers = np.unique([_to_text(label) for label in labels], return_inverse=True)
         return numbers.astype(np.int32), tuple(str(name) for name in names)
-    whole = np.rint(labels.astype(np.float64))
-    if not np.array_equal(whole, labels) or not ((whole >= 0) & (whole < 1 << 31)).all():
+    numbers = np.rint(labels.astype(np.float64))
+    if not np.array_equal(numbers, labels) or not ((numbers >= 0) & (numbers < 1 << 31)).all():
         raise UserError(
             "the labels should be whole numbers from 0",
             where=where,
             found=f"{labels.min():g} to {labels.max():g}",
             hint="number the classes 0, 1, 2, ..., or give their names as labels",
         )
-    return whole.astype(np.int32), None
+    return numbers.astype(np.int32), None
 
 
-def _word(label: Any) -> str:
-    """A label as text; TensorFlow gives its strings as bytes."""
+def _to_text(label: Any) -> str:
+    """Returns a label as text; TensorFlow's strings are bytes."""
     return label.decode(errors="replace") if isinstance(label, bytes) else str(label)
 
 
@@ -217,17 +221,17 @@ def _one_array(images: Any, where: str) -> np.ndarray:
 
 
 def _require_range(images: Sequence[np.ndarray], where: str) -> None:
-    """Refuses values that are not 0..255, and those that look like 0..1."""
-    kind = images[0].dtype
-    if kind == np.uint8 or not images[0].size:
+    """Raises a `UserError` for values outside 0..255, and for floats that look like 0..1."""
+    dtype = images[0].dtype
+    if dtype == np.uint8 or not images[0].size:
         return
-    if not np.issubdtype(kind, np.integer) and not np.issubdtype(kind, np.floating):
+    if not np.issubdtype(dtype, np.integer) and not np.issubdtype(dtype, np.floating):
         raise UserError(
-            "the images are not numbers", where=where, expected=_EXPECTED, found=str(kind)
+            "the images are not numbers", where=where, expected=_EXPECTED, found=str(dtype)
         )
     low = min(float(image.min()) for image in images)
     high = max(float(image.max()) for image in images)
-    if not (low >= 0 and high <= 255):  # Written so that NaN is refused too.
+    if not (low >= 0 and high <= 255):  # Also true of NaN.
         raise UserError(
             "pixel values outside 0..255",
             where=where,
@@ -235,7 +239,7 @@ def _require_range(images: Sequence[np.ndarray], where: str) -> None:
             found=f"{low:g} to {high:g}",
             hint="divide by 257: 16-bit images have values to 65535" if high > 1023 else None,
         )
-    if np.issubdtype(kind, np.floating) and 0 < high <= 1:
+    if np.issubdtype(dtype, np.floating) and 0 < high <= 1:
         raise UserError(
             "pixel values between 0 and 1",
             where=where,

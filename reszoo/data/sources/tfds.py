@@ -1,4 +1,4 @@
-"""`tfds:NAME`: a data set of TensorFlow Datasets, downloaded where there is a network."""
+"""TensorFlow Datasets: opening `tfds:NAME`, downloaded on first use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from reszoo.data.dataset import ImageData
-from reszoo.data.sources.cache import data_folder, is_prepared, locked, short_hash, tfds_folder
+from reszoo.data.sources.cache import data_folder, folder_lock, is_prepared, short_hash, tfds_folder
 from reszoo.data.sources.tfrecord import TFRecordSource
 from reszoo.errors import MachineError, UserError, did_you_mean
 
@@ -28,14 +28,14 @@ def open_tfds(word: str, data_dir: str | os.PathLike[str] | None) -> ImageData:
     """Opens `tfds:NAME[/CONFIG][:VERSION]`, downloading and preparing it on first use.
 
     Raises:
-      UserError: there is no such data set, or it does not hold labelled images.
-      MachineError: it has to be downloaded and there is no network, or no space.
+      UserError: the data set does not exist, or does not hold labelled images.
+      MachineError: it cannot be downloaded, or there is no space.
     """
     builder = _builder(word, word.removeprefix("tfds:"), tfds_folder(data_dir))
-    image, label = _keys(word, builder.info)
+    image, label = _feature_names(word, builder.info)
     if not is_prepared(builder):
         _download(word, builder)
-    return _opened(word, builder, image, label, data_folder(data_dir))
+    return _image_data(word, builder, image, label, data_folder(data_dir))
 
 
 def _builder(word: str, name: str, folder: Path) -> Any:
@@ -45,11 +45,11 @@ def _builder(word: str, name: str, folder: Path) -> Any:
         return tfds.builder(name, data_dir=str(folder))
     except tfds.core.DatasetNotFoundError:
         known = tfds.list_builders(with_community_datasets=False)
-        plain = name.split("/")[0].split(":")[0]
+        base_name = name.split("/")[0].split(":")[0]
         raise UserError(
-            f"TensorFlow Datasets has no data set '{plain}'",
+            f"TensorFlow Datasets has no data set '{base_name}'",
             where=word,
-            hint=did_you_mean(plain, known)
+            hint=did_you_mean(base_name, known)
             or "see https://www.tensorflow.org/datasets/catalog/overview",
         ) from None
     except (ValueError, AssertionError) as error:
@@ -61,15 +61,16 @@ def _builder(word: str, name: str, folder: Path) -> Any:
         raise _missing_package(word, error) from error
 
 
-def _keys(word: str, info: Any) -> tuple[str, str]:
-    """The names of the features that hold the image and its class."""
+def _feature_names(word: str, info: Any) -> tuple[str, str]:
+    """Returns the names of the features that hold the image and its class."""
     features = info.features
     if isinstance(features, tfds.features.FeaturesDict):
         images = [k for k, f in features.items() if isinstance(f, tfds.features.Image)]
         labels = [k for k, f in features.items() if isinstance(f, tfds.features.ClassLabel)]
-        wanted = info.supervised_keys or ()
+        supervised = info.supervised_keys or ()
         pair = tuple(
-            next((k for k in keys if k in wanted), (keys or [""])[0]) for keys in (images, labels)
+            next((k for k in keys if k in supervised), (keys or [""])[0])
+            for keys in (images, labels)
         )
         if all(pair) and features[pair[0]].np_dtype == np.uint8:
             return pair[0], pair[1]
@@ -81,26 +82,26 @@ def _keys(word: str, info: Any) -> tuple[str, str]:
 
 
 def _download(word: str, builder: Any) -> None:
-    """Downloads and prepares a data set, having made sure first that there is a network."""
+    """Downloads and prepares a data set, after checking the network."""
     for url in _hosts(builder):
         _probe(word, url)
     folder = Path(builder.data_dir)
     try:
-        # TensorFlow Datasets prints to standard output, which is for results.
-        with locked(folder.parent), contextlib.redirect_stdout(sys.stderr):
+        # TensorFlow Datasets prints to standard output, which is reserved for results.
+        with folder_lock(folder.parent), contextlib.redirect_stdout(sys.stderr):
             builder.download_and_prepare(file_format="tfrecord")
     except ImportError as error:
         raise _missing_package(word, error) from error
-    except Exception as error:  # requests', TensorFlow's and TFDS's own errors share no base.
+    except Exception as error:  # The errors of requests, TensorFlow and TFDS have no common base.
         raise MachineError(
             f"cannot download and prepare {word}: {_first_sentences(error)}",
             where=str(folder),
-            hint="check the network and the disk; the same command tries again",
+            hint="check the network and the disk, then repeat the command",
         ) from error
 
 
 def _hosts(builder: Any) -> list[str]:
-    """The first hosts that the data set's files are fetched from."""
+    """Returns the first host of the data set's downloads, in a list."""
     urls = list(builder.url_infos or {}) or [_DEFAULT_HOST]
     parts = [urllib.parse.urlsplit(url) for url in urls]
     hosts = [f"{part.scheme}://{part.netloc}" for part in parts if part.scheme in ("http", "https")]
@@ -108,12 +109,12 @@ def _hosts(builder: Any) -> list[str]:
 
 
 def _probe(word: str, url: str) -> None:
-    """Asks a host for anything at all: without a network TFDS itself would retry for minutes."""
+    """Checks that a host answers: without a network TFDS itself retries for minutes."""
     request = urllib.request.Request(url, method="HEAD")
     try:
         urllib.request.urlopen(request, timeout=_PROBE_SECONDS).close()
     except urllib.error.HTTPError:
-        return  # It answered.
+        return  # An answer.
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise MachineError(
@@ -122,7 +123,7 @@ def _probe(word: str, url: str) -> None:
         ) from None
 
 
-def _opened(word: str, builder: Any, image: str, label: str, cache: Path) -> ImageData:
+def _image_data(word: str, builder: Any, image: str, label: str, cache: Path) -> ImageData:
     info = builder.info
     if info.file_format != tfds.core.FileFormat.TFRECORD:
         raise UserError(
@@ -135,11 +136,13 @@ def _opened(word: str, builder: Any, image: str, label: str, cache: Path) -> Ima
     if len(classes) < 2:
         raise UserError(f"{word} has no classes to tell apart", found=", ".join(classes) or "none")
     height, width, channels = info.features[image].shape
-    # TFDS features say how many channels their images are decoded to; 4 (RGBA) loses its alpha.
+    # RGBA (4 channels) loses its alpha.
     decoded = 1 if channels == 1 else 3
     splits = {name: split.num_examples for name, split in info.splits.items() if split.num_examples}
     paths = [Path(path) for name in splits for path in info.splits[name].filepaths]
-    memory = cache / "indices" / f"{short_hash(builder.data_dir, info.dataset_size, splits)}.npz"
+    index_file = (
+        cache / "indices" / f"{short_hash(builder.data_dir, info.dataset_size, splits)}.npz"
+    )
     return ImageData(
         name=word,
         classes=classes,
@@ -149,7 +152,7 @@ def _opened(word: str, builder: Any, image: str, label: str, cache: Path) -> Ima
             decode_channels=decoded,
             image=image,
             label=label,
-            memory=memory,
+            index_file=index_file,
         ),
         splits=splits,
         smallest=(height, width) if height and width else None,
@@ -162,7 +165,7 @@ def _missing_package(word: str, error: ImportError) -> MachineError:
 
 
 def _first_sentences(error: BaseException) -> str:
-    """An error of TensorFlow Datasets without its prefix and its lists."""
+    """Shortens an error of TensorFlow Datasets: without its prefix and its lists."""
     text = str(error).split("builder_kwargs", 1)[-1].split('}": ', 1)[-1]
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return (lines[0].split(" Here are ")[0] if lines else type(error).__name__)[:300]

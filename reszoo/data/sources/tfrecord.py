@@ -1,7 +1,7 @@
-"""Any example of a prepared TensorFlow Datasets set by its index: random access to TFRecord files.
+"""TFRecord files with random access: any example of prepared data by its index.
 
-TFRecord files can only be read in order; the offsets of their records, found in one pass, let an
-epoch be any permutation of the examples and start at any batch without decoding those before.
+TFRecord files are sequential. The offsets of their records, found in one pass, allow any order of
+the examples, and starting an epoch at any batch without decoding those before.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ import numpy as np
 import tensorflow as tf
 
 from reszoo.atomic_files import atomic_file
-from reszoo.data.source import Element, Portable, cut
+from reszoo.data.source import Element, RemoteReader, crop_to_box
 from reszoo.data.tfdata_options import without_autotuning
 from reszoo.errors import MachineError
 
 _HEADER_BYTES = 12  # length and its checksum
 _FRAME_BYTES = 16  # header and the checksum after the data
-_REMEMBER_BYTES = 1 << 28
+_INDEX_FILE_FROM = 1 << 28  # bytes of records
 _BUFFER_BYTES = 1 << 16
 _JPEG = b"\xff\xd8"
 
 
 class TFRecordSource:
-    """The examples of one data set, all splits one after the other.
+    """The examples of a data set, its splits concatenated.
 
     Args:
       shards: the TFRecord files in order.
-      channels: channels of the images, as the user is told.
-      decode_channels: channels to decode to; 0 keeps what each file has (1 or 3).
+      channels: channels of the images; the maximum where they differ.
+      decode_channels: channels to decode to; 0 keeps those of each file (1 or 3).
       image: name of the feature that holds the encoded image.
       label: name of the feature that holds the class.
-      folder: where images that are only referred to lie (feature `path`); None if none are.
-      memory: a file that remembers offsets and labels of large sets between runs.
+      folder: the folder of images stored by path (feature `path`); None if all are embedded.
+      index_file: a file that stores offsets and labels of large data sets between runs.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class TFRecordSource:
         image: str = "image",
         label: str = "label",
         folder: Path | None = None,
-        memory: Path | None = None,
+        index_file: Path | None = None,
     ) -> None:
         self.channels = channels
         self._shards = list(shards)
@@ -59,27 +59,29 @@ class TFRecordSource:
         self._image = image
         self._label = label
         self._folder = folder
-        self._memory = memory
+        self._index_file = index_file
 
     def __len__(self) -> int:
         return len(self._index[0])
 
     @property
     def labels(self) -> np.ndarray:
-        """int32 class of every example."""
+        """Class of each example, int32."""
         return self._index[3].astype(np.int32)
 
-    def whole(self, shape: tuple[int, int, int]) -> np.ndarray | None:
-        """None: records are encoded."""
-        return None
+    def in_memory_array(self, shape: tuple[int, int, int]) -> None:
+        """Returns None: records are encoded."""
 
     def load(self, indices: tf.Tensor) -> Element:
-        """The encoded images and labels at some indices."""
+        """Returns the encoded images and labels at some indices."""
         return self.features(indices, {self._image: tf.string, self._label: tf.int64})
 
-    def portable(self, indices: np.ndarray) -> Portable:
-        """Shard, offset, size and what lies behind of each example, and how its bytes are read by
-        TensorFlow alone: as the only record of fixed length between a header and a footer."""
+    def remote_reader(self, indices: np.ndarray) -> RemoteReader:
+        """Returns how TensorFlow alone reads some examples.
+
+        Each is the only record of fixed length between a header and a footer of its shard: its
+        values are shard, offset, size and the number of bytes behind it.
+        """
         shards, offsets, sizes, _ = (column[indices] for column in self._index)
         names = np.array([os.fsencode(shard.absolute()) for shard in self._shards], object)
         lengths = np.array([shard.stat().st_size for shard in self._shards], np.int64)
@@ -95,16 +97,16 @@ class TFRecordSource:
                 buffer_size=_BUFFER_BYTES,
             )
             kinds = {self._image: tf.string, self._label: tf.int64}
-            return record.map(lambda serialized: self._parsed(serialized, kinds))
+            return record.map(lambda serialized: self._parse(serialized, kinds))
 
         return (shards, offsets, sizes, lengths[shards] - offsets - sizes), read
 
     def features(self, indices: tf.Tensor, kinds: dict[str, tf.DType]) -> Element:
-        """Scalar features, named with their types, at some indices."""
+        """Returns scalar features, given by name and type, at some indices."""
         serialized = tf.numpy_function(self._read, [indices], tf.string)
-        return self._parsed(tf.ensure_shape(serialized, [None]), kinds)
+        return self._parse(tf.ensure_shape(serialized, [None]), kinds)
 
-    def _parsed(self, serialized: tf.Tensor, kinds: dict[str, tf.DType]) -> Element:
+    def _parse(self, serialized: tf.Tensor, kinds: dict[str, tf.DType]) -> Element:
         if self._folder is not None:
             kinds = kinds | {"path": tf.string}
         schema = {name: tf.io.FixedLenFeature([], kind) for name, kind in kinds.items()}
@@ -114,19 +116,19 @@ class TFRecordSource:
         return element
 
     def image(self, element: Element) -> tf.Tensor:
-        """One example's pixels."""
+        """Decodes one example."""
         return decode_jpeg_or_png(self._encoded(element), self._decode_channels)
 
     def crop(
         self, element: Element, box: Callable[[tf.Tensor], tf.Tensor], *, colours: bool
     ) -> tf.Tensor:
-        """A part of one example's pixels; of a JPEG only that part is decoded."""
+        """Decodes a part of one example; of a JPEG only that part."""
         encoded = self._encoded(element)
-        # Both decoders repeat grey themselves, which costs less than to ask of each image.
+        # Both decoders repeat grey themselves, which is cheaper than a condition per image.
         channels = self._decode_channels or (3 if colours else 0)
         jpeg = _is_jpeg(encoded)
-        # The size stands in the header of either; of both branches of a condition TensorFlow walks
-        # through every operation, so there is little in them.
+        # The size is in the header of either. TensorFlow walks through every operation of both
+        # branches of a condition, so they are kept small.
         size = tf.cond(
             jpeg, lambda: tf.io.extract_jpeg_shape(encoded)[:2], lambda: _png_size(encoded)
         )
@@ -138,13 +140,13 @@ class TFRecordSource:
                 window,
                 channels=channels,
                 dct_method="INTEGER_ACCURATE",
-                # Colours are doubled, not interpolated: a tenth of the time, and what a random
-                # crop is stretched by changes more (NVIDIA's DALI reads so unless told otherwise).
+                # Chroma is repeated, not interpolated (NVIDIA DALI's default): this saves a tenth
+                # of the time, and stretching a random crop changes more.
                 fancy_upscaling=False,
             ),
-            lambda: cut(tf.io.decode_png(encoded, channels=channels), window),
+            lambda: crop_to_box(tf.io.decode_png(encoded, channels=channels), window),
         )
-        return _with_channels(part, channels)
+        return _set_channels(part, channels)
 
     def _encoded(self, element: Element) -> tf.Tensor:
         encoded = element[self._image]
@@ -157,69 +159,61 @@ class TFRecordSource:
 
     @cached_property
     def _index(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Shard, offset, size and label of every record."""
-        large = sum(shard.stat().st_size for shard in self._shards) > _REMEMBER_BYTES
-        if not large or self._memory is None:
+        """Shard, offset, size and label of each record."""
+        large = sum(shard.stat().st_size for shard in self._shards) > _INDEX_FILE_FROM
+        if not large or self._index_file is None:
             return self._scan()
-        # What is missing or damaged there is found out anew.
+        # A missing or damaged file is made anew.
         unreadable = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile)
-        with contextlib.suppress(*unreadable), np.load(self._memory) as stored:
+        with contextlib.suppress(*unreadable), np.load(self._index_file) as stored:
             return stored["shard"], stored["offset"], stored["size"], stored["label"]
         shard, offset, size, label = self._scan()
-        # A cache that cannot be written costs time at the next start, nothing else.
-        with contextlib.suppress(MachineError), atomic_file(self._memory) as file:
+        # A cache that cannot be written only costs time at the next start.
+        with contextlib.suppress(MachineError), atomic_file(self._index_file) as file:
             np.savez(file, shard=shard, offset=offset, size=size, label=label)
         return shard, offset, size, label
 
     def _scan(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         schema = {self._label: tf.io.FixedLenFeature([], tf.int64)}
 
-        def facts(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            return tf.strings.length(serialized), tf.io.parse_example(serialized, schema)[
-                self._label
-            ]
+        def size_and_label(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            example = tf.io.parse_example(serialized, schema)
+            return tf.strings.length(serialized), example[self._label]
 
-        shards, offsets, sizes, labels = [], [], [], []
+        columns, empty = [], np.zeros(0, np.int64)
         for number, path in enumerate(self._shards):
-            batches = tf.data.TFRecordDataset([str(path)], buffer_size=8 << 20).batch(1024)
-            facts_read = without_autotuning(batches.map(facts, num_parallel_calls=2))
-            read = list(facts_read.as_numpy_iterator())
-            size = np.concatenate([part[0] for part in read] or [np.zeros(0)]).astype(np.int64)
+            records = tf.data.TFRecordDataset([str(path)], buffer_size=8 << 20).batch(1024)
+            parsed = without_autotuning(records.map(size_and_label, num_parallel_calls=2))
+            pairs = [(empty, empty), *parsed.as_numpy_iterator()]
+            size, label = (np.concatenate(column) for column in zip(*pairs, strict=True))
             ends = np.cumsum(size + _FRAME_BYTES)
-            shards.append(np.full(len(size), number, np.int32))
-            offsets.append(ends - size - _FRAME_BYTES + _HEADER_BYTES)
-            sizes.append(size)
-            labels.append(
-                np.concatenate([part[1] for part in read] or [np.zeros(0)]).astype(np.int32)
-            )
-        return (
-            np.concatenate(shards),
-            np.concatenate(offsets),
-            np.concatenate(sizes),
-            np.concatenate(labels),
-        )
+            offset = ends - size - _FRAME_BYTES + _HEADER_BYTES
+            shard = np.full(len(size), number, np.int32)
+            columns.append((shard, offset, size, label.astype(np.int32)))
+        shards, offsets, sizes, labels = map(np.concatenate, zip(*columns, strict=True))
+        return shards, offsets, sizes, labels
 
     def _read(self, indices: np.ndarray) -> np.ndarray:
-        """The serialized records at some indices; each shard is opened once."""
+        """Returns the serialized records at some indices; each shard is opened once."""
         shards, offsets, sizes, _ = self._index
         result = np.empty(len(indices), object)
         for number in np.unique(shards[indices]):
             with self._shards[number].open("rb", buffering=0) as file:
-                for place in np.flatnonzero(shards[indices] == number):
-                    index = indices[place]
+                for position in np.flatnonzero(shards[indices] == number):
+                    index = indices[position]
                     file.seek(offsets[index])
-                    result[place] = _read_exactly(file, int(sizes[index]))
+                    result[position] = _read_exactly(file, int(sizes[index]))
         return result
 
 
 def decode_jpeg_or_png(encoded: tf.Tensor, channels: int) -> tf.Tensor:
-    """The pixels of a JPEG or PNG, uint8; with `channels` 0 as many as the file has."""
+    """Decodes a JPEG or PNG, uint8; 0 `channels` keeps those of the file."""
     image = tf.cond(
         _is_jpeg(encoded),
         lambda: tf.io.decode_jpeg(encoded, channels=channels, dct_method="INTEGER_ACCURATE"),
         lambda: tf.io.decode_png(encoded, channels=channels),
     )
-    return _with_channels(image, channels)
+    return _set_channels(image, channels)
 
 
 def _is_jpeg(encoded: tf.Tensor) -> tf.Tensor:
@@ -227,18 +221,18 @@ def _is_jpeg(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def _png_size(encoded: tf.Tensor) -> tf.Tensor:
-    """Height and width, from the first chunk, which every PNG begins with."""
+    """Returns height and width, from the chunk that every PNG begins with."""
     sides = tf.io.decode_raw(tf.strings.substr(encoded, 16, 8), tf.int32, little_endian=False)
     return tf.reverse(sides, [0])
 
 
-def _with_channels(image: tf.Tensor, channels: int) -> tf.Tensor:
+def _set_channels(image: tf.Tensor, channels: int) -> tf.Tensor:
     return tf.ensure_shape(image, [None, None, channels or None])
 
 
 def _read_exactly(file: FileIO, size: int) -> bytes:
     data = file.read(size)
-    while len(data) < size:  # A raw read may return less than was asked for.
+    while len(data) < size:  # A raw read may return less than requested.
         more = file.read(size - len(data))
         if not more:
             raise MachineError(

@@ -1,1 +1,1 @@
-"""Handwritten digits, 8x8, that come with scikit-learn: the data set that is always there."""
+"""scikit-learn's handwritten digits, 8x8: a data set that needs no download."""

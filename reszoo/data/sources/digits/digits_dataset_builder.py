@@ -1,7 +1,7 @@
 """The TensorFlow Datasets builder of scikit-learn's digits: 1,437 training and 360 test images.
 
-8x8 grey images (Alpaydin and Kaynak 1998); values 0..16 are stretched to 0..255. The test split
-is drawn per class with a fixed seed. No network is needed.
+8x8 grey images (Alpaydin and Kaynak 1998) with values 0..16, scaled to 0..255. The test split is
+stratified, with a fixed seed. No network is needed.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
+from reszoo.data.dataset import numbered_classes
 from reszoo.data.sources.cache import LocalDatasetInfo
 from reszoo.data.splits import stratified_holdout
 
-CLASSES = tuple("0123456789")
+CLASSES = numbered_classes(10)
 _EXAMPLES = 1797
 _TEST_EXAMPLES = 360
 _SEED = 0
 
 
 class DigitsBuilder(tfds.core.GeneratorBasedBuilder):
-    """Prepares the digits from the installed scikit-learn."""
+    """Prepares the digits of the installed scikit-learn."""
 
     VERSION = tfds.core.Version("1.0.0")
     name = "digits"
@@ -43,7 +44,7 @@ class DigitsBuilder(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
         del dl_manager  # Nothing is downloaded.
-        # Only preparing needs scikit-learn, which takes a second to import.
+        # Lazily: scikit-learn takes a second to import.
         from sklearn.datasets import load_digits
 
         digits = load_digits()

@@ -1,1 +1,1 @@
-"""A folder of images, one sub-folder per class, as a data set."""
+"""Folders of images, one sub-folder per class, as data sets."""

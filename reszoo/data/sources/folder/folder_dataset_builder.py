@@ -1,8 +1,8 @@
-"""The TensorFlow Datasets builder of a folder of images: what a prepared folder holds.
+"""The TensorFlow Datasets builder of folders of images.
 
-Each record has the encoded image or, in a folder of more than a gibibyte, the path to it: a large
-folder is not copied. Odd files are always kept in the record, as PNG. Records are shuffled by
-their path's hash, as TensorFlow Datasets does, so `train[:80%]` is a fair sample of the classes.
+Each record holds the encoded image or, for folders of more than a gibibyte, its path: large folders
+are not copied. Odd files are always stored in the record, as PNG. TensorFlow Datasets shuffles the
+records by the hash of their path, so `train[:80%]` is a fair sample of the classes.
 """
 
 from __future__ import annotations
@@ -22,18 +22,20 @@ from reszoo.data.sources.folder.image_check import CheckedImages, ImageFacts
 from reszoo.data.sources.folder.listing import ImageFile, FolderListing
 
 EMBED_BYTES = 1 << 30
-"""Folders up to this size are copied into the records, larger ones are referred to."""
+"""Folders up to this size are copied into the records; of larger ones the paths are stored."""
 
 
 class FolderBuilder(tfds.core.GeneratorBasedBuilder):
-    """Prepares a listed and examined folder; opened on prepared data it only reads."""
+    """Prepares a folder whose images have been checked; needs `checked` only for that."""
 
     VERSION = tfds.core.Version("1.0.0")
     name = "folder"
 
-    def __init__(self, *, listing: FolderListing, examined: CheckedImages | None, data_dir: str) -> None:
+    def __init__(
+        self, *, listing: FolderListing, checked: CheckedImages | None, data_dir: str
+    ) -> None:
         self._listing = listing
-        self._examined = examined
+        self._checked = checked
         super().__init__(data_dir=data_dir)
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -51,41 +53,41 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder):
             builder=self,
             description="Images in class folders",
             features=features,
-            metadata=tfds.core.MetadataDict(self._summary() if self._examined else {}),
+            metadata=tfds.core.MetadataDict(self._summary() if self._checked else {}),
         )
 
     def _summary(self) -> dict[str, Any]:
-        """What is known of the folder as a whole, kept beside the records."""
-        assert self._examined is not None
-        facts = [fact for members in self._examined.splits.values() for _, fact in members]
+        """Returns facts of the whole folder, stored as the builder's metadata."""
+        assert self._checked is not None
+        facts = [facts for files in self._checked.splits.values() for _, facts in files]
         return {
             "classes": list(self._listing.classes),
-            "channels": max((fact.channels for fact in facts), default=0),
+            "channels": max((image.channels for image in facts), default=0),
             "smallest": [
-                min((f.height for f in facts), default=0),
-                min((f.width for f in facts), default=0),
+                min((image.height for image in facts), default=0),
+                min((image.width for image in facts), default=0),
             ],
-            "forms": dict(Counter(fact.form for fact in facts)),
-            "odd": sum(not fact.plain for fact in facts),
-            "broken": [[file.path, file.reason] for file in self._examined.broken],
+            "forms": dict(Counter(image.form for image in facts)),
+            "odd": sum(not image.plain for image in facts),
+            "broken": [[file.path, file.reason] for file in self._checked.broken],
             "passed_over": self._listing.passed_over,
             "embedded": self._listing.bytes <= EMBED_BYTES,
         }
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
         del dl_manager  # Nothing is downloaded.
-        assert self._examined is not None
-        return {split: self._generate_examples(split) for split in self._examined.splits}
+        assert self._checked is not None
+        return {split: self._generate_examples(split) for split in self._checked.splits}
 
     def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        assert self._examined is not None
+        assert self._checked is not None
         embed = self._listing.bytes <= EMBED_BYTES
-        for file, facts in self._examined.splits[split]:
+        for file, facts in self._checked.splits[split]:
             path = os.fsencode(file.path)
             yield (
                 path.decode("latin-1"),
                 {
-                    "image": _kept(self._listing.root, file, facts, embed),
+                    "image": _encoded_image(self._listing.root, file, facts, embed),
                     "path": path,
                     "label": file.label,
                     "form": facts.form,
@@ -95,8 +97,8 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder):
             )
 
 
-def _kept(root: Path, file: ImageFile, facts: ImageFacts, embed: bool) -> bytes:
-    """The encoded image that goes into a record; nothing where the file itself will be read."""
+def _encoded_image(root: Path, file: ImageFile, facts: ImageFacts, embed: bool) -> bytes:
+    """Returns the encoded image of a record; empty if the file itself will be read."""
     if facts.plain and not embed:
         return b""
     encoded = read_file(root / file.path)
