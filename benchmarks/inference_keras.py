@@ -13,7 +13,7 @@ import tensorflow as tf
 from turns import serve, timed
 
 import reszoo
-from reszoo.inference.evaluate import inference
+from reszoo.inference.evaluate import inference_function
 from reszoo.inference.trained import TrainedModel
 from reszoo.spec import Architecture
 
@@ -48,7 +48,7 @@ def folded(spec: Architecture, images: tf.Tensor, precision: Any) -> Answer:
 
 def canonical(spec: Architecture, images: tf.Tensor, precision: str) -> Answer:
     """The stock Keras layers, in one graph."""
-    call = inference(random_statistics(reszoo.build(spec, seed=0, dtype=precision)))
+    call = inference_function(random_statistics(reszoo.build(spec, seed=0, dtype=precision)))
     return lambda: call(images).numpy()
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from reszoo.data import ImageFormat
 from reszoo.errors import UserError
-from reszoo.inference.folding import can_fold, plan_of
+from reszoo.inference.folding import can_fold, canonical_plan
 from reszoo.inference.trained import TrainedModel, at_size
 from reszoo.model.build import build
 from reszoo.model.copy_weights import copy_weights
@@ -92,11 +92,11 @@ def network_of(trained: TrainedModel) -> InferenceGraph:
     return InferenceGraph(
         name=name,
         title=title,
-        reference=trained.network() if can_judge else twin,
+        reference=trained.evaluation_model() if can_judge else twin,
         model=twin,
         image_format=image_format,
         classes=trained.class_names,
-        plan=plan_of(trained) if can_fold(trained) else None,
+        plan=canonical_plan(trained) if can_fold(trained) else None,
         note=None if can_judge else _REBUILT,
     )
 

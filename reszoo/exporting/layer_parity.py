@@ -136,7 +136,7 @@ def _tensors(
 ) -> list[np.ndarray]:
     rows = []
     for image in images:
-        runner.one(image)
+        runner.invoke(image)
         rows.append([runner.tensor(tensor) for tensor in details])
     return [np.concatenate(tensors) for tensors in zip(*rows, strict=True)]
 

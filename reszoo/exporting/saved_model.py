@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from reszoo.errors import UserError, first_line
 from reszoo.exporting.inference_graph import InferenceGraph
-from reszoo.model.folded_graph import frozen
+from reszoo.model.folded_graph import folded_graph
 from reszoo.spec.target import Folded
 from reszoo.stderr import quiet
 
@@ -68,7 +68,7 @@ def _constants(network: InferenceGraph, dtype: str) -> Callable[[tf.Tensor], tf.
             expected="a run, or a model that reszoo built or saved",
             hint="export with --target server",
         )
-    folded = frozen(network.model, network.plan, dtype)
+    folded = folded_graph(network.model, network.plan, dtype)
     return _traced(folded, (None, *network.image_shape), tf.float32)
 
 

@@ -1,6 +1,6 @@
-"""Inference: what needs a trained network and no optimizer."""
+"""Inference: everything that needs a trained network and no optimizer."""
 
-from reszoo.inference.folding import Folded
+from reszoo.inference.folding import FoldedModel
 from reszoo.inference.metrics import Agreement, ClassScore, Evaluation
 from reszoo.inference.net2net import Net2NetResult
 from reszoo.inference.predict import Prediction
@@ -10,7 +10,7 @@ __all__ = [
     "Agreement",
     "ClassScore",
     "Evaluation",
-    "Folded",
+    "FoldedModel",
     "Net2NetResult",
     "Prediction",
     "Target",

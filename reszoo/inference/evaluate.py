@@ -1,4 +1,4 @@
-"""How good is a network on a split of a data set?"""
+"""Evaluation of a network on a split of a data set."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ import numpy as np
 import tensorflow as tf
 
 from reszoo.data import ImageData, ImageFormat, Split
+from reszoo.data.dataset import numbered_classes
 from reszoo.data.open_data import open_data
 from reszoo.errors import UserError
-from reszoo.inference.folding import Folded, fold
-from reszoo.inference.metrics import Agreement, Evaluation, agreement, logits_of, score
+from reszoo.inference.folding import FoldedModel, fold
+from reszoo.inference.metrics import Agreement, Evaluation, agreement, clipped_log, score
 from reszoo.inference.tflite_classifier import TFLiteClassifier, is_tflite
 from reszoo.inference.trained import Target, TrainedModel, load_trained
-from reszoo.inference.tta import answers, views_of
+from reszoo.inference.tta import resolve_views, tta_split_logits
 from reszoo.spec.test_time import ONE_VIEW, Views
 
 _PIXELS_PER_BATCH = 1 << 21
 """About 2,000 images of 32x32 or 40 of 224x224: large enough for speed, small enough for memory."""
-_LEAST_PROBABILITY = 1e-12
-COMPARED = 64
+_SMALLEST_PROBABILITY = 1e-12
+_COMPARED_IMAGES = 64
 """Images on which a folded network is compared with the canonical one."""
 
 
@@ -46,110 +47,110 @@ def evaluate(
         0.98
 
     Args:
-      target: a run, a `.keras` file, an exported `.tflite` file, or a Keras model.
-      data: as for `train`; a run's own data unless given.
-      split: which part, in TFDS's words (`test`, `train[:10%]`); data of one split need not say.
-      fast: evaluate the network as `fold` makes it, and say how it agrees with the canonical one.
-      views: the views of an image whose answers are averaged: `1`, `flip`, `5`, `10`, `airbench`
-        or a `Views`. The `test_time` of a run's recipe unless given, else one.
-      skip_bad_images: leave broken files out instead of refusing the data.
-      data_dir: where downloaded data sets lie.
+      target: a run or its folder, a `.keras` file, an exported `.tflite` file, or a Keras model.
+      data: as for `train`. Defaults to the run's own data.
+      split: a split in the syntax of TensorFlow Datasets (`test`, `train[:10%]`). Data with a
+        single split are evaluated on that one by default.
+      fast: evaluate the folded network (see `fold`) and report its agreement with the canonical
+        one.
+      views: test-time augmentation: `1`, `flip`, `5`, `10`, `airbench` or a `Views`. Defaults to
+        `test_time` of the run's recipe, else a single view.
+      skip_bad_images: skip unreadable files instead of refusing the data.
+      data_dir: folder of downloaded data sets.
+
+    Returns:
+      Accuracy with its 95 % interval, top-5 accuracy, loss, precision and recall per class, and
+      the confusion matrix.
 
     Raises:
-      UserError: no such target, data or split, or their classes differ.
+      UserError: the target, the data or the split does not exist, or the classes of network and
+        data differ.
     """
     if is_tflite(target):
         if fast:
-            raise UserError("a .tflite file computes as it does", found="fast, which folds a model")
-        images = _images_for_tflite(data, skip_bad_images, data_dir)
-        return _evaluate_tflite(Path(target), images, split, views_of(views))
+            raise UserError("a .tflite file cannot be folded", found="fast, which folds a model")
+        if data is None:
+            raise _no_data("a .tflite alone")
+        image_data = open_data(data, skip_bad_images=skip_bad_images, data_dir=data_dir)
+        return _evaluate_tflite(Path(target), image_data, split, resolve_views(views))
     trained = load_trained(target)
-    looks = views_of(views, trained.run.recipe().test_time if trained.run else None)
-    images = open_images(trained, data, skip_bad_images, data_dir)
-    names = common_classes(trained.model.output_shape[-1], trained.classes, images)
-    split, part = _part(images, split)
-    call = fold(trained) if fast else inference(trained.network())
-    found = logits(call, part, trained.image_format, looks)
-    scores = score(np.asarray(part.labels), found, names, data=images.name, split=split)
-    scores = replace(scores, views=looks)
-    if not isinstance(call, Folded):
-        return scores
-    return replace(scores, agreement=_agreement(trained, part, call))
+    views = resolve_views(views, trained.run.recipe().test_time if trained.run else None)
+    image_data = open_images(trained, data, skip_bad_images, data_dir)
+    classes = common_classes(trained.model.output_shape[-1], trained.classes, image_data)
+    examples = _select_split(image_data, split)
+    network = fold(trained) if fast else inference_function(trained.evaluation_model())
+    logits = _compute_logits(network, examples, trained.image_format, views)
+    evaluation = score(examples.labels, logits, classes, data=image_data.name, split=examples.name)
+    comparison = _compare(trained, examples, network) if isinstance(network, FoldedModel) else None
+    return replace(evaluation, views=views, agreement=comparison)
 
 
-def _agreement(trained: TrainedModel, part: Split, call: Folded) -> Agreement:
-    """How the logits of a folded network agree with the canonical network's on some images."""
-    chosen = part.sample(COMPARED)
-    found = logits(call, chosen, trained.image_format)
-    exact = logits(inference(trained.network()), chosen, trained.image_format)
-    return agreement(found, exact, call.computes)
+def _compare(trained: TrainedModel, split: Split, folded: FoldedModel) -> Agreement:
+    """Compares the folded network with the canonical one on a sample of a split."""
+    sample = split.sample(_COMPARED_IMAGES)
+    canonical = inference_function(trained.evaluation_model())
+    logits, expected = (
+        _compute_logits(network, sample, trained.image_format) for network in (folded, canonical)
+    )
+    return agreement(logits, expected, folded.computes)
 
 
-def _images_for_tflite(data: Any, skip_bad_images: bool, data_dir: Path | str | None) -> ImageData:
-    if data is None:
-        raise _no_data("a .tflite alone")
-    return open_data(data, skip_bad_images=skip_bad_images, data_dir=data_dir)
-
-
-def _evaluate_tflite(path: Path, images: ImageData, split: str, views: Views) -> Evaluation:
+def _evaluate_tflite(path: Path, image_data: ImageData, split: str, views: Views) -> Evaluation:
     classifier = TFLiteClassifier(path)
     outputs = len(classifier.classes)
-    # Without labels.txt its outputs have numbers only, which agree with any names.
-    labels = None if classifier.classes == bare_numbers(outputs) else classifier.classes
-    names = common_classes(outputs, labels, images)
-    split, part = _part(images, split)
+    # Without labels.txt the outputs are only numbered, which agrees with any names.
+    labels = None if classifier.classes == numbered_classes(outputs) else classifier.classes
+    classes = common_classes(outputs, labels, image_data)
+    examples = _select_split(image_data, split)
 
-    def answer(pixels: np.ndarray) -> np.ndarray:
-        return logits_of(classifier.probabilities(pixels), _LEAST_PROBABILITY)
+    def classify(pixels: np.ndarray) -> np.ndarray:
+        return clipped_log(classifier.probabilities(pixels), _SMALLEST_PROBABILITY)
 
-    image_format = classifier.image_format
-    found = answers(views, answer, part, image_format, batch_size_for(image_format))
-    scores = score(np.asarray(part.labels), found, names, data=images.name, split=split)
-    return replace(scores, views=views)
+    batch_size = batch_size_for(classifier.image_format)
+    logits = tta_split_logits(views, classify, examples, classifier.image_format, batch_size)
+    evaluation = score(examples.labels, logits, classes, data=image_data.name, split=examples.name)
+    return replace(evaluation, views=views)
 
 
-def _part(images: ImageData, split: str) -> tuple[str, Split]:
-    if split == "test" and images.only_split is not None:
-        split = images.only_split
-    part = images.split(split)
-    if not len(part):
-        raise UserError(f"the split {split!r} of {images.name} is empty")
-    return split, part
+def _select_split(image_data: ImageData, expression: str) -> Split:
+    if expression == "test" and image_data.only_split is not None:
+        expression = image_data.only_split
+    return image_data.split(expression)
 
 
 def _no_data(found: str) -> UserError:
     return UserError("say which data to evaluate on", expected="--data", found=found)
 
 
-def logits(
-    call: Callable[[Any], Any], split: Split, image_format: ImageFormat, views: Views = ONE_VIEW
+def _compute_logits(
+    network: Callable[[Any], Any], split: Split, image_format: ImageFormat, views: Views = ONE_VIEW
 ) -> np.ndarray:
-    """What `inference` or `fold` says to every image of a split, in its order: logits
-    `(images, classes)`, float32 where an image is looked at once.
-    """
-    size = batch_size_for(image_format)
-    return answers(views, lambda images: call(images).numpy(), split, image_format, size)
+    """Returns the logits `(images, classes)` of a split in its order; float32 for one view."""
+    batch_size = batch_size_for(image_format)
+    return tta_split_logits(
+        views, lambda images: network(images).numpy(), split, image_format, batch_size
+    )
 
 
-def inference(model: keras.Model) -> Any:
-    """The model as a graph that takes any batch; the same one for evaluation and prediction."""
+def inference_function(model: keras.Model) -> Any:
+    """Wraps a model in a `tf.function` for batches of any size, without XLA."""
     return tf.function(
         lambda images: model(images, training=False), jit_compile=False, reduce_retracing=True
     )
 
 
 def batch_size_for(image_format: ImageFormat) -> int:
-    """How many images to pass through a network at once."""
+    """Returns the batch size for inference on images of a format."""
     return int(np.clip(_PIXELS_PER_BATCH // (image_format.height * image_format.width), 1, 512))
 
 
 def open_images(
     trained: TrainedModel, data: Any, skip_bad_images: bool, data_dir: Path | str | None
 ) -> ImageData:
-    """The images to judge a network on: the data given, else a run's own.
+    """Opens the data to evaluate on; `data=None` opens the run's own again.
 
     Raises:
-      UserError: neither is there, or the data cannot be opened.
+      UserError: there are neither data nor a run, or the data cannot be opened.
     """
     if isinstance(data, ImageData):
         return data
@@ -157,32 +158,32 @@ def open_images(
         return open_data(data, skip_bad_images=skip_bad_images, data_dir=data_dir)
     if trained.run is None:
         raise _no_data("a model alone")
-    return reopen(trained.run.data())
+    return reopen_data(trained.run.data())
 
 
-def reopen(facts: dict[str, Any]) -> ImageData:
-    """Opens the data of a run again, by its data.json.
+def reopen_data(record: dict[str, Any]) -> ImageData:
+    """Opens the data of a run again.
+
+    Args:
+      record: the content of the run's data.json.
 
     Raises:
-      UserError: it was given in memory, is gone, or is not what it was.
+      UserError: the data were given in memory, are gone, or have changed.
     """
-    if not facts["reopens"]:
+    if not record["reopens"]:
         raise UserError(
             "the run's data was given in memory and cannot be opened again",
             hint="pass the data once more",
         )
     data = open_data(
-        facts["name"],
-        skip_bad_images=facts["skip_bad_images"],
-        data_dir=facts["data_dir"],
+        record["name"], skip_bad_images=record["skip_bad_images"], data_dir=record["data_dir"]
     )
-    found = {"classes": list(data.classes), "splits": dict(data.splits)}
-    for name, value in found.items():
-        if facts[name] != value:
+    for key, value in (("classes", list(data.classes)), ("splits", dict(data.splits))):
+        if record[key] != value:
             raise UserError(
-                f"the data {facts['name']} is not what it was when the run began",
-                expected=f"{name} {_short(facts[name])}",
-                found=_short(value),
+                f"the data {record['name']} has changed since the run began",
+                expected=f"{key} {_shorten(record[key])}",
+                found=_shorten(value),
                 hint="restore the data, or train a new run on what is there now",
             )
     return data
@@ -191,42 +192,36 @@ def reopen(facts: dict[str, Any]) -> ImageData:
 def common_classes(
     outputs: int, classes: tuple[str, ...] | None, data: ImageData
 ) -> tuple[str, ...]:
-    """The class names that a network and data agree on; data with bare numbers agree with any.
+    """Returns the class names shared by a network and data; numbered classes match any names.
 
     Args:
-      outputs: how many classes the network tells apart.
-      classes: what it calls them, if it knows.
-      data: what it is to be judged on.
+      outputs: number of the network's logits.
+      classes: the network's class names, where they are known.
+      data: the data to evaluate on.
 
     Raises:
-      UserError: they are other classes, or in another order.
+      UserError: the classes or their order differ.
     """
     count = len(data.classes)
-    numbers = bare_numbers(max(count, outputs))
-    numbered = data.classes == numbers[:count]
+    numbered = data.classes == numbered_classes(count)
     if count != outputs and not (numbered and count < outputs):
         raise UserError(
             f"the network and the data {data.name} have different classes",
             expected=f"{outputs} classes",
-            found=f"{count}: {_short(data.classes)}",
+            found=f"{count}: {_shorten(data.classes)}",
         )
     if numbered:
-        return classes or numbers[:outputs]
+        return classes or numbered_classes(outputs)
     if classes is not None and classes != tuple(data.classes):
         raise UserError(
             f"the network and the data {data.name} have different classes",
-            expected=_short(classes),
-            found=_short(data.classes),
+            expected=_shorten(classes),
+            found=_shorten(data.classes),
             hint="the order counts: each output stands for one class",
         )
     return tuple(data.classes)
 
 
-def bare_numbers(count: int) -> tuple[str, ...]:
-    """The class names of data or a network that have none: 0, 1, 2, ..."""
-    return tuple(str(number) for number in range(count))
-
-
-def _short(value: Any) -> str:
-    text = ", ".join(str(one) for one in value) if isinstance(value, (list, tuple)) else str(value)
+def _shorten(value: Any) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
     return text if len(text) <= 200 else text[:200] + ", ..."

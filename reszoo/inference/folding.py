@@ -1,4 +1,4 @@
-"""How does a trained network answer fastest on a CPU?"""
+"""Folding of a trained network into one graph of constants, for fast inference on CPUs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import tensorflow as tf
 from reszoo.data import ImageFormat
 from reszoo.errors import UserError
 from reszoo.inference.trained import Target, TrainedModel, at_size, load_trained
-from reszoo.model.folded_graph import frozen
+from reszoo.model.folded_graph import folded_graph
 from reszoo.planning.network import plan
 from reszoo.planning.ops import OPS
 from reszoo.planning.rows import Plan
@@ -21,67 +21,71 @@ Computes = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
-    """A trained network as one graph of constants for the CPU, its norms folded in.
+class FoldedModel:
+    """A trained network as a CPU graph of constants, its normalizations folded in.
 
-    Call it with images `(batch, height, width, channels)`, pixels 0..255, for logits, a float32
-    tensor `(batch, classes)`.
+    Call it with images `(batch, height, width, channels)`, pixels 0..255, to get logits
+    `(batch, classes)`, float32.
     """
 
     image_format: ImageFormat
-    """How an image becomes the network's input."""
+    """Size, channels and resizing of the images it takes."""
     classes: tuple[str, ...]
     computes: Computes
-    """What convolutions compute in; normalisation of the input and logits are float32."""
+    """Dtype of the convolutions; input normalization and logits are float32."""
     _call: Callable[[tf.Tensor], tf.Tensor]
 
     def __call__(self, images: Any) -> tf.Tensor:
-        """The logits."""
+        """Returns the logits of images."""
         with tf.device("CPU:0"):
             return self._call(tf.cast(images, tf.float32))
 
 
-def fold(target: Target, *, computes: Literal["auto"] | Computes = "auto") -> Folded:
-    """A trained network for fast inference on this machine's CPU.
+def fold(target: Target, *, computes: Literal["auto"] | Computes = "auto") -> FoldedModel:
+    """Folds a trained network for fast inference on this machine's CPU.
 
         >>> import reszoo
-        >>> network = reszoo.fold("runs/resnet50-flowers-1")  # doctest: +SKIP
-        >>> network(images)  # doctest: +SKIP
+        >>> run = reszoo.train("resnet8_digits", data="digits")  # doctest: +SKIP
+        >>> network = reszoo.fold(run)  # doctest: +SKIP
+        >>> logits = network(images)  # (batch, 8, 8, 1) to (batch, 10)  # doctest: +SKIP
 
-    Normalisation goes into the convolutions, weights become constants, and a convolution with its
-    bias, addition and ReLU one oneDNN kernel. In float32 the logits are the network's but for
-    rounding; in bfloat16 compare them on your images, as `evaluate(..., fast=True)` does.
+    Normalizations are folded into the convolutions and weights become constants, so that oneDNN
+    computes a convolution, its bias, an addition and a ReLU in one kernel. In float32 the logits
+    equal the network's up to rounding; in bfloat16, measure the agreement on your images with
+    `evaluate(..., fast=True)`.
 
     Args:
-      target: a run, a `.keras` file or a model that reszoo built. It is not kept.
-      computes: `float32`, `bfloat16`, or `auto`: bfloat16 where the processor multiplies it.
+      target: a run or its folder, a `.keras` file, or a model built by reszoo. No reference to it
+        is kept.
+      computes: `float32`, `bfloat16` or `auto`, which is bfloat16 on processors that multiply it
+        in hardware.
 
     Raises:
-      UserError: there is no such network, or it does not say what it is made of.
+      UserError: the target does not exist, or its layers are not known from a plan.
     """
     trained = load_trained(target)
-    chosen: Computes = _fastest() if computes == "auto" else computes
-    network = frozen(trained.model, plan_of(trained), chosen)
+    dtype: Computes = _fastest_dtype() if computes == "auto" else computes
+    network = folded_graph(trained.model, canonical_plan(trained), dtype)
     image = tf.TensorSpec((None, *trained.image_format.shape), tf.float32)
     with tf.device("CPU:0"):
-        traced = tf.function(network, input_signature=[image], autograph=False)
-        graph = traced.get_concrete_function()
-    return Folded(trained.image_format, trained.class_names, chosen, _caller(graph))
+        function = tf.function(network, input_signature=[image], autograph=False)
+        graph = function.get_concrete_function()
+    return FoldedModel(trained.image_format, trained.class_names, dtype, _lean_call(graph))
 
 
 def can_fold(trained: TrainedModel) -> bool:
-    """Whether a network says what it is made of, in canonical rows."""
+    """Whether a network's canonical plan is known."""
     if trained.spec is not None:
         return True
     rows = getattr(trained.model, "reszoo_plan", None)
     return rows is not None and all(row.op in OPS for row in rows.rows)
 
 
-def plan_of(trained: TrainedModel) -> Plan:
-    """The canonical plan of a trained network at its evaluation size.
+def canonical_plan(trained: TrainedModel) -> Plan:
+    """Returns the canonical plan of a trained network at its evaluation size.
 
     Raises:
-      UserError: it does not say.
+      UserError: the plan is not known.
     """
     if trained.spec is not None:
         return plan(at_size(trained.spec, trained.image_format))
@@ -96,18 +100,19 @@ def plan_of(trained: TrainedModel) -> Plan:
 
 
 def has_gpu() -> bool:
-    """Whether there is a GPU, which is faster than any CPU as the network is."""
+    """Whether TensorFlow has a GPU, which runs the unfolded network faster than any CPU."""
     return bool(tf.config.list_physical_devices("GPU"))
 
 
-def _fastest() -> Computes:
+def _fastest_dtype() -> Computes:
     return "bfloat16" if choose_precision() == "mixed_bfloat16" else "float32"
 
 
-def _caller(graph: Any) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Calls a concrete function without the two passes of TensorFlow's optimiser that simulate it
-    on other devices and in less memory. They change nothing here, and for ResNet-50 take half of
-    the time and of the memory until the first answer.
+def _lean_call(graph: Any) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Calls a concrete function without two optimizer passes of TensorFlow.
+
+    The layout and memory passes simulate the graph on other devices and in less memory. They change
+    nothing here, and for ResNet-50 take half of the time and memory until the first result.
     """
     config = tf.compat.v1.ConfigProto()
     passes = config.graph_options.rewrite_options

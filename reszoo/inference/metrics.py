@@ -1,24 +1,22 @@
-"""What do a classifier's logits say about it? Plain arithmetic on labels and logits."""
+"""Classification metrics from labels and logits."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from reszoo.spec.test_time import ONE_VIEW, Views
 
-TOP = 5
-_NORMAL_95 = 1.959963984540054
-"""97.5 % quantile of the normal distribution."""
+TOP_K = 5
+_TINY = float(np.finfo(np.float64).tiny)
 
 
 @dataclass(frozen=True, slots=True)
 class ClassScore:
-    """How one class fares. None where nothing was predicted as it, or no example is of it."""
+    """Precision and recall of one class; None where the denominator is 0."""
 
     name: str
     examples: int
@@ -28,32 +26,32 @@ class ClassScore:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How a folded network compares with the canonical one in float32, image by image."""
+    """Agreement of a folded network with the canonical float32 network, image by image."""
 
     computes: str
     """`float32` or `bfloat16`."""
     images: int
-    same: float
-    """Share of images with the same first class."""
-    greatest: float
-    """Greatest difference of two logits."""
-    largest: float
-    """The largest logit, to see the difference beside."""
+    same_class: float
+    """Share of images with the same top-1 class."""
+    max_difference: float
+    """Largest absolute difference of two logits."""
+    max_logit: float
+    """Largest absolute logit of the canonical network, for scale."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, for JSON."""
+        """Returns plain values for JSON."""
         return {
             "computes": self.computes,
             "images": self.images,
-            "same_first_class": self.same,
-            "greatest_logit_difference": self.greatest,
-            "largest_logit": self.largest,
+            "same_first_class": self.same_class,
+            "greatest_logit_difference": self.max_difference,
+            "largest_logit": self.max_logit,
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """How a network does on one split."""
+    """Metrics of a network on one split."""
 
     data: str
     split: str
@@ -62,19 +60,19 @@ class Evaluation:
     interval: tuple[float, float]
     """95 % confidence interval of the accuracy (Wilson 1927)."""
     top5: float | None
-    """Share of examples whose class is among the five likeliest; None with five classes at most."""
+    """Top-5 accuracy; None for five classes or fewer."""
     loss: float
     """Mean cross-entropy, without label smoothing."""
     classes: tuple[ClassScore, ...]
     confusion: tuple[tuple[int, ...], ...]
-    """Counts: a row per true class, a column per predicted one."""
+    """Confusion matrix: a row per true class, a column per predicted class."""
     agreement: Agreement | None = None
-    """Where it was a folded network that was evaluated."""
+    """Set where a folded network was evaluated."""
     views: Views = ONE_VIEW
-    """The views of each image whose answers were averaged."""
+    """Views averaged by test-time augmentation."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain lists and numbers, for JSON."""
+        """Returns plain values for JSON."""
         return {
             "data": self.data,
             "split": self.split,
@@ -84,15 +82,7 @@ class Evaluation:
             "top5": self.top5,
             "loss": self.loss,
             "views": self.views.to_dict(),
-            "classes": [
-                {
-                    "name": one.name,
-                    "examples": one.examples,
-                    "precision": one.precision,
-                    "recall": one.recall,
-                }
-                for one in self.classes
-            ],
+            "classes": [asdict(score) for score in self.classes],
             "confusion": [list(row) for row in self.confusion],
             "agreement": self.agreement.to_dict() if self.agreement else None,
         }
@@ -101,82 +91,82 @@ class Evaluation:
 def score(
     labels: np.ndarray, logits: np.ndarray, classes: Sequence[str], *, data: str, split: str
 ) -> Evaluation:
-    """Scores logits `(examples, classes)` against integer labels `(examples,)`."""
+    """Computes the metrics of logits `(examples, classes)` for integer labels `(examples,)`."""
     predicted = logits.argmax(axis=1)
     correct = int((predicted == labels).sum())
+    # scikit-learn's confusion_matrix raises for a test split that hides its labels behind -1.
     confusion = np.zeros((len(classes), len(classes)), np.int64)
     np.add.at(confusion, (labels, predicted), 1)
-    log_probabilities = logits_of(softmax(logits))
+    # Clipped, so that a class whose probability underflows keeps the loss finite.
+    log_probabilities = clipped_log(softmax(logits))
     return Evaluation(
         data=data,
         split=split,
         examples=len(labels),
         accuracy=correct / len(labels),
         interval=wilson_interval(correct, len(labels)),
-        top5=_top(labels, logits) if len(classes) > TOP else None,
+        top5=_top_k_accuracy(labels, logits) if len(classes) > TOP_K else None,
         loss=float(-log_probabilities[np.arange(len(labels)), labels].mean()),
-        classes=_by_class(confusion, classes),
-        confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+        classes=_class_scores(confusion, classes),
+        confusion=tuple(map(tuple, confusion.tolist())),
     )
 
 
-def agreement(found: np.ndarray, exact: np.ndarray, computes: str) -> Agreement:
-    """Compares logits `(images, classes)` of a folded network with those of the canonical one."""
+def agreement(folded: np.ndarray, canonical: np.ndarray, computes: str) -> Agreement:
+    """Compares logits `(images, classes)` of a folded network with the canonical network's."""
     return Agreement(
         computes=computes,
-        images=len(exact),
-        same=float(np.mean(found.argmax(axis=1) == exact.argmax(axis=1))),
-        greatest=float(np.abs(found - exact).max()),
-        largest=float(np.abs(exact).max()),
+        images=len(canonical),
+        same_class=float(np.mean(folded.argmax(axis=1) == canonical.argmax(axis=1))),
+        max_difference=float(np.abs(folded - canonical).max()),
+        max_logit=float(np.abs(canonical).max()),
     )
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities `(examples, classes)` in float64."""
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    powers = np.exp(shifted)
-    return powers / powers.sum(axis=1, keepdims=True)
+    """Returns probabilities over the last axis, in float64."""
+    from scipy import special
+
+    return special.softmax(logits.astype(np.float64), axis=-1)
 
 
-def logits_of(
-    probabilities: np.ndarray, least: float = float(np.finfo(np.float64).tiny)
-) -> np.ndarray:
-    """Logits with these probabilities, none below the least: all but a constant, which neither a
-    loss, a rank nor a softmax sees."""
-    return np.log(np.maximum(probabilities, least))
+def clipped_log(probabilities: np.ndarray, smallest: float = _TINY) -> np.ndarray:
+    """Returns the logarithms of probabilities, none of them counted as less than `smallest`.
+
+    The result serves as logits: it equals them but for a constant per row.
+    """
+    return np.log(np.maximum(probabilities, smallest))
 
 
 def wilson_interval(correct: int, examples: int) -> tuple[float, float]:
-    """The 95 % interval of a share; sound near 0 and 1, where the usual formula is not."""
-    share, z_squared = correct / examples, _NORMAL_95**2
-    centre = (share + z_squared / (2 * examples)) / (1 + z_squared / examples)
-    spread = share * (1 - share) / examples + z_squared / (4 * examples**2)
-    half = _NORMAL_95 * math.sqrt(spread) / (1 + z_squared / examples)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    """Returns the 95 % Wilson score interval of a proportion; it holds near 0 and 1 as well."""
+    from scipy.stats import binomtest
+
+    interval = binomtest(correct, examples).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
 
 
-def likeliest(scores: np.ndarray, count: int) -> np.ndarray:
-    """Indices of the `count` largest of each row, largest first; of equals the first class."""
-    return np.argsort(-scores, axis=1, kind="stable")[:, :count]
+def top_k(scores: np.ndarray, k: int) -> np.ndarray:
+    """Returns the indices of the `k` largest scores of each row, largest first.
+
+    Ties go to the first class, as in argmax; scikit-learn's `top_k_accuracy_score` prefers the
+    last.
+    """
+    return np.argsort(-scores, axis=1, kind="stable")[:, :k]
 
 
-def _top(labels: np.ndarray, logits: np.ndarray) -> float:
-    return float((likeliest(logits, TOP) == labels[:, None]).any(axis=1).mean())
+def _top_k_accuracy(labels: np.ndarray, logits: np.ndarray) -> float:
+    return float((top_k(logits, TOP_K) == labels[:, None]).any(axis=1).mean())
 
 
-def _by_class(confusion: np.ndarray, classes: Sequence[str]) -> tuple[ClassScore, ...]:
-    right = confusion.diagonal()
-    examples, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
+def _class_scores(confusion: np.ndarray, classes: Sequence[str]) -> tuple[ClassScore, ...]:
+    columns = (confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0))
+    rows = zip(classes, *(column.tolist() for column in columns), strict=True)
     return tuple(
-        ClassScore(
-            name=name,
-            examples=int(examples[index]),
-            precision=_share(right[index], predicted[index]),
-            recall=_share(right[index], examples[index]),
-        )
-        for index, name in enumerate(classes)
+        ClassScore(name, examples, _ratio(correct, predicted), _ratio(correct, examples))
+        for name, correct, examples, predicted in rows
     )
 
 
-def _share(part: int, whole: int) -> float | None:
-    return float(part / whole) if whole else None
+def _ratio(numerator: int, denominator: int) -> float | None:
+    return numerator / denominator if denominator else None

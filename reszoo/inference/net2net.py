@@ -1,4 +1,4 @@
-"""How does a trained network grow, and how is it known that it still says the same?"""
+"""Net2Net for trained networks: deepen or widen, verify the function is unchanged, save."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from reszoo.model.net2net.widen import widen_model
 from reszoo.model.saving import save_model
 from reszoo.spec.architecture import Architecture
 
-LARGEST_DIFFERENCE = 1e-4
-"""Of the logits, as a share of the largest, where nothing but rounding may differ."""
+MAX_DIFFERENCE = 1e-4
+"""Largest difference of the logits that rounding explains, relative to the largest logit."""
 _IMAGES = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Net2NetResult:
-    """A network that grew from a trained one, and what is known about it."""
+    """A deepened or widened network with its measured difference from the original."""
 
     model: keras.Model
     spec: Architecture
     classes: tuple[str, ...] | None
     gate: float | None
-    """How far each new highway block moves its input towards H at first; None where all new blocks
-    are the identity to rounding."""
+    """Initial transform gate T of the new highway blocks, which move their input by T (H - x); None
+    where all new blocks are the identity up to rounding."""
     difference: float
-    """Largest difference of a logit to the smaller net's, as a share of the largest logit, on
-    random images."""
+    """Largest difference of a logit from the original's on random images, relative to the largest
+    logit."""
 
 
 def deepen(
@@ -44,61 +44,67 @@ def deepen(
     seed: int | None = None,
     gate_bias: float | None = None,
 ) -> Net2NetResult:
-    """A trained network with more blocks that computes the same function (He 2015, section 1).
+    """Adds blocks to a trained network without changing its function (He 2015, section 1).
 
         >>> import reszoo
-        >>> reszoo.deepen("runs/a", [5, 5, 5], out="deeper.keras")  # doctest: +SKIP
-        >>> run = reszoo.train(start="deeper.keras", data="digits")  # doctest: +SKIP
+        >>> run = reszoo.train("resnet8_digits", data="digits")  # doctest: +SKIP
+        >>> reszoo.deepen(run, [2, 2, 2], out="deeper.keras")  # doctest: +SKIP
+        >>> reszoo.train(start="deeper.keras", data="digits")  # doctest: +SKIP
 
-    docs/deepening.md says for which blocks this is exact, and which cannot be the identity.
+    docs/deepening.md lists the blocks for which this is exact, and those that cannot be the
+    identity.
 
     Args:
-      target: a run or its folder, or a `.keras` file that reszoo wrote.
-      depths: blocks of each stage, at least as many as there are.
-      out: where to save it, a name that ends in .keras.
-      seed: of the new blocks' weights; drawn afresh unless given.
-      gate_bias: of highway gates that have to be shut, -6 unless given. Lower is closer to the
-        same function, and slower to learn.
+      target: a run or its folder, or a `.keras` file written by reszoo.
+      depths: number of blocks of each stage, at least the present number.
+      out: path to save to, ending in `.keras`. Defaults to not saving.
+      seed: seed of the new blocks' weights. Defaults to a random one.
+      gate_bias: bias of highway gates that have to be closed. Defaults to -6. A lower bias is
+        closer to the original function, and slower to learn.
+
+    Returns:
+      The deeper network, its architecture and its measured difference.
 
     Raises:
-      UserError: there is no such network, the depths are not possible ones, or a block of the net
-        cannot be the identity; the message says why.
-      GateError: the deeper network does not say the same; nothing is saved.
+      UserError: the target does not exist, the depths are invalid, or a block cannot be the
+        identity.
+      GateError: the deeper network computes another function; nothing is saved.
     """
-    trained, spec = _trained(target)
+    trained, spec = _load_with_spec(target)
     bias = GATE_BIAS if gate_bias is None else gate_bias
     deeper = deepen_model(trained.model, spec, depths, seed=seed, gate_bias=bias)
-    difference = _difference(trained.model, deeper.model)
-    grown = Net2NetResult(deeper.model, deeper.spec, trained.classes, deeper.gate, difference)
-    return _saved(grown, out)
+    return _verify_and_save(trained, deeper.model, deeper.spec, deeper.gate, out)
 
 
 def widen(
     target: Target, factor: int = 2, *, out: Path | str | None = None, seed: int | None = None
 ) -> Net2NetResult:
-    """A trained network with `factor` times the channels that computes the same (Net2Net).
+    """Multiplies the channels of a trained network without changing its function (Net2Net).
 
         >>> import reszoo
-        >>> reszoo.widen("runs/a", 2, out="wider.keras")  # doctest: +SKIP
+        >>> run = reszoo.train("resnet8_digits", data="digits")  # doctest: +SKIP
+        >>> reszoo.widen(run, 2, out="wider.keras")  # doctest: +SKIP
 
     Args:
-      target: a run or its folder, or a `.keras` file that reszoo wrote.
-      factor: 2 or more; the weights become about its square as many.
-      out: where to save it, a name that ends in .keras.
-      seed: of how weights are shared out among the copies of a channel; drawn afresh unless given.
+      target: a run or its folder, or a `.keras` file written by reszoo.
+      factor: multiple of the channels, 2 or more. The number of weights grows by about its square.
+      out: path to save to, ending in `.keras`. Defaults to not saving.
+      seed: seed of the split of weights among the copies of a channel. Defaults to a random one.
+
+    Returns:
+      The wider network, its architecture and its measured difference.
 
     Raises:
-      UserError: there is no such network, the factor is none, or its channels cannot be made
-        several times (ECA).
-      GateError: the wider network does not say the same; nothing is saved.
+      UserError: the target does not exist, the factor is below 2, or the channels cannot be
+        copied (ECA).
+      GateError: the wider network computes another function; nothing is saved.
     """
-    trained, spec = _trained(target)
+    trained, spec = _load_with_spec(target)
     model, wider = widen_model(trained.model, spec, factor, seed=seed)
-    difference = _difference(trained.model, model)
-    return _saved(Net2NetResult(model, wider, trained.classes, None, difference), out)
+    return _verify_and_save(trained, model, wider, None, out)
 
 
-def _trained(target: Target) -> tuple[TrainedModel, Architecture]:
+def _load_with_spec(target: Target) -> tuple[TrainedModel, Architecture]:
     trained = load_trained(target)
     if trained.spec is None:
         raise UserError(
@@ -109,21 +115,27 @@ def _trained(target: Target) -> tuple[TrainedModel, Architecture]:
     return trained, trained.spec
 
 
-def _saved(grown: Net2NetResult, out: Path | str | None) -> Net2NetResult:
-    """The network, saved where asked for, if it says what the smaller one said."""
-    if grown.gate is None and not grown.difference <= LARGEST_DIFFERENCE:
+def _verify_and_save(
+    trained: TrainedModel,
+    model: keras.Model,
+    spec: Architecture,
+    gate: float | None,
+    out: Path | str | None,
+) -> Net2NetResult:
+    difference = _relative_difference(trained.model, model)
+    if gate is None and not difference <= MAX_DIFFERENCE:
         raise GateError(
-            f"the larger {grown.spec.name} does not compute the same function",
-            expected=f"logits within {LARGEST_DIFFERENCE:g} of the largest",
-            found=f"{grown.difference:.2g} on random images",
+            f"the larger {spec.name} does not compute the same function",
+            expected=f"logits within {MAX_DIFFERENCE:g} of the largest",
+            found=f"{difference:.2g} on random images",
         )
     if out is not None:
-        save_model(grown.model, out, spec=grown.spec, classes=grown.classes)
-    return grown
+        save_model(model, out, spec=spec, classes=trained.classes)
+    return Net2NetResult(model, spec, trained.classes, gate, difference)
 
 
-def _difference(before: keras.Model, after: keras.Model) -> float:
-    """The largest difference of the logits on random images, as a share of the largest."""
+def _relative_difference(before: keras.Model, after: keras.Model) -> float:
+    """Largest difference of the logits on random images, relative to the largest logit."""
     shape = (_IMAGES, *before.input_shape[1:])
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     old, new = (np.asarray(model(images, training=False)) for model in (before, after))

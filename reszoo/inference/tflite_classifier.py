@@ -1,4 +1,4 @@
-"""What does a .tflite answer to a picture? Read as a device reads it: file, contract, labels."""
+"""Classification with an exported `.tflite` file, its contract and its labels."""
 
 from __future__ import annotations
 
@@ -11,62 +11,67 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from reszoo.data import ImageFormat
+from reszoo.data.dataset import numbered_classes
 from reszoo.errors import UserError
 from reszoo.inference.tflite_interpreter import TFLiteInterpreter
 
-_GEOMETRY = ("crop", "interpolation", "antialias")
+_FORMAT_KEYS = ("crop", "interpolation", "antialias")
 
 
 def is_tflite(target: Any) -> TypeGuard[str | os.PathLike[str]]:
-    """Whether a target is the name of a `.tflite` file."""
+    """Whether a target is the path of a `.tflite` file."""
     return isinstance(target, (str, os.PathLike)) and Path(target).suffix == ".tflite"
 
 
 class TFLiteClassifier:
-    """An exported classifier: one image in, probabilities out.
+    """A `.tflite` image classifier with its image format and class names.
 
-    contract.json beside the file says how a picture becomes its input, and labels.txt what its
-    outputs stand for; without them the picture is resized to cover the input, and classes are
-    numbers.
+    The image format comes from contract.json beside the file and the class names from labels.txt.
+    Without a contract, images are resized to cover the input; without labels, classes are numbered.
 
     Args:
       path: the `.tflite` file.
+
+    Raises:
+      UserError: the file is missing or not an image classifier, or does not fit the files beside
+        it.
     """
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise UserError(f"there is no file {path}", expected="a .tflite file")
-        self._runner = TFLiteInterpreter(path)
-        self.image_format = _geometry(path, [int(side) for side in self._runner.input["shape"]])
-        self.classes = _labels(path, int(self._runner.output["shape"][-1]))
+        self._interpreter = TFLiteInterpreter(path)
+        shape = [int(side) for side in self._interpreter.input["shape"]]
+        self.image_format = _read_format(path, shape)
+        self.classes = _read_labels(path, int(self._interpreter.output["shape"][-1]))
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """float32 `(images, classes)` for pixels 0..255 `(images, height, width, channels)`."""
-        return self._runner.probabilities(images)
+        """Returns float32 `(images, classes)` for pixels `(images, height, width, channels)`."""
+        return self._interpreter.probabilities(images)
 
 
-def _geometry(path: Path, shape: list[int]) -> ImageFormat:
+def _read_format(path: Path, shape: list[int]) -> ImageFormat:
     if len(shape) != 4 or shape[0] != 1:
         raise UserError(
             f"{path} is not an image classifier of reszoo's kind",
             expected="one input of shape (1, height, width, channels)",
             found=str(tuple(shape)),
         )
-    sides = shape[1], shape[2], shape[3]
+    image_format = ImageFormat(*shape[1:])
     contract = path.with_name("contract.json")
     if not contract.is_file():
-        return ImageFormat(*sides)
+        return image_format
     try:
-        said = json.loads(contract.read_text(encoding="utf-8"))["preprocessing"]
-        return replace(ImageFormat(*sides), **{name: said[name] for name in _GEOMETRY})
+        values = json.loads(contract.read_text(encoding="utf-8"))["preprocessing"]
+        return replace(image_format, **{key: values[key] for key in _FORMAT_KEYS})
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{contract} is damaged", found=repr(error)) from error
 
 
-def _labels(path: Path, outputs: int) -> tuple[str, ...]:
+def _read_labels(path: Path, outputs: int) -> tuple[str, ...]:
     labels = path.with_name("labels.txt")
     if not labels.is_file():
-        return tuple(str(index) for index in range(outputs))
+        return numbered_classes(outputs)
     names = tuple(labels.read_text(encoding="utf-8").splitlines())
     if len(names) != outputs:
         raise UserError(

@@ -1,4 +1,4 @@
-"""What does a .tflite say to a stack of images, with these kernels, and what goes on inside it?"""
+"""TFLite inference with ai-edge-litert, image by image, with access to inner tensors."""
 
 from __future__ import annotations
 
@@ -24,13 +24,16 @@ _RESOLVERS = {
 
 
 class TFLiteInterpreter:
-    """A .tflite ready to classify images of its own size, one at a time.
+    """An interpreter for an image classifier of batch size 1.
 
     Args:
-      file: the path, or the file's bytes.
+      file: path or content of the `.tflite` file.
       kernels: `fast` (XNNPACK), `plain` (no delegate) or `reference`.
-      threads: threads for one image; all cores unless given.
-      keep_tensors: whether `tensors` can be read after a run.
+      threads: number of threads. Defaults to all cores.
+      keep_tensors: whether inner tensors can be read with `tensor` after an invocation.
+
+    Raises:
+      UserError: the file is not a TFLite model.
     """
 
     def __init__(
@@ -57,35 +60,36 @@ class TFLiteInterpreter:
         self.input: dict[str, Any] = self._interpreter.get_input_details()[0]
         self.output: dict[str, Any] = self._interpreter.get_output_details()[0]
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(height, width, channels) of the images it takes."""
-        height, width, channels = (int(side) for side in self.input["shape"][1:])
-        return height, width, channels
-
     def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """float32 (n, classes) for images (n, height, width, channels) of pixels 0..255."""
-        return np.concatenate([self.one(image) for image in images])
+        """Classifies images one by one.
 
-    def one(self, image: np.ndarray) -> np.ndarray:
-        """float32 (1, classes) for one image (height, width, channels) of pixels 0..255."""
-        self._interpreter.set_tensor(self.input["index"], to_input(image, self.input)[None])
+        Args:
+          images: pixels 0..255, shape `(images, height, width, channels)`.
+
+        Returns:
+          float32, shape `(images, classes)`.
+        """
+        return np.concatenate([self.invoke(image) for image in images])
+
+    def invoke(self, image: np.ndarray) -> np.ndarray:
+        """Classifies one image `(height, width, channels)`; returns float32 `(1, classes)`."""
+        self._interpreter.set_tensor(self.input["index"], quantize(image, self.input)[None])
         self._interpreter.invoke()
-        return real_numbers(self._interpreter.get_tensor(self.output["index"]), self.output)
+        return self.tensor(self.output)
 
     def operators(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Each operator's name and the details of its first output, in the order they run."""
+        """Yields each operator's name and its first output's details, in execution order."""
         tensors = {tensor["index"]: tensor for tensor in self._interpreter.get_tensor_details()}
         for operator in self._interpreter._get_ops_details():
             yield operator["op_name"], tensors[operator["outputs"][0]]
 
     def tensor(self, details: dict[str, Any]) -> np.ndarray:
-        """A tensor's real numbers after the last run; needs `keep_tensors`."""
-        return real_numbers(self._interpreter.get_tensor(details["index"]), details)
+        """Returns a tensor of the last invocation, dequantized; inner ones need `keep_tensors`."""
+        return dequantize(self._interpreter.get_tensor(details["index"]), details)
 
 
-def to_input(pixels: np.ndarray, details: dict[str, Any]) -> np.ndarray:
-    """Pixels 0..255 as an interpreter's input takes them: themselves, unless it has a scale."""
+def quantize(pixels: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+    """Converts pixels 0..255 to the dtype and quantization of an input tensor."""
     scale, zero_point = details["quantization"]
     if not np.issubdtype(details["dtype"], np.integer):
         return pixels.astype(details["dtype"])
@@ -94,8 +98,8 @@ def to_input(pixels: np.ndarray, details: dict[str, Any]) -> np.ndarray:
     return np.clip(steps, limits.min, limits.max).astype(details["dtype"])
 
 
-def real_numbers(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:
-    """float32 numbers of a tensor: (values - zero_point) * scale where it has a scale."""
+def dequantize(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+    """Returns a tensor in float32: `(values - zero_point) * scale` where it is quantized."""
     scale, zero_point = details["quantization"]
     numbers = values.astype(np.float32)
     return (numbers - zero_point) * np.float32(scale) if scale else numbers

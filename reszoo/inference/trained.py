@@ -1,14 +1,15 @@
-"""What may stand for a trained network: a run, a .keras file, a model in memory."""
+"""Loading of trained networks: from a run, a `.keras` file or a Keras model."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import keras
 
 from reszoo.data import ImageFormat
+from reszoo.data.dataset import numbered_classes
 from reszoo.data.images.resizing import evaluation_format
 from reszoo.errors import UserError
 from reszoo.model.build import build
@@ -21,18 +22,22 @@ from reszoo.spec.architecture import Architecture
 
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
-    """A network that can be evaluated, asked and exported."""
+    """A trained network with what is known about it."""
 
     model: keras.Model
-    """Images `(batch, height, width, channels)`, 0..255, to logits `(batch, classes)`."""
+    """Maps images `(batch, height, width, channels)`, 0..255, to logits `(batch, classes)`."""
     spec: Architecture | None
     classes: tuple[str, ...] | None
-    """Class names in the order of the logits; None where the model does not say."""
+    """Class names in the order of the logits; None where they are unknown."""
     run: Run | None
 
     @property
     def image_format(self) -> ImageFormat:
-        """How an image becomes the network's input."""
+        """Size, channels and resizing of the images for evaluation.
+
+        Raises:
+          UserError: a model without a spec has no fixed image shape as its input.
+        """
         if self.spec is not None:
             return evaluation_format(self.spec.input)
         shape = self.model.input_shape
@@ -45,50 +50,49 @@ class TrainedModel:
             )
         return ImageFormat(*shape[1:])
 
-    def network(self) -> keras.Model:
-        """The model for images of `image_format`: another one where a `test_size` differs."""
-        image_format = self.image_format
-        if self.spec is None or tuple(self.model.input_shape[1:]) == image_format.shape:
+    def evaluation_model(self) -> keras.Model:
+        """Returns the model for images of `image_format`, rebuilt where a `test_size` differs."""
+        if self.spec is None or tuple(self.model.input_shape[1:]) == self.image_format.shape:
             return self.model
-        resized = build(at_size(self.spec, image_format))
+        resized = build(at_size(self.spec, self.image_format))
         copy_weights(self.model, resized)
         return resized
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The names, or the numbers of the logits where there are none."""
-        return self.classes or tuple(str(index) for index in range(self.model.output_shape[-1]))
+        """Class names, or the indices of the logits where there are none."""
+        return self.classes or numbered_classes(self.model.output_shape[-1])
 
 
 def at_size(spec: Architecture, image_format: ImageFormat) -> Architecture:
-    """The architecture with an input of the image format's size."""
+    """Returns the architecture with an input of the image format's size."""
     return spec.model_copy(
         update={"input": spec.input.model_copy(update={"shape": image_format.shape})}
     )
 
 
 Target: TypeAlias = "Run | TrainedModel | keras.Model | str | Path"
-"""What `evaluate`, `predict` and `export` take for a network."""
+"""What `evaluate`, `predict` and `export` accept as a network."""
 
 
 def load_trained(target: Target) -> TrainedModel:
-    """Opens a trained network.
+    """Loads a trained network.
 
     Args:
       target: a run or its folder, a `.keras` file, or a Keras model.
 
     Raises:
-      UserError: there is none, it is damaged, or its run has not finished.
+      UserError: the target does not exist or is damaged, or its run has not finished.
     """
     if isinstance(target, TrainedModel):
         return target
     if isinstance(target, keras.Model):
         return TrainedModel(target, None, None, None)
     if isinstance(target, Run):
-        return _from_run(target)
+        return _load_run(target)
     path = Path(target)
     if path.is_dir():
-        return _from_run(Run.open(path))
+        return _load_run(Run.open(path))
     if not path.exists():
         raise UserError(
             f"there is no run folder or model {path}",
@@ -101,13 +105,12 @@ def load_trained(target: Target) -> TrainedModel:
     return TrainedModel(loaded.model, loaded.spec, loaded.classes, None)
 
 
-def _from_run(run: Run) -> TrainedModel:
+def _load_run(run: Run) -> TrainedModel:
     if not run.model_path.is_file():
         raise UserError(
             f"the run {run.path} has no model.keras yet",
             found=f"its state is {run.state}",
-            hint=f"`reszoo resume {run.path}` goes on",
+            hint=f"`reszoo resume {run.path}` resumes it",
         )
     loaded = load_model(run.model_path)
-    facts: dict[str, Any] = run.data()
-    return TrainedModel(loaded.model, run.architecture(), tuple(facts["classes"]), run)
+    return TrainedModel(loaded.model, run.architecture(), tuple(run.data()["classes"]), run)

@@ -1,4 +1,4 @@
-"""What does a network say of an image that it looks at in several ways? The mean of its answers."""
+"""Test-time augmentation: the logits of several views of an image, averaged."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ import numpy as np
 from reszoo.data import ImageFormat, Split
 from reszoo.data.pipeline.batches import batches
 from reszoo.errors import Place, UserError
-from reszoo.inference.metrics import logits_of, softmax
+from reszoo.inference.metrics import clipped_log, softmax
 from reszoo.spec.test_time import ONE_VIEW, PRESETS, Views
 
 _CORNERS = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0))
 _CENTRE = (0.5, 0.5)
 
-Answer = Callable[[np.ndarray], np.ndarray]
-"""Pixels `(images, height, width, channels)` to logits `(images, classes)`."""
+Classify = Callable[[np.ndarray], np.ndarray]
+"""Maps pixels `(images, height, width, channels)` to logits `(images, classes)`."""
 
 
-def views_of(given: Views | str | int | None, recipe: Views | None = None) -> Views:
-    """The views that were asked for by a word (`flip`, `10`), else a recipe's, else one.
+def resolve_views(views: Views | str | int | None, recipe: Views | None = None) -> Views:
+    """Resolves a preset (`flip`, `10`) or views; None takes the recipe's, else a single view.
 
     Raises:
-      UserError: there is no such word.
+      UserError: the preset is unknown.
     """
-    if given is None:
+    if views is None:
         return recipe or ONE_VIEW
     try:
-        return Views.model_validate(given)
+        return Views.model_validate(views)
     except ValueError as error:
         expected = f"one of {', '.join(PRESETS)}"
-        raise UserError("unknown views", expected=expected, found=str(given)) from error
+        raise UserError("unknown views", expected=expected, found=str(views)) from error
 
 
-def geometries_of(
+def tta_formats(
     views: Views, image_format: ImageFormat, where: Place | str | None = None
 ) -> tuple[ImageFormat, ...]:
-    """The geometries in which an image is prepared for its views, one for each crop.
+    """Returns the image formats that the views require, one for each crop.
 
     Raises:
-      UserError: the evaluation takes the whole image, so that its crops are all the same.
+      UserError: evaluation takes the full image (`input.crop` is 1), so all crops would be equal.
     """
     if views.crops == 1:
         return (image_format,)
     if image_format.crop == 1.0:
         raise UserError(
-            "there are no corners to crop: evaluation takes the whole image",
+            "there are no corners to crop: evaluation takes the full image",
             where=where,
             expected="`input.crop` below 1 in the architecture (0.875 is 224 of 256 pixels)",
             found="input.crop 1",
@@ -56,58 +56,58 @@ def geometries_of(
     return tuple(replace(image_format, place=place) for place in (*_CORNERS, _CENTRE))
 
 
-def mean_answer(views: Views, answer: Answer, images: Iterable[np.ndarray]) -> np.ndarray:
-    """What a network says of images by all of their views: logits `(images, classes)`.
+def tta_logits(views: Views, classify: Classify, crops: Iterable[np.ndarray]) -> np.ndarray:
+    """Returns the logits `(images, classes)` of one batch, averaged over its views.
 
     Args:
-      views: which.
-      answer: of the network to one view.
-      images: the same images in each of `geometries_of`.
+      views: the views to average.
+      classify: computes the logits of one view.
+      crops: the same images in each of `tta_formats`.
 
     Returns:
-      The mean of the logits, or the logarithm of the mean of the probabilities; the network's own
-      answer where there is one view.
+      The mean of the logits, or the logarithm of the mean probabilities, in float64. For a single
+      view, the network's own logits.
     """
     total: np.ndarray | float = 0.0
-    crops = 0
-    for pixels in images:
+    count = 0
+    for crop in crops:
         if views.count == 1:
-            return answer(pixels)
-        crops += 1
-        for view, weight in _looks(pixels, views):
-            found = answer(view)
-            total = total + weight * (softmax(found) if views.average == "probabilities" else found)
-    mean = np.asarray(total, np.float64) / crops
-    if views.average == "logits":
-        return mean
-    return logits_of(mean)
+            return classify(crop)
+        count += 1
+        for view, weight in _augment(crop, views):
+            logits = classify(view)
+            scores = softmax(logits) if views.average == "probabilities" else logits
+            total = total + weight * scores
+    mean = np.asarray(total, np.float64) / count
+    return mean if views.average == "logits" else clipped_log(mean)
 
 
-def answers(
-    views: Views, answer: Answer, split: Split, image_format: ImageFormat, size: int
+def tta_split_logits(
+    views: Views, classify: Classify, split: Split, image_format: ImageFormat, batch_size: int
 ) -> np.ndarray:
-    """`mean_answer` for every image of a split, in its order, `size` images at a time."""
-    prepared = geometries_of(views, image_format)
-    # Five geometries of one split in memory would be five copies.
-    in_memory = None if len(prepared) == 1 else False
-    sources = [batches(split, one, batch_size=size, in_memory=in_memory) for one in prepared]
+    """Returns `tta_logits` for every image of a split, in its order."""
+    formats = tta_formats(views, image_format)
+    # Five crops of one split in memory would be five copies.
+    in_memory = None if len(formats) == 1 else False
+    pipelines = [
+        batches(split, crop_format, batch_size=batch_size, in_memory=in_memory)
+        for crop_format in formats
+    ]
     return np.concatenate(
         [
-            mean_answer(views, answer, (np.asarray(images) for images, _ in group))
-            for group in zip(*sources, strict=True)
+            tta_logits(views, classify, (np.asarray(images) for images, _ in crops))
+            for crops in zip(*pipelines, strict=True)
         ]
     )
 
 
-def _looks(images: np.ndarray, views: Views) -> Iterator[tuple[np.ndarray, float]]:
-    """The views of one crop, and what each of them weighs; together 1."""
-    by = views.shift
+def _augment(images: np.ndarray, views: Views) -> Iterator[tuple[np.ndarray, float]]:
+    """Yields the views of one crop with their weights, which sum to 1."""
     shifts = [(images, 1.0)]
-    if by:
-        sides = ((0, 0), (by, by), (by, by), (0, 0))
-        larger = np.pad(images, sides, mode="reflect")
+    if by := views.shift:
+        padded = np.pad(images, ((0, 0), (by, by), (by, by), (0, 0)), mode="reflect")
         height, width = images.shape[1:3]
-        lower, upper = larger[:, :height, :width], larger[:, 2 * by :, 2 * by :]
+        lower, upper = padded[:, :height, :width], padded[:, 2 * by :, 2 * by :]
         shifts = [(images, 0.5), (lower, 0.25), (upper, 0.25)]
     for shifted, weight in shifts:
         if not views.flip:

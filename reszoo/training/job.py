@@ -1,67 +1,95 @@
-"""Do the network, the recipe and the data fit each other?
+"""The training job: a network, a recipe and data that were checked against each other.
 
-All that can be wrong is found here, before a run folder exists.
+Everything that can be wrong is found here, before a run folder exists.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from reszoo import spec as specs
-from reszoo.data import ImageData, ImageFormat
-from reszoo.data.images.resizing import evaluation_format, training_format
+from reszoo.data import ImageData
+from reszoo.data.images.resizing import evaluation_format
+from reszoo.data.open_data import open_data
 from reszoo.data.splits import stratified_holdout
 from reszoo.errors import UserError
-from reszoo.inference.tta import geometries_of
-from reszoo.planning.layer_groups import factors
+from reszoo.inference.evaluate import reopen_data
+from reszoo.inference.tta import tta_formats
+from reszoo.planning.layer_groups import group_factors
 from reszoo.planning.network import plan
+from reszoo.runs import Run
 from reszoo.spec.architecture import Architecture
-from reszoo.spec.recipe import Recipe, Validation, default_recipe_name, regularize
-from reszoo.training.freezing import freezing, written_at
-from reszoo.training.progressive_resizing import geometries, require_any_size
-
-ClassWeights = Literal["balanced"] | Mapping[str, float] | None
+from reszoo.spec.recipe import Recipe, Validation, default_recipe_name
+from reszoo.training.fit_to_data import class_factors, require_channels
+from reszoo.training.freezing import freezing, option_or_place
+from reszoo.training.options import ClassWeights
+from reszoo.training.progressive_resizing import require_any_size
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingJob:
-    """A training, ready to run: what trains, how, and on which images."""
+    """A training, ready to run: which network, how, and on which images."""
 
     architecture: Architecture
+    """As it is trained: regularised, with the data's classes."""
     recipe: Recipe
     data: ImageData
-    kept: Any
-    """The part of the training split that trains."""
-    held_out: Any
-    """The part that validates, or None."""
+    train_split: Any
+    """The images that train."""
+    val_split: Any
+    """The images held out for validation, or None."""
     class_weights: tuple[float, ...] | None
+    """The factor of each class in the loss, or None."""
+    seed: int
+    """Of weights, data order, augmentation and held-out images."""
 
     @property
     def batch(self) -> int:
-        """Images per step: the recipe's, or all there are."""
-        return min(self.recipe.batch, len(self.kept))
+        """Images per step: the recipe's batch, or all images where there are fewer."""
+        return min(self.recipe.batch, len(self.train_split))
 
     @property
     def steps(self) -> int:
-        """Steps per epoch; what does not fill a batch waits for another epoch's order."""
-        return len(self.kept) // self.batch
+        """Steps per epoch; the images that do not fill a batch are left out of that epoch."""
+        return len(self.train_split) // self.batch
+
+    @property
+    def labels_sha256(self) -> str:
+        """The SHA-256 of the training labels, by which a run recognises its data."""
+        labels = np.ascontiguousarray(self.train_split.labels, dtype=np.int32)
+        return hashlib.sha256(labels.tobytes()).hexdigest()
 
 
-def chosen_recipe(
+def choose_recipe(
     recipe: Recipe | str | Path | None,
     architecture: Architecture,
     *,
     epochs: int | None = None,
     overrides: Sequence[str] = (),
     fine_tuning: bool = False,
+    freeze: Sequence[str] = (),
+    unfreeze_at: int | None = None,
 ) -> Recipe:
-    """The recipe as given, or the short one (the gentle one for trained weights) for the network's
-    image size.
+    """Returns the recipe with what the command line changed.
+
+    Args:
+      recipe: a recipe, its name or its file. Defaults to the short recipe for the network's image
+        size, or to the fine-tuning one with `fine_tuning`.
+      architecture: the network.
+      epochs: replaces the recipe's.
+      overrides: changed fields, such as `schedule.peak=0.05`.
+      fine_tuning: whether the training starts from trained weights.
+      freeze: replaces the recipe's frozen parts, unless empty.
+      unfreeze_at: replaces the recipe's epoch.
+
+    Raises:
+      UserError: there is no such recipe, or a value is invalid.
     """
     if isinstance(recipe, Recipe):
         recipe = specs.override(recipe, overrides)
@@ -69,19 +97,12 @@ def chosen_recipe(
         side = max(architecture.input.shape[:2])
         name = recipe or default_recipe_name(side, fine_tuning=fine_tuning)
         recipe = specs.load_recipe(name, overrides)
-    if epochs is None:
-        return recipe
-    if epochs < 1:
+    if epochs is not None and epochs < 1:
         raise UserError("a training needs epochs", expected="1 or more", found=str(epochs))
-    return recipe.model_copy(update={"epochs": epochs})
-
-
-def freezing_recipe(recipe: Recipe, freeze: Sequence[str], unfreeze_at: int | None) -> Recipe:
-    """The recipe with the parts and the epoch of the command line, where given."""
-    changes: dict[str, Any] = {"freeze": tuple(freeze)} if freeze else {}
-    if unfreeze_at is not None:
-        changes["unfreeze_at"] = unfreeze_at
-    return recipe.model_copy(update=changes) if changes else recipe
+    changes = {"epochs": epochs, "freeze": tuple(freeze) or None, "unfreeze_at": unfreeze_at}
+    return recipe.model_copy(
+        update={field: value for field, value in changes.items() if value is not None}
+    )
 
 
 def prepare(
@@ -90,164 +111,93 @@ def prepare(
     data: ImageData,
     *,
     seed: int,
-    classes: int | None = None,
     class_weights: ClassWeights = None,
-    enlarge_small_images: bool = False,
     new_layers: Sequence[str] | None = None,
 ) -> TrainingJob:
-    """Fits the network to the data, regularises it, and divides the training images.
+    """Checks the recipe against the network and divides the training images.
 
     Args:
-      architecture: the network.
+      architecture: the network, from `fit_to_data`.
       recipe: how it is trained.
       data: what it is trained on.
-      seed: of the division.
-      classes: must be the data's number of classes, when given.
-      class_weights: for the loss; see `weights_of`.
-      enlarge_small_images: whether images smaller than the network's input are taken.
-      new_layers: the layers whose weights are not trained yet; all of them unless given.
+      seed: of the division and of everything else that is random.
+      class_weights: for the loss; see `class_factors`.
+      new_layers: the layers without trained weights. Defaults to all layers.
 
     Raises:
-      UserError: they do not fit; the message says what to do.
+      UserError: they do not fit each other; the message says what to do.
     """
-    architecture = with_data_classes(architecture, data, classes)
-    require_channels(architecture, data)
-    if not enlarge_small_images:
-        require_size(architecture, data, geometries(architecture, recipe))
-    architecture = regularize(architecture, recipe.regularization)
-    _require_parts(architecture, recipe, new_layers)
-    train = data.split(data.only_split or "train")
-    kept, held_out = _divide(train, recipe.validation, seed)
+    _check_recipe(architecture, recipe, new_layers)
+    train_split, val_split = _hold_out(
+        data.split(data.only_split or "train"), recipe.validation, seed
+    )
+    labels = np.asarray(train_split.labels)
     return TrainingJob(
         architecture=architecture,
         recipe=recipe,
         data=data,
-        kept=kept,
-        held_out=held_out,
-        class_weights=weights_of(class_weights, np.asarray(kept.labels), data.classes),
+        train_split=train_split,
+        val_split=val_split,
+        class_weights=class_factors(class_weights, labels, data.classes),
+        seed=seed,
     )
 
 
-def _require_parts(
+def job_of_run(run: Run, recipe: Recipe, data: Any = None) -> TrainingJob:
+    """Returns the job of an existing run, whose architecture is regularised already.
+
+    Args:
+      run: the run.
+      recipe: the run's recipe, perhaps with more epochs.
+      data: the data, where they were given in memory. Defaults to those that data.json names.
+
+    Raises:
+      UserError: the data cannot be opened, or changed since the run began.
+    """
+    facts, architecture = run.data(), run.architecture()
+    images = reopen_data(facts) if data is None else open_data(data)
+    require_channels(architecture, images)
+    factors = facts["class_weights"]
+    job = prepare(
+        architecture,
+        recipe,
+        images,
+        seed=run.seed,
+        class_weights=None if factors is None else dict(zip(images.classes, factors, strict=True)),
+        new_layers=() if "start" in run.info else None,
+    )
+    if job.labels_sha256 != facts["training_labels_sha256"]:
+        raise UserError(
+            f"the training images of {images.name} are not what they were when the run began",
+            expected=f"the same {len(job.train_split):,} labels in the same order",
+            hint="restore the data, or train a new run on what is there now",
+        )
+    return job
+
+
+def _check_recipe(
     architecture: Architecture, recipe: Recipe, new_layers: Sequence[str] | None
 ) -> None:
     """Refuses a recipe that treats parts in a way that the network does not allow."""
-    rows = plan(architecture)
+    network = plan(architecture)
     for field in ("rate_factors", "decay_factors"):
-        factors(rows, getattr(recipe, field), where=recipe.where(field))
+        group_factors(network, getattr(recipe, field), where=recipe.where(field))
     if recipe.freeze and new_layers is None:
         raise UserError(
-            "there are no trained weights to freeze: what is frozen would stay random",
-            where=written_at(recipe, "freeze"),
+            "there are no trained weights to freeze: frozen layers would stay random",
+            where=option_or_place(recipe, "freeze"),
             expected="weights to start from, with --weights or --from",
             found=f"freeze {', '.join(recipe.freeze)}, and fresh weights",
         )
-    freezing(rows, recipe, new_layers=new_layers or ())
+    freezing(network, recipe, new_layers=new_layers or ())
     require_any_size(architecture, recipe)
     if recipe.test_time is not None:
-        where = recipe.where("test_time")
-        geometries_of(recipe.test_time, evaluation_format(architecture.input), where)
+        image_format = evaluation_format(architecture.input)
+        tta_formats(recipe.test_time, image_format, recipe.where("test_time"))
 
 
-def with_data_classes(
-    architecture: Architecture, data: ImageData, classes: int | None = None
-) -> Architecture:
-    """The architecture with the data's number of classes; another one, asked for, is an error."""
-    count = len(data.classes)
-    if count < 2:
-        raise UserError(
-            f"the data {data.name} has one class: there is nothing to tell apart",
-            expected="two classes or more",
-            found=", ".join(data.classes) or "none",
-        )
-    overridden = architecture.is_overridden("classes")
-    if classes is None and overridden:
-        classes = architecture.classes
-    if classes is not None and classes != count:
-        raise UserError(
-            f"{classes} classes were asked for, and the data {data.name} has {count}",
-            where=architecture.where("classes") if overridden else None,
-            expected=str(count),
-            found=str(classes),
-            hint="leave the number out: it is taken from the data",
-        )
-    return architecture.model_copy(update={"classes": count})
-
-
-def require_channels(architecture: Architecture, data: ImageData) -> None:
-    """Refuses a network whose channels are not the data's; they never change silently."""
-    height, width, channels = architecture.input.shape
-    if channels != data.channels:
-        words = {1: "grey", 3: "colour"}
-        taken, held = (words.get(one, f"{one}-channel") for one in (channels, data.channels))
-        raise UserError(
-            f"{architecture.name} takes {taken} images and {data.name} holds {held} ones",
-            where=architecture.where("input", "shape"),
-            expected=f"{data.channels} channels",
-            found=f"input.shape {list(architecture.input.shape)}",
-            hint=f"--set input.shape=[{height},{width},{data.channels}] (and the mean and std of "
-            "as many channels), or another network",
-        )
-
-
-def require_size(
-    architecture: Architecture, data: ImageData, sizes: Sequence[ImageFormat] = ()
-) -> None:
-    """Refuses images that would have to be enlarged: what is not in them cannot be learned.
-
-    Args:
-      architecture: the network.
-      data: its images.
-      sizes: the sizes it trains on; its own unless given.
-    """
-    if data.smallest is None:
-        return
-    own = training_format(architecture.input)
-    image_format = max(sizes or (own,), key=lambda size: size.height * size.width)
-    height, width = data.smallest
-    if height < image_format.height or width < image_format.width:
-        side = min(height, width)
-        raise UserError(
-            f"images of {data.name} are smaller than {architecture.name} needs",
-            where=architecture.where("input", "shape"),
-            expected=f"{image_format.height}x{image_format.width} pixels or more",
-            found=f"down to {height} pixels high, {width} wide",
-            hint=f"--set input.shape=[{side},{side},{image_format.channels}], a network for "
-            "smaller images, or --enlarge-small-images",
-        )
-
-
-def weights_of(
-    class_weights: ClassWeights, labels: np.ndarray, classes: Sequence[str]
-) -> tuple[float, ...] | None:
-    """The factor of each class in the loss.
-
-    `balanced` gives a class of n among N examples of k classes N / (k n), so that all classes
-    weigh the same and an example weighs 1 on average (scikit-learn's arithmetic).
-    """
-    if class_weights is None:
-        return None
-    if class_weights == "balanced":
-        counts = np.bincount(labels, minlength=len(classes))
-        if empty := [name for name, count in zip(classes, counts, strict=True) if not count]:
-            raise UserError(
-                "classes without training images cannot be balanced", found=", ".join(empty)
-            )
-        return tuple(float(len(labels) / (len(classes) * count)) for count in counts)
-    if isinstance(class_weights, str):
-        raise UserError(
-            "unknown class weights", expected="balanced, or a number per class", found=class_weights
-        )
-    if set(class_weights) != set(classes):
-        raise UserError(
-            "class weights name other classes than the data",
-            expected=", ".join(classes),
-            found=", ".join(class_weights),
-        )
-    return tuple(float(class_weights[name]) for name in classes)
-
-
-def _divide(train: Any, validation: Validation, seed: int) -> tuple[Any, Any]:
+def _hold_out(train: Any, validation: Validation, seed: int) -> tuple[Any, Any]:
+    """Divides a split into the images that train and those that validate."""
     if validation.fraction == 0:
         return train, None
     kept, held_out = stratified_holdout(np.asarray(train.labels), validation.fraction, seed)

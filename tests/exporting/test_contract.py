@@ -12,7 +12,7 @@ import pytest
 
 from reszoo.exporting import Bundle
 from reszoo.exporting.golden_example import golden_index
-from reszoo.inference.tflite_interpreter import real_numbers, to_input
+from reszoo.inference.tflite_interpreter import dequantize, quantize
 
 from .conftest import NETS
 
@@ -95,9 +95,9 @@ def test_contract_says_how_pixels_become_input_and_output_probabilities(
 def test_quantised_numbers_follow_the_formulas() -> None:
     details = {"dtype": np.int8, "quantization": (0.5, -128)}
     # pixel / 0.5 - 128, held within int8
-    assert to_input(np.array([0, 10, 255]), details).tolist() == [-128, -108, 127]
+    assert quantize(np.array([0, 10, 255]), details).tolist() == [-128, -108, 127]
     # (output + 128) * 0.5
-    assert real_numbers(np.array([-128, 0], np.int8), details).tolist() == [0.0, 64.0]
+    assert dequantize(np.array([-128, 0], np.int8), details).tolist() == [0.0, 64.0]
 
 
 def test_golden_image_is_right_and_neither_sure_nor_doubtful() -> None:

@@ -11,7 +11,7 @@ from reszoo.cli import main
 from reszoo.errors import UserError
 from reszoo.inference.evaluate import evaluate
 from reszoo.inference.folding import fold
-from reszoo.inference.predict import _WORTH_FOLDING, predict
+from reszoo.inference.predict import _FOLD_FROM, predict
 from reszoo.inference.tflite_classifier import is_tflite
 from reszoo.inference.trained import load_trained
 from tests.training.samples import bar_data, bars
@@ -33,13 +33,13 @@ def test_fast_evaluation_says_how_it_agrees(reference):
     assert fast.accuracy == pytest.approx(exact.accuracy, abs=0.05)
     assert fast.agreement.computes == fold(reference).computes
     assert 0 < fast.agreement.images <= 64
-    assert fast.agreement.same > 0.9
-    assert 0 < fast.agreement.greatest < 0.05 * fast.agreement.largest
-    assert fast.to_dict()["agreement"]["same_first_class"] == fast.agreement.same
+    assert fast.agreement.same_class > 0.9
+    assert 0 < fast.agreement.max_difference < 0.05 * fast.agreement.max_logit
+    assert fast.to_dict()["agreement"]["same_first_class"] == fast.agreement.same_class
 
 
 def test_many_images_are_predicted_by_the_folded_network(reference):
-    images, _ = bars(_WORTH_FOLDING)
+    images, _ = bars(_FOLD_FROM)
     told = []
     many = predict(reference, images, compared=told.append)
     assert [found.images for found in told] == [16]
@@ -69,7 +69,7 @@ def test_the_command_line_tells_the_agreement_apart_from_the_answers(reference, 
 def test_what_cannot_be_folded_says_so(tmp_path):
     image = keras.Input((8, 8, 1))
     stock = keras.Model(image, keras.layers.Dense(3)(keras.layers.Flatten()(image)))
-    images, labels = bars(_WORTH_FOLDING)
+    images, labels = bars(_FOLD_FROM)
     with pytest.raises(UserError, match="does not say what it is made of"):
         predict(stock, images[:1], fast=True)
     assert len(predict(stock, images)) == len(images)
@@ -79,5 +79,5 @@ def test_what_cannot_be_folded_says_so(tmp_path):
     file = tmp_path / "net.tflite"
     assert is_tflite(file)
     for ask in (predict, evaluate):
-        with pytest.raises(UserError, match="computes as it does"):
+        with pytest.raises(UserError, match="cannot be folded"):
             ask(file, (images, labels), fast=True)

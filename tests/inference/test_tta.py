@@ -17,7 +17,7 @@ from reszoo.inference.evaluate import evaluate
 from reszoo.inference.metrics import softmax
 from reszoo.inference.predict import predict
 from reszoo.inference.trained import TrainedModel
-from reszoo.inference.tta import geometries_of
+from reszoo.inference.tta import tta_formats
 from reszoo.model.build import build
 from reszoo.report.evaluation_summary import evaluation_text
 from reszoo.spec.test_time import Views
@@ -87,7 +87,7 @@ def test_the_mean_is_that_of_numpy(net: TrainedModel, pictures: np.ndarray, word
 def test_the_five_crops_are_the_corners_and_the_centre(pictures: np.ndarray) -> None:
     image_format = evaluation_format(CROPPED.input)
     crops = [
-        resize_to_format(pictures[0], one) for one in geometries_of(Views(crops=5), image_format)
+        resize_to_format(pictures[0], one) for one in tta_formats(Views(crops=5), image_format)
     ]
     large = resize_to_format(pictures[0], ImageFormat(11, 10, 1))
     for crop, (y, x) in zip(crops, [(0, 0), (0, 2), (3, 0), (3, 2), (2, 1)], strict=True):

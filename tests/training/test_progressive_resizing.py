@@ -9,7 +9,7 @@ from reszoo import spec as specs
 from reszoo.errors import UserError
 from reszoo.inference.trained import at_size, load_trained
 from reszoo.model.build import build
-from reszoo.training.progressive_resizing import geometries, geometry_in
+from reszoo.training.progressive_resizing import training_formats, training_format_in
 from reszoo.training.train import resume, train
 from tests.training.samples import SHORT, TINY, bar_data
 
@@ -21,12 +21,12 @@ def start(tmp_path, recipe=GROWING, spec=TINY, **options):
 
 
 def test_sizes_are_shares_of_the_training() -> None:
-    sides = [geometry_in(TINY, GROWING, epoch).height for epoch in range(3)]
+    sides = [training_format_in(TINY, GROWING, epoch).height for epoch in range(3)]
     assert sides == [6, 7, 8]
     longer = GROWING.model_copy(update={"epochs": 6})
-    assert [geometry_in(TINY, longer, epoch).width for epoch in range(6)] == [6, 6, 7, 7, 8, 8]
-    assert [one.height for one in geometries(TINY, GROWING)] == [6, 7, 8]
-    assert [one.height for one in geometries(TINY, SHORT)] == [8]
+    assert [training_format_in(TINY, longer, epoch).width for epoch in range(6)] == [6, 6, 7, 7, 8, 8]
+    assert [one.height for one in training_formats(TINY, GROWING)] == [6, 7, 8]
+    assert [one.height for one in training_formats(TINY, SHORT)] == [8]
 
 
 def test_a_run_that_was_stopped_in_any_size_ends_the_same(tmp_path, assert_equal_runs) -> None:
@@ -68,7 +68,7 @@ def test_images_must_be_as_large_as_the_largest_size(tmp_path) -> None:
 def test_a_network_of_another_size_is_evaluated_on_the_same_weights(tmp_path) -> None:
     spec = specs.override(TINY, ["input.train_size=6"])
     run = start(tmp_path / "run", specs.override(SHORT, ["sizes=[[0,5],[0.5,6]]"]), spec)
-    model = load_trained(run).network()
+    model = load_trained(run).evaluation_model()
     assert model.input_shape == (None, 8, 8, 1)
     assert (
         build(at_size(spec, load_trained(run).image_format)).count_params() == model.count_params()
