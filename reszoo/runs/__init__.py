@@ -1,4 +1,4 @@
-"""Run folders: what a training leaves behind and every later command reads. No TensorFlow."""
+"""Run folders: everything a training leaves behind and later commands read, without TensorFlow."""
 
 from reszoo.runs.cluster.devices import choose_precision, choose_strategy
 from reszoo.runs.doctor import Finding, diagnose

@@ -1,4 +1,4 @@
-"""How is a training run: what a recipe does not say, because it changes no result."""
+"""When checkpoints are written and how many are kept: options of a run that change no result."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from typing import Any
 from reszoo.errors import UserError
 
 _SECONDS = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0}
-_WORD = re.compile(r"(\d+(?:\.\d+)?) ?([a-z]*)")
+_INTERVAL = re.compile(r"(\d+(?:\.\d+)?) ?([a-z]*)")
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """How often something is done inside an epoch: every so many steps, or so much time."""
+    """An interval within an epoch: a number of steps, or a time."""
 
     steps: int | None = None
     seconds: float | None = None
 
     @classmethod
-    def parse(cls, word: str | int) -> Interval:
-        """The cadence of `500`, `500steps`, `90s`, `10min` or `2h`.
+    def parse(cls, text: str | int) -> Interval:
+        """Parses `500`, `500steps`, `90s`, `10min` or `2h`.
 
         Raises:
-          UserError: it is none of these.
+          UserError: the text is none of these.
         """
-        found = _WORD.fullmatch(str(word).strip().lower())
-        number, unit = found.groups() if found else ("0", "")
+        match = _INTERVAL.fullmatch(str(text).strip().lower())
+        number, unit = match.groups() if match else ("0", "")
         if unit in _SECONDS and float(number) > 0:
             return cls(seconds=float(number) * _SECONDS[unit])
         if unit in ("", "step", "steps") and number.isdecimal() and int(number) > 0:
             return cls(steps=int(number))
         raise UserError(
-            "this is not how often a state can be saved",
-            expected="so many steps or so much time, such as 500, 500steps, 90s, 10min or 2h",
-            found=str(word),
+            "this is not an interval between checkpoints",
+            expected="a number of steps or a time, such as 500, 500steps, 90s, 10min or 2h",
+            found=str(text),
         )
 
     def __str__(self) -> str:
@@ -47,9 +47,9 @@ class Interval:
         return f"{minutes:g}min" if minutes.is_integer() else f"{seconds:g}s"
 
     def due(self, step: int, seconds: float) -> bool:
-        """Whether it is time after `step` steps of the training, `seconds` after the last time.
+        """Returns whether the interval is over after step `step`, `seconds` after the last time.
 
-        Counted from the training's first step, so that a run that goes on keeps the same beat.
+        Steps are counted from the first one of the training, so that a resumed run keeps the beat.
         """
         if self.steps is not None:
             return step % self.steps == 0
@@ -58,28 +58,30 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointPolicy:
-    """What the command line says about how a run is run; run.json keeps it for `resume`."""
+    """When checkpoints are written and how many are kept; run.json holds it for `resume`."""
 
     checkpoint_every: Interval = Interval(seconds=300.0)
-    """How often a state is written inside an epoch; at the end of each one is written anyway."""
+    """Interval within an epoch; the end of each epoch writes a checkpoint in any case."""
     keep_checkpoints: int = 2
-    """How many of the last states are kept."""
+    """Number of the latest checkpoints that are kept."""
 
-    def changed(self, **words: Any) -> CheckpointPolicy:
-        """This, with what was said in words; None leaves a field as it is.
+    def changed(self, **options: Any) -> CheckpointPolicy:
+        """Returns this policy with the given options replaced; None leaves an option unchanged.
 
         Raises:
-          UserError: a word makes no sense.
+          UserError: an option has no meaning.
         """
-        said = {name: word for name, word in words.items() if word is not None}
-        if "checkpoint_every" in said:
-            said["checkpoint_every"] = Interval.parse(said["checkpoint_every"])
-        if (keep := said.get("keep_checkpoints", 1)) < 1:
-            raise UserError("a run keeps its last state", expected="1 or more", found=str(keep))
-        return replace(self, **said)
+        changes = {name: value for name, value in options.items() if value is not None}
+        if "checkpoint_every" in changes:
+            changes["checkpoint_every"] = Interval.parse(changes["checkpoint_every"])
+        if (keep := changes.get("keep_checkpoints", 1)) < 1:
+            raise UserError(
+                "a run keeps its last checkpoint", expected="1 or more", found=str(keep)
+            )
+        return replace(self, **changes)
 
     def facts(self) -> dict[str, Any]:
-        """What run.json says about it: the words from which `changed` makes it again."""
+        """Returns what run.json records, from which `changed` restores the policy."""
         return {
             "checkpoint_every": str(self.checkpoint_every),
             "keep_checkpoints": self.keep_checkpoints,
@@ -87,5 +89,5 @@ class CheckpointPolicy:
 
     @classmethod
     def of(cls, info: Mapping[str, Any]) -> CheckpointPolicy:
-        """What a run.json says; the defaults where it says nothing."""
+        """Returns the policy in a run.json; the defaults where it has none."""
         return cls().changed(**info.get("running", {}))

@@ -1,4 +1,4 @@
-"""What does this machine offer, and what is missing for what?"""
+"""Diagnosis of this machine: its packages, devices and folders, and what is missing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OPTIONAL = {"tensorboard": "curves in TensorBoard while training"}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing the machine has or lacks."""
+    """One thing that the machine has or lacks."""
 
     topic: str
     verdict: Verdict
@@ -38,12 +38,12 @@ class Finding:
 
 
 def diagnose(*, devices: bool = True, data_dir: Path | str | None = None) -> list[Finding]:
-    """Looks at Python, packages, devices, data folders and disk.
+    """Inspects Python, packages, devices, data folders and disk.
 
     Args:
-      devices: also ask TensorFlow for its devices, which imports it (a few seconds).
-      data_dir: where downloaded data sets lie; `$RESZOO_DATA` or TensorFlow Datasets' own place
-        unless given.
+      devices: whether to ask TensorFlow for its devices, which imports it (a few seconds).
+      data_dir: the folder of downloaded data sets. Defaults to `$RESZOO_DATA`, then to the folder
+        of TensorFlow Datasets.
     """
     findings = [*_system(), *_packages(), *_extras()]
     if devices:
@@ -52,11 +52,11 @@ def diagnose(*, devices: bool = True, data_dir: Path | str | None = None) -> lis
 
 
 def _system() -> Iterator[Finding]:
-    here = machine()
+    system = machine()
     verdict: Verdict = "fine" if sys.version_info >= (3, 11) else "missing"
     yield Finding("Python", verdict, versions(())["python"])
     yield Finding("reszoo", "fine", versions(())["reszoo"])
-    yield Finding("processor", "fine", f"{here['processor']}, {here['cores']} cores")
+    yield Finding("processor", "fine", f"{system['processor']}, {system['cores']} cores")
 
 
 def _packages() -> Iterator[Finding]:
@@ -81,7 +81,7 @@ def _devices() -> Iterator[Finding]:
 
         gpus = tf.config.list_physical_devices("GPU")
         details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
-    except Exception as error:  # a broken installation is what the doctor is asked about
+    except Exception as error:  # a broken installation is a finding
         yield Finding("devices", "missing", f"TensorFlow does not start: {first_line(error)}")
         return
     for gpu, detail in zip(gpus, details, strict=True):
@@ -89,8 +89,8 @@ def _devices() -> Iterator[Finding]:
     if not gpus:
         yield Finding("GPU", "note", "none that TensorFlow can use; training runs on the processor")
     yield Finding("strategy", "fine", _strategy(len(gpus)))
-    # As a training asks: a GPU that does not tell (Apple's) is not trusted with bfloat16.
-    precision = choose_precision([one.get("compute_capability", (0, 0)) for one in details])
+    # As in a training: a GPU without a compute capability (Apple's) is not trusted with bfloat16.
+    precision = choose_precision([gpu.get("compute_capability", (0, 0)) for gpu in details])
     reason = "computed in hardware" if precision == "mixed_bfloat16" else "bfloat16 would be slow"
     yield Finding("precision", "fine", f"a recipe's `auto` is {precision}: {reason}")
 
@@ -106,15 +106,15 @@ def _folders(data_dir: Path | str | None) -> Iterator[Finding]:
     folder = Path(chosen or "~/tensorflow_datasets").expanduser()
     entries = folder.iterdir() if folder.is_dir() else ()
     sets = sorted(entry.name for entry in entries if entry.is_dir())
-    held = f"holds {', '.join(sets)}" if sets else "nothing downloaded yet"
-    yield Finding("data sets", "fine" if sets else "note", f"{folder}: {held}")
+    text = f"holds {', '.join(sets)}" if sets else "nothing downloaded yet"
+    yield Finding("data sets", "fine" if sets else "note", f"{folder}: {text}")
     yield _writable(DEFAULT_FOLDER)
 
 
 def _writable(folder: Path) -> Finding:
-    there = folder if folder.is_dir() else Path()
-    free_gib = shutil.disk_usage(there).free / 2**30
-    if not os.access(there, os.W_OK):
-        return Finding("run folder", "missing", f"{there.resolve()} cannot be written; use -o")
+    parent = folder if folder.is_dir() else Path()
+    free_gib = shutil.disk_usage(parent).free / 2**30
+    if not os.access(parent, os.W_OK):
+        return Finding("run folder", "missing", f"{parent.resolve()} cannot be written; use -o")
     verdict: Verdict = "fine" if free_gib >= 1 else "note"
     return Finding("run folder", verdict, f"{folder.resolve()}: {free_gib:.1f} GiB free")

@@ -1,4 +1,4 @@
-"""How a log of JSON lines is read and shortened."""
+"""Logs of JSON lines: reading, and rewriting as a whole."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from reszoo.errors import Place, UserError
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects of a log; a last line that a power cut left half written is not one yet.
+    """Returns the objects of a log, without a last line that a power cut left unfinished.
 
     Raises:
-      UserError: a whole line is not a JSON object.
+      UserError: a finished line is not a JSON object.
     """
     if not path.exists():
         return []
-    *whole, _half = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    return [_parse(path, number, line) for number, line in enumerate(whole, 1)]
+    *lines, _unfinished = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    return [_parse(path, number, line) for number, line in enumerate(lines, 1)]
 
 
 def write_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
-    """Writes a log anew, whole or not at all."""
+    """Replaces a log, completely or not at all."""
     write_text(path, "".join(json.dumps(line) + "\n" for line in lines))
 
 

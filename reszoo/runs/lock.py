@@ -1,65 +1,100 @@
-"""Who owns a run: one process at a time, found out by a lock that dies with its process."""
+"""Lock of a run folder: one process at a time, released by the kernel when that process ends."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import errno
 import json
 import os
 import platform
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from reszoo.atomic_files import machine_error
-from reszoo.errors import UserError
+from reszoo.atomic_files import machine_error, write_json
+from reszoo.errors import MachineError, UserError
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 LOCK_NAME = ".lock"
+"""The locked file. It stays behind: removing a file that others may be locking lets two in."""
+HOLDER_NAME = ".lock.json"
+"""Which process holds the lock; absent while nobody does."""
+
+_UNSUPPORTED = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
 
 
 @contextlib.contextmanager
-def owned(folder: Path) -> Iterator[None]:
-    """Holds the run folder for this process while the context is open.
+def hold_lock(folder: Path) -> Iterator[None]:
+    """Holds the folder for this process and thread while the context is open.
 
-    The kernel lets go of the lock when its process ends, however it ends, so a killed run never
-    has to be unlocked by hand.
+    The kernel releases the lock when its process ends, however it ends, so a killed run never has
+    to be unlocked by hand. On Unix this is `flock`, which version 0.1 took on the same file.
 
     Raises:
-      UserError: another process (or thread) holds the run; the message says which.
+      UserError: another process or thread holds the folder; the message names the process.
+      MachineError: the file system has no locks, or the lock file cannot be written.
     """
+    lock = _acquire(folder)
     try:
-        descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise machine_error(error, folder / LOCK_NAME) from error
-    try:
-        _take(descriptor, folder)
+        _write_holder(folder)
         yield
-        os.ftruncate(descriptor, 0)
     finally:
-        os.close(descriptor)
+        with contextlib.suppress(OSError):
+            (folder / HOLDER_NAME).unlink(missing_ok=True)
+        lock.release()
 
 
-def _take(descriptor: int, folder: Path) -> None:
+def _acquire(folder: Path) -> BaseFileLock:
+    import filelock  # `reszoo list` needs no lock
+
+    path = folder / LOCK_NAME
+    if filelock.FileLock is filelock.SoftFileLock:
+        # A soft lock outlives a killed process, and version 0.1 does not see it.
+        raise _unsupported(folder, "this Python has no `fcntl`")
+    # One instance per call, for an instance is reentrant and a second thread must be refused.
+    lock = filelock.FileLock(path, thread_local=False, fallback_to_soft=False)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        os.stat(folder)  # filelock would create it
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
         raise UserError(
             f"the run {folder} is in use",
-            found=f"held by {_holder(descriptor)}",
-            hint="wait for it to end, or stop that process; its lock then goes by itself",
+            found=f"held by {_read_holder(folder)}",
+            hint="wait for it to end, or stop that process, which releases the lock",
         ) from None
+    except OSError as error:
+        if error.errno in _UNSUPPORTED:
+            raise _unsupported(folder, error.strerror) from error
+        raise machine_error(error, path) from error
+    return lock
+
+
+def _unsupported(folder: Path, reason: str | None) -> MachineError:
+    return MachineError(
+        f"{folder} cannot be locked: the file system has no file locks",
+        found=reason,
+        hint="choose a folder on another file system with -o",
+    )
+
+
+def _write_holder(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        os.truncate(folder / LOCK_NAME, 0)  # what a killed process of version 0.1 wrote
     holder = {
         "process": os.getpid(),
         "host": platform.node(),
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+    write_json(folder / HOLDER_NAME, holder)
 
 
-def _holder(descriptor: int) -> str:
-    try:
-        holder = json.loads(os.pread(descriptor, 4096, 0))
-        return f"process {holder['process']} on {holder['host']} since {holder['since']}"
-    except (ValueError, KeyError, TypeError):
-        return "a process that has not yet written its name"
+def _read_holder(folder: Path) -> str:
+    # Version 0.1 wrote into the lock file itself; this version leaves that file empty.
+    for name in (LOCK_NAME, HOLDER_NAME):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            holder = json.loads((folder / name).read_text(encoding="utf-8"))
+            return f"process {holder['process']} on {holder['host']} since {holder['since']}"
+    return "a process that has not yet written its name"

@@ -1,4 +1,4 @@
-"""How does a worker that is not the chief see the run folder? It reads it and writes nothing."""
+"""The run folder as the workers other than the chief see it: they read it and write nothing."""
 
 from __future__ import annotations
 
@@ -6,35 +6,36 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from reszoo.runs.run import Run, State
+from reszoo.runs.run import Run, RunState
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import Recipe
 
 
 class ReadOnlyRun(Run):
-    """The chief's run folder, on a file system that all workers share. What a run writes, the chief
-    writes; here the same calls do nothing.
+    """The chief's run folder, on a file system that all workers share.
+
+    Everything that writes in `Run` does nothing here: the chief writes it.
     """
 
     def lock(self) -> AbstractContextManager[None]:
-        """Nothing to hold: the chief holds the run."""
+        """Locks nothing: the chief holds the run."""
         return nullcontext()
 
     def append_metrics(self, values: Mapping[str, Any]) -> None:
-        """The chief's."""
+        """Does nothing."""
 
     def append_timing(self, values: Mapping[str, Any]) -> None:
-        """The chief's."""
+        """Does nothing."""
 
-    def take_back(self, count: int, epochs: int) -> None:
-        """The chief's."""
+    def truncate_logs(self, metrics_lines: int, epochs: int) -> None:
+        """Does nothing."""
 
-    def set_state(self, state: State, **facts: Any) -> None:
-        """The chief's; here it is only remembered."""
+    def set_state(self, state: RunState, **facts: Any) -> None:
+        """Changes `info` in memory only."""
         self.info = {**self.info, **facts, "state": state}
 
     def write_architecture(self, architecture: Architecture) -> None:
-        """The chief's."""
+        """Does nothing."""
 
     def write_recipe(self, recipe: Recipe) -> None:
-        """The chief's."""
+        """Does nothing."""

@@ -1,12 +1,12 @@
-"""The run folder: everything that passes between a training and the commands after it.
+"""The run folder: everything that passes between a training and later commands.
 
-run.json            what, when, where, the command that repeats it, its state
+run.json            the run's state, command, seed, versions, machine and results
 architecture.yaml   the network, resolved: enough to build it without the zoo
 recipe.yaml         the recipe, resolved
-data.json           which data, its classes and counts, what was held out
-metrics.jsonl       one whole line per epoch and evaluation; no clock, so it is reproducible
+data.json           the data's name, classes, counts and held-out images
+metrics.jsonl       one line per epoch and evaluation, without clock times: it is reproducible
 timing.jsonl        the clock times
-checkpoints/        the states from which the run goes on
+checkpoints/        what a training resumes from
 model.keras         the trained network
 """
 
@@ -23,8 +23,10 @@ from typing import Any, Literal
 from reszoo import spec
 from reszoo.atomic_files import PARTIALS, append_line, machine_error, write_json, write_text
 from reszoo.errors import UserError
+from reszoo.runs.checkpoint_files import newest_checkpoint
+from reszoo.runs.checkpoint_policy import CheckpointPolicy
 from reszoo.runs.jsonl import read_lines, write_lines
-from reszoo.runs.lock import owned
+from reszoo.runs.lock import hold_lock
 from reszoo.runs.run_dir import claim, contents, undo
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import Recipe
@@ -32,18 +34,31 @@ from reszoo.system_info import machine, versions
 
 FORMAT = "reszoo run"
 FORMAT_VERSION = 1
-STATES = "step-*.state"
-"""The states in a run's checkpoints, by name in the order of their steps."""
 
-State = Literal["running", "interrupted", "finished", "failed"]
+RunState = Literal["running", "interrupted", "finished", "failed"]
 
 
 class Run:
-    """A run folder, typed. Cheap to open; reads its files when asked."""
+    """A run folder with typed access to its files, each of which is read when it is needed.
+
+    Attributes:
+      path: the folder.
+      info: the contents of run.json.
+    """
 
     def __init__(self, path: Path, info: dict[str, Any]) -> None:
         self.path = path
         self.info = info
+
+    def __repr__(self) -> str:
+        """Returns the run's name, state and accuracy, as far as `info` has them."""
+        best = self.info.get("best")
+        split, accuracy = self.info.get("test_split", "test"), self.info.get("test_accuracy")
+        if accuracy is None and isinstance(best, dict):
+            split, accuracy = "validation", best.get("val_accuracy")
+        known = isinstance(accuracy, int | float)
+        reached = f", {split} accuracy {100 * accuracy:.2f} %" if known else ""
+        return f"<{type(self).__name__} {self.path.name}: {self.info.get('state')}{reached}>"
 
     @classmethod
     def create(
@@ -56,39 +71,40 @@ class Run:
         command: Sequence[str],
         seed: int,
         default_name: str,
-        running: Mapping[str, Any] | None = None,
-        where: Mapping[str, Any] | None = None,
+        policy: CheckpointPolicy | None = None,
+        distribution: Mapping[str, Any] | None = None,
         start: Mapping[str, Any] | None = None,
-        first_state: Callable[[Path], object] | None = None,
+        first_checkpoint: Callable[[Path], object] | None = None,
     ) -> Run:
-        """Makes the folder of a new run; on any failure nothing stays behind.
+        """Creates the folder of a new run; a failure leaves nothing behind.
 
         Args:
-          path: the folder, which must not hold anything, but what a kill left of this very making;
-            None: `runs/<default_name>-<N>` with the first free N.
-          architecture: as trained, with the data's classes.
-          recipe: as trained, with what the command line changed.
-          data: what goes into data.json.
-          command: the words that repeat the run.
-          seed: of weights, data order, augmentation and held out images.
-          default_name: name of the network and the data, for the folder.
-          running: how often states are saved; see `reszoo.runs.checkpoint_policy`.
-          where: what was said about devices; `resume` goes by it too.
-          start: where its first weights come from, when they are not fresh ones.
-          first_state: writes these into the folder of states, before the folder counts as a run.
+          path: the folder, which must be new, empty, or left by an earlier attempt that was
+            killed. Defaults to `runs/<default_name>-<N>` with the first free N.
+          architecture: the network as trained, with the data's classes.
+          recipe: the recipe as trained, with its overrides.
+          data: the contents of data.json.
+          command: the command that repeats the run.
+          seed: seed of weights, data order, augmentation and held-out images.
+          default_name: name of the network and the data, for the default folder.
+          policy: when checkpoints are written; recorded as `running` in run.json.
+          distribution: options of devices and strategy; recorded as `where`, for `resume`.
+          start: where the initial weights come from. Defaults to random initialization.
+          first_checkpoint: writes the initial weights into the folder of checkpoints, before
+            run.json makes the folder a run.
 
         Raises:
-          UserError: the folder is taken.
+          UserError: the folder is taken or in use.
           MachineError: it cannot be written.
         """
         folder, made = claim(None if path is None else Path(path), default_name)
-        info = _birth(folder.name, command, seed)
-        info |= {"running": dict(running or {}), "where": dict(where or {})}
+        info = _new_info(folder.name, command, seed)
+        info |= {"running": policy.facts() if policy else {}, "where": dict(distribution or {})}
         run = cls(folder, info if start is None else {**info, "start": dict(start)})
         try:
             with run.lock():
-                run._write_all(architecture, recipe, data, first_state)
-        except UserError:  # Another process makes the same run just now.
+                run._write_all(architecture, recipe, data, first_checkpoint)
+        except UserError:  # Another process is creating the same run.
             raise
         except BaseException as error:
             undo(folder, made)
@@ -102,16 +118,16 @@ class Run:
         """Opens a run folder.
 
         Raises:
-          UserError: there is none, or it is not a run, or it is damaged or from a newer reszoo.
+          UserError: the folder is missing, no run, damaged, or from a newer reszoo.
         """
         path = Path(path)
         if not path.is_dir():
-            hint = "`reszoo train` makes one" if not path.exists() else "a run is a folder"
+            hint = "a run is a folder" if path.exists() else "`reszoo train` creates one"
             raise UserError(f"there is no run folder {path}", hint=hint)
         if not (path / "run.json").is_file():
             raise UserError(
                 f"{path} is not a run folder",
-                expected="a folder with run.json, as `reszoo train` leaves it",
+                expected="a folder with run.json, as `reszoo train` writes it",
                 found=contents(path),
             )
         info = _read_json(path / "run.json")
@@ -132,88 +148,91 @@ class Run:
         return self.path.resolve().name
 
     @property
-    def state(self) -> State:
-        """What the run was doing when it last said so."""
+    def state(self) -> RunState:
+        """The state of the run when run.json was last written."""
         return self.info["state"]  # type: ignore[no-any-return]
 
     @property
     def seed(self) -> int:
-        """The seed of weights, data order, augmentation and held out images."""
+        """The seed of weights, data order, augmentation and held-out images."""
         return int(self.info["seed"])
 
     @property
     def model_path(self) -> Path:
-        """Where the trained network lies, once there is one."""
+        """The path of the trained network, which exists once the training has finished."""
         return self.path / "model.keras"
 
     @property
     def checkpoints(self) -> Path:
-        """The folder of states from which the run goes on."""
+        """The folder of checkpoints."""
         return self.path / "checkpoints"
 
     def architecture(self) -> Architecture:
-        """The network as trained."""
+        """Returns the network as trained."""
         return spec.load(self._existing("architecture.yaml"))
 
     def recipe(self) -> Recipe:
-        """The recipe as trained."""
+        """Returns the recipe as trained."""
         return spec.load_recipe(self._existing("recipe.yaml"))
 
     def data(self) -> dict[str, Any]:
-        """data.json: name, classes, counts per split, validation."""
+        """Returns data.json: name, classes, counts per split, validation."""
         return _read_json(self._existing("data.json"))
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl, oldest first; empty before the first epoch ends."""
+        """Returns the lines of metrics.jsonl, oldest first; empty before the first epoch ends."""
         return read_lines(self.path / "metrics.jsonl")
 
     def timing(self) -> list[dict[str, Any]]:
-        """The lines of timing.jsonl, oldest first."""
+        """Returns the lines of timing.jsonl, oldest first."""
         return read_lines(self.path / "timing.jsonl")
 
     def lock(self) -> AbstractContextManager[None]:
-        """Holds the run for this process; see `reszoo.runs.lock.owned`."""
-        return owned(self.path)
+        """Holds the run for this process; see `reszoo.runs.lock.hold_lock`."""
+        return hold_lock(self.path)
 
     def append_metrics(self, values: Mapping[str, Any]) -> None:
-        """Adds a line to metrics.jsonl. No clock times: two equal runs write equal files."""
+        """Appends a line to metrics.jsonl, without clock times: equal runs write equal files."""
         append_line(self.path / "metrics.jsonl", json.dumps(values, allow_nan=False))
 
     def append_timing(self, values: Mapping[str, Any]) -> None:
-        """Adds a line to timing.jsonl, with the time of day."""
+        """Appends a line to timing.jsonl, with the time of day."""
         append_line(self.path / "timing.jsonl", json.dumps({**values, "at": _now()}))
 
-    def newest_state(self) -> Path | None:
-        """The state of the latest step, whole or not."""
-        return max(self.checkpoints.glob(STATES), default=None)
+    def newest_checkpoint(self) -> Path | None:
+        """Returns the checkpoint of the latest step, whole or not."""
+        return newest_checkpoint(self.checkpoints)
 
-    def take_back(self, count: int, epochs: int) -> None:
-        """Takes back what was written after a state, as a resumed run writes it again: all but
-        the first `count` lines of metrics.jsonl and the first `epochs` epochs in timing.jsonl.
+    def truncate_logs(self, metrics_lines: int, epochs: int) -> None:
+        """Removes what was logged after a checkpoint: a resumed run logs it again.
 
-        What a kill left half-written goes too: a state may be as large as the network twice.
+        Unfinished files go too: a checkpoint may be twice as large as the network.
+
+        Args:
+          metrics_lines: number of lines to keep of metrics.jsonl.
+          epochs: number of epochs to keep of timing.jsonl.
         """
         for folder in (self.path, self.checkpoints):
             for partial in folder.glob(PARTIALS):
                 partial.unlink(missing_ok=True)
         timing = [line for line in self.timing() if line.get("epoch", 0) <= epochs]
-        kept = {"metrics.jsonl": self.metrics()[:count], "timing.jsonl": timing}
-        for name, lines in kept.items():
-            # Rewritten even when no line goes: half a line left by a power cut must not stay.
+        logs = {"metrics.jsonl": self.metrics()[:metrics_lines], "timing.jsonl": timing}
+        for name, lines in logs.items():
+            # Rewritten even when no line goes: a power cut may have left an unfinished one.
             if (self.path / name).exists():
                 write_lines(self.path / name, lines)
 
-    def set_state(self, state: State, **facts: Any) -> None:
-        """Says in run.json what the run is doing, with further facts (devices, accuracy, ...)."""
+    def set_state(self, state: RunState, **facts: Any) -> None:
+        """Records the run's state in run.json, with further facts (devices, accuracy, ...)."""
         self.info = {**self.info, **facts, "state": state, "changed": _now()}
         self._write_info()
 
     def write_architecture(self, architecture: Architecture) -> None:
-        """Writes the network as trained, whole."""
+        """Writes the network as trained."""
         write_text(self.path / "architecture.yaml", spec.to_yaml(architecture))
 
     def write_recipe(self, recipe: Recipe) -> None:
-        """Writes the recipe as trained, whole."""
+        """Writes the recipe as trained."""
         write_text(self.path / "recipe.yaml", spec.to_yaml(recipe))
 
     def _write_all(
@@ -221,16 +240,16 @@ class Run:
         architecture: Architecture,
         recipe: Recipe,
         data: Mapping[str, Any],
-        first_state: Callable[[Path], object] | None,
+        first_checkpoint: Callable[[Path], object] | None,
     ) -> None:
-        """Writes a new run's files; run.json comes last, and with it the folder is a run."""
+        """Writes a new run's files; run.json comes last and makes the folder a run."""
         self.write_architecture(architecture)
         self.write_recipe(recipe)
         write_json(self.path / "data.json", {"format_version": FORMAT_VERSION, **data})
-        shutil.rmtree(self.checkpoints, ignore_errors=True)  # of a making that was cut short
+        shutil.rmtree(self.checkpoints, ignore_errors=True)  # of an attempt that was killed
         self.checkpoints.mkdir()
-        if first_state is not None:
-            first_state(self.checkpoints)
+        if first_checkpoint is not None:
+            first_checkpoint(self.checkpoints)
         self._write_info()
 
     def _write_info(self) -> None:
@@ -242,7 +261,7 @@ class Run:
         return path
 
 
-def _birth(name: str, command: Sequence[str], seed: int) -> dict[str, Any]:
+def _new_info(name: str, command: Sequence[str], seed: int) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,

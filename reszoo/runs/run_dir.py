@@ -1,28 +1,35 @@
-"""Which folder does a new run get?"""
+"""Folders for new runs: their default names, claiming one, and giving it up again."""
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
 from reszoo.atomic_files import PARTIALS, machine_error
 from reszoo.errors import UserError
-from reszoo.runs.lock import LOCK_NAME
+from reszoo.runs.lock import HOLDER_NAME, LOCK_NAME
 
 DEFAULT_FOLDER = Path("runs")
-_BEFORE_BIRTH = {"architecture.yaml", "recipe.yaml", "data.json", "checkpoints", LOCK_NAME}
-"""What a folder holds whose making was cut short: it is no run before run.json stands there."""
+_BEFORE_RUN_JSON = {
+    *("architecture.yaml", "recipe.yaml", "data.json", "checkpoints"),
+    *(LOCK_NAME, HOLDER_NAME),
+}
+"""What a killed process may leave in a folder that is no run yet, because it has no run.json."""
 
 
-def default_name(network: str, data: str) -> str:
-    """The name of a run, before its number: that of `folder:photos/cats` ends in `cats`."""
+def default_name(name: str, data: str) -> str:
+    """Returns the folder name for a network or search and its data, without a number.
+
+    `folder:photos/my cats` becomes `NAME-my-cats`.
+    """
     last = data.rstrip("/").rpartition("/")[2].rpartition(":")[2]
-    kept = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in last)
-    return f"{network}-{kept.strip('-.') or 'data'}"
+    label = re.sub(r"[^\w.-]+", "-", last).strip("-.")
+    return f"{name}-{label or 'data'}"
 
 
 def no_shared_folder() -> UserError:
-    """For several workers that were not told where to write."""
+    """Returns the error for several workers without a common run folder."""
     return UserError(
         "several workers need to be told their run folder: only the chief makes one",
         expected="-o RUN, the same for all of them, on a file system that they share",
@@ -31,11 +38,16 @@ def no_shared_folder() -> UserError:
 
 
 def claim(path: Path | None, default_name: str) -> tuple[Path, bool]:
-    """The run's folder, and whether it was made here (an empty one may have stood there)."""
+    """Returns the folder of a new run, and whether it was created (an empty one may have existed).
+
+    Raises:
+      UserError: the folder holds something else.
+      MachineError: it cannot be created.
+    """
     try:
         if path is None:
-            return _first_free(DEFAULT_FOLDER, default_name), True
-        if path.is_dir() and _is_unborn(path):
+            return _create_numbered(DEFAULT_FOLDER, default_name), True
+        if path.is_dir() and _is_unfinished(path):
             return path, False
         path.mkdir(parents=True)
         return path, True
@@ -43,19 +55,19 @@ def claim(path: Path | None, default_name: str) -> tuple[Path, bool]:
         taken = path or DEFAULT_FOLDER
         raise UserError(
             f"{taken} exists already",
-            found=contents(taken) if taken.is_dir() else "a file",
-            hint="choose another name with -o, or go on with an existing run by `reszoo resume`",
+            found=contents(taken),
+            hint="choose another name with -o, or continue an existing run with `reszoo resume`",
         ) from None
     except OSError as error:
         raise machine_error(error, path or DEFAULT_FOLDER) from error
 
 
-def _is_unborn(path: Path) -> bool:
-    """Whether a folder holds nothing but what a killed process may leave before run.json."""
-    return all(entry.name in _BEFORE_BIRTH or entry.match(PARTIALS) for entry in path.iterdir())
+def _is_unfinished(path: Path) -> bool:
+    """Returns whether a folder is empty but for what a killed process leaves before run.json."""
+    return all(entry.name in _BEFORE_RUN_JSON or entry.match(PARTIALS) for entry in path.iterdir())
 
 
-def _first_free(parent: Path, name: str) -> Path:
+def _create_numbered(parent: Path, name: str) -> Path:
     parent.mkdir(parents=True, exist_ok=True)
     name = name.replace("/", "-")  # A network may be called `mine/resnet`.
     number = 1
@@ -68,14 +80,16 @@ def _first_free(parent: Path, name: str) -> Path:
 
 
 def undo(folder: Path, made: bool) -> None:
-    """Leaves of a claimed folder what was there before."""
+    """Restores a claimed folder to what it was before: absent or empty."""
     shutil.rmtree(folder, ignore_errors=True)
     if not made:
         folder.mkdir(exist_ok=True)
 
 
 def contents(path: Path) -> str:
-    """The first names in a folder, for a message."""
+    """Returns the first names in a folder, for a message."""
+    if not path.is_dir():
+        return "a file"
     names = sorted(entry.name for entry in path.iterdir())
     shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
     return shown or "an empty folder"

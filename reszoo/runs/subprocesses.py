@@ -1,4 +1,4 @@
-"""How does one reszoo process start another, and what does it say when that one ends?"""
+"""Child processes of reszoo: their command, their environment, and how they ended."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from pathlib import Path
 import reszoo
 
 
-def module_command(module: str, *words: str) -> list[str]:
-    """The command that runs a module of ours with this Python."""
-    return [sys.executable, "-m", module, *words]
+def module_command(module: str, *arguments: str) -> list[str]:
+    """Returns the command that runs a module of reszoo with this Python."""
+    return [sys.executable, "-m", module, *arguments]
 
 
-def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's environment, in which the child finds the same reszoo."""
-    found = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, **(changes or {})}
-    home = Path(reszoo.__file__).resolve().parent.parent
+def child_environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Returns this process's environment, such that a child imports the same reszoo."""
+    variables = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, **(changes or {})}
+    root = Path(reszoo.__file__).resolve().parent.parent
     # An installed reszoo is found anyway, and site-packages must not shadow the standard library.
-    if home.name not in ("site-packages", "dist-packages"):
-        paths = [str(home), found.get("PYTHONPATH", "")]
-        found["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
-    return found
+    if root.name not in ("site-packages", "dist-packages"):
+        paths = [str(root), variables.get("PYTHONPATH", "")]
+        variables["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+    return variables
 
 
-def ending(code: int) -> str:
-    """What became of a training, from what `Popen.returncode` says."""
+def describe_exit(code: int) -> str:
+    """Describes how a training ended, from its `Popen.returncode`."""
     if code >= 0:
         return f"the training ended with exit code {code}"
     name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
-    advice = ", most likely for want of memory" if -code == signal.SIGKILL else ""
+    advice = ", most likely for want of memory" if name == "SIGKILL" else ""
     return f"the training was ended by {name}{advice}"

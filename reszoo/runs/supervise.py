@@ -1,9 +1,9 @@
-"""How does a training survive its own end? A small process without TensorFlow starts it again.
+"""Supervision: a small process without TensorFlow restarts a training that dies.
 
-The training runs in a child. One that dies of a signal, or asks for it with exit code 75, is
-started again and goes on from its last state; all other ends are final. With several workers each
-has its supervisor: a worker that dies takes the others down with 75, and all of them meet again at
-the chief's last state.
+The training runs in a child process. One that dies of a signal, or asks for it with exit code 75,
+is started again and resumes from its last checkpoint; every other end is final. With several
+workers each has its supervisor: a worker that dies takes the others down with 75, and all of them
+meet again at the chief's last checkpoint.
 """
 
 from __future__ import annotations
@@ -18,73 +18,71 @@ from types import FrameType
 from typing import Any
 
 from reszoo.errors import MachineError, RestartError
-from reszoo.runs.run import STATES
-from reszoo.runs.subprocesses import ending, environment, module_command
+from reszoo.runs.checkpoint_files import checkpoint_step, newest_checkpoint
+from reszoo.runs.subprocesses import child_environment, describe_exit, module_command
 
-_PASSED_ON = {
-    signal.SIGINT: signal.SIGINT,
-    signal.SIGTERM: signal.SIGTERM,
-    signal.SIGHUP: signal.SIGTERM,
-}
-"""What the supervisor gets, and what the training gets for it."""
+_FORWARDED = {signal.SIGINT: signal.SIGINT, signal.SIGTERM: signal.SIGTERM}
+"""Each signal to the supervisor, and the one that the training gets for it."""
+if hasattr(signal, "SIGHUP"):  # Windows has none.
+    _FORWARDED[signal.SIGHUP] = signal.SIGTERM
 
 _RESTARTS = (RestartError.exit_code, 128 + signal.SIGTERM)
-"""Exit codes of a training that can go on: it said so, or SIGTERM came before it could."""
+"""Exit codes of a training that can resume: it says so, or SIGTERM came before it could."""
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """When a training that died is started again."""
+class RestartPolicy:
+    """How often, and after which delays, a training that died is started again."""
 
-    first_seconds: float = 1.0
-    """Before the first restart; doubled with each one that brought no new state."""
-    most_seconds: float = 60.0
-    restarts: int = 6
-    """How many restarts in a row may bring no new state."""
+    first_delay: float = 1.0
+    """Seconds before the first restart; doubled by each one that brought no new checkpoint."""
+    max_delay: float = 60.0
+    max_restarts: int = 6
+    """Number of restarts in a row that may bring no new checkpoint."""
 
-    def wait(self, fruitless: int) -> float:
-        """Seconds before the next restart, after so many that brought nothing."""
-        return min(self.most_seconds, self.first_seconds * 2.0**fruitless)
+    def delay(self, failures: int) -> float:
+        """Returns the seconds before the next restart, after so many without a new checkpoint."""
+        return min(self.max_delay, self.first_delay * 2.0**failures)
 
 
 class Supervisor:
     """Runs a training to its end in child processes.
 
     Args:
-      run: its run folder, which need not exist yet.
-      begin: the words after `reszoo` that begin it in that folder.
-      go_on: the words that go on with it.
-      say: tells a person what happens.
-      patience: when it is started again.
+      run: the run folder, which need not exist yet.
+      train: the arguments of `reszoo` that begin the run in that folder.
+      resume: the arguments of `reszoo` that resume it.
+      say: prints a message for a person.
+      policy: when the training is started again.
     """
 
     def __init__(
         self,
         run: Path,
-        begin: Sequence[str],
-        go_on: Sequence[str],
+        train: Sequence[str],
+        resume: Sequence[str],
         *,
         say: Callable[[str], Any],
-        patience: Patience | None = None,
+        policy: RestartPolicy | None = None,
     ) -> None:
         self.run = run
-        self.begin = list(begin)
-        self.go_on = list(go_on)
+        self.train = list(train)
+        self.resume = list(resume)
         self.say = say
-        self.patience = patience or Patience()
+        self.policy = policy or RestartPolicy()
         self._child: subprocess.Popen[bytes] | None = None
-        self._asked = threading.Event()
+        self._stop = threading.Event()
         self._signal: int | None = None
 
     def supervise(self) -> int:
         """Runs the training until it has ended for good, and returns its exit code.
 
-        SIGINT and SIGTERM are passed on; the training then saves its state, and its end is final.
+        SIGINT and SIGTERM are forwarded; the training then saves a checkpoint and its end is final.
 
         Raises:
-          MachineError: it died again and again without getting on.
+          MachineError: it died again and again without a new checkpoint.
         """
-        before = {number: signal.signal(number, self._pass_on) for number in self._numbers()}
+        before = {number: signal.signal(number, self._forward) for number in self._numbers()}
         try:
             return self._run_to_the_end()
         finally:
@@ -92,56 +90,52 @@ class Supervisor:
                 signal.signal(number, handler)
 
     def _run_to_the_end(self) -> int:
-        fruitless = 0
+        failures = 0
         while True:
-            state = self._newest_state()
+            checkpoint = self._newest_checkpoint()
             code = self._run_once()
             if self._signal is not None or not (code < 0 or code in _RESTARTS):
                 return code if code >= 0 else 128 - code
-            fruitless = fruitless + 1 if self._newest_state() == state else 0
-            if fruitless > self.patience.restarts:
+            failures = failures + 1 if self._newest_checkpoint() == checkpoint else 0
+            if failures > self.policy.max_restarts:
                 raise MachineError(
-                    f"{ending(code)}, {fruitless} times in a row without a new state",
+                    f"{describe_exit(code)}, {failures} times in a row without a new checkpoint",
                     where=str(self.run),
-                    hint="see what it said before; `reszoo resume --supervise` tries again, and "
+                    hint="see its messages above; `reszoo resume --supervise` tries again, and "
                     "--checkpoint-every saves more often",
                 )
-            seconds = self.patience.wait(fruitless)
-            self.say(f"{ending(code)}; starting again in {seconds:g} s, {self._from_where()}")
-            if self._asked.wait(seconds):
+            seconds = self.policy.delay(failures)
+            self.say(f"{describe_exit(code)}; starting again in {seconds:g} s, {self._origin()}")
+            if self._stop.wait(seconds):
                 return RestartError.exit_code if self._signal != signal.SIGINT else 130
 
     def _run_once(self) -> int:
-        words = self.go_on if self._is_born() else self.begin
+        arguments = self.resume if (self.run / "run.json").is_file() else self.train
         # In a session of its own a Ctrl-C reaches it once, through this process.
         self._child = subprocess.Popen(
-            module_command("reszoo", *words), env=environment(), start_new_session=True
+            module_command("reszoo", *arguments), env=child_environment(), start_new_session=True
         )
-        if self._signal is not None:  # It came while there was nobody to pass it on to.
+        if self._signal is not None:  # It came while there was no child to forward it to.
             self._child.send_signal(self._signal)
         return self._child.wait()
 
-    def _pass_on(self, number: int, frame: FrameType | None) -> None:
-        self._signal = _PASSED_ON[signal.Signals(number)]
-        self._asked.set()
+    def _forward(self, number: int, frame: FrameType | None) -> None:
+        self._signal = _FORWARDED[signal.Signals(number)]
+        self._stop.set()
         if self._child is not None and self._child.returncode is None:
             self._child.send_signal(self._signal)
 
     def _numbers(self) -> list[signal.Signals]:
-        """The signals to pass on: not those that `nohup` or a shell's `&` has shut out."""
+        """Returns the signals to forward, but for those that `nohup` or a shell's `&` ignores."""
         if threading.current_thread() is not threading.main_thread():
             return []
-        return [one for one in _PASSED_ON if signal.getsignal(one) != signal.SIG_IGN]
+        return [number for number in _FORWARDED if signal.getsignal(number) != signal.SIG_IGN]
 
-    def _is_born(self) -> bool:
-        return (self.run / "run.json").is_file()
+    def _newest_checkpoint(self) -> Path | None:
+        return newest_checkpoint(self.run / "checkpoints")
 
-    def _newest_state(self) -> str | None:
-        names = (path.name for path in (self.run / "checkpoints").glob(STATES))
-        return max(names, default=None)
-
-    def _from_where(self) -> str:
-        state = self._newest_state()
-        if state is None:
+    def _origin(self) -> str:
+        checkpoint = self._newest_checkpoint()
+        if checkpoint is None:
             return "from the beginning"
-        return f"from step {int(state.removeprefix('step-').removesuffix('.state'))}"
+        return f"from step {checkpoint_step(checkpoint)}"

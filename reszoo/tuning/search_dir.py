@@ -22,7 +22,7 @@ from reszoo import spec
 from reszoo.atomic_files import append_line, atomic_folder, write_json, write_text
 from reszoo.errors import UserError
 from reszoo.runs.jsonl import read_lines, write_lines
-from reszoo.runs.lock import owned
+from reszoo.runs.lock import hold_lock
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.search import Search
 from reszoo.tuning.hyperband import DEFAULT_FACTOR
@@ -109,7 +109,7 @@ class SearchFolder:
         """
         with ExitStack() as stack:
             try:
-                stack.enter_context(owned(self.path))
+                stack.enter_context(hold_lock(self.path))
             except UserError as error:
                 raise UserError(
                     f"a search is running in {self.path}",
@@ -127,7 +127,7 @@ class SearchFolder:
         until = time.monotonic() + seconds
         while True:
             try:
-                with owned(self.trials):
+                with hold_lock(self.trials):
                     return
             except UserError as error:
                 if time.monotonic() > until:

@@ -15,7 +15,7 @@ from reszoo import errors, spec
 from reszoo.atomic_files import machine_error
 from reszoo.errors import MachineError, RestartError, ReszooError
 from reszoo.runs import Run
-from reszoo.runs.subprocesses import ending, environment, module_command
+from reszoo.runs.subprocesses import child_environment, describe_exit, module_command
 from reszoo.spec.recipe import Recipe
 from reszoo.tuning.resolved_search import ResolvedSearch
 from reszoo.tuning.search_dir import SearchFolder
@@ -63,7 +63,7 @@ class DataCheck:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=environment({"CUDA_VISIBLE_DEVICES": "-1"}),
+            env=child_environment({"CUDA_VISIBLE_DEVICES": "-1"}),
             encoding="utf-8",
             errors="replace",  # what TensorFlow says to stderr may be in any encoding
             start_new_session=True,
@@ -125,7 +125,7 @@ class ChildRunner:
                 hint="run the same command again to go on",
             )
         if code:
-            return Outcome(message=f"{ending(code)}\n{_last_lines(printed)}".strip())
+            return Outcome(message=f"{describe_exit(code)}\n{_last_lines(printed)}".strip())
         outcome = outcome_of(path, self._setup.recipe, job.epochs)
         return outcome or Outcome(message=f"the run {path} ended without its results")
 
@@ -172,7 +172,7 @@ def _run(command: Sequence[str], output: Any) -> int:
         stdin=subprocess.PIPE,
         stdout=output,
         stderr=subprocess.STDOUT,
-        env=environment(),
+        env=child_environment(),
         start_new_session=True,
     ) as process:
         try:

@@ -20,7 +20,7 @@ from typing import Any
 
 from reszoo import spec
 from reszoo.errors import ReszooError
-from reszoo.runs.lock import owned
+from reszoo.runs.lock import hold_lock
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -63,7 +63,7 @@ def _check(options: argparse.Namespace) -> dict[str, Any]:
 def _train(options: argparse.Namespace) -> None:
     _stop_with_the_search()
     run: Path = options.out
-    with owned(run.parent):
+    with hold_lock(run.parent):
         from reszoo.training.train import resume, train
 
         if (run / "run.json").is_file():

@@ -1,4 +1,4 @@
-"""How a run is run: said in words, kept in run.json."""
+"""When checkpoints are written: parsed from options, kept in run.json."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from reszoo.runs.checkpoint_policy import CheckpointPolicy, Interval
 
 
 @pytest.mark.parametrize(
-    ("word", "cadence", "text"),
+    ("word", "interval", "text"),
     [
         ("500", Interval(steps=500), "500steps"),
         (500, Interval(steps=500), "500steps"),
@@ -19,15 +19,15 @@ from reszoo.runs.checkpoint_policy import CheckpointPolicy, Interval
         ("1.5s", Interval(seconds=1.5), "1.5s"),
     ],
 )
-def test_a_cadence_is_steps_or_time(word, cadence, text):
-    assert Interval.parse(word) == cadence
-    assert str(cadence) == text
-    assert Interval.parse(text) == cadence
+def test_an_interval_is_steps_or_time(word, interval, text):
+    assert Interval.parse(word) == interval
+    assert str(interval) == text
+    assert Interval.parse(text) == interval
 
 
 @pytest.mark.parametrize("word", ["0", "-5", "1.5", "0min", "min", "", "5 apples", "1e3", "10m"])
 def test_other_words_are_refused(word):
-    with pytest.raises(UserError, match="how often a state can be saved"):
+    with pytest.raises(UserError, match="not an interval between checkpoints"):
         Interval.parse(word)
 
 
@@ -39,12 +39,12 @@ def test_steps_count_from_the_first_and_time_from_the_last():
 
 
 def test_run_json_brings_back_what_was_said():
-    said = CheckpointPolicy().changed(checkpoint_every="10min", keep_checkpoints=5)
-    assert CheckpointPolicy.of({"running": said.facts()}) == said
-    assert said.changed(checkpoint_every=None, keep_checkpoints=None) == said
+    policy = CheckpointPolicy().changed(checkpoint_every="10min", keep_checkpoints=5)
+    assert CheckpointPolicy.of({"running": policy.facts()}) == policy
+    assert policy.changed(checkpoint_every=None, keep_checkpoints=None) == policy
     assert CheckpointPolicy.of({}) == CheckpointPolicy()
 
 
-def test_the_last_state_is_always_kept():
-    with pytest.raises(UserError, match="keeps its last state"):
+def test_the_last_checkpoint_is_always_kept():
+    with pytest.raises(UserError, match="keeps its last checkpoint"):
         CheckpointPolicy().changed(keep_checkpoints=0)

@@ -1,9 +1,14 @@
-"""Which devices and strategy the words mean."""
+"""Devices and strategy from the options of the command line."""
 
 import pytest
 
 from reszoo.errors import UserError
-from reszoo.runs.cluster.devices import Devices, choose_strategy, parse_devices, require_division
+from reszoo.runs.cluster.devices import (
+    Devices,
+    choose_strategy,
+    parse_devices,
+    require_divisible_batch,
+)
 
 
 @pytest.mark.parametrize(
@@ -55,9 +60,9 @@ def test_a_strategy_without_its_devices_is_refused(devices, word, words):
 
 
 def test_a_batch_that_does_not_divide_names_those_that_would():
-    require_division(96, 4, accumulate=3)
+    require_divisible_batch(96, 4, accumulate=3)
     with pytest.raises(UserError, match="such as 96 or 100"):
-        require_division(97, 4)
+        require_divisible_batch(97, 4)
     with pytest.raises(UserError, match="2 replicas times 4 parts") as caught:
-        require_division(7, 2, accumulate=4)
+        require_divisible_batch(7, 2, accumulate=4)
     assert "such as 8" in str(caught.value)

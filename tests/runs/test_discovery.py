@@ -1,4 +1,4 @@
-"""Who trains together, as TF_CONFIG and Slurm say it, and what is wrong with what they say."""
+"""Workers from TF_CONFIG and Slurm, and the errors in both."""
 
 import json
 import socket
@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from reszoo.errors import MachineError, RestartError, UserError
-from reszoo.runs.cluster.discovery import Cluster, expand_hosts, find_cluster, meet
+from reszoo.runs.cluster.discovery import Cluster, expand_hosts, find_cluster, wait_for_workers
 
 
 def tf_config(cluster, kind="worker", index=0):
@@ -119,7 +119,7 @@ def test_workers_meet_whoever_comes_first():
     servers = {}
 
     def come(worker):
-        meet(Cluster(addresses, worker, "TF_CONFIG"), 30)
+        wait_for_workers(Cluster(addresses, worker, "TF_CONFIG"), 30)
         # TensorFlow's server takes the port at once, and keeps it.
         servers[worker] = socket.create_server(("", int(addresses[worker].rpartition(":")[2])))
 
@@ -135,11 +135,11 @@ def test_workers_meet_whoever_comes_first():
 def test_who_does_not_come_is_named():
     addresses = free_addresses(2)
     with pytest.raises(RestartError, match=rf"{addresses[1]} \(worker 1\)"):
-        meet(Cluster(addresses, 0, "TF_CONFIG"), 0.5)
+        wait_for_workers(Cluster(addresses, 0, "TF_CONFIG"), 0.5)
 
 
 def test_a_port_that_is_taken_is_named():
     with socket.create_server(("", 0)) as holder:
         address = f"127.0.0.1:{holder.getsockname()[1]}"
         with pytest.raises(MachineError, match=f"cannot listen at {address}"):
-            meet(Cluster((address, "127.0.0.1:1"), 0, "TF_CONFIG"), 0.5)
+            wait_for_workers(Cluster((address, "127.0.0.1:1"), 0, "TF_CONFIG"), 0.5)

@@ -1,4 +1,4 @@
-"""Run folders: made whole, numbered, opened with clear errors."""
+"""Run folders: created as a whole, numbered, opened with clear errors."""
 
 import json
 
@@ -6,6 +6,7 @@ import pytest
 
 from reszoo.errors import MachineError, UserError
 from reszoo.runs import Run
+from reszoo.runs.run_dir import default_name
 from tests.runs.samples import SHORT, TINY, new_run
 
 
@@ -107,32 +108,34 @@ def test_a_line_cut_by_a_power_loss_is_not_read(tmp_path):
     with (run.path / "metrics.jsonl").open("a") as file:
         file.write('{"epoch": 2, "lo')
     assert run.metrics() == [{"epoch": 1}]
-    run.take_back(1, 1)
+    run.truncate_logs(1, 1)
     run.append_metrics({"epoch": 2})
     assert run.metrics() == [{"epoch": 1}, {"epoch": 2}]
 
 
-def test_what_came_after_a_state_is_taken_back(tmp_path):
+def test_what_was_logged_after_a_checkpoint_is_removed(tmp_path):
     run = new_run(tmp_path / "run")
     for epoch in (1, 2, 3):
         run.append_metrics({"epoch": epoch})
         run.append_timing({"epoch": epoch, "seconds": 1.0})
     (run.checkpoints / ".step-000000009.77.partial.state").write_bytes(b"half")
     (run.checkpoints / "step-000000006.state").touch()
-    run.take_back(2, 2)
+    run.truncate_logs(2, 2)
     assert run.metrics() == [{"epoch": 1}, {"epoch": 2}]
     assert [line["epoch"] for line in run.timing()] == [1, 2]
     assert [path.name for path in run.checkpoints.iterdir()] == ["step-000000006.state"]
 
 
-def test_what_a_cut_short_making_left_is_taken_over(tmp_path):
+def test_what_a_killed_creation_left_is_taken_over(tmp_path):
     (folder := tmp_path / "run").mkdir()
     (folder / "recipe.yaml").touch()
     (folder / ".data.77.partial.json").touch()
+    (folder / ".lock").touch()
+    (folder / ".lock.json").touch()
     (folder / "checkpoints").mkdir()
     (folder / "checkpoints" / "step-000000000.state").touch()
     run = new_run(folder)
-    assert run.newest_state() is None
+    assert run.newest_checkpoint() is None
     (folder / "run.json").unlink()
     (folder / "notes.txt").touch()
     with pytest.raises(UserError, match="exists already"):
@@ -157,3 +160,44 @@ def test_the_state_and_facts_stand_in_run_json(tmp_path):
     info = json.loads((run.path / "run.json").read_text())
     assert (info["state"], info["test_accuracy"]) == ("finished", 0.9)
     assert Run.open(run.path).state == "finished"
+
+
+@pytest.mark.parametrize(
+    ("state", "facts", "text"),
+    [
+        ("finished", {"test_accuracy": 0.91234, "test_split": "test"}, ", test accuracy 91.23 %"),
+        (
+            "finished",
+            {"test_accuracy": 1, "test_split": "validation"},
+            ", validation accuracy 100.00 %",
+        ),
+        ("finished", {"best": {"val_accuracy": 0.5}}, ", validation accuracy 50.00 %"),
+        ("interrupted", {"best": None}, ""),
+        ("running", {}, ""),
+        ("failed", {"test_accuracy": "none", "best": []}, ""),
+    ],
+)
+def test_a_run_tells_its_name_state_and_accuracy(tmp_path, state, facts, text):
+    run = new_run(tmp_path / "resnet20-cifar10-2")
+    run.set_state(state, **facts)
+    assert repr(run) == f"<Run resnet20-cifar10-2: {state}{text}>"
+
+
+def test_a_run_whose_folder_is_gone_or_damaged_has_a_repr(tmp_path):
+    assert repr(Run(tmp_path / "gone", {})) == "<Run gone: None>"
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        ("digits", "net-digits"),
+        ("tfds:cifar10", "net-cifar10"),
+        ("folder:photos/cats", "net-cats"),
+        ("folder:photos/cats/", "net-cats"),
+        ("folder:my  photos (new)", "net-my-photos-new"),
+        ("folder:Fotos_größer.v2", "net-Fotos_größer.v2"),
+        ("folder:..", "net-data"),
+    ],
+)
+def test_a_folder_is_named_after_network_and_data(data, name):
+    assert default_name("net", data) == name

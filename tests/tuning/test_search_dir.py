@@ -9,7 +9,7 @@ import pytest
 
 from reszoo import spec
 from reszoo.errors import GateError, UserError
-from reszoo.runs.lock import owned
+from reszoo.runs.lock import hold_lock
 from reszoo.tuning import Event, SearchResult
 from reszoo.tuning.search_dir import SearchFolder
 from reszoo.tuning.tune import tune
@@ -195,13 +195,13 @@ def test_a_log_of_another_search_is_told(tmp_path):
 
 def test_one_search_owns_a_folder_at_a_time(tmp_path):
     result = _search(tmp_path)
-    with owned(result.path), pytest.raises(UserError, match="a search is running in"):
+    with hold_lock(result.path), pytest.raises(UserError, match="a search is running in"):
         _search(tmp_path)
 
 
 def test_the_training_of_a_killed_search_is_waited_for(tmp_path):
     folder = SearchFolder(_search(tmp_path).path)
-    with owned(folder.trials), pytest.raises(UserError, match="is still running"):
+    with hold_lock(folder.trials), pytest.raises(UserError, match="is still running"):
         folder.wait_for_training(seconds=0.3)
     folder.wait_for_training(seconds=0.3)
 

@@ -197,7 +197,7 @@ def test_a_search_killed_while_it_trains_ends_as_if_it_never_was(tmp_path):
     strategy = "{kind: hyperband, max_epochs: 3, factor: 3}"
     text = SEARCH.replace("{kind: random, trials: 6, max_epochs: 4}", strategy)
     file = write(tmp_path, text)
-    program = "import sys; from reszoo.tune import tune; tune(sys.argv[1], out=sys.argv[2])"
+    program = "import sys; from reszoo.tuning.tune import tune; tune(sys.argv[1], out=sys.argv[2])"
     words = [sys.executable, "-c", program, str(file), str(tmp_path / "killed")]
     second = tmp_path / "killed" / "trials" / "0002" / "run.json"
     with subprocess.Popen(words) as process:

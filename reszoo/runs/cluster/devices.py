@@ -1,5 +1,7 @@
-"""Which strategy, devices and precision does a training use? From words and from what the machine
-offers. No TensorFlow."""
+"""Strategy, devices and precision of a training, from its options and what the machine offers.
+
+Nothing here imports TensorFlow.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from reszoo.errors import UserError
 from reszoo.system_info import processor_flags
 
 StrategyWord = Literal["auto", "one", "mirrored", "multiworker", "tpu"]
-"""What `--strategy` takes."""
+"""The values of `--strategy`."""
 STRATEGIES: tuple[StrategyWord, ...] = get_args(StrategyWord)
 
 BFLOAT16_FLAGS = frozenset({"amx_bf16", "avx512_bf16"})
@@ -21,23 +23,25 @@ BFLOAT16_FLAGS = frozenset({"amx_bf16", "avx512_bf16"})
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """What `--devices` asks for."""
+    """The value of `--devices`, parsed."""
 
     kind: Literal["cpu", "gpu", "tpu"]
     indices: tuple[int, ...] | None = None
-    """Which of them; None: all there are (of CPUs: the one)."""
+    """Indices of the devices; None: all GPUs, or the one CPU."""
     name: str | None = None
-    """A TPU's, where it is not this machine's own."""
+    """Name of a TPU in the cloud; None: this machine's own."""
 
 
-def parse_devices(words: str) -> Devices:
-    """`cpu:4` is four logical CPU devices; `gpu`, `gpu:0,1` and `gpu:0,gpu:1` are GPUs; `tpu` is
-    this machine's and `tpu:NAME` one of the cloud.
+def parse_devices(text: str) -> Devices:
+    """Parses `--devices`.
+
+    `cpu:4` means four logical CPU devices; `gpu`, `gpu:0,1` and `gpu:0,gpu:1` are GPUs; `tpu` is
+    this machine's TPU and `tpu:NAME` one in the cloud.
 
     Raises:
-      UserError: it is none of these.
+      UserError: the text is none of these.
     """
-    kind, _, rest = words.strip().partition(":")
+    kind, _, rest = text.strip().partition(":")
     kind = kind.lower()
     if kind == "tpu":
         return Devices("tpu", name=rest or None)
@@ -45,30 +49,27 @@ def parse_devices(words: str) -> Devices:
         return Devices("cpu", tuple(range(int(rest))))
     if kind in ("cpu", "gpu") and not rest:
         return Devices(kind)  # type: ignore[arg-type]
-    found = [re.fullmatch(rf"(?:{kind}:)?(\d+)", word.strip()) for word in rest.split(",")]
-    indices = tuple(int(match[1]) for match in found if match)
+    matches = [re.fullmatch(rf"(?:{kind}:)?(\d+)", word.strip()) for word in rest.split(",")]
+    indices = tuple(int(match[1]) for match in matches if match)
+    repeated = len(set(indices)) < len(indices)
     several = kind == "gpu" or len(indices) > 1
-    if kind not in ("cpu", "gpu") or not several or None in found or _repeats(indices):
+    if kind not in ("cpu", "gpu") or not several or None in matches or repeated:
         raise UserError(
             "the devices cannot be read",
             where="--devices",
             expected="cpu, cpu:4 (four logical ones), gpu, gpu:0,1, tpu or tpu:NAME",
-            found=words,
+            found=text,
         )
     return Devices(kind, indices)  # type: ignore[arg-type]
-
-
-def _repeats(indices: tuple[int, ...]) -> bool:
-    return len(set(indices)) < len(indices)
 
 
 def choose_strategy(
     devices: int, word: StrategyWord = "auto", *, workers: int = 1, tpu: bool = False
 ) -> str:
-    """The strategy for so many devices of this worker and so many workers.
+    """Returns the strategy for a number of devices per worker and a number of workers.
 
     Raises:
-      UserError: the word asks for what is not there.
+      UserError: the strategy does not fit the devices or workers.
     """
     if word not in STRATEGIES:
         raise UserError("unknown strategy", expected=", ".join(STRATEGIES), found=str(word))
@@ -85,11 +86,11 @@ def choose_strategy(
             "one replica uses one device", where="--devices", expected="one", found=str(devices)
         )
     if word == "auto":
-        word = _best(devices, workers, tpu)
+        word = _auto_strategy(devices, workers, tpu)
     return "one device" if word == "one" else word
 
 
-def _best(devices: int, workers: int, tpu: bool) -> StrategyWord:
+def _auto_strategy(devices: int, workers: int, tpu: bool) -> StrategyWord:
     if workers > 1:
         return "multiworker"
     if tpu:
@@ -100,11 +101,11 @@ def _best(devices: int, workers: int, tpu: bool) -> StrategyWord:
 def choose_precision(
     capabilities: Iterable[tuple[int, int]] = (), flags: Iterable[str] | None = None
 ) -> Literal["float32", "mixed_bfloat16"]:
-    """What a recipe's `precision: auto` means here.
+    """Returns the precision that a recipe's `precision: auto` means on this machine.
 
     Args:
       capabilities: compute capability of each GPU; all must be 8.0 or newer for bfloat16.
-      flags: the processor's, for a machine without a GPU; read from the system unless given.
+      flags: flags of the processor, for a machine without a GPU. Defaults to those of the system.
     """
     capabilities = list(capabilities)
     if capabilities:
@@ -114,11 +115,11 @@ def choose_precision(
     return "mixed_bfloat16" if fast else "float32"
 
 
-def require_division(batch: int, replicas: int, accumulate: int = 1) -> None:
-    """Refuses a batch that does not divide over replicas and the parts of a step.
+def require_divisible_batch(batch: int, replicas: int, accumulate: int = 1) -> None:
+    """Checks that a batch divides over replicas and accumulation steps.
 
     Raises:
-      UserError: says which batches near by would.
+      UserError: it does not; the message names the nearest batches that do.
     """
     parts = replicas * accumulate
     if batch % parts == 0:
