@@ -1,4 +1,4 @@
-"""The plan as a Keras model: built, saved and loaded, with weights that travel by row name."""
+"""Keras models of plans: built, saved and loaded, with weights copied by row name."""
 
 from reszoo.gc_pause import pause_gc
 
@@ -6,6 +6,6 @@ with pause_gc():
     import keras  # noqa: F401
 
 from reszoo.model.net2net.deepen import DeepenedModel
-from reszoo.model.saving import Loaded
+from reszoo.model.saving import LoadedModel
 
-__all__ = ["DeepenedModel", "Loaded"]
+__all__ = ["DeepenedModel", "LoadedModel"]

@@ -1,4 +1,4 @@
-"""How does a plan become a Keras model? Each row becomes one layer, and nothing else."""
+"""Plans as Keras models: each row becomes one layer of the same name."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import keras
 from reszoo.errors import UserError
 from reszoo.gc_pause import pause_gc
 from reszoo.model.device_model import DeviceModel
-from reszoo.model.initializers import Kernels, initializer
-from reszoo.model.layer_factories import FACTORIES, Setting
-from reszoo.model.shared_weights import sharing
+from reszoo.model.initializers import BackgroundInitializer, kernel_initializer
+from reszoo.model.layer_factories import FACTORIES, LayerSettings
+from reszoo.model.shared_weights import share_weights
 from reszoo.planning.device_rewrites import for_device
 from reszoo.planning.network import plan
 from reszoo.planning.rows import Plan, Ref
@@ -33,11 +33,11 @@ def build(
     sync_norm: bool = False,
     shared: keras.Model | None = None,
 ) -> keras.Model:
-    """The Keras model of a spec or of a plan, with fresh weights.
+    """Builds the Keras model of a spec or of a plan, with newly initialised weights.
 
-    The model takes images (batch, height, width, channels) of raw pixels, uint8 or floats 0..255,
-    and returns logits (batch, classes) in float32; without a head, the last feature map in the
-    compute dtype. Every layer is named after its row, and `model.reszoo_plan` is the plan.
+    The model takes raw pixels (batch, height, width, channels), uint8 or float 0..255, and returns
+    float32 logits (batch, classes). Without a head it returns the last feature map in the compute
+    dtype. Layers are named after their rows, and `model.reszoo_plan` is the plan.
 
         >>> import reszoo
         >>> model = reszoo.build(reszoo.load("resnet20"), seed=0)
@@ -45,68 +45,68 @@ def build(
         (None, 10)
 
     Args:
-      what: an architecture, or a plan that is built exactly as it stands.
-      dtype: the dtype policy: `float32`, `mixed_bfloat16`, `mixed_float16`, `float64`. Keras's
-        global policy plays no part.
-      head: whether an architecture gets its classifier.
-      seed: two builds with the same seed have equal weights, and nets that share row names share
-        the starting weights of those rows. None draws them afresh.
-      device: None for stock layers; `cpu`, `gpu` or `tpu` for that device's fast variants.
-      sync_norm: whether the replicas of a device's variants normalise over their whole batch.
-      shared: a model of the same spec for images of another size, built in the same way: the new
-        one has its variables instead of weights of its own, and the seed plays no part.
+      what: an architecture, or a plan to build exactly as it is.
+      dtype: dtype policy: `float32`, `mixed_bfloat16`, `mixed_float16` or `float64`. Keras's
+        global policy is ignored.
+      head: whether to build the classifier of an architecture.
+      seed: seed of the initial weights. Models with equal seeds have equal weights in all rows of
+        equal names. Defaults to random weights.
+      device: `cpu`, `gpu` or `tpu` for the layers that are fast there. Defaults to stock layers.
+      sync_norm: whether normalisation in a model built for a device takes its statistics over the
+        batches of all replicas.
+      shared: a model of the same spec for another image size, built with the same options. The new
+        model uses its variables instead of weights of its own, and `seed` is ignored.
 
     Raises:
       UserError: the spec cannot be planned, or `dtype` or `device` is unknown.
     """
     rows = plan(what, head=head) if isinstance(what, Architecture) else what
     if device is None:
-        return _drawn(rows, dtype, seed, shared, keras.Model)
-    fast = for_device(rows, _known_device(device), dtype, sync_norm=sync_norm)
-    model = _drawn(fast, dtype, seed, shared, DeviceModel)
-    model.canonical = lambda: canonical(rows, "float64" if dtype == "float64" else "float32")
+        return _initialized(rows, dtype, seed, shared, keras.Model)
+    _check_device(device)
+    device_rows = for_device(rows, device, dtype, sync_norm=sync_norm)
+    model = _initialized(device_rows, dtype, seed, shared, DeviceModel)
+    model.canonical_factory = lambda: build_canonical(rows, _full_precision(dtype))
     return model
 
 
-def _drawn(
+def build_canonical(rows: Plan, dtype: str = "float32") -> keras.Model:
+    """Builds a plan's model in stock layers with kernels of zeros, to receive trained weights."""
+    return _assemble(rows, _layer_settings(dtype, seed=None), None)
+
+
+def _initialized(
     rows: Plan,
     dtype: str,
     seed: int | None,
     shared: keras.Model | None,
-    kind: type[keras.Model],
+    model_class: type[keras.Model],
 ) -> keras.Model:
     if shared is not None:
-        return _assemble(rows, _setting(dtype, None), None, shared, kind)
-    with Kernels() as kernels:
-        return _assemble(rows, _setting(dtype, seed), kernels, kind=kind)
-
-
-def canonical(rows: Plan, dtype: str = "float32") -> keras.Model:
-    """The plan's model in stock layers that waits for weights: kernels are zero, nothing is
-    drawn.
-    """
-    return _assemble(rows, _setting(dtype, seed=None), None)
+        return _assemble(rows, _layer_settings(dtype, None), None, shared, model_class)
+    with BackgroundInitializer() as kernels:
+        return _assemble(rows, _layer_settings(dtype, seed), kernels, model_class=model_class)
 
 
 def _assemble(
     rows: Plan,
-    setting: Setting,
-    kernels: Kernels | None,
+    settings: LayerSettings,
+    kernels: BackgroundInitializer | None,
     shared: keras.Model | None = None,
-    kind: type[keras.Model] = keras.Model,
+    model_class: type[keras.Model] = keras.Model,
 ) -> keras.Model:
     with pause_gc(), deep_recursion(len(rows.rows)):
-        inputs, outputs = _connected(rows, setting, kernels, shared)
-        model = kind(inputs, outputs, name=rows.name)
+        inputs, outputs = _connect(rows, settings, kernels, shared)
+        model = model_class(inputs, outputs, name=rows.name)
     model.reszoo_plan = rows
     return model
 
 
 @contextlib.contextmanager
 def deep_recursion(layers: int) -> Iterator[None]:
-    """Lets Python recurse as deep as Keras needs for a graph of that many layers.
+    """Raises Python's recursion limit to what Keras needs for a graph of that many layers.
 
-    Keras walks a graph recursively, one frame for each layer on the longest path; the usual limit
+    Keras walks a graph recursively, one frame for each layer on the longest path; the default limit
     of 1,000 frames ends that at about 300 residual blocks.
     """
     limit = sys.getrecursionlimit()
@@ -117,10 +117,13 @@ def deep_recursion(layers: int) -> Iterator[None]:
         sys.setrecursionlimit(limit)
 
 
-def _connected(
-    rows: Plan, setting: Setting, kernels: Kernels | None, shared: keras.Model | None
+def _connect(
+    rows: Plan,
+    settings: LayerSettings,
+    kernels: BackgroundInitializer | None,
+    shared: keras.Model | None,
 ) -> tuple[Any, Any]:
-    """What goes into the layers of all rows and what comes out."""
+    """Calls the layers of all rows and returns the model's inputs and outputs."""
     owners = None if shared is None else {layer.name: layer for layer in shared.layers}
     tensors: dict[Ref, Any] = {}
     inputs = []
@@ -130,35 +133,41 @@ def _connected(
             inputs.append(outputs)
         else:
             # The inputs keep the row's order: Keras descends deepest into the first, the shortcut.
-            layer = FACTORIES[row.op](row, setting)
+            layer = FACTORIES[row.op](row, settings)
             if owners is not None:
-                layer = sharing(layer, owners.get(row.name))
-            outputs = layer(_only([tensors[ref] for ref in row.inputs]))
+                layer = share_weights(layer, owners.get(row.name))
+            outputs = layer(_unwrap([tensors[ref] for ref in row.inputs]))
             if "kernel_initializer" in row.attributes:
-                layer.kernel_initializer = initializer(row, setting.seed)
+                layer.kernel_initializer = kernel_initializer(row, settings.seed)
                 if kernels is not None:
                     kernels.draw(row, layer)
-        several = outputs if isinstance(outputs, (list, tuple)) else [outputs]
-        tensors.update((Ref(row.name, index), tensor) for index, tensor in enumerate(several))
-    return _only(inputs), _only([tensors[ref] for ref in rows.outputs])
+        copies = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+        tensors.update((Ref(row.name, index), tensor) for index, tensor in enumerate(copies))
+    return _unwrap(inputs), _unwrap([tensors[ref] for ref in rows.outputs])
 
 
-def _only(items: list[Any]) -> Any:
+def _unwrap(items: list[Any]) -> Any:
     return items[0] if len(items) == 1 else items
 
 
-def _known_device(kind: str) -> str:
-    if kind not in DEVICES:
+def _check_device(device: str) -> None:
+    if device not in DEVICES:
         raise UserError(
-            f"unknown device {kind!r}", expected=f"one of {', '.join(DEVICES)}", found=repr(kind)
+            f"unknown device {device!r}",
+            expected=f"one of {', '.join(DEVICES)}",
+            found=repr(device),
         )
-    return kind
 
 
-def _setting(dtype: str, seed: int | None) -> Setting:
-    full = "float64" if dtype == "float64" else "float32"
+def _full_precision(dtype: str) -> str:
+    return "float64" if dtype == "float64" else "float32"
+
+
+def _layer_settings(dtype: str, seed: int | None) -> LayerSettings:
     try:
-        return Setting(keras.DTypePolicy(dtype), keras.DTypePolicy(full), seed)
+        return LayerSettings(
+            keras.DTypePolicy(dtype), keras.DTypePolicy(_full_precision(dtype)), seed
+        )
     except (ValueError, TypeError) as error:
         raise UserError(
             f"unknown dtype {dtype!r}",

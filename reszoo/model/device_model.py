@@ -1,9 +1,8 @@
-"""How does a network of fast layers save itself? As the canonical one, whoever asks it to.
+"""Models built for a device, saved as their canonical counterpart.
 
-Keras writes a model layer by layer, by class: a file of fast layers would open only where reszoo
-is, in the same build. So what writes and reads files here is a canonical twin with the same
-weights, also for Keras's own callbacks (ModelCheckpoint, BackupAndRestore), which know nothing of
-it.
+Keras saves a model layer by layer, by class: a file of fused layers would open only where the same
+version of reszoo is installed. A `DeviceModel` therefore reads and writes files through a canonical
+model with the same weights, also for Keras's own callbacks (ModelCheckpoint, BackupAndRestore).
 """
 
 from __future__ import annotations
@@ -18,57 +17,57 @@ from reszoo.model.copy_weights import copy_weights
 
 @keras.saving.register_keras_serializable("reszoo")
 class DeviceModel(keras.Model):
-    """A network built for a device; `canonical` makes its twin, without weights."""
+    """A model built for a device; `canonical_factory` builds its counterpart in stock layers."""
 
-    canonical: Callable[[], keras.Model] | None = None
+    canonical_factory: Callable[[], keras.Model] | None = None
 
     def save(self, filepath: Any, *args: Any, **options: Any) -> None:
-        """As `keras.Model.save`, and the file opens in plain Keras."""
-        if self.canonical is None:
+        """Saves as `keras.Model.save` does, to a file that stock Keras opens."""
+        if self.canonical_factory is None:
             super().save(filepath, *args, **options)
         else:
-            self._twin().save(filepath, *args, **options)
+            self._canonical_copy().save(filepath, *args, **options)
 
     def save_weights(self, filepath: Any, *args: Any, **options: Any) -> None:
-        """As `keras.Model.save_weights`, and the file fits the canonical network."""
-        if self.canonical is None:
+        """Saves as `keras.Model.save_weights` does, for the canonical model."""
+        if self.canonical_factory is None:
             super().save_weights(filepath, *args, **options)
         else:
-            self._twin().save_weights(filepath, *args, **options)
+            self._canonical_copy().save_weights(filepath, *args, **options)
 
     def load_weights(self, filepath: Any, *args: Any, **options: Any) -> None:
-        """As `keras.Model.load_weights`, from a file that fits the canonical network."""
-        if self.canonical is None:
+        """Loads as `keras.Model.load_weights` does, from a file of the canonical model."""
+        if self.canonical_factory is None:
             super().load_weights(filepath, *args, **options)
             return
-        twin = self._twin()
-        twin.load_weights(filepath, *args, **options)
-        copy_weights(twin, self)
-        _copy_optimizer(twin, self)
+        canonical = self._canonical_copy()
+        canonical.load_weights(filepath, *args, **options)
+        copy_weights(canonical, self)
+        _copy_optimizer(canonical, self)
 
-    def _twin(self) -> keras.Model:
-        """The canonical network with this one's weights, and its optimizer's if it is compiled."""
-        if self.canonical is None:
-            raise TypeError(f"{self.name} was not made by reszoo.build")
-        twin = self.canonical()
-        copy_weights(self, twin)
+    def _canonical_copy(self) -> keras.Model:
+        """Returns the canonical model with these weights, and the optimizer if compiled."""
+        if self.canonical_factory is None:
+            raise TypeError(f"{self.name} was not built by reszoo.build")
+        canonical = self.canonical_factory()
+        copy_weights(self, canonical)
         if self.compiled:
-            _compile_alike(self, twin)
-        return twin
+            _compile_like(self, canonical)
+        return canonical
 
 
-def _compile_alike(model: keras.Model, twin: keras.Model) -> None:
+def _compile_like(source: keras.Model, target: keras.Model) -> None:
     try:
-        twin.compile_from_config(model.get_compile_config())
+        target.compile_from_config(source.get_compile_config())
     except (TypeError, ValueError):
-        # A loss or metric of the user's own that Keras cannot make again: nor could it when it
-        # opens the file, which therefore holds the network alone.
+        # Keras cannot deserialize a loss or metric of the user's own, here or when it opens the
+        # file, which therefore holds the network alone.
         return
-    _copy_optimizer(model, twin)
+    _copy_optimizer(source, target)
 
 
 def _copy_optimizer(source: keras.Model, target: keras.Model) -> None:
-    """Gives the target's optimizer the state of the source's; both learn in the same order."""
+    """Copies the optimizer's variables; both models have their weights in the same order."""
     if not (source.compiled and target.compiled):
         return
     source.optimizer.build(source.trainable_variables)

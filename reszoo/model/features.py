@@ -1,4 +1,4 @@
-"""How does a model hand out its named feature maps, as detection and segmentation need them?"""
+"""Feature maps by name, for detection and segmentation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reszoo.spec.architecture import Architecture
 def features(
     model: keras.Model, names: Sequence[str], *, spec: Architecture | None = None
 ) -> keras.Model:
-    """A model of the same layers and weights that returns a dictionary of feature maps.
+    """Returns a model of the same layers and weights whose output is a dict of feature maps.
 
         >>> backbone = features(build(spec, head=False), ["stage2", "stage4"])
         >>> backbone(images)["stage4"].shape
@@ -25,27 +25,28 @@ def features(
 
     Args:
       model: built or loaded by reszoo, with or without a head.
-      names: `stem`, `stage1`, `stage2`..
-      spec: the architecture of a model that stock Keras loaded; others know it themselves.
+      names: feature maps: `stem`, `stage1`, `stage2`..
+      spec: the architecture of a model that stock Keras loaded. Defaults to the one that the model
+        was built from.
 
     Raises:
-      UserError: there is no such stage, or the model is not one of `spec`.
+      UserError: there is no such stage, or the model was not built from `spec`.
     """
     rows = plan(spec) if spec is not None else getattr(model, "reszoo_plan", None)
     if rows is None:
         raise UserError(
-            f"the model {model.name!r} does not say where its stages end",
+            f"the stages of the model {model.name!r} are unknown",
             expected="a model from reszoo.build or reszoo.load_model",
-            found="one that stock Keras made",
+            found="a model that stock Keras loaded",
             hint="pass its architecture: features(model, names, spec=...)",
         )
     layers = {layer.name: layer for layer in model.layers}
-    outputs = {name: _tensor(_end(name, rows), layers, model) for name in names}
+    outputs = {name: _output(_stage_ref(name, rows), layers, model) for name in names}
     with deep_recursion(len(layers)):
         return keras.Model(model.input, outputs, name=f"{model.name}_features")
 
 
-def _end(name: str, rows: Plan) -> Ref:
+def _stage_ref(name: str, rows: Plan) -> Ref:
     if name not in rows.stages:
         raise UserError(
             f"no feature map {name!r}",
@@ -56,13 +57,13 @@ def _end(name: str, rows: Plan) -> Ref:
     return rows.stages[name]
 
 
-def _tensor(end: Ref, layers: Mapping[str, keras.Layer], model: keras.Model) -> Any:
-    if end.row not in layers:
+def _output(ref: Ref, layers: Mapping[str, keras.Layer], model: keras.Model) -> Any:
+    if ref.row not in layers:
         raise UserError(
             f"the model {model.name!r} is not one of this architecture",
-            expected=f"a layer named {end.row!r}",
+            expected=f"a layer named {ref.row!r}",
             found="none of that name",
             hint="pass the spec that the model was built from",
         )
-    output = layers[end.row].output
-    return output[end.output] if isinstance(output, (list, tuple)) else output
+    output = layers[ref.row].output
+    return output[ref.output] if isinstance(output, (list, tuple)) else output

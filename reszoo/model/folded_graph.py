@@ -1,7 +1,7 @@
-"""How does a CPU compute a network fastest? As one graph of constants with its norms folded in.
+"""Trained networks as one graph of constants with their norms folded in, for fast CPU inference.
 
-TensorFlow's optimiser then makes one oneDNN kernel of a convolution with its bias, an addition and
-a ReLU. Everything that has weights is written here; all other rows are the layers of
+TensorFlow's optimiser then fuses each convolution with its bias, an addition and a ReLU into one
+oneDNN kernel. Rows with weights are written here; all others are the layers of
 `reszoo.model.layer_factories`.
 """
 
@@ -14,48 +14,48 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from reszoo.model.layer_factories import FACTORIES, Setting
+from reszoo.model.layer_factories import FACTORIES, LayerSettings
 from reszoo.planning.rewrites import fold_norms, for_inference
 from reszoo.planning.rows import Plan, Ref, Row
 
-_HARDLY_ZERO = 1e-30
-"""A bias for a layer that has none. TensorFlow's optimiser takes out a bias of zeros, and without
-one it does not fuse a convolution with what follows: ResNet-50 is then less than half as fast."""
+_TINY_BIAS = 1e-30
+"""A bias for a layer that has none. TensorFlow's optimiser removes a bias of zeros, and without one
+it does not fuse a convolution with what follows: ResNet-50 is then less than half as fast."""
 
 
-def frozen(
+def folded_graph(
     model: keras.Model, plan: Plan, dtype: str = "float32"
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    """A function that writes a trained network, as constants, into the graph it is traced in.
+    """Returns a function that writes a trained network, as constants, into the traced graph.
 
-        >>> graph = tf.function(frozen(model, plan(spec), "bfloat16"))
+        >>> graph = tf.function(folded_graph(model, plan(spec), "bfloat16"))
         >>> graph(images).dtype
         tf.float32
 
-    It reads the model while it is traced, and never after.
+    The model is read during tracing only.
 
     Args:
       model: holds the weights, by row name, in any dtype.
       plan: the canonical plan.
-      dtype: what is computed in, `float32` or `bfloat16`; rows that ask for float32 get it.
+      dtype: compute dtype, `float32` or `bfloat16`. Rows that require float32 get it.
 
     Returns:
-      A function of images `(batch, height, width, channels)`, pixels 0..255 in any dtype; its
-      logits are float32 `(batch, classes)`.
+      A function of images `(batch, height, width, channels)`, pixels 0..255 in any dtype, that
+      returns float32 logits `(batch, classes)`.
     """
     rows = fold_norms(for_inference(plan))
     layers = {layer.name: layer for layer in model.layers}
-    setting = Setting(keras.DTypePolicy(dtype), keras.DTypePolicy("float32"), seed=None)
+    settings = LayerSettings(keras.DTypePolicy(dtype), keras.DTypePolicy("float32"), seed=None)
 
     def network(images: tf.Tensor) -> tf.Tensor:
         tensors = {Ref(rows.rows[0].name): tf.cast(images, tf.float32)}
         for row in rows.rows[1:]:
             inputs = [tensors[ref] for ref in row.inputs]
             if row.op in _WRITERS:
-                pen = _Pen(row, layers, tf.as_dtype(row.precision or dtype))
-                output = _WRITERS[row.op](pen, tf.cast(inputs[0], pen.dtype))
+                context = _RowContext(row, layers, tf.as_dtype(row.precision or dtype))
+                output = _WRITERS[row.op](context, tf.cast(inputs[0], context.dtype))
             else:
-                output = FACTORIES[row.op](row, setting)(inputs if len(inputs) > 1 else inputs[0])
+                output = FACTORIES[row.op](row, settings)(inputs if len(inputs) > 1 else inputs[0])
             tensors[Ref(row.name)] = output
         return tf.cast(tensors[rows.outputs[0]], tf.float32)
 
@@ -65,35 +65,35 @@ def frozen(
 def folded_weights(
     row: Row, layers: Mapping[str, keras.layers.Layer]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Kernel and bias, float64, of a convolution or dense layer and the norm it stands for.
+    """Returns the float64 kernel and bias of a convolution or dense layer with its norm folded in.
 
     Args:
-      row: of a plan that `fold_norms` has rewritten.
-      layers: the canonical network's, by name.
+      row: a row of a plan that `fold_norms` has rewritten.
+      layers: layers of the canonical network, by name.
     """
     layer = layers[row.name]
     kernel = _values(layer.kernel)
     bias = _values(layer.bias) if layer.use_bias else np.zeros(kernel.shape[-1])
     for name in row.stands_for[1:]:
-        factor, offset = _scaling(layers[name])
+        factor, offset = _scale_and_offset(layers[name])
         kernel, bias = kernel * factor, bias * factor + offset
     return kernel, bias
 
 
-def _scaling(norm: keras.layers.BatchNormalization) -> tuple[np.ndarray, np.ndarray]:
-    """What a normalisation does at inference: its factor and its offset for each channel."""
+def _scale_and_offset(norm: keras.layers.BatchNormalization) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what a norm computes at inference: a factor and an offset for each channel."""
     factor = _values(norm.gamma) / np.sqrt(_values(norm.moving_variance) + norm.epsilon)
     return factor, _values(norm.beta) - _values(norm.moving_mean) * factor
 
 
 def _values(variable: keras.Variable) -> np.ndarray:
-    with tf.init_scope():  # outside the graph that is being written
+    with tf.init_scope():  # outside the graph that is being traced
         return keras.ops.convert_to_numpy(variable).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
-class _Pen:
-    """What writes one row: its weights, and what it computes in."""
+class _RowContext:
+    """A row to write, with its weights and compute dtype."""
 
     row: Row
     layers: Mapping[str, keras.layers.Layer]
@@ -106,44 +106,45 @@ class _Pen:
     def constant(self, values: np.ndarray) -> tf.Tensor:
         return tf.constant(values.astype(self.dtype.as_numpy_dtype))
 
-    def folded(self) -> tuple[tf.Tensor, tf.Tensor]:
+    def folded_constants(self) -> tuple[tf.Tensor, tf.Tensor]:
         kernel, bias = folded_weights(self.row, self.layers)
-        return self.constant(kernel), self.constant(bias if bias.any() else bias + _HARDLY_ZERO)
+        return self.constant(kernel), self.constant(bias if bias.any() else bias + _TINY_BIAS)
 
 
-def _normalize(pen: _Pen, x: tf.Tensor) -> tf.Tensor:
+def _normalize(context: _RowContext, x: tf.Tensor) -> tf.Tensor:
     # Along whole rows of pixels: over 3 channels TensorFlow's loop takes four times as long.
-    height, width, channels = pen.row.shape
-    mean, std = (np.tile(pen.row.attributes[name], width) for name in ("mean", "std"))
-    lines = tf.reshape(x, [-1, width * channels]) * pen.constant(1 / std) - pen.constant(mean / std)
+    height, width, channels = context.row.shape
+    mean, std = (np.tile(context.row.attributes[name], width) for name in ("mean", "std"))
+    scale, offset = context.constant(1 / std), context.constant(mean / std)
+    lines = tf.reshape(x, [-1, width * channels]) * scale - offset
     return tf.reshape(lines, [-1, height, width, channels])
 
 
-def _mean_image(pen: _Pen, x: tf.Tensor) -> tf.Tensor:
-    return x - pen.constant(_values(pen.layer.adapt_mean))
+def _mean_image(context: _RowContext, x: tf.Tensor) -> tf.Tensor:
+    return x - context.constant(_values(context.layer.adapt_mean))
 
 
-def _conv(pen: _Pen, x: tf.Tensor) -> tf.Tensor:
-    kernel, bias = pen.folded()
-    stride, padding = pen.row.attributes["stride"], pen.row.attributes["padding"].upper()
+def _conv(context: _RowContext, x: tf.Tensor) -> tf.Tensor:
+    kernel, bias = context.folded_constants()
+    stride, padding = context.row.attributes["stride"], context.row.attributes["padding"].upper()
     return tf.nn.bias_add(tf.nn.conv2d(x, kernel, stride, padding), bias)
 
 
-def _conv1d(pen: _Pen, x: tf.Tensor) -> tf.Tensor:
-    kernel, bias = pen.folded()
+def _conv1d(context: _RowContext, x: tf.Tensor) -> tf.Tensor:
+    kernel, bias = context.folded_constants()
     return tf.nn.bias_add(tf.nn.conv1d(x, kernel, 1, "SAME"), bias)
 
 
-def _dense(pen: _Pen, x: tf.Tensor) -> tf.Tensor:
-    kernel, bias = pen.folded()
+def _dense(context: _RowContext, x: tf.Tensor) -> tf.Tensor:
+    kernel, bias = context.folded_constants()
     return tf.nn.bias_add(x @ kernel, bias)
 
 
-def _norm(pen: _Pen, x: tf.Tensor) -> tf.Tensor:
-    """A norm that no layer before it can take in, such as a pre-activation's."""
-    factor, offset = _scaling(pen.layer)
+def _norm(context: _RowContext, x: tf.Tensor) -> tf.Tensor:
+    """Writes a norm that cannot be folded into a layer before it, such as a pre-activation's."""
+    factor, offset = _scale_and_offset(context.layer)
     if len(x.shape) != 4:
-        return x * pen.constant(factor) + pen.constant(offset)
+        return x * context.constant(factor) + context.constant(offset)
     # One kernel reads and writes the map once, ReLU included, and scales in float32.
     result = tf.raw_ops.FusedBatchNormV3(
         x=x,
@@ -157,11 +158,11 @@ def _norm(pen: _Pen, x: tf.Tensor) -> tf.Tensor:
     return result.y
 
 
-def _scale(pen: _Pen, x: tf.Tensor) -> tf.Tensor:
-    return x * pen.constant(_values(pen.layer.factor))
+def _scale(context: _RowContext, x: tf.Tensor) -> tf.Tensor:
+    return x * context.constant(_values(context.layer.factor))
 
 
-_WRITERS: Mapping[str, Callable[[_Pen, tf.Tensor], tf.Tensor]] = {
+_WRITERS: Mapping[str, Callable[[_RowContext, tf.Tensor], tf.Tensor]] = {
     "normalize": _normalize,
     "mean_image": _mean_image,
     "conv": _conv,
@@ -170,4 +171,4 @@ _WRITERS: Mapping[str, Callable[[_Pen, tf.Tensor], tf.Tensor]] = {
     "norm": _norm,
     "scale": _scale,
 }
-"""By op: what has weights, and the one row that is faster otherwise."""
+"""By op: all rows with weights, and `normalize`, which is faster this way."""

@@ -1,4 +1,4 @@
-"""How do kernels get their starting values? Drawn beside the build, by seed and row name."""
+"""Kernel initialisation by seed and row name, in a background thread during the build."""
 
 from __future__ import annotations
 
@@ -16,66 +16,66 @@ from reszoo.planning.rows import Row
 from reszoo.spec.architecture import Initializer
 
 
-class Spread(NamedTuple):
-    """A distribution around 0 of variance scale / fan."""
+class VarianceScaling(NamedTuple):
+    """Arguments of `keras.initializers.VarianceScaling`: mean 0, variance scale / fan."""
 
     scale: float
-    fan: str
+    mode: str
     distribution: str = "untruncated_normal"
 
-    def deviation(self, shape: tuple[int, ...]) -> float:
-        """The standard deviation for a kernel of that shape, (..., channels in, channels out)."""
+    def stddev(self, shape: tuple[int, ...]) -> float:
+        """The standard deviation for a kernel of shape (..., input channels, output channels)."""
         window = math.prod(shape[:-2])
-        inside, outside = window * shape[-2], window * shape[-1]
-        fan = {"fan_in": inside, "fan_out": outside, "fan_avg": (inside + outside) / 2}[self.fan]
+        fan_in, fan_out = window * shape[-2], window * shape[-1]
+        fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         return math.sqrt(self.scale / fan)
 
 
-SPREADS: Mapping[str, Spread] = {
+VARIANCE_SCALING: Mapping[str, VarianceScaling] = {
     # Plain normal numbers as in He 2015 and torch; Keras's HeNormal is truncated.
-    "he_normal": Spread(2.0, "fan_in"),
-    "he_normal_fan_out": Spread(2.0, "fan_out"),
-    "he_uniform": Spread(2.0, "fan_in", "uniform"),
-    "glorot_uniform": Spread(1.0, "fan_avg", "uniform"),
-    "glorot_normal": Spread(1.0, "fan_avg"),
+    "he_normal": VarianceScaling(2.0, "fan_in"),
+    "he_normal_fan_out": VarianceScaling(2.0, "fan_out"),
+    "he_uniform": VarianceScaling(2.0, "fan_in", "uniform"),
+    "glorot_uniform": VarianceScaling(1.0, "fan_avg", "uniform"),
+    "glorot_normal": VarianceScaling(1.0, "fan_avg"),
 }
-"""By the kind of a spec `Initializer`, where its variance follows from the kernel's shape."""
+"""By the kind of a spec `Initializer`, where the variance follows from the kernel's shape."""
 
 _NORMAL_STD = 0.05
-"""Of kind `normal` unless the spec says it."""
+"""Of kind `normal` if the spec has no `std`."""
 
 
 def row_seed(seed: int | None, row: Row) -> int | None:
-    """A pure function of seed and row name, so that twins start the rows they share alike."""
+    """Returns a pure function of seed and row name, so that twins initialise shared rows alike."""
     if seed is None:
         return None
     digest = hashlib.sha256(f"{seed}/{row.name}".encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
 
 
-def initializer(row: Row, seed: int | None) -> keras.initializers.Initializer:
-    """The Keras object that says how the row's kernel starts, for the layer's config."""
-    wanted, own = row.attributes["kernel_initializer"], row_seed(seed, row)
-    if wanted.kind == "zeros":
+def kernel_initializer(row: Row, seed: int | None) -> keras.initializers.Initializer:
+    """Returns the Keras initializer of the row's kernel, as the layer's config records it."""
+    spec, kernel_seed = row.attributes["kernel_initializer"], row_seed(seed, row)
+    if spec.kind == "zeros":
         return keras.initializers.Zeros()
-    if wanted.kind == "normal":
-        return keras.initializers.RandomNormal(stddev=wanted.std or _NORMAL_STD, seed=own)
-    return keras.initializers.VarianceScaling(*SPREADS[wanted.kind], seed=own)
+    if spec.kind == "normal":
+        return keras.initializers.RandomNormal(stddev=spec.std or _NORMAL_STD, seed=kernel_seed)
+    return keras.initializers.VarianceScaling(*VARIANCE_SCALING[spec.kind], seed=kernel_seed)
 
 
-class Kernels:
-    """Draws kernels in a thread of its own while Keras builds the graph.
+class BackgroundInitializer:
+    """Context manager that draws kernels in a thread while Keras builds the graph.
 
-    Keras's build is Python's work on one core. NumPy fills arrays without holding Python up, and
-    takes half of TensorFlow's processor time for it. Only drawing happens in the thread: values
-    reach their variables in the caller's, and so in its distribution strategy and device scopes.
+    Keras builds in Python, on one core. NumPy fills arrays without holding the GIL, and takes half
+    of TensorFlow's processor time for it. Only drawing happens in the thread: values are assigned
+    in the caller's, and so in its distribution strategy and device scopes.
     """
 
     def __init__(self) -> None:
-        self._drawn: list[tuple[keras.Variable, Future[Any]]] = []
+        self._pending: list[tuple[keras.Variable, Future[Any]]] = []
         self._thread = ThreadPoolExecutor(max_workers=1)
 
-    def __enter__(self) -> Kernels:
+    def __enter__(self) -> BackgroundInitializer:
         return self
 
     def __exit__(
@@ -83,32 +83,31 @@ class Kernels:
     ) -> None:
         try:
             if kind is None:
-                for variable, values in self._drawn:
+                for variable, values in self._pending:
                     variable.assign(values.result())
         finally:
             self._thread.shutdown(cancel_futures=True)
 
     def draw(self, row: Row, layer: keras.layers.Layer) -> None:
-        """Begins to draw the layer's kernel, which holds zeros until the context ends."""
-        wanted, kernel = row.attributes["kernel_initializer"], layer.kernel
-        if wanted.kind == "zeros":
+        """Starts to draw the layer's kernel, which holds zeros until the context ends."""
+        spec, kernel = row.attributes["kernel_initializer"], layer.kernel
+        if spec.kind == "zeros":
             return
-        wide = np.float64 if kernel.dtype == "float64" else np.float32
+        dtype = np.float64 if kernel.dtype == "float64" else np.float32
         seed = layer.kernel_initializer.seed
-        self._drawn.append(
-            (kernel, self._thread.submit(_values, wanted, tuple(kernel.shape), wide, seed))
-        )
+        values = self._thread.submit(_draw_values, spec, tuple(kernel.shape), dtype, seed)
+        self._pending.append((kernel, values))
 
 
-def _values(wanted: Initializer, shape: tuple[int, ...], dtype: Any, seed: int) -> np.ndarray:
+def _draw_values(spec: Initializer, shape: tuple[int, ...], dtype: Any, seed: int) -> np.ndarray:
     generator = np.random.Generator(np.random.SFC64(seed))
-    spread = SPREADS.get(wanted.kind)
-    deviation = spread.deviation(shape) if spread else wanted.std or _NORMAL_STD
-    if spread and spread.distribution == "uniform":
+    scaling = VARIANCE_SCALING.get(spec.kind)
+    stddev = scaling.stddev(shape) if scaling else spec.std or _NORMAL_STD
+    if scaling and scaling.distribution == "uniform":
         values = generator.random(shape, dtype)
         values -= dtype(0.5)
-        values *= dtype(deviation * math.sqrt(12.0))
+        values *= dtype(stddev * math.sqrt(12.0))
     else:
         values = generator.standard_normal(shape, dtype)
-        values *= dtype(deviation)
+        values *= dtype(stddev)
     return values

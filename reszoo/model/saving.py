@@ -1,10 +1,10 @@
-"""How does a trained network lie on disk? As one .keras file of canonical float32 layers.
+"""Saved networks: one .keras file of canonical float32 layers.
 
-Beside Keras's own members the archive carries `reszoo/architecture.yaml`, the spec it was built
-from, and `reszoo/classes.json`, the names of its classes. Keras leaves them alone: a plain,
-residual or highway net opens with `keras.models.load_model` where reszoo is not installed. Keras
-3.15 imports no modules but its own to find a layer's class, so nets with layers of ours open with
-`reszoo.load_model`, or with Keras where `import keras` came before `import reszoo`.
+Beside Keras's own members the archive has `reszoo/architecture.yaml`, the spec that the network was
+built from, and `reszoo/classes.json`, its class names. Keras ignores them: a plain, residual or
+highway net opens with `keras.models.load_model` where reszoo is not installed. Keras 3.15 imports
+only its own modules to find a layer's class, so nets with reszoo's layers open with
+`reszoo.load_model`, or with Keras if `import keras` came before `import reszoo`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from typing import Any
 import keras
 
 from reszoo.atomic_files import atomic_file
-from reszoo.errors import MachineError, UserError
+from reszoo.errors import MachineError, UserError, first_line
 from reszoo.gc_pause import pause_gc
-from reszoo.model.build import canonical, deep_recursion
+from reszoo.model.build import build_canonical, deep_recursion
 from reszoo.model.copy_weights import copy_weights
-from reszoo.model.layer_factories import FAST_LAYERS
+from reszoo.model.layer_factories import DEVICE_LAYERS
 from reszoo.planning import Plan
 from reszoo.planning.network import plan
 from reszoo.spec import Architecture, from_mapping, to_yaml
@@ -37,23 +37,23 @@ FORMAT_VERSION = 1
 
 _CONFIG_MEMBER = "config.json"
 _WEIGHTS_MEMBER = "model.weights.h5"
-_RUNS_CODE = frozenset(
+_CODE_CLASSES = frozenset(
     {"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
 )
-"""Classes that run code, or files beside the model, when they are loaded or called."""
-_LONGEST_TEXT = 1 << 28
-_MACHINE = frozenset(
+"""Classes that run code, or load other files, when they are loaded or called."""
+_MAX_MEMBER_BYTES = 1 << 28
+_MACHINE_ERRNOS = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOMEM}
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """A network from a file, with what the file says about it."""
+class LoadedModel:
+    """A network from a file, with its spec and class names."""
 
     model: keras.Model
     spec: Architecture | None
-    """None where the file was not written by `save`."""
+    """None if the file was not written by `save_model`."""
     classes: tuple[str, ...] | None
 
 
@@ -64,24 +64,24 @@ def save_model(
     spec: Architecture,
     classes: Sequence[str] | None = None,
 ) -> None:
-    """Writes the network whole or not at all, always as canonical layers in float32.
+    """Writes the network atomically, always as canonical layers in float32.
 
-    A model that was built for a device, in a lower precision, or that is compiled is rebuilt from
-    the spec and gets the model's weights by layer name; the model itself stays as it is. Optimizer
-    state is not part of the file.
+    A model that was compiled, or built for a device or in lower precision, is rebuilt from the spec
+    and receives the weights by layer name; `model` itself is not changed. The file has no optimizer
+    state.
 
     Args:
       model: built from `spec`, with or without its head.
-      path: ends in .keras.
-      spec: travels in the file.
-      classes: names of the classes in the order of the logits; they travel in the file.
+      path: a path that ends in .keras.
+      spec: the model's architecture, saved in the file.
+      classes: class names in the order of the logits, saved in the file. Defaults to none.
 
     Raises:
-      UserError: the path does not end in .keras, or the model is not one of `spec`.
-      MachineError: the disk is full or the folder may not be written.
+      UserError: the path does not end in .keras, or the model was not built from `spec`.
+      MachineError: the disk is full, or the folder is not writable.
     """
-    path = _keras_path(path)
-    network = model if _is_canonical(model) else _rebuilt(model, spec)
+    path = _check_suffix(path)
+    network = model if _is_canonical(model) else _rebuild(model, spec)
     with atomic_file(path) as temporary, pause_gc():
         keras.saving.save_model(network, temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
@@ -92,44 +92,44 @@ def save_model(
                 archive.writestr(CLASSES_MEMBER, text + "\n")
 
 
-def load_model(path: Path | str) -> Loaded:
-    """The network in a .keras file, never compiled; no code in the file is ever run.
+def load_model(path: Path | str) -> LoadedModel:
+    """Loads the network in a .keras file, not compiled. Code in the file is never run.
 
-    Deep networks load as well: the recursion limit that stock Keras needs is raised meanwhile.
+    Deep networks load too: Python's recursion limit is raised while Keras loads them.
 
     Raises:
-      UserError: there is no such file, it is no .keras file, is cut off or damaged, carries Python
-        code, or needs a layer that nobody registered.
-      MachineError: the file may not be read, or there is no room to unpack it.
+      UserError: the file is missing, not a .keras file, truncated or damaged, contains Python code,
+        or needs a layer that is not registered.
+      MachineError: the file is not readable, or there is no space to unpack it.
     """
-    path = _keras_path(path)
-    config, spec, classes = _contents(path)
+    path = _check_suffix(path)
+    config, spec, classes = _read_members(path)
     _refuse_code(config, path)
     _refuse_unknown_layers(config, path)
     try:
-        with pause_gc(), deep_recursion(len(list(_objects(config)))):
+        with pause_gc(), deep_recursion(len(list(_serialized_objects(config)))):
             model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
-        raise _explained(error, path) from error
+        raise _readable_error(error, path) from error
     if spec is not None:
         model.reszoo_plan = _plan_of(model, spec)
-    return Loaded(model, spec, classes)
+    return LoadedModel(model, spec, classes)
 
 
 def read_description(
     path: Path | str,
 ) -> tuple[Architecture | None, tuple[str, ...] | None]:
-    """The spec and the names of the classes in a .keras file; the network stays where it is.
+    """Returns the spec and the class names in a .keras file, without loading the network.
 
     Raises:
-      UserError: there is no such file, or it is damaged.
-      MachineError: the file may not be read.
+      UserError: the file is missing or damaged.
+      MachineError: the file is not readable.
     """
-    _, spec, classes = _contents(_keras_path(path))
+    _, spec, classes = _read_members(_check_suffix(path))
     return spec, classes
 
 
-def _keras_path(path: Path | str) -> Path:
+def _check_suffix(path: Path | str) -> Path:
     path = Path(path)
     if path.suffix != ".keras":
         raise UserError(
@@ -142,27 +142,27 @@ def _keras_path(path: Path | str) -> Path:
 
 def _is_canonical(model: keras.Model) -> bool:
     return not model.compiled and all(
-        layer.dtype_policy.name == "float32" and not isinstance(layer, FAST_LAYERS)
+        layer.dtype_policy.name == "float32" and not isinstance(layer, DEVICE_LAYERS)
         for layer in model.layers
     )
 
 
 def _plan_of(model: keras.Model, spec: Architecture) -> Plan:
-    """The canonical plan of a model of that spec, which may have no head."""
-    whole = plan(spec)
-    logits = whole.outputs[0].row
-    head = any(layer.name == logits for layer in model.layers)
-    return whole if head else plan(spec, head=False)
+    """Returns the canonical plan of a model of that spec, with or without its head."""
+    rows = plan(spec)
+    logits = rows.outputs[0].row
+    has_head = any(layer.name == logits for layer in model.layers)
+    return rows if has_head else plan(spec, head=False)
 
 
-def _rebuilt(model: keras.Model, spec: Architecture) -> keras.Model:
-    network = canonical(_plan_of(model, spec))
+def _rebuild(model: keras.Model, spec: Architecture) -> keras.Model:
+    network = build_canonical(_plan_of(model, spec))
     copy_weights(model, network)
     return network
 
 
-def _contents(path: Path) -> tuple[dict[str, Any], Architecture | None, tuple[str, ...] | None]:
-    """The members of the archive that are text: Keras's config, our spec and class names."""
+def _read_members(path: Path) -> tuple[dict[str, Any], Architecture | None, tuple[str, ...] | None]:
+    """Returns Keras's config, the spec and the class names."""
     if not path.is_file():
         found = "a folder" if path.is_dir() else "nothing of this name"
         raise UserError(f"there is no file {path}", expected="a .keras file", found=found)
@@ -171,32 +171,32 @@ def _contents(path: Path) -> tuple[dict[str, Any], Architecture | None, tuple[st
             members = archive.namelist()
             for member in (_CONFIG_MEMBER, _WEIGHTS_MEMBER):
                 if member not in members:
-                    raise _damaged(path, f"an archive without {member}")
-            config = _mapping(archive, path, _CONFIG_MEMBER)
-            spec = _spec(archive, path) if SPEC_MEMBER in members else None
-            classes = _classes(archive, path) if CLASSES_MEMBER in members else None
+                    raise _damaged_file(path, f"an archive without {member}")
+            config = _read_mapping(archive, path, _CONFIG_MEMBER)
+            spec = _read_spec(archive, path) if SPEC_MEMBER in members else None
+            classes = _read_classes(archive, path) if CLASSES_MEMBER in members else None
             return config, spec, classes
     except Exception as error:
-        raise _explained(error, path) from error
+        raise _readable_error(error, path) from error
 
 
-def _text(archive: zipfile.ZipFile, path: Path, member: str) -> bytes:
-    if archive.getinfo(member).file_size > _LONGEST_TEXT:
-        raise _damaged(path, f"{member} larger than any network's")
+def _read_bytes(archive: zipfile.ZipFile, path: Path, member: str) -> bytes:
+    if archive.getinfo(member).file_size > _MAX_MEMBER_BYTES:
+        raise _damaged_file(path, f"{member} larger than any network's")
     return archive.read(member)
 
 
-def _mapping(archive: zipfile.ZipFile, path: Path, member: str) -> dict[str, Any]:
-    value = json.loads(_text(archive, path, member))
+def _read_mapping(archive: zipfile.ZipFile, path: Path, member: str) -> dict[str, Any]:
+    value = json.loads(_read_bytes(archive, path, member))
     if not isinstance(value, dict):
-        raise _damaged(path, f"{member} that holds no mapping")
+        raise _damaged_file(path, f"{member} that holds no mapping")
     return value
 
 
-def _spec(archive: zipfile.ZipFile, path: Path) -> Architecture:
+def _read_spec(archive: zipfile.ZipFile, path: Path) -> Architecture:
     where = f"{path}/{SPEC_MEMBER}"
     try:
-        document = parse_document(_text(archive, path, SPEC_MEMBER), where)
+        document = parse_document(_read_bytes(archive, path, SPEC_MEMBER), where)
         spec: Architecture = from_mapping(document.plain())
     except UserError as error:
         raise UserError(
@@ -209,17 +209,17 @@ def _spec(archive: zipfile.ZipFile, path: Path) -> Architecture:
     return spec
 
 
-def _classes(archive: zipfile.ZipFile, path: Path) -> tuple[str, ...]:
-    document = _mapping(archive, path, CLASSES_MEMBER)
+def _read_classes(archive: zipfile.ZipFile, path: Path) -> tuple[str, ...]:
+    document = _read_mapping(archive, path, CLASSES_MEMBER)
     names = document.get("classes")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise _damaged(path, f"{CLASSES_MEMBER} without a list of names")
+        raise _damaged_file(path, f"{CLASSES_MEMBER} without a list of names")
     return tuple(names)
 
 
 def _refuse_code(config: dict[str, Any], path: Path) -> None:
-    for item in _objects(config):
-        if item["class_name"] in _RUNS_CODE:
+    for item in _serialized_objects(config):
+        if item["class_name"] in _CODE_CLASSES:
             raise UserError(
                 f"{path} carries Python code and was not opened",
                 expected="a network of layers that are data",
@@ -229,7 +229,7 @@ def _refuse_code(config: dict[str, Any], path: Path) -> None:
 
 
 def _refuse_unknown_layers(config: dict[str, Any], path: Path) -> None:
-    for item in _objects(config):
+    for item in _serialized_objects(config):
         module, registered = item.get("module"), str(item.get("registered_name"))
         stock = module is None or str(module).partition(".")[0] in ("keras", "builtins")
         if not stock and keras.saving.get_registered_object(registered) is None:
@@ -241,8 +241,8 @@ def _refuse_unknown_layers(config: dict[str, Any], path: Path) -> None:
             )
 
 
-def _objects(config: Any) -> Iterator[dict[str, Any]]:
-    """Every serialized object in Keras's config, however deep."""
+def _serialized_objects(config: Any) -> Iterator[dict[str, Any]]:
+    """Yields every serialized object in Keras's config, at any depth."""
     waiting = [config]
     while waiting:
         item = waiting.pop()
@@ -254,17 +254,16 @@ def _objects(config: Any) -> Iterator[dict[str, Any]]:
             waiting.extend(item)
 
 
-def _explained(error: Exception, path: Path) -> UserError | MachineError:
+def _readable_error(error: Exception, path: Path) -> UserError | MachineError:
     if isinstance(error, UserError):
         return error
-    if isinstance(error, MemoryError) or getattr(error, "errno", None) in _MACHINE:
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) in _MACHINE_ERRNOS:
         reason = getattr(error, "strerror", None) or "not enough memory"
         return MachineError(f"cannot read {path}: {reason}")
-    first = (str(error).strip().splitlines() or [""])[0]
-    return _damaged(path, f"{type(error).__name__}: {first[:200]}")
+    return _damaged_file(path, f"{type(error).__name__}: {first_line(error)}")
 
 
-def _damaged(path: Path, found: str) -> UserError:
+def _damaged_file(path: Path, found: str) -> UserError:
     return UserError(
         f"{path} is not a readable Keras model",
         expected="a .keras file as `reszoo build` and `reszoo train` write it",

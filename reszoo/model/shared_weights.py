@@ -1,8 +1,7 @@
-"""How do two models share one set of weights? The second is built with the variables of the first.
+"""Weights shared by two models of one spec: the second is built with the variables of the first.
 
-Networks of one spec for images of two sizes differ in layers without weights (a padding that only
-even maps need) and in how others work, never in their weights, so that what one learns the other
-knows.
+Networks of one spec for two image sizes differ in layers without weights (padding that only even
+maps need) and in the options of others, never in their weights.
 """
 
 from __future__ import annotations
@@ -12,22 +11,24 @@ from typing import Any
 import keras
 
 
-def sharing(layer: keras.layers.Layer, owner: keras.layers.Layer | None) -> keras.layers.Layer:
-    """The layer with the variables of another of its name, once it is built.
+def share_weights(
+    layer: keras.layers.Layer, owner: keras.layers.Layer | None
+) -> keras.layers.Layer:
+    """Makes a layer use the variables of another when it is built.
 
     Args:
       layer: not built yet.
-      owner: the layer of that name in the model that has the weights, or None.
+      owner: the layer of the same name in the model that owns the weights, or None.
 
     Returns:
-      The layer; for dropout the owner itself, whose generator of random numbers has a state.
+      The layer; for dropout the owner itself, because its random generator has a state.
     """
     if isinstance(owner, keras.layers.Dropout):
         return owner
-    owned = {} if owner is None else {weight.name: weight for weight in owner.weights}
+    variables = {} if owner is None else {weight.name: weight for weight in owner.weights}
 
-    def weight(*_: Any, name: str, **__: Any) -> keras.Variable:
-        return owned[name]
+    def add_weight(*_: Any, name: str, **__: Any) -> keras.Variable:
+        return variables[name]
 
-    layer.add_weight = weight  # It is how a Keras layer makes every weight when it is built.
+    layer.add_weight = add_weight  # Keras layers create all their weights through this method.
     return layer

@@ -12,7 +12,7 @@ import numpy as np
 
 from reszoo.data import ImageFormat, Split
 from reszoo.data.pipeline.batches import batches, fits_in_memory
-from reszoo.model.copy_weights import settle
+from reszoo.model.copy_weights import finalize_normalization
 from reszoo.spec.architecture import Architecture, Contrast
 
 SAMPLE = 10_000
@@ -35,7 +35,7 @@ def give_mean_image(
     model.get_layer("mean_image").adapt_mean.assign(
         mean_image(sample, image_format, spec.input.contrast)
     )
-    settle(model)
+    finalize_normalization(model)
 
 
 def mean_image(split: Split, image_format: ImageFormat, contrast: Contrast) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from reszoo.model.build import build
-from reszoo.model.copy_weights import copy_weights, settle
+from reszoo.model.copy_weights import copy_weights, finalize_normalization
 from reszoo.planning import Ref
 from reszoo.planning.network import plan
 from reszoo.planning.rewrites import for_inference
@@ -87,7 +87,7 @@ def randomised(model: keras.Model) -> dict[str, np.ndarray]:
             value = _drawn(generator, weight.name, tuple(weight.shape))
             weight.assign(value)
             weights[f"{layer.name}/{weight.name}"] = value
-    settle(model)
+    finalize_normalization(model)
     return weights
 
 

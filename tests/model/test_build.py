@@ -12,7 +12,7 @@ import pytest
 from reszoo.errors import UserError
 from reszoo.model.build import build, deep_recursion
 from reszoo.model.fused.batch_norm import FusedBatchNormalization
-from reszoo.model.initializers import SPREADS
+from reszoo.model.initializers import VARIANCE_SCALING
 from reszoo.model.layer_factories import ACTIVATIONS, FACTORIES
 from reszoo.planning import Plan, Ref
 from reszoo.planning.network import plan
@@ -21,7 +21,7 @@ from reszoo.spec import from_mapping
 from reszoo.spec.architecture import Activation, Initializer
 from tests.model import plans
 
-KINDS = (*SPREADS, "normal", "zeros")
+KINDS = (*VARIANCE_SCALING, "normal", "zeros")
 
 
 def weights(model: keras.Model) -> dict[str, np.ndarray]:

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from reszoo.model.build import build
 from reszoo.model.device_model import DeviceModel
-from reszoo.model.layer_factories import FAST_LAYERS
+from reszoo.model.layer_factories import DEVICE_LAYERS
 from reszoo.planning.network import plan
 from reszoo.spec import Architecture, architecture_names, load
 from tests.model.specs import small
@@ -63,7 +63,7 @@ def test_stock_checkpoint_of_a_fast_network_opens_without_reszoo(
 ) -> None:
     checkpoint = keras.callbacks.ModelCheckpoint(tmp_path / "net.keras")
     model = build(spec(connection), dtype=dtype, device="cpu", seed=0)
-    assert any(isinstance(layer, FAST_LAYERS) for layer in model.layers)
+    assert any(isinstance(layer, DEVICE_LAYERS) for layer in model.layers)
     fitted(model, [checkpoint])
     np.save(tmp_path / "images.npy", images())
     files = [str(tmp_path / name) for name in ("net.keras", "images.npy", "logits.npy")]

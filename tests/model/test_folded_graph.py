@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow.python.eager import context
 
 from reszoo.model.build import build
-from reszoo.model.folded_graph import folded_weights, frozen
+from reszoo.model.folded_graph import folded_graph, folded_weights
 from reszoo.planning.network import plan
 from reszoo.planning.rewrites import fold_norms
 from reszoo.spec import Architecture
@@ -69,7 +69,7 @@ def trained(spec: Architecture) -> keras.Model:
 
 def graph_of(model: keras.Model, spec: Architecture, dtype: str = "float32") -> Any:
     image = tf.TensorSpec((None, *spec.input.shape), tf.uint8)
-    network = frozen(model, plan(spec), dtype)
+    network = folded_graph(model, plan(spec), dtype)
     return tf.function(network, input_signature=[image], autograph=False).get_concrete_function()
 
 

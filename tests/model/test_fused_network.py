@@ -16,7 +16,7 @@ from reszoo.model.fused.batch_norm import FusedBatchNormalization
 from reszoo.model.fused.conv import ProductConv2D
 from reszoo.model.fused.highway_merge import GatedMerge
 from reszoo.model.fused.relu import AddReLU, FusedReLU
-from reszoo.model.layer_factories import FAST_LAYERS
+from reszoo.model.layer_factories import DEVICE_LAYERS
 from reszoo.model.saving import load_model, save_model
 from reszoo.spec import Architecture
 from tests.model.specs import small
@@ -120,7 +120,7 @@ def test_fast_network_is_saved_and_handed_out_as_the_canonical_one(tmp_path: Pat
     opened = load_model(tmp_path / "net.keras").model
     canonical = build(spec)
     assert [layer.name for layer in opened.layers] == [layer.name for layer in canonical.layers]
-    assert not any(isinstance(layer, FAST_LAYERS) for layer in opened.layers)
+    assert not any(isinstance(layer, DEVICE_LAYERS) for layer in opened.layers)
     copy_weights(model, canonical)
     images = np.random.default_rng(2).integers(0, 256, (2, 16, 16, 3), np.uint8)
     np.testing.assert_array_equal(opened(images), canonical(images))

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from reszoo.model.build import canonical
+from reszoo.model.build import build_canonical
 from reszoo.planning.network import plan
 from reszoo.spec import load
 
@@ -92,7 +92,7 @@ def test_logits_agree_with_keras_applications(version: str, depth: int) -> None:
         spec = load(
             f"resnet{depth}_{version}", [f"input.shape=[{height}, {width}, 3]", "classes=7"]
         )
-        ours = canonical(plan(spec))
+        ours = build_canonical(plan(spec))
         transfer(theirs, ours, version)
         images = np.random.default_rng(0).uniform(0, 255, (2, height, width, 3)).astype("float32")
         images[1] *= 0.2  # a dark one, so that the two logits differ

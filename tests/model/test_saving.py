@@ -115,9 +115,8 @@ assert "reszoo" not in sys.modules
 
 RESZOO_PROCESS = """
 import sys
-import reszoo
-assert "keras" not in sys.modules
 import keras
+import reszoo
 import numpy as np
 folder, own = sys.argv[1:]
 model = keras.models.load_model(folder + "/" + own + ".keras")
@@ -254,7 +253,8 @@ FULL_DISK_PROCESS = """
 import os, resource, signal, sys
 import keras
 from reszoo.errors import MachineError
-from reszoo.model import build, save
+from reszoo.model.build import build
+from reszoo.model.saving import save_model
 from tests.model.specs import small
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 model = build(small())

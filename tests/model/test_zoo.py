@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import pytest
 
-from reszoo.model.build import canonical
+from reszoo.model.build import build_canonical
 from reszoo.planning.cost import cost
 from reszoo.planning.golden import known_cost
 from reszoo.planning.network import plan
@@ -25,7 +25,7 @@ def _marked(name: str) -> object:
 def test_plan_says_what_keras_has_layer_by_layer(name: str) -> None:
     spec = load(name)
     rows = plan(spec)
-    model = canonical(rows)
+    model = build_canonical(rows)
     check_rows(rows, model)
     total = cost(spec)
     trainable = sum(int(keras.ops.size(weight)) for weight in model.trainable_weights)

@@ -1,4 +1,4 @@
-"""Fast layers run under several replicas: compiled islands, gradients of their own, statistics."""
+"""Fused layers run on several replicas: compiled functions, custom gradients, statistics."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.training.processes import run_python
 TWO_STEPS = """
 import numpy as np, tensorflow as tf
 from reszoo.model.build import build
-from reszoo.model.layer_factories import FAST_LAYERS
+from reszoo.model.layer_factories import DEVICE_LAYERS
 from reszoo.spec import from_mapping
 from reszoo.spec.optimizer import Optimizer
 from reszoo.training.loop.loop import Loop
@@ -34,7 +34,7 @@ def moved(replicas, spec, dtype):
     with placement.strategy.scope():
         model = build(spec, dtype=dtype, seed=1, device="cpu")
         optimizer = make_optimizer(fields, 0.01)
-    assert sum(isinstance(layer, FAST_LAYERS) for layer in model.layers) >= 2
+    assert sum(isinstance(layer, DEVICE_LAYERS) for layer in model.layers) >= 2
     start = [one.numpy() for one in model.weights]
     loop = Loop(model, optimizer, fields, batch=8, strategy=placement.strategy)
     for feed in loop.feeds(source.take(2)):

@@ -1,1 +1,1 @@
-"""Fast CPU variants of stock Keras layers: same weights, same names, same numbers."""
+"""Fused CPU variants of stock Keras layers: same weights, same names, same numbers."""

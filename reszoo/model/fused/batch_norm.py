@@ -1,4 +1,4 @@
-"""Which layers are stock Keras's, only faster? Same weights, same names, same numbers."""
+"""Batch normalisation on TensorFlow's fused kernel."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     float32, which costs more than half of a ResNet-50 training step in bfloat16. The kernel reads
     and writes the map once, in its own dtype, with float32 parameters and statistics.
 
-    It serves rank-4 inputs, channels last, in float32, bfloat16 and float16. Everything else
-    (other ranks and backends, float64, masks, renorm, synchronized statistics) is the stock
-    computation.
+    The kernel serves rank-4 inputs, channels last, in float32, bfloat16 and float16. Everything
+    else (other ranks and backends, float64, masks, renorm, synchronized statistics) is computed by
+    the stock layer.
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """The normalised input, same shape and dtype."""
-        if not self._fits_kernel(inputs, mask):
+        """Returns the normalised input, in its shape and dtype."""
+        if not self._supports_kernel(inputs, mask):
             return super().call(inputs, training=training, mask=mask)
         if training and self.trainable:
             output, mean, variance = self._kernel(inputs, is_training=True)
-            self._move(mean, variance * _uncorrected(inputs))
+            self._update_moving_statistics(mean, variance * _population_factor(inputs))
             return output
         output, _, _ = self._kernel(inputs, is_training=False)
         return output
 
-    def _fits_kernel(self, inputs: Any, mask: Any) -> bool:
+    def _supports_kernel(self, inputs: Any, mask: Any) -> bool:
         return (
             _ON_TENSORFLOW
             and mask is None
@@ -62,10 +62,10 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         )
         return result.y, result.batch_mean, result.batch_variance
 
-    def _move(self, mean: Any, variance: Any) -> None:
-        kept, new = self.momentum, 1.0 - self.momentum
-        self.moving_mean.assign(_float32(self.moving_mean) * kept + mean * new)
-        self.moving_variance.assign(_float32(self.moving_variance) * kept + variance * new)
+    def _update_moving_statistics(self, mean: Any, variance: Any) -> None:
+        old, new = self.momentum, 1.0 - self.momentum
+        self.moving_mean.assign(_float32(self.moving_mean) * old + mean * new)
+        self.moving_variance.assign(_float32(self.moving_variance) * old + variance * new)
 
 
 def _float32(variable: Any) -> Any:
@@ -73,7 +73,7 @@ def _float32(variable: Any) -> Any:
     return tf.cast(variable.value, tf.float32)
 
 
-def _uncorrected(inputs: Any) -> Any:
-    """(n - 1) / n: the kernel returns the sample variance, Keras averages the batch's own."""
+def _population_factor(inputs: Any) -> Any:
+    """Returns (n - 1) / n, from the kernel's sample variance to the population's, as Keras has."""
     values = tf.cast(tf.size(inputs, out_type=tf.int64) // inputs.shape[3], tf.float32)
     return (values - 1.0) / values

@@ -1,7 +1,7 @@
-"""Which convolutions learn faster on a CPU? Those whose weight gradient is a few matrix products.
+"""Convolutions with a faster weight gradient on CPUs: a few matrix products.
 
-oneDNN's kernel for the gradient of the weights is up to three times slower than for the other two
-products of a convolution, most of all on small maps with many channels and with a stride.
+oneDNN's kernel for the gradient of the weights is up to three times slower than those for the other
+two products of a convolution, most of all on small maps with many channels and with a stride.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ _ON_TENSORFLOW = keras.config.backend() == "tensorflow"
 if _ON_TENSORFLOW:
     import tensorflow as tf
 
-_SMALL = 1 << 16
-"""Up to so many weights a product is faster with the fewer channels first, and then turned."""
+_SMALL_KERNEL = 1 << 16
+"""Weights up to which a product is faster with the smaller channel axis first, then transposed."""
 
 
 @keras.saving.register_keras_serializable("reszoo")
 class ProductConv2D(keras.layers.Conv2D):
-    """`keras.layers.Conv2D` with another way to its gradient.
+    """`keras.layers.Conv2D` with its weight gradient computed as matrix products.
 
-    Each position of the kernel is one matrix product, of the pixels that it sees with what comes
-    back to them. With stride 2, a kernel of one pixel also leads its gradient back to those pixels
-    only, and the rest stays zero. What has other strides or other kernels that pad, an odd size
-    with a stride, or unknown sizes is the stock computation.
+    Each kernel position takes one product, of the pixels it reads with the upstream gradient. With
+    stride 2, a 1x1 kernel also computes its input gradient at those pixels only; the others are
+    zero. Other strides, dilation, groups, even kernels that pad, padding or odd sizes with a
+    stride, and unknown sizes are computed by the stock layer.
     """
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
-        """The convolution, without bias."""
-        if not self._fits(inputs):
+        """Returns the convolution, without bias."""
+        if not self._supports_products(inputs):
             return super().convolution_op(inputs, kernel)
-        # A tensor, in the dtype of this layer: a gradient of ours cannot be that of a variable.
+        # A tensor, in the dtype of this layer: a custom gradient cannot be that of a variable.
         kernel = tf.cast(tf.convert_to_tensor(kernel), inputs.dtype)
         return _convolution(inputs, kernel, self.strides[0], self.padding.upper())
 
-    def _fits(self, inputs: Any) -> bool:
+    def _supports_products(self, inputs: Any) -> bool:
         if not (_ON_TENSORFLOW and isinstance(inputs, tf.Tensor)) or self.groups != 1:
             return False
         if self.data_format != "channels_last" or self.dilation_rate != (1, 1):
@@ -57,19 +57,20 @@ def _convolution(inputs: Any, kernel: Any, stride: int, padding: str) -> Any:
 
     @tf.custom_gradient
     def convolve(x: Any, weights: Any) -> tuple[Any, Callable[..., Any]]:
-        def gradient(pull: Any) -> tuple[Any, Any]:
-            # What is made of the input alone would be made as soon as the input is there, and be
-            # kept until its gradient comes: nine copies of the map for a 3x3 kernel.
-            with tf.control_dependencies([pull]):
-                return to_input(pull), _weight_gradient(x, pull, weights.shape, stride, padding)
+        def gradient(upstream: Any) -> tuple[Any, Any]:
+            # Without the dependency, what needs only the input is computed in the forward pass and
+            # kept until the gradient comes: nine copies of the map for a 3x3 kernel.
+            with tf.control_dependencies([upstream]):
+                kernel_gradient = _kernel_gradient(x, upstream, weights.shape, stride, padding)
+                return input_gradient(upstream), kernel_gradient
 
-        def to_input(pull: Any) -> Any:
+        def input_gradient(upstream: Any) -> Any:
             if stride == 2 and weights.shape[:2] == (1, 1):
-                return _spread(tf.nn.conv2d(pull, _turned(weights), 1, "VALID"), x)
+                return _upsample(tf.nn.conv2d(upstream, _swap_channels(weights), 1, "VALID"), x)
             return tf.raw_ops.Conv2DBackpropInput(
                 input_sizes=tf.shape(x),
                 filter=weights,
-                out_backprop=pull,
+                out_backprop=upstream,
                 strides=strides,
                 padding=padding,
             )
@@ -79,46 +80,46 @@ def _convolution(inputs: Any, kernel: Any, stride: int, padding: str) -> Any:
     return convolve(inputs, kernel)
 
 
-def _turned(weights: Any) -> Any:
+def _swap_channels(weights: Any) -> Any:
     return tf.transpose(weights, [0, 1, 3, 2])
 
 
-def _weight_gradient(x: Any, pull: Any, shape: Any, stride: int, padding: str) -> Any:
-    """One product for each position of the kernel."""
+def _kernel_gradient(x: Any, upstream: Any, shape: Any, stride: int, padding: str) -> Any:
+    """Returns the gradient of the kernel, from one product for each of its positions."""
     height, width, channels, filters = shape
     if padding == "SAME" and (height, width) != (1, 1):
-        tall, wide = (height - 1) // 2, (width - 1) // 2
-        x = tf.pad(x, [[0, 0], [tall, tall], [wide, wide], [0, 0]])
-    rows, columns = pull.shape[1:3]
-    flat = tf.reshape(pull, [-1, filters])
-    products = [
-        _product(tf.reshape(_seen(x, row, column, rows, columns, stride), [-1, channels]), flat)
-        for row in range(height)
-        for column in range(width)
-    ]
+        rows, columns = (height - 1) // 2, (width - 1) // 2
+        x = tf.pad(x, [[0, 0], [rows, rows], [columns, columns], [0, 0]])
+    rows, columns = upstream.shape[1:3]
+    flat = tf.reshape(upstream, [-1, filters])
+    products = []
+    for row in range(height):
+        for column in range(width):
+            pixels = _pixels_at(x, row, column, rows, columns, stride)
+            products.append(_product(tf.reshape(pixels, [-1, channels]), flat))
     return tf.reshape(tf.stack(products), shape)
 
 
-def _product(seen: Any, pull: Any) -> Any:
-    channels, filters = seen.shape[1], pull.shape[1]
-    if channels > filters and channels * filters <= _SMALL:
-        return tf.transpose(tf.matmul(pull, seen, transpose_a=True))
-    return tf.matmul(seen, pull, transpose_a=True)
+def _product(pixels: Any, upstream: Any) -> Any:
+    channels, filters = pixels.shape[1], upstream.shape[1]
+    if channels > filters and channels * filters <= _SMALL_KERNEL:
+        return tf.transpose(tf.matmul(upstream, pixels, transpose_a=True))
+    return tf.matmul(pixels, upstream, transpose_a=True)
 
 
-def _seen(x: Any, row: int, column: int, rows: int, columns: int, stride: int) -> Any:
-    """The pixels that this position of the kernel meets: (batch, rows, columns, channels)."""
+def _pixels_at(x: Any, row: int, column: int, rows: int, columns: int, stride: int) -> Any:
+    """Returns the pixels that a kernel position reads: (batch, rows, columns, channels)."""
     if stride == 1:
         return x[:, row : row + rows, column : column + columns]
-    # As a slice of pairs of pixels: TensorFlow's strided slice is a hundred times slower.
+    # A slice of pairs of pixels, because TensorFlow's strided slice is a hundred times slower.
     _, height, width, channels = x.shape
     pairs = tf.reshape(x, [-1, height // 2, 2, width // 2, 2, channels])
     top, left = row // 2, column // 2
     return pairs[:, top : top + rows, row % 2, left : left + columns, column % 2]
 
 
-def _spread(small: Any, like: Any) -> Any:
-    """Every pixel at the upper left of a square of two by two, the others zero."""
+def _upsample(small: Any, like: Any) -> Any:
+    """Upsamples by 2: each pixel becomes the upper left one of a 2x2 square of zeros."""
     _, rows, columns, channels = small.shape
     pairs = tf.reshape(small, [-1, rows, 1, columns, 1, channels])
     pairs = tf.pad(pairs, [[0, 0], [0, 0], [0, 1], [0, 0], [0, 1], [0, 0]])

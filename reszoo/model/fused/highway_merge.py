@@ -1,9 +1,9 @@
-"""How does a CPU pass through the gated merge of a highway block as few times as it can?
+"""The gated merge of a highway block in one pass over memory each way on a CPU.
 
 Srivastava 2015, coupled: y = x + T (H - x). In stock layers that is a ReLU, a sigmoid, a
 difference, a product and a sum, each a pass over memory, and twice as many in the gradient; in
-bfloat16 they cost a fifth of a training step. Here each direction is one island, which computes in
-float32 and keeps nothing but its inputs.
+bfloat16 they cost a fifth of a training step. Here each direction is one function compiled by XLA,
+which computes in float32 and keeps only its inputs.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from typing import Any
 
 import keras
 
-from reszoo.model.fused.xla import ON_TENSORFLOW, ForkedLayer, XlaFunction, fit, forked
+from reszoo.model.fused.xla import ON_TENSORFLOW, FanOutLayer, XlaFunction, can_compile, fan_out
 
 if ON_TENSORFLOW:
     import tensorflow as tf
 
 
 @keras.saving.register_keras_serializable("reszoo")
-class GatedMerge(ForkedLayer):
-    """x + sigmoid(t) (H - x) of a shortcut x, the H of a block and what opens its gate.
+class GatedMerge(FanOutLayer):
+    """x + sigmoid(t) (H - x), for a shortcut x, a block's transform H and the gate's logits t.
 
     Args:
-      relu: whether H is the ReLU of the input h, or h itself.
-      copies: how many outputs; see `ForkedLayer`.
+      relu: whether H is the ReLU of the input h, and not h itself.
+      copies: number of outputs; see `FanOutLayer`.
     """
 
     def __init__(self, relu: bool = False, copies: int = 1, **options: Any) -> None:
@@ -33,56 +33,57 @@ class GatedMerge(ForkedLayer):
         self.relu = relu
 
     def call(self, inputs: Sequence[Any]) -> Any:
-        """Y for [x, h, t], as often as there are copies."""
+        """Returns y for [x, h, t], `copies` times."""
         x, h, t = inputs
-        if fit(x, h, t):
+        if can_compile(x, h, t):
             return _merge(x, h, t, self.relu, self.copies)
         h = keras.ops.relu(h) if self.relu else h
         change = keras.ops.multiply(keras.ops.subtract(h, x), keras.ops.sigmoid(t))
-        return forked(keras.ops.add(x, change), self.copies)
+        return fan_out(keras.ops.add(x, change), self.copies)
 
     def get_config(self) -> dict[str, Any]:
-        """The stock layer's, and both arguments."""
+        """Returns the constructor arguments."""
         return {**super().get_config(), "relu": self.relu}
 
 
 def _merge(x: Any, h: Any, t: Any, relu: bool, copies: int) -> Any:
     @tf.custom_gradient
     def merge(x: Any, h: Any, t: Any) -> tuple[Any, Callable[..., Any]]:
-        y = _MERGED[relu](x, h, t)
-        return forked(y, copies), lambda *pulls: _GRADIENTS[relu](x, h, t, *pulls)
+        y = _FORWARD[relu](x, h, t)
+        return fan_out(y, copies), lambda *gradients: _BACKWARD[relu](x, h, t, *gradients)
 
     return merge(x, h, t)
 
 
-def _merged(x: Any, h: Any, t: Any) -> Any:
-    wide_x, wide_h, wide_t = _wide(x, h, t)
-    return tf.cast(wide_x + tf.sigmoid(wide_t) * (wide_h - wide_x), x.dtype)
-
-
-def _gradients(x: Any, h: Any, t: Any, *pulls: Any) -> tuple[Any, Any, Any]:
-    """Of x, h and t, from what comes back from y's readers."""
+def _merge_forward(x: Any, h: Any, t: Any) -> Any:
     dtype = x.dtype
-    x, h, t, *all_pulls = _wide(x, h, t, *pulls)
-    pull, gate = sum(all_pulls[1:], start=all_pulls[0]), tf.sigmoid(t)
-    through = pull * gate
-    to_gate = through * (1 - gate) * (h - x)
-    return tf.cast(pull - through, dtype), tf.cast(through, dtype), tf.cast(to_gate, dtype)
+    x, h, t = _full_precision(x, h, t)
+    return tf.cast(x + tf.sigmoid(t) * (h - x), dtype)
 
 
-def _gradients_of_relu(x: Any, h: Any, t: Any, *pulls: Any) -> tuple[Any, Any, Any]:
-    to_x, to_h, to_t = _gradients(x, tf.nn.relu(h), t, *pulls)
+def _merge_backward(x: Any, h: Any, t: Any, *gradients: Any) -> tuple[Any, Any, Any]:
+    """Returns the gradients of x, h and t, from those of y's readers."""
+    dtype = x.dtype
+    x, h, t, *gradients = _full_precision(x, h, t, *gradients)
+    upstream, gate = sum(gradients[1:], start=gradients[0]), tf.sigmoid(t)
+    to_h = upstream * gate
+    to_t = to_h * (1 - gate) * (h - x)
+    return tf.cast(upstream - to_h, dtype), tf.cast(to_h, dtype), tf.cast(to_t, dtype)
+
+
+def _relu_merge_backward(x: Any, h: Any, t: Any, *gradients: Any) -> tuple[Any, Any, Any]:
+    to_x, to_h, to_t = _merge_backward(x, tf.nn.relu(h), t, *gradients)
     return to_x, tf.where(h > 0, to_h, tf.zeros_like(to_h)), to_t
 
 
-def _wide(*tensors: Any) -> list[Any]:
-    """In float32, or float64 where they are: inside an island that costs nothing."""
-    return [one if one.dtype == tf.float64 else tf.cast(one, tf.float32) for one in tensors]
+def _full_precision(*tensors: Any) -> list[Any]:
+    """Casts to float32, except float64; inside a function compiled by XLA that costs nothing."""
+    return [x if x.dtype == tf.float64 else tf.cast(x, tf.float32) for x in tensors]
 
 
-_MERGED = {
-    False: XlaFunction(_merged),
-    True: XlaFunction(lambda x, h, t: _merged(x, tf.nn.relu(h), t)),
+_FORWARD = {
+    False: XlaFunction(_merge_forward),
+    True: XlaFunction(lambda x, h, t: _merge_forward(x, tf.nn.relu(h), t)),
 }
-_GRADIENTS = {False: XlaFunction(_gradients), True: XlaFunction(_gradients_of_relu)}
-"""By whether H is a ReLU."""
+_BACKWARD = {False: XlaFunction(_merge_backward), True: XlaFunction(_relu_merge_backward)}
+"""Keys: whether H is a ReLU."""

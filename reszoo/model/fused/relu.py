@@ -1,7 +1,7 @@
-"""How does a CPU pass through ReLU, and through addition and ReLU, as few times as it can?
+"""ReLU, and addition with ReLU, in as few passes over memory as possible on a CPU.
 
-One island is addition with ReLU; in the gradient another is the sum over everything that reads a
-map, with the mask of its ReLU. The numbers are those of the stock operations, bit for bit.
+XLA compiles two functions: addition with ReLU, and for the gradient the sum over all readers of a
+map with the mask of its ReLU. The numbers are those of the stock operations, bit for bit.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from reszoo.model.fused.xla import ON_TENSORFLOW, ForkedLayer, XlaFunction, fit, forked
+from reszoo.model.fused.xla import ON_TENSORFLOW, FanOutLayer, XlaFunction, can_compile, fan_out
 
 if ON_TENSORFLOW:
     import tensorflow as tf
@@ -28,33 +28,33 @@ class FusedReLU(keras.layers.Activation):
         super().__init__("relu", **options)
 
     def call(self, inputs: Any) -> Any:
-        """max(x, 0)."""
-        return _relu(inputs) if fit(inputs) else super().call(inputs)
+        """Returns max(x, 0)."""
+        return _relu(inputs) if can_compile(inputs) else super().call(inputs)
 
     def get_config(self) -> dict[str, Any]:
-        """The stock layer's, without the function's name."""
+        """Returns the constructor arguments, without the activation's name."""
         config = super().get_config()
         del config["activation"]
         return config
 
 
 @keras.saving.register_keras_serializable("reszoo")
-class AddReLU(ForkedLayer):
-    """`Add` and `Activation("relu")` in one pass, and so is their gradient."""
+class AddReLU(FanOutLayer):
+    """`Add` and `Activation("relu")` in one pass each way."""
 
     def call(self, inputs: Sequence[Any]) -> Any:
-        """max(a + b, 0), as often as there are copies."""
+        """Returns max(a + b, 0), `copies` times."""
         first, second = inputs
-        if fit(first, second):
+        if can_compile(first, second):
             return _add_relu(first, second, self.copies)
-        return forked(keras.ops.relu(keras.ops.add(first, second)), self.copies)
+        return fan_out(keras.ops.relu(keras.ops.add(first, second)), self.copies)
 
 
 def _relu(x: Any) -> Any:
     @tf.custom_gradient
     def relu(x: Any) -> tuple[Any, Callable[..., Any]]:
         y = tf.nn.relu(x)
-        return y, lambda pull: _MASKED(y, pull)
+        return y, lambda upstream: _RELU_GRADIENT(y, upstream)
 
     return relu(x)
 
@@ -64,20 +64,20 @@ def _add_relu(first: Any, second: Any, copies: int) -> Any:
     def add_relu(first: Any, second: Any) -> tuple[Any, Callable[..., Any]]:
         y = _ADD_RELU(first, second)
 
-        def gradient(*pulls: Any) -> tuple[Any, Any]:
-            pull = _MASKED(y, *pulls)
-            return pull, pull
+        def gradient(*gradients: Any) -> tuple[Any, Any]:
+            upstream = _RELU_GRADIENT(y, *gradients)
+            return upstream, upstream
 
-        return forked(y, copies), gradient
+        return fan_out(y, copies), gradient
 
     return add_relu(first, second)
 
 
-def _masked(y: Any, *pulls: Any) -> Any:
-    """The sum of what comes back from y's readers, where y is positive."""
-    total = sum(pulls[1:], start=pulls[0])
+def _relu_gradient(y: Any, *gradients: Any) -> Any:
+    """Returns the sum of the gradients of y's readers where y is positive, else 0."""
+    total = sum(gradients[1:], start=gradients[0])
     return tf.where(y > 0, total, tf.zeros_like(total))
 
 
 _ADD_RELU = XlaFunction(lambda first, second: tf.nn.relu(first + second))
-_MASKED = XlaFunction(_masked)
+_RELU_GRADIENT = XlaFunction(_relu_gradient)

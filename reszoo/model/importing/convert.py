@@ -14,7 +14,7 @@ from reszoo.errors import UserError
 from reszoo.model.importing.channels import fitting_kernel
 from reszoo.model.importing.layouts import Layout
 from reszoo.model.importing.tensors import Shape, Tensors
-from reszoo.model.initializers import initializer
+from reszoo.model.initializers import kernel_initializer
 from reszoo.planning.rows import Plan, Row
 from reszoo.spec.architecture import Architecture
 
@@ -78,7 +78,9 @@ class Conversion:
             for row in self.rows.rows:
                 if _of_head(row) and "kernel_initializer" in row.attributes:
                     kernel = layers[row.name].kernel
-                    kernel.assign(initializer(row, seed)(tuple(kernel.shape), dtype=kernel.dtype))
+                    kernel.assign(
+                        kernel_initializer(row, seed)(tuple(kernel.shape), dtype=kernel.dtype)
+                    )
 
     def _places(self) -> Iterator[WeightMapping]:
         biases = self._folded()

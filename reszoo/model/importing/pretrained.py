@@ -8,7 +8,7 @@ from pathlib import Path
 
 import keras
 
-from reszoo.model.build import canonical
+from reszoo.model.build import build_canonical
 from reszoo.model.importing import fetch
 from reszoo.model.importing.accuracies import published_accuracy
 from reszoo.model.importing.channels import fitting_input
@@ -77,7 +77,7 @@ def load_pretrained(
         told = found.config.architecture if found.config else None
         conversion = Conversion(changed, rows, layout, tensors, new_head, told)
         places = conversion.check()
-        model = canonical(rows)
+        model = build_canonical(rows)
         conversion.fill(model, places, seed)
     return Pretrained(model, changed, None if new_head else _classes(found, layout, changed))
 

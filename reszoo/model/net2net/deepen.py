@@ -10,7 +10,7 @@ import numpy as np
 
 from reszoo.errors import UserError
 from reszoo.model.build import build
-from reszoo.model.copy_weights import paired
+from reszoo.model.copy_weights import pair_weights
 from reszoo.model.net2net.identity_blocks import IDENTITY, Change, identity_block, last_weighted
 from reszoo.planning.network import plan
 from reszoo.planning.rows import Plan, Row, Tags
@@ -159,7 +159,7 @@ def _copy(
     pairs = []
     for row in rows.rows:
         if row.parameters or row.other_parameters:
-            pairs += paired(old.get(row.name), layers[places.of(row.tags)], model)
+            pairs += pair_weights(old.get(row.name), layers[places.of(row.tags)], model)
     for here, there in pairs:
         there.assign(here.value)
 

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from reszoo.errors import UserError
-from reszoo.model.build import canonical
+from reszoo.model.build import build_canonical
 from reszoo.planning.network import plan
 from reszoo.planning.rows import Plan, Row
 from reszoo.spec.architecture import Architecture, Stage, Stem
@@ -42,7 +42,7 @@ def widen_model(
     wider = _with_widths(spec, factor)
     before, after = plan(spec), plan(wider)
     copies = {row.name: _copies(row, after, factor, spec) for row in before.rows}
-    network = canonical(after)
+    network = build_canonical(after)
     old, new = ({layer.name: layer for layer in one.layers} for one in (model, network))
     random = np.random.default_rng(seed)
     for row in before.rows:
