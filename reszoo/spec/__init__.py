@@ -1,4 +1,4 @@
-"""YAML in, frozen and validated values out: what a network, a recipe, a search or a target says."""
+"""Specs: YAML files as frozen, validated architectures, recipes, searches and targets."""
 
 from __future__ import annotations
 

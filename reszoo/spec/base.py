@@ -1,4 +1,4 @@
-"""The base of every value a YAML file becomes: frozen, strict, with no unknown fields."""
+"""Base classes of spec values: frozen, strict pydantic models without unknown fields."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from pydantic.json_schema import JsonSchemaValue
 from reszoo.errors import Place
 
 KeyPath = tuple[str | int, ...]
-"""Where a value stands inside a file: `("stages", 2, "width")` is written `stages[2].width`."""
+"""Path of a value inside a document: `("stages", 2, "width")` for `stages[2].width`."""
 
 SET_PREFIX = "--set "
-"""How the place of a value starts that came from the command line."""
+"""Prefix of the place of a value from the command line."""
 
 Item = TypeVar("Item")
 Tuple = Annotated[tuple[Item, ...], Field(strict=False)]
@@ -36,15 +36,15 @@ Probability = Annotated[float, Field(gt=0.0, le=1.0)]
 _QUOTIENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(\d+(?:\.\d+)?)\s*")
 
 
-def _divided(value: Any) -> Any:
-    found = _QUOTIENT.fullmatch(value) if isinstance(value, str) else None
-    return float(found[1]) / float(found[2]) if found and float(found[2]) else value
+def _parse_quotient(value: Any) -> Any:
+    match = _QUOTIENT.fullmatch(value) if isinstance(value, str) else None
+    return float(match[1]) / float(match[2]) if match and float(match[2]) else value
 
 
 ShareOfTraining = Annotated[
     float,
     Field(ge=0.0, lt=1.0),
-    BeforeValidator(_divided),
+    BeforeValidator(_parse_quotient),
     WithJsonSchema(
         {
             "anyOf": [
@@ -54,11 +54,11 @@ ShareOfTraining = Annotated[
         }
     ),
 ]
-"""A place in the training, from 0 to 1; may be written as papers do, `30/90` for epoch 30 of 90."""
+"""A point in the training from 0 to 1, also written as in papers: `30/90` for epoch 30 of 90."""
 
 
 class Value(BaseModel):
-    """A frozen value read from YAML. Numbers are not made of strings, nor booleans of numbers."""
+    """A frozen value read from YAML, without type coercion of strings or booleans."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -70,7 +70,7 @@ class Value(BaseModel):
 
 
 class Kinded(Value):
-    """A value whose mapping may be shortened to its kind: `pool: max` is `pool: {kind: max}`."""
+    """A value whose mapping may be abbreviated to its kind: `pool: max` is `pool: {kind: max}`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -86,7 +86,7 @@ class Kinded(Value):
 
 
 class Document(Value):
-    """A whole file: a value that remembers where each of its fields was written."""
+    """The value of a whole file, with the place in which each field was written."""
 
     _places: dict[KeyPath, Place] = PrivateAttr(default_factory=dict)
 
@@ -95,9 +95,9 @@ class Document(Value):
         return type(self) is type(other) and self.__dict__ == other.__dict__
 
     def where(self, *path: str | int) -> Place | str | None:
-        """The place of a field for an error message: file, line and column, or its written path.
+        """Place of a field for error messages: file, line and column, or its path.
 
-        A field that was never written (a default) has the place of the nearest mapping around it.
+        A default, which was never written, has the place of the nearest enclosing mapping.
         """
         for length in range(len(path), -1, -1):
             if place := self._places.get(tuple(path[:length])):
@@ -105,13 +105,18 @@ class Document(Value):
         return format_path(path) if path else None
 
     def is_overridden(self, *path: str | int) -> bool:
-        """Whether `--set` gave this very field its value."""
+        """Whether the value of this field comes from `--set`."""
         place = self._places.get(path)
         return place is not None and place.file.startswith(SET_PREFIX)
 
 
 def format_path(path: KeyPath) -> str:
-    """`("stages", 2, "width")` as a person writes it: `stages[2].width`."""
+    """Formats a path as in `--set`.
+
+    Example:
+      >>> format_path(("stages", 2, "width"))
+      'stages[2].width'
+    """
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part

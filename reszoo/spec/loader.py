@@ -1,4 +1,4 @@
-"""How a name or a file becomes a validated document: read, extend, override, validate."""
+"""Loading of documents: read a name or file, resolve `extends`, apply overrides, validate."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ AnyDocument = TypeVar("AnyDocument", bound=Document)
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Why a field has its value: the file itself, a parent it extends, or a `--set`."""
+    """Origin of a field's value: the file itself, a parent it extends, or a `--set`."""
 
     kind: Literal["file", "parent", "set"]
     place: Place
@@ -42,14 +42,14 @@ class Origin:
 
 @dataclass(frozen=True)
 class ResolvedDocument:
-    """A document with everything it extends and every override in it.
+    """A document with everything it extends and all overrides applied.
 
     Attributes:
       kind: architecture, recipe, search or target.
-      file: the file that was asked for.
+      file: the requested file.
       document: the validated value.
       mapping: the merged mapping, without defaults.
-      places: where each written value stands, by its path.
+      places: place of each written value, by path.
     """
 
     kind: str
@@ -60,7 +60,7 @@ class ResolvedDocument:
 
     @cached_property
     def origins(self) -> Mapping[KeyPath, Origin]:
-        """The origin of each written value, by its path; what is not in it is a default."""
+        """Origin of each written value, by path; values without one are defaults."""
         return {path: Origin(self._kind_of(place), place) for path, place in self.places.items()}
 
     def _kind_of(self, place: Place) -> Literal["file", "parent", "set"]:
@@ -70,17 +70,17 @@ class ResolvedDocument:
 
 
 def load(name_or_file: str | Path, overrides: Sequence[str] = ()) -> Architecture:
-    """An architecture spec from the zoo or a file.
+    """Loads an architecture spec from the zoo or a file.
 
     Args:
       name_or_file: a name such as `resnet50`, or a path: anything with a `/` or ending in .yaml.
-      overrides: `path=value` each, such as `stages[2].depth=23` or `stages[*].width=32`.
+      overrides: strings `path=value`, such as `stages[2].depth=23` or `stages[*].width=32`.
 
     Returns:
       The validated, frozen spec.
 
     Raises:
-      UserError: there is no such spec, or what it says cannot be used.
+      UserError: the spec does not exist or is invalid.
       MachineError: the file cannot be read.
 
     Example:
@@ -91,24 +91,30 @@ def load(name_or_file: str | Path, overrides: Sequence[str] = ()) -> Architectur
 
 
 def load_recipe(name_or_file: str | Path, overrides: Sequence[str] = ()) -> Recipe:
-    """A training recipe from `zoo_configs/recipes/` or a file; see `load`."""
+    """Loads a training recipe from `zoo_configs/recipes/` or a file; see `load`."""
     return cast("Recipe", resolve(name_or_file, "recipe", overrides).document)
 
 
 def load_search(name_or_file: str | Path, overrides: Sequence[str] = ()) -> Search:
-    """A search space from `zoo_configs/searches/` or a file; see `load`."""
+    """Loads a search space from `zoo_configs/searches/` or a file; see `load`."""
     return cast("Search", resolve(name_or_file, "search", overrides).document)
 
 
 def load_target(name_or_file: str | Path, overrides: Sequence[str] = ()) -> Target:
-    """A device target from `export/targets/` or a file; see `load`."""
+    """Loads a device target from `export/targets/` or a file; see `load`."""
     return cast("Target", resolve(name_or_file, "target", overrides).document)
 
 
 def resolve(
     name_or_file: str | Path, kind: str = "architecture", overrides: Sequence[str] = ()
 ) -> ResolvedDocument:
-    """A document of any kind with the origin of each value; see `load`."""
+    """Loads a document of any kind, with the origin of each value; see `load`.
+
+    Example:
+      >>> resolved = resolve("resnet20", overrides=["stages[0].depth=5"])
+      >>> str(resolved.origins["stages", 0, "depth"])
+      '--set stages[0].depth=5'
+    """
     model = document_class(kind)
 
     def read(name: str, folder: Path | None, requested_at: Place | None) -> tuple[str, Node]:
@@ -123,19 +129,23 @@ def resolve(
 
 
 def from_mapping(mapping: Mapping[str, Any], kind: str = "architecture") -> Any:
-    """The document a plain mapping describes, as `to_mapping` gives it.
+    """Validates a plain mapping, such as one from `to_mapping`, as a document.
 
     Raises:
-      UserError: the mapping is no such document; the message names the field.
+      UserError: the mapping is invalid; the message names the field.
+
+    Example:
+      >>> from_mapping({"name": "mine", "quantization": "int8"}, "target").writes
+      ('saved_model', 'tflite')
     """
     return _validate(dict(mapping), document_class(kind), kind, None)
 
 
 def override(document: AnyDocument, overrides: Sequence[str]) -> AnyDocument:
-    """The same document with `path=value` overrides applied, as `--set` does.
+    """Returns the document with `path=value` overrides applied, as `--set` does.
 
     Raises:
-      UserError: an override does not parse, or the result is not valid.
+      UserError: an override cannot be parsed, or the result is invalid.
 
     Example:
       >>> override(load("resnet20"), ["classes=100"]).classes
@@ -146,23 +156,23 @@ def override(document: AnyDocument, overrides: Sequence[str]) -> AnyDocument:
 
 
 def kind_of(file: str | Path) -> str:
-    """Which kind of spec a file holds, by its keys (and what it extends, where they do not tell).
+    """Returns the kind of document in a file, by its keys and, if these are ambiguous, its parent.
 
     Raises:
-      UserError: the file is not there or not YAML.
+      UserError: the file does not exist or is not YAML.
       MachineError: the file cannot be read.
     """
     return _kind_of(os.fspath(file), 0)
 
 
 def _kind_of(file: str, steps: int) -> str:
-    root = parse_document(read_bytes(file), file).value
-    keys = set(cast("dict[str, Node]", root)) - {"extends", *IDENTITY}
+    root = cast("dict[str, Node]", parse_document(read_bytes(file), file).value)
+    keys = set(root) - {"extends", *IDENTITY}
     scores = {kind: len(keys & set(document_class(kind).model_fields)) for kind in KINDS}
     best = [kind for kind in KINDS if scores[kind] == max(scores.values())]
     if len(best) == 1 or steps == len(KINDS):
         return best[0]
-    extends = cast("dict[str, Node]", root).get("extends")
+    extends = root.get("extends")
     parent = str(extends.value) if extends is not None else ""
     if is_path(parent):
         return _kind_of(find_file(parent, best[0], Path(file).parent), steps + 1)
@@ -182,7 +192,7 @@ def _validate(
 
 
 def _as_node(value: Any, document: Document, path: KeyPath) -> Node:
-    """A value of a document as it was written; what was not written has no place."""
+    """A value of a document with its places; defaults have none."""
     if isinstance(value, dict):
         value = {key: _as_node(item, document, (*path, key)) for key, item in value.items()}
     elif isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Where a name or a path points to: the zoo's folders and the kinds of files in them."""
+"""Lookup of spec files by name or path: the zoo's folders and the kinds of files in them."""
 
 from __future__ import annotations
 
@@ -17,46 +17,50 @@ _FOLDERS = {"recipe": "recipes", "search": "searches"}
 
 
 def architecture_names() -> list[str]:
-    """Every architecture of the zoo, sorted."""
+    """Sorted names of the zoo's architectures."""
     return names_of("architecture")
 
 
 def recipe_names() -> list[str]:
-    """Every recipe that travels with reszoo, sorted."""
+    """Sorted names of the recipes shipped with reszoo."""
     return names_of("recipe")
 
 
 def search_names() -> list[str]:
-    """Every search that travels with reszoo, sorted."""
+    """Sorted names of the searches shipped with reszoo."""
     return names_of("search")
 
 
 def target_names() -> list[str]:
-    """Every export target that travels with reszoo, sorted."""
+    """Sorted names of the export targets shipped with reszoo."""
     return names_of("target")
 
 
 def families() -> list[str]:
-    """The families of the zoo's architectures, sorted."""
+    """Sorted families of the zoo's architectures, such as `cifar` and `imagenet`."""
     return [folder.name for folder in _folders("architecture")]
 
 
 def family_of(name: str) -> str:
-    """The family of a zoo architecture: the folder that holds it, such as `cifar`.
+    """Returns the family of a zoo architecture, the folder of its file.
 
     Raises:
       UserError: the zoo has no architecture of that name.
+
+    Example:
+      >>> family_of("resnet20")
+      'cifar'
     """
     return Path(find_file(name, "architecture")).parent.name
 
 
 def names_of(kind: str) -> list[str]:
-    """Every name of a kind, sorted."""
+    """Sorted names of a kind of document."""
     return sorted(file.stem for folder in _folders(kind) for file in folder.glob("*.yaml"))
 
 
 def document_class(kind: str) -> type[Document]:
-    """The class of a kind of document: `Architecture` for `architecture`.
+    """Returns the class of a kind of document: `Architecture` for `architecture`.
 
     Raises:
       UserError: there is no such kind.
@@ -73,39 +77,39 @@ def document_class(kind: str) -> type[Document]:
 
 
 def is_path(name: str) -> bool:
-    """Whether a user means a file: anything with a slash or ending in .yaml or .yml."""
+    """Whether a name is a path: it has a slash or ends in .yaml or .yml."""
     return "/" in name or "\\" in name or name.lower().endswith((".yaml", ".yml"))
 
 
 def find_file(
     name: str, kind: str, folder: Path | None = None, requested_at: Place | None = None
 ) -> str:
-    """The file of a name or a path.
+    """Returns the file of a name or a path.
 
     Args:
-      name: a name of the zoo, or a path (see `is_path`).
-      kind: whose folders hold the names.
-      folder: what a relative path is relative to, where that is not the current folder.
-      requested_at: where a file asked for it, for the error.
+      name: a name of the zoo, or a path (see `is_path`), which need not exist.
+      kind: kind of document.
+      folder: base of a relative path. Defaults to the current folder.
+      requested_at: place that requests the file, for the error.
 
     Raises:
-      UserError: nothing has this name; the nearest names are in the message.
+      UserError: the name is unknown; the message has the nearest names.
     """
     if is_path(name):
         return str(folder / name if folder else Path(name))
-    for one in _folders(kind):
-        file = one / f"{name}.yaml"
+    for zoo in _folders(kind):
+        file = zoo / f"{name}.yaml"
         if file.is_file():
-            return _shown(file)
+            return _display_path(file)
     raise _unknown_name(name, kind, requested_at)
 
 
 def read_bytes(file: str, requested_at: Place | None = None) -> bytes:
-    """What a file holds, up to a little more than a spec may.
+    """Reads a file, up to one byte more than a spec may have.
 
     Raises:
-      UserError: it is not there, or is a folder.
-      MachineError: it cannot be read.
+      UserError: the file does not exist, or is a folder.
+      MachineError: the file cannot be read.
     """
     try:
         with Path(file).open("rb") as opened:
@@ -116,7 +120,7 @@ def read_bytes(file: str, requested_at: Place | None = None) -> bytes:
             where=requested_at,
             expected="a YAML file, or a name from `reszoo list`",
             found="no file of this name",
-            hint=_neighbour(Path(file)),
+            hint=_similar_file_hint(Path(file)),
         ) from None
     except IsADirectoryError:
         raise UserError(
@@ -154,8 +158,8 @@ def _folders(kind: str) -> list[Path]:
         return []
 
 
-def _shown(file: Path) -> str:
-    """A file of the package as messages show it: relative where it lies below this folder."""
+def _display_path(file: Path) -> str:
+    """A file of the package for messages: relative if it lies below the current folder."""
     try:
         here = f"{Path.cwd()}/"
     except OSError:
@@ -166,8 +170,8 @@ def _shown(file: Path) -> str:
 def _unknown_name(name: str, kind: str, requested_at: Place | None) -> UserError:
     known = names_of(kind)
     plain = name.lower().replace("-", "").replace(" ", "")
-    if local := [end for end in (".yaml", ".yml", "") if _is_file(name + end)]:
-        hint: str | None = f"for the file in this folder write ./{name}{local[0]}"
+    if suffixes := [suffix for suffix in (".yaml", ".yml", "") if _is_file(name + suffix)]:
+        hint: str | None = f"for the file in this folder write ./{name}{suffixes[0]}"
     else:
         hint = did_you_mean(plain, known)
     if kind == "architecture":
@@ -191,10 +195,10 @@ def _is_file(name: str) -> bool:
         return False
 
 
-def _neighbour(file: Path) -> str | None:
-    """A hint at a file of a similar name in the same folder."""
+def _similar_file_hint(file: Path) -> str | None:
+    """A hint at a file of similar name in the same folder."""
     try:
-        around = [one.name for one in file.parent.iterdir() if is_path(one.name)]
+        neighbours = [path.name for path in file.parent.iterdir() if is_path(path.name)]
     except OSError:
         return f"the folder {file.parent} is not there either"
-    return did_you_mean(file.name, around) or "check the path"
+    return did_you_mean(file.name, neighbours) or "check the path"

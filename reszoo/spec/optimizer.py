@@ -1,4 +1,4 @@
-"""How a loss becomes updates, and how fast: loss, optimizer, schedule and averages of a recipe."""
+"""The loss, optimizer, learning rate schedule and weight averages of a recipe."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from reszoo.spec.base import (
     Value,
 )
 
-_OUTSIDE = ("adamw", "lamb")
-"""Optimizers whose decay is never part of the gradient."""
+_DECOUPLED = ("adamw", "lamb")
+"""Optimizers whose weight decay is never part of the gradient."""
 
 
 class Loss(Kinded):
-    """What training makes small."""
+    """The training loss."""
 
     kind: Literal["cross_entropy", "binary_cross_entropy"] = "cross_entropy"
-    """Of the softmax over the classes, or of one sigmoid per class (mean over the classes)."""
+    """Cross-entropy of the softmax, or of one sigmoid per class (mean over classes)."""
     threshold: Fraction | None = None
-    """`binary_cross_entropy`: a class with a larger share of a mixed image is wholly there, any
-    other is not. None: the shares themselves."""
+    """`binary_cross_entropy`: binarises the targets of mixed images: 1 above the threshold, else 0.
+    Defaults to soft targets."""
 
     @model_validator(mode="after")
-    def _sigmoids_have_thresholds(self) -> Loss:
+    def _check_threshold(self) -> Loss:
         if self.threshold is not None and self.kind == "cross_entropy":
             raise PydanticCustomError(
                 "threshold_kind", "only binary_cross_entropy takes a threshold"
@@ -42,51 +42,51 @@ class Loss(Kinded):
 
 
 class Lookahead(Value):
-    """Slow weights that follow the fast ones, which go back to them (Zhang 2019)."""
+    """Lookahead (Zhang 2019): slow weights move towards the fast ones, which are reset to them."""
 
     every: PositiveInt = 5
-    """Steps between two moves of the slow weights."""
+    """Steps between updates of the slow weights."""
     share: Probability = 0.5
-    """Of the way to the fast weights that the slow ones go."""
+    """Fraction of the way to the fast weights, alpha in the paper."""
 
 
 class Optimizer(Kinded):
-    """How gradients become updates."""
+    """The optimizer and its weight decay and gradient clipping."""
 
     kind: Literal["sgd", "adam", "adamw", "lamb", "rmsprop"] = "sgd"
-    """LAMB (You 2020) is Adam whose step in each kernel is as long as the kernel, times the rate.
-    RMSProp is TensorFlow's: epsilon inside the root, mean squares that start at 1."""
+    """LAMB (You 2020) is Adam with each kernel's step scaled to the kernel's norm, times the rate.
+    RMSProp is TensorFlow's: epsilon inside the root, mean squares initialised to 1."""
     momentum: Fraction = 0.9
-    """SGD, RMSProp: share of the velocity kept. The rate stands inside the velocity, as in
-    Caffe."""
+    """SGD, RMSProp: decay of the velocity, which includes the learning rate, as in Caffe."""
     nesterov: bool = True
-    """SGD: whether the gradient is taken where the velocity leads."""
+    """SGD: whether to use Nesterov momentum."""
     betas: tuple[Fraction, Fraction] = Field(default=(0.9, 0.999), strict=False)
-    """Adam, LAMB: shares of the first and second moments kept."""
+    """Adam, LAMB: decay rates of the first and second moments."""
     rho: Fraction = 0.9
-    """RMSProp: share of the mean square kept."""
+    """RMSProp: decay rate of the mean square."""
     epsilon: Positive = 1e-7
-    """Adam, LAMB: added to the root of the second moment. RMSProp: to the mean square."""
+    """Added to the root of the second moment (Adam, LAMB) or to the mean square (RMSProp)."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    """Pull of the weights towards 0."""
+    """Weight decay factor."""
     decay: Literal["coupled", "decoupled"] | None = None
-    """`coupled` adds `weight_decay * w` to the gradient, through the momentum, as papers' SGD does;
-    `decoupled` takes `rate * weight_decay * w` from the weights (about 1 / (1 - momentum) times
-    weaker for the same number). Unless given: decoupled for adamw and lamb (whose pull is part of
-    the step that is as long as the kernel), coupled otherwise."""
+    """`coupled` adds `weight_decay * w` to the gradient, before the momentum, as SGD in the papers;
+    `decoupled` subtracts `rate * weight_decay * w` from the weights (about 1 / (1 - momentum) times
+    weaker for the same number). Defaults to decoupled for adamw and lamb (where the decay is part
+    of the step that is scaled to the kernel's norm), else to coupled."""
     decay_norm_and_bias: bool = False
     """Whether normalisation, biases and other vectors decay too; kernels always do."""
     clip_norm: Positive | None = None
-    """Largest norm of the whole gradient, before the decay is added."""
+    """Largest global norm of the gradient, before the decay is added. Defaults to no clipping."""
     clip_adaptive: Positive | None = None
-    """Largest norm of the gradient of each unit (output channel), as a share of the norm of its
-    weights, before the decay is added; the layer of the logits is spared (Brock 2021)."""
+    """Adaptive gradient clipping (Brock 2021): largest norm of the gradient of each unit (output
+    channel) relative to the norm of its weights, before the decay is added; the logits layer is
+    exempt."""
     lookahead: Lookahead | None = None
-    """Slow weights beside the fast ones."""
+    """Lookahead: slow weights beside the fast ones."""
 
     @model_validator(mode="after")
-    def _decays_as_it_can(self) -> Optimizer:
-        if self.kind in _OUTSIDE and self.decay == "coupled":
+    def _check_decay(self) -> Optimizer:
+        if self.kind in _DECOUPLED and self.decay == "coupled":
             raise PydanticCustomError(
                 "decoupled_only",
                 "adamw decays decoupled; write `kind: adam` for coupled decay"
@@ -97,46 +97,46 @@ class Optimizer(Kinded):
 
     @property
     def decoupled(self) -> bool:
-        """Whether the decay bypasses the gradient."""
-        return (self.decay or ("decoupled" if self.kind in _OUTSIDE else "coupled")) == "decoupled"
+        """Whether the weight decay bypasses the gradient."""
+        return self.decay == "decoupled" or (self.decay is None and self.kind in _DECOUPLED)
 
 
 class Schedule(Kinded):
-    """The learning rate as a pure function of the step; `plateau` alone looks at the loss."""
+    """The learning rate as a pure function of the step; only `plateau` depends on the loss."""
 
     kind: Literal[
         "constant", "triangular", "cosine", "polynomial", "exponential", "step", "plateau"
     ] = "triangular"
-    """After the warm-up: the peak; a line, half a cosine, a power of the time left, or a constant
-    ratio per step, from the peak to `final`; the peak times `factor` at each drop; or times
-    `factor` whenever the loss of the held out images stalls."""
+    """After the warmup: the peak throughout (`constant`); linear (`triangular`), half a cosine,
+    polynomial or exponential decay from the peak to `final`; times `factor` at each of `drops`
+    (`step`); or times `factor` whenever the validation loss stalls (`plateau`)."""
     peak: Positive = 0.1
-    """The largest learning rate."""
+    """Peak learning rate."""
     warmup: ShareOfTraining = 0.0
-    """Share of the training in which the rate rises from `start` to the peak."""
+    """Fraction of the training in which the rate rises from `start` to the peak."""
     start: Fraction = 0.0
-    """Where the warm-up starts, as a share of the peak."""
+    """Initial rate of the warmup, as a fraction of the peak."""
     warmup_shape: Literal["linear", "constant"] = "linear"
-    """Rises in a line, or stays at `start` and then jumps (He 2015 for 110 layers)."""
+    """A linear rise, or constant at `start` and then a jump (He 2015 for 110 layers)."""
     warmup_over: bool = False
-    """Whether the warm-up lies over the fall, as a factor, instead of before it."""
+    """Whether the warmup multiplies the first part of the decay instead of preceding it."""
     final: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Where what falls ends, as a share of the peak; `plateau`: below which it does not fall."""
+    """Final rate, as a fraction of the peak; `plateau`: smallest rate."""
     hold: ShareOfTraining = 0.0
-    """Share of the training, at its end, in which the rate stays at `final`."""
+    """Fraction of the training, at its end, in which the rate stays at `final`."""
     power: Positive = 2.0
-    """`polynomial`: which power of the share of time left the rate is."""
+    """`polynomial`: exponent of the fraction of time left."""
     drops: Tuple[ShareOfTraining] = ()
-    """`step`: where the rate drops, as shares of the training, rising."""
+    """`step`: where the rate drops, as rising fractions of the training, such as [30/90, 60/90]."""
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    """`step`, `plateau`: what each drop multiplies the rate by."""
+    """`step`, `plateau`: factor of each drop."""
     patience: PositiveInt = 5
     """`plateau`: epochs without a lower loss before the rate drops."""
     stairs: PositiveInt | None = None
-    """How many times in the training the rate changes, such as once per epoch. None: each step."""
+    """Number of steps of the rate in the training, such as one per epoch. Defaults to smooth."""
 
     @model_validator(mode="after")
-    def _drops_rise(self) -> Schedule:
+    def _check_drops(self) -> Schedule:
         if list(self.drops) != sorted(set(self.drops)) or 0.0 in self.drops:
             raise PydanticCustomError("drops_rise", "drops should be rising shares of the training")
         if bool(self.drops) != (self.kind == "step"):
@@ -146,7 +146,7 @@ class Schedule(Kinded):
         return self
 
     @model_validator(mode="after")
-    def _can_be_followed(self) -> Schedule:
+    def _check_kind(self) -> Schedule:
         if self.kind == "exponential" and self.final == 0:
             raise PydanticCustomError(
                 "exponential_end", "an exponential schedule never reaches 0; give it a `final`"
@@ -163,22 +163,22 @@ class Schedule(Kinded):
 
     @property
     def is_free(self) -> bool:
-        """Whether the rate is a plain number that a callback may change while the training runs."""
+        """Whether the rate is a plain number that a callback may change during training."""
         return self.kind == "plateau" or (self.kind == "constant" and self.warmup == 0)
 
 
 class EMA(Value):
-    """An exponential moving average of the weights, which is what is evaluated and saved.
+    """Exponential moving average (EMA) of the weights, used for evaluation and saving.
 
-    Weights only: moving statistics of normalisation are averages already.
+    Weights only: the moving statistics of normalisation are averages already.
     """
 
     kept: Annotated[float, Field(gt=0, lt=1)]
-    """Share of the average kept when it is updated."""
+    """Decay of the average per update, such as 0.999."""
     every: PositiveInt = 1
-    """Steps between two updates."""
+    """Steps between updates."""
     ramp: bool = False
-    """Whether less is kept at first, (1 + step) / (10 + step), as the TF Model Garden does."""
+    """Whether the decay ramps up as (1 + step) / (10 + step), as in the TF Model Garden."""
 
     @model_validator(mode="before")
     @classmethod

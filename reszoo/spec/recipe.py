@@ -1,7 +1,7 @@
-"""A training recipe: the page of YAML that says how a network is trained, as a frozen value.
+"""The training recipe: one page of YAML that defines a training, as a frozen value.
 
-Whatever is measured along the training (warm-up, drops of the rate) is a share of the whole, so
-that `--epochs` stretches or shortens a recipe without changing its shape.
+Points in time (warmup, drops of the learning rate) are fractions of the training, so that
+`--epochs` stretches or shortens a recipe without changing its shape.
 """
 
 from __future__ import annotations
@@ -28,103 +28,99 @@ from reszoo.spec.test_time import Views
 
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16", "float64"]
 
-
 SizeMilestone = Annotated[tuple[ShareOfTraining, PositiveInt], Field(strict=False)]
-"""From which share of the training on images have which side."""
+"""Fraction of the training from which on images have a side in pixels, and that side."""
 
 
 class Regularization(Value):
-    """What a recipe changes in the network itself. None: the architecture's own value stays."""
+    """Regularisation inside the network; fields left out keep the architecture's values."""
 
     survival_probability: Probability | None = None
-    """Probability that training keeps the last block's transform (stochastic depth)."""
+    """Stochastic depth (1 - drop_path); see `block.survival_probability`."""
     survival_decay: SurvivalDecay | None = None
-    """How earlier blocks fare: as the last, or better; see `block.survival_decay`."""
+    """Stochastic depth of the earlier blocks; see `block.survival_decay`."""
     survival_draw: SurvivalDraw | None = None
-    """Whether a batch keeps or drops a block, or each example; see `block.survival_draw`."""
+    """Whether blocks are dropped per batch or per example; see `block.survival_draw`."""
     dropout: Fraction | None = None
-    """Dropout before the last layer."""
+    """Dropout rate before the last layer."""
     block_dropout: Fraction | None = None
-    """Dropout between the convolutions of a block (wide residual nets)."""
+    """Dropout rate between the convolutions of a block (wide residual nets)."""
     dropout_factor: Annotated[float, Field(ge=0, le=1)] | None = None
-    """Multiplies every dropout rate of the architecture: a short training has less to prevent."""
+    """Multiplies every dropout rate of the architecture; short trainings overfit less."""
     zero_gamma: bool | None = None
-    """Residual blocks start as the identity."""
+    """Initialises residual blocks as the identity; see `block.zero_gamma`."""
 
 
 class Validation(Value):
-    """The part of the training split that is held out to watch the training and to choose by."""
+    """The validation split, held out of the training split."""
 
     fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.1
-    """Share of the training images, drawn per class with the run's seed; 0 trains on all."""
+    """Fraction of the training images, stratified by class with the run's seed; 0 trains on all."""
     keep: Literal["best", "last"] = "best"
-    """Which state becomes model.keras: the best on the held out images (highest accuracy, then
-    lowest loss), or the last, which is what a rate that ends at 0 aims at."""
+    """The checkpoint that becomes model.keras: the best on the validation split (highest accuracy,
+    then lowest loss), or the last, which suits a learning rate that ends at 0."""
 
 
 class Recipe(Document):
-    """A whole training: how long, how fast, on what images, and what is kept."""
+    """A training: epochs, batch, optimizer, schedule, augmentation and validation."""
 
     name: str
     title: str | None = None
     source: str | None = None
+    """Paper or implementation the recipe follows."""
     published: dict[str, float | None] = Field(default_factory=dict)
-    """The nets of the zoo that its authors trained so, with the top-1 accuracy in % that they
-    report."""
+    """Networks of the zoo its authors trained this way, with the reported top-1 accuracy in %."""
     epochs: PositiveInt
     batch: PositiveInt
-    """Images per step, over all replicas; a smaller training set is one batch."""
+    """Global batch size, over all replicas; a smaller training set is one batch."""
     optimizer: Optimizer = Optimizer()
     schedule: Schedule
     loss: Loss = Loss()
     label_smoothing: Fraction = 0.0
-    """Share of every target that is given to all classes alike, in training only."""
+    """Fraction of every target spread evenly over all classes, in training only."""
     augmentation: Augmentation = Augmentation()
     regularization: Regularization = Regularization()
     rate_factors: dict[str, Positive] = Field(default_factory=dict)
-    """What the learning rate is multiplied by in each part of the network: `stem`, `stage1`..,
-    `head`, or `backbone` for whatever is not named but the head. 1 elsewhere. Besides, every
-    bias (a normalisation's too) is multiplied by that of `bias`, the layer of the logits by that of
-    `logits`."""
+    """Learning rate multipliers by layer group: `stem`, `stage1`.., `head`, or `backbone` for the
+    groups left out except the head. Default to 1. `bias` additionally multiplies the rate of every
+    bias (also of normalisation), `logits` that of the last layer."""
     decay_factors: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
-    """What the weight decay is multiplied by in each part, named as in `rate_factors`."""
+    """Weight decay multipliers by layer group, as in `rate_factors`."""
     freeze: Tuple[str] = ()
-    """Parts of a network with trained weights that stay as they are, statistics included: `stem`,
-    `stage1`.., `backbone` (all but the head), or `stem..stage2` for all from the one to the
-    other."""
+    """Layer groups to freeze when fine-tuning, statistics included: `stem`, `stage1`.., `backbone`
+    (all but the head), or a range such as `stem..stage2`."""
     unfreeze_at: Annotated[int, Field(ge=2)] | None = None
-    """The epoch (from 1) in which the frozen parts begin to learn; never unless given."""
+    """Epoch (from 1) at which the frozen groups are unfrozen. Defaults to never."""
     ema: EMA | None = None
-    """A moving average of the weights: the share kept at each step, or a mapping that says more.
-    None: no average."""
+    """Exponential moving average of the weights: its decay, or a mapping. Defaults to none."""
     norm_images: PositiveInt | None = None
-    """Over how many training images the statistics of normalisation are computed anew for the
-    trained weights, instead of the moving averages. None: the moving averages."""
+    """Precise BN: number of training images over which the statistics of normalisation are
+    recomputed for the trained weights. Defaults to keeping the moving averages."""
     precision: Precision = "auto"
-    """`auto` is mixed_bfloat16 where the device computes in bfloat16 and float32 elsewhere; a run
-    records which it was, and resumes in that. `mixed_float16` scales its loss; `float64` is for
-    checking that replicas compute what one would."""
+    """dtype policy. `auto` is mixed_bfloat16 on devices that compute in bfloat16, else float32; a
+    run records the choice and resumes with it. `mixed_float16` uses loss scaling; `float64` is for
+    checking that replicas compute what a single one would."""
     validation: Validation = Validation()
     sizes: Tuple[SizeMilestone] = ()
-    """Progressive resizing: sides of the training images and from which share of the training on
-    they hold, `[[0, 128], [0.4, 160], [0.7, 192]]`. Evaluation stays as it is. The architecture's
-    own size throughout unless given."""
+    """Progressive resizing: `[[0, 128], [0.4, 160], [0.7, 192]]` trains on images of side 128, from
+    40% of the training on of side 160, and so on. Evaluation does not change. Defaults to the
+    architecture's training size."""
     test_time: Views | None = None
-    """The views of an image that the network is tested with at the end, and by `reszoo evaluate`:
-    `flip`, 5, 10, `airbench` or a mapping. One unless given; validation always takes one."""
+    """Test-time augmentation (TTA) of the final test and of `reszoo evaluate`: `flip`, 5, 10,
+    `airbench` or a mapping. Defaults to one view; validation always uses one view."""
 
     @field_validator("sizes")
     @classmethod
-    def _sizes_in_order(cls, sizes: tuple[SizeMilestone, ...]) -> tuple[SizeMilestone, ...]:
+    def _check_sizes(cls, sizes: tuple[SizeMilestone, ...]) -> tuple[SizeMilestone, ...]:
         shares = [share for share, _ in sizes]
         if sizes and (shares[0] != 0 or shares != sorted(set(shares))):
             raise PydanticCustomError(
-                "sizes_in_order", "shares of the training that rise, the first 0: [[0, 128], ...]"
+                "sizes_in_order", "rising shares of the training, the first 0: [[0, 128], ...]"
             )
         return sizes
 
     @model_validator(mode="after")
-    def _plateau_is_seen(self) -> Recipe:
+    def _check_plateau(self) -> Recipe:
         if self.schedule.kind == "plateau" and not self.validation.fraction:
             raise PydanticCustomError(
                 "plateau_unseen", "a plateau schedule watches held out images; hold some out"
@@ -133,9 +129,9 @@ class Recipe(Document):
 
 
 def regularize(architecture: Architecture, regularization: Regularization) -> Architecture:
-    """The architecture with what a recipe's `regularization` says; the one step that does this."""
+    """Returns the architecture with a recipe's regularisation applied."""
     if regularization.dropout_factor is not None:
-        architecture = _with_less_dropout(architecture, regularization.dropout_factor)
+        architecture = _scale_dropout(architecture, regularization.dropout_factor)
     block = {
         name: value
         for name in ("survival_probability", "survival_decay", "survival_draw", "zero_gamma")
@@ -151,31 +147,35 @@ def regularize(architecture: Architecture, regularization: Regularization) -> Ar
     return architecture.model_copy(update=changes) if changes else architecture
 
 
-def _with_less_dropout(architecture: Architecture, factor: float) -> Architecture:
-    def less(value: Value) -> Value:
+def _scale_dropout(architecture: Architecture, factor: float) -> Architecture:
+    def scale(value: Value) -> Value:
         rate = getattr(value, "dropout", None)
         return value.model_copy(update={"dropout": rate * factor}) if rate else value
 
-    def less_inside(value: BlockFields | Block) -> Value:
-        if value.shortcut is not None:
-            value = value.model_copy(update={"shortcut": less(value.shortcut)})
-        return less(value)
+    def scale_block(block: BlockFields | Block) -> Value:
+        if block.shortcut is not None:
+            block = block.model_copy(update={"shortcut": scale(block.shortcut)})
+        return scale(block)
 
     stages = tuple(
-        less_inside(stage.model_copy(update={"after": less(stage.after)}))
+        scale_block(stage.model_copy(update={"after": scale(stage.after)}))
         for stage in architecture.stages
     )
-    parts = {name: less(getattr(architecture, name)) for name in ("input", "head")}
-    block = less_inside(architecture.block)
-    return architecture.model_copy(update={**parts, "block": block, "stages": stages})
+    ends = {name: scale(getattr(architecture, name)) for name in ("input", "head")}
+    block = scale_block(architecture.block)
+    return architecture.model_copy(update={**ends, "block": block, "stages": stages})
 
 
 def default_recipe_name(side: int, *, fine_tuning: bool = False) -> str:
-    """The recipe for people in a hurry, by the side of the training images in pixels.
+    """The short recipe for an image size.
 
     Args:
-      side: pixels.
-      fine_tuning: whether the weights are trained already and want lower rates.
+      side: of the training images, in pixels.
+      fine_tuning: whether the weights are pretrained and need lower learning rates.
+
+    Example:
+      >>> default_recipe_name(224, fine_tuning=True)
+      'finetune_photo'
     """
     kind = "finetune" if fine_tuning else "short"
     if side <= 16:

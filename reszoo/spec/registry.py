@@ -1,4 +1,4 @@
-"""The names a block's `transform` and `connection` may have: the built-in ones and a user's own."""
+"""Registry of transform and connection names, built-in and registered by users."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ registered_connections: dict[str, str] = {}
 
 
 def transform_names() -> list[str]:
-    """Every name `transform:` may have now."""
+    """Returns the built-in and registered transforms."""
     return [*TRANSFORMS, *registered_transforms]
 
 
 def connection_names() -> list[str]:
-    """Every name `connection:` may have now."""
+    """Returns the built-in and registered connections."""
     return [*CONNECTIONS, *registered_connections]
 
 
-class _Known:
-    """A name that is built in or registered; asked for when a spec is read, not when this is."""
+class _RegisteredName:
+    """Validates a name against the registry when a spec is read, not when this is imported."""
 
     def __init__(self, kind: str, choices: Callable[[], list[str]]) -> None:
         self._kind = kind
@@ -66,5 +66,5 @@ class _Known:
         )
 
 
-TransformName = Annotated[str, _Known("transform", transform_names)]
-ConnectionName = Annotated[str, _Known("connection", connection_names)]
+TransformName = Annotated[str, _RegisteredName("transform", transform_names)]
+ConnectionName = Annotated[str, _RegisteredName("connection", connection_names)]

@@ -1,4 +1,4 @@
-"""What an editor needs to complete and check the files: the JSON Schema of each kind."""
+"""JSON Schemas of the YAML files, for completion and checks in editors."""
 
 from __future__ import annotations
 
@@ -14,22 +14,29 @@ _PARTIAL = "Partial"
 
 
 def json_schema(kind: str) -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of the files of a kind.
+    """Returns the JSON Schema (draft 2020-12) of a kind of file.
 
-    A file that `extends` another may leave out what it inherits: required keys are asked for only
-    where they cannot be inherited.
+    A file that `extends` another may omit inherited keys, so only keys that are never inherited are
+    required of it.
+
+    Args:
+      kind: `architecture`, `recipe`, `search` or `target`.
 
     Raises:
       UserError: there is no such kind.
+
+    Example:
+      >>> json_schema("recipe")["properties"]["epochs"]["minimum"]
+      1
     """
-    full = _untitled(document_class(kind).model_json_schema(mode="validation"))
+    full = _strip_titles(document_class(kind).model_json_schema(mode="validation"))
     definitions: dict[str, Any] = full.pop("$defs", {})
-    loosened: dict[str, Any] = {}
+    optional_defs: dict[str, Any] = {}
     partial = {
-        name: schema if name in IDENTITY else _loosen(schema, definitions, loosened)
+        name: schema if name in IDENTITY else _make_optional(schema, definitions, optional_defs)
         for name, schema in full["properties"].items()
     }
-    whole = {
+    complete = {
         name: full["properties"][name]
         for name in partial
         if partial[name] != full["properties"][name]
@@ -43,7 +50,7 @@ def json_schema(kind: str) -> dict[str, Any]:
             "extends": {
                 "type": "string",
                 "minLength": 1,
-                "description": "The spec this one changes: a name from the zoo, or a file. "
+                "description": "The base spec: a name from the zoo, or a file. "
                 "Mappings merge, lists are replaced.",
             },
             **partial,
@@ -51,45 +58,48 @@ def json_schema(kind: str) -> dict[str, Any]:
         "required": [name for name in full.get("required", []) if name in IDENTITY],
         "additionalProperties": False,
         "if": {"not": {"required": ["extends"]}},
-        "then": {"required": full.get("required", []), "properties": whole},
-        "$defs": {**definitions, **loosened},
+        "then": {"required": full.get("required", []), "properties": complete},
+        "$defs": {**definitions, **optional_defs},
     }
 
 
-def _untitled(schema: Any) -> Any:
-    """A schema without pydantic's titles, which only repeat the keys."""
+def _strip_titles(schema: Any) -> Any:
+    """Returns a schema without pydantic's titles, which only repeat the keys."""
     if isinstance(schema, list):
-        return [_untitled(item) for item in schema]
+        return [_strip_titles(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     return {
-        key: _untitled(value)
+        key: _strip_titles(value)
         for key, value in schema.items()
         if key != "title" or not isinstance(value, str)
     }
 
 
-def _loosen(schema: Any, definitions: dict[str, Any], loosened: dict[str, Any]) -> Any:
-    """A schema without `required` in the mappings that merge; what stands in lists stays whole."""
+def _make_optional(schema: Any, definitions: dict[str, Any], optional_defs: dict[str, Any]) -> Any:
+    """Returns a schema without `required` in mappings, which merge; list items stay complete."""
     if isinstance(schema, list):
-        return [_loosen(item, definitions, loosened) for item in schema]
+        return [_make_optional(item, definitions, optional_defs) for item in schema]
     if not isinstance(schema, dict):
         return schema
     if (reference := schema.get("$ref")) and reference.startswith(_DEFS):
         name = reference.removeprefix(_DEFS)
-        changed = _loosen(definitions[name], definitions, loosened)
+        changed = _make_optional(definitions[name], definitions, optional_defs)
         if changed == definitions[name]:
             return schema
-        loosened[_PARTIAL + name] = changed
+        optional_defs[_PARTIAL + name] = changed
         return {**schema, "$ref": f"{_DEFS}{_PARTIAL}{name}"}
     result = {}
     for key, value in schema.items():
         if key == "required":
             continue
         if key == "properties":
-            result[key] = {one: _loosen(two, definitions, loosened) for one, two in value.items()}
+            result[key] = {
+                name: _make_optional(item, definitions, optional_defs)
+                for name, item in value.items()
+            }
         elif key in ("items", "prefixItems", "default", "enum", "const"):
             result[key] = value
         else:
-            result[key] = _loosen(value, definitions, loosened)
+            result[key] = _make_optional(value, definitions, optional_defs)
     return result

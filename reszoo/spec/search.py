@@ -1,4 +1,4 @@
-"""A search: which fields of a spec are tried with which values, within which limits and budget."""
+"""The search space: fields of a spec, their values, limits and budget."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reszoo.spec.base import Document, Kinded, Positive, PositiveInt, Tuple, Val
 
 SHARED, EACH = "*", "each"
 Pattern = tuple[str | int, ...]
-"""A path into a spec; `*` and `each` stand for every item of a list."""
+"""A path into a spec; `*` and `each` match every item of a list."""
 
 _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*|\[(\d+|\*|each)\])*")
 _PART = re.compile(r"([A-Za-z_]\w*)|\[(\d+|\*|each)\]")
@@ -20,23 +20,23 @@ _MOST_VALUES = 1000
 
 
 def parse_patterns(text: str) -> tuple[Pattern, ...]:
-    """`"stages[*].depth"` as `(("stages", "*", "depth"),)`; commas part fields that go together.
+    """Parses `"stages[*].depth"` as `(("stages", "*", "depth"),)`; commas join coupled fields.
 
     Raises:
-      ValueError: it is no path.
+      ValueError: the text is not a path.
     """
     patterns = []
-    for one in text.split(","):
-        if not _PATH.fullmatch(one.strip()):
+    for path in text.split(","):
+        if not _PATH.fullmatch(path.strip()):
             raise ValueError(text)
-        parts = _PART.findall(one)
+        parts = _PART.findall(path)
         patterns.append(
             tuple(name or (int(index) if index.isdigit() else index) for name, index in parts)
         )
     return tuple(patterns)
 
 
-def _are_patterns(text: str) -> str:
+def _check_patterns(text: str) -> str:
     try:
         patterns = parse_patterns(text)
     except ValueError:
@@ -52,20 +52,22 @@ def _are_patterns(text: str) -> str:
 
 
 class Choices(Value):
-    """The values of one field: a list, a range of whole numbers, or factors of the base's value."""
+    """Values of one field: a list, an integer range, or multiples of the base's value."""
 
     choices: Annotated[Tuple[Any], Field(min_length=1)] | None = None
-    """Values as a spec writes them. Where one choice sets several fields (`[*]`), a list as long as
-    there are fields gives each its own."""
+    """Values as a spec writes them. If a choice sets several fields (`[*]`), a list with one entry
+    per field gives each its own value."""
     min: int | None = None
+    """Smallest value of the range."""
     max: int | None = None
+    """Largest value of the range, inclusive."""
     step: PositiveInt | None = None
-    """Distance between the values of a range; 1 unless given."""
+    """Step of the range. Defaults to 1."""
     multiply: Annotated[Tuple[Positive], Field(min_length=1)] | None = None
-    """Factors of the base spec's own whole numbers, rounded; each stage keeps its proportion."""
+    """Factors of the base spec's integers, rounded; stages keep their proportions."""
 
     @model_validator(mode="after")
-    def _one_way(self) -> Choices:
+    def _check_kind(self) -> Choices:
         has_range = (self.min, self.max, self.step) != (None, None, None)
         if sum((self.choices is not None, self.multiply is not None, has_range)) != 1:
             raise PydanticCustomError(
@@ -86,7 +88,7 @@ class Choices(Value):
 
 
 class Limits(Value):
-    """What a candidate may cost; one that costs more is never trained."""
+    """Upper limits of a candidate's cost; candidates above one are never trained."""
 
     parameters: Positive | None = None
     """Trainable weights."""
@@ -95,26 +97,27 @@ class Limits(Value):
     weight_bytes_int8: Positive | None = None
     """Bytes of the weights as int8."""
     peak_activation_bytes: Positive | None = None
-    """Bytes of the feature maps that are alive at once, as int8 at batch 1."""
+    """Peak bytes of the feature maps alive at once, as int8 at batch 1."""
 
 
 class Strategy(Kinded):
-    """How candidates are chosen and how long each is trained."""
+    """The search strategy and its budget."""
 
     kind: Literal["random", "hyperband"] = "random"
-    """`random` trains each candidate fully; `hyperband` trains many briefly and goes on with the
-    best (Li 2018). Schedules always span `max_epochs`."""
+    """`random` trains every candidate fully; `hyperband` trains many briefly and continues the best
+    (Li 2018). Schedules always span `max_epochs`."""
     trials: PositiveInt | None = None
-    """`random`: candidates to train; 10 unless given."""
+    """`random`: number of candidates. Defaults to 10."""
     max_epochs: PositiveInt | None = None
-    """Epochs of a fully trained candidate; the recipe's unless given."""
+    """Epochs of a fully trained candidate. Defaults to the recipe's."""
     factor: Annotated[int, Field(ge=2)] | None = None
-    """`hyperband`: one in `factor` goes on, `factor` times as long; 3 unless given."""
+    """`hyperband`: reduction factor; one in `factor` continues, `factor` times as long. Defaults to
+    3."""
     iterations: PositiveInt | None = None
-    """`hyperband`: how often all brackets are run; once unless given."""
+    """`hyperband`: number of runs of all brackets. Defaults to 1."""
 
     @model_validator(mode="after")
-    def _fits_its_kind(self) -> Strategy:
+    def _check_kind(self) -> Strategy:
         if self.kind == "hyperband" and self.trials is not None:
             raise PydanticCustomError(
                 "hyperband_trials",
@@ -129,31 +132,30 @@ class Strategy(Kinded):
 
 
 class Search(Document):
-    """A whole search: the base, the fields tried, the limits, the strategy."""
+    """A search: base spec, space, limits and strategy."""
 
     name: str
     title: str | None = None
     source: str | None = None
     base: str
-    """The spec that every candidate starts from: a name of the zoo, or a file (looked for beside
-    the search first)."""
+    """Spec that every candidate starts from: a name of the zoo, or a file (looked up beside the
+    search first)."""
     recipe: str | None = None
-    """How candidates are trained; the recipe for the image's size unless given."""
+    """Recipe of the candidates. Defaults to the short recipe for the image size."""
     recipe_overrides: dict[str, Any] = Field(default_factory=dict)
-    """Fields of the recipe by their path, such as `optimizer.weight_decay: 1e-4`."""
+    """Overrides of the recipe by path, such as `optimizer.weight_decay: 1e-4`."""
     space: Annotated[
-        dict[Annotated[str, AfterValidator(_are_patterns)], Choices], Field(min_length=1)
+        dict[Annotated[str, AfterValidator(_check_patterns)], Choices], Field(min_length=1)
     ]
-    """KeyPath into the spec -> its values. `stages[*].depth` is one value that all stages share,
-    `stages[each].depth` one for each stage on its own; `stem.filters, stages[*].width` go
-    together."""
+    """Values by path. `stages[*].depth` is one value shared by all stages, `stages[each].depth` one
+    value per stage; `stem.filters, stages[*].width` couples both."""
     limits: Limits = Limits()
     strategy: Strategy = Strategy()
     objective: Literal["val_accuracy"] = "val_accuracy"
-    """Accuracy on training images that were held out; the test split never selects."""
+    """Metric to maximise: accuracy on the validation split; the test split never selects."""
     validation: Annotated[float, Field(gt=0, le=0.5)] | None = None
-    """Share of the training images held out; the recipe's unless given."""
+    """Fraction of the training images held out. Defaults to the recipe's."""
     seed: Annotated[int, Field(ge=0)] = 0
-    """Of the candidates drawn, the images held out and every training."""
+    """Seed of sampling, of the validation split and of every training."""
     start_from: Tuple[str | dict[str, Any]] = ()
-    """Candidates tried first: specs by name or file, or mappings from a path to its value."""
+    """Candidates to try first: specs by name or file, or mappings from path to value."""

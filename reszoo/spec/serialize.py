@@ -1,4 +1,4 @@
-"""How a document becomes a mapping, editable YAML and a fingerprint."""
+"""Serialization of documents: plain mappings, editable YAML and fingerprints."""
 
 from __future__ import annotations
 
@@ -22,31 +22,36 @@ _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_./+()@-]*( [A-Za-z0-9_./+()@-]+)*")
 
 
 def to_mapping(document: Document) -> dict[str, Any]:
-    """Every field of a document as dicts, lists and scalars; `from_mapping` takes it back.
+    """Returns every field of a document as dicts, lists and scalars; see `from_mapping`.
 
-    Fields that are None because nobody gave them are left out.
+    Fields left at a default of None are omitted.
+
+    Example:
+      >>> from reszoo.spec import load
+      >>> to_mapping(load("resnet20"))["stages"][0]["depth"]
+      3
     """
-    plain: dict[str, Any] = _plain(document, lambda value, mapping: mapping)
+    plain: dict[str, Any] = _to_plain(document, lambda value, mapping: mapping)
     return plain
 
 
 def to_yaml(document: Document, comments: Mapping[KeyPath, str] | None = None) -> str:
-    """A full, editable YAML of a document, defaults included, that loads back to an equal value.
+    """Returns a document as editable YAML with all defaults, which loads back to an equal value.
 
     Args:
       document: the value to write.
-      comments: remarks by path, such as `{("stages", 2): "14x14"}`, written at the end of the
-        line where that value starts.
+      comments: comments by path, such as `{("stages", 2): "14x14"}`, at the end of the line on
+        which the value starts.
     """
-    lines = _block(_plain(document, _in_a_word), (), 0, comments or {})
+    lines = _block(_to_plain(document, _abbreviate), (), 0, comments or {})
     return "\n".join(lines) + "\n"
 
 
 def fingerprint(architecture: Architecture) -> str:
-    """What the network computes, as the SHA-256 of its canonical JSON.
+    """Returns the SHA-256 of what a network computes, as canonical JSON.
 
-    Name, title, source, published numbers and the origin of weights are not part of it, so two
-    specs of one network have one fingerprint.
+    Name, title, source, published numbers and the origin of weights are excluded, so two specs of
+    the same network have the same fingerprint.
     """
     mapping = to_mapping(architecture)
     for key in IDENTITY:
@@ -55,25 +60,25 @@ def fingerprint(architecture: Architecture) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _plain(value: Any, finish: Callable[[BaseModel, dict[str, Any]], Any]) -> Any:
-    """Plain dicts, lists and scalars; `finish` has the last word on each model's mapping."""
+def _to_plain(value: Any, finish: Callable[[BaseModel, dict[str, Any]], Any]) -> Any:
+    """Converts to dicts, lists and scalars; `finish` post-processes the mapping of each model."""
     if isinstance(value, BaseModel):
         fields = type(value).model_fields
         mapping = {
-            name: _plain(item, finish)
+            name: _to_plain(item, finish)
             for name in fields
             if (item := getattr(value, name)) is not None or fields[name].default is not None
         }
         return finish(value, mapping)
     if isinstance(value, Mapping):
-        return {key: _plain(item, finish) for key, item in value.items()}
+        return {key: _to_plain(item, finish) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item, finish) for item in value]
+        return [_to_plain(item, finish) for item in value]
     return value
 
 
-def _in_a_word(value: BaseModel, mapping: dict[str, Any]) -> Any:
-    """`none` where nothing but the kind is said, because nothing else then matters."""
+def _abbreviate(value: BaseModel, mapping: dict[str, Any]) -> Any:
+    """Abbreviates a mapping to its kind if it has no other field, or is a default `none`."""
     if not isinstance(value, Kinded):
         return mapping
     fields = type(value).model_fields.items()
@@ -85,7 +90,7 @@ def _in_a_word(value: BaseModel, mapping: dict[str, Any]) -> Any:
 def _block(
     mapping: Mapping[str, Any], path: KeyPath, indent: int, comments: Mapping[KeyPath, str]
 ) -> list[str]:
-    """A mapping in lines: what fits into one line stands in one, the rest is indented below."""
+    """The lines of a mapping: entries that fit are on one line, others are indented below."""
     lines = []
     for key, value in mapping.items():
         start = f"{' ' * indent}{_scalar(key)}:"
@@ -121,13 +126,15 @@ def _item(path: KeyPath, item: Any, indent: int, comments: Mapping[KeyPath, str]
 
 
 def _commented(line: str, path: KeyPath, comments: Mapping[KeyPath, str]) -> str:
-    remark = " ".join(comments.get(path, "").split())
-    return f"{line}  # {remark}" if remark else line
+    comment = " ".join(comments.get(path, "").split())
+    return f"{line}  # {comment}" if comment else line
 
 
 def _flow(value: Any) -> str:
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_scalar(key)}: {_flow(one)}" for key, one in value.items()) + "}"
+        return (
+            "{" + ", ".join(f"{_scalar(key)}: {_flow(item)}" for key, item in value.items()) + "}"
+        )
     if isinstance(value, list):
         return "[" + ", ".join(_flow(item) for item in value) + "]"
     return _scalar(value)
@@ -148,8 +155,8 @@ def _scalar(value: Any) -> str:
 
 def _quoted(text: str) -> str:
     escaped = (
-        {'"': '\\"', "\\": "\\\\", "\n": "\\n"}.get(one)
-        or (one if one.isprintable() else f"\\U{ord(one):08X}")
-        for one in text
+        {'"': '\\"', "\\": "\\\\", "\n": "\\n"}.get(character)
+        or (character if character.isprintable() else f"\\U{ord(character):08X}")
+        for character in text
     )
     return f'"{"".join(escaped)}"'

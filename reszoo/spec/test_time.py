@@ -1,4 +1,4 @@
-"""How is an image looked at when a trained network judges it? The `test_time` of a recipe."""
+"""Test-time augmentation (TTA): the `test_time` of a recipe."""
 
 from __future__ import annotations
 
@@ -18,25 +18,22 @@ PRESETS: dict[str, dict[str, Any]] = {
     "10": {"crops": 5, "flip": True},
     "airbench": {"flip": True, "shift": 1, "average": "logits"},
 }
-"""Short names: one look; with its mirror image; the crops of Krizhevsky 2012, as they are and
-mirrored (He 2015's 10-crop testing); the six views of airbench."""
+"""Short names: one view; with horizontal flip; the five crops of Krizhevsky 2012, and with flips
+(10-crop testing of He 2015); the six views of airbench."""
 
 
 class Views(Value):
-    """The views of one image whose answers are averaged: each crop, shifted each way, as it is and
-    mirrored.
-    """
+    """Views of an image whose predictions are averaged: crops, shifts and flips, combined."""
 
     flip: bool = False
-    """The mirror image, too."""
+    """Whether to add horizontally flipped views."""
     crops: Literal[1, 5] = 1
-    """5: the corners of the resized image and its centre, where `input.crop` leaves a margin."""
+    """5: the corners and the centre of the resized image, if `input.crop` leaves a margin."""
     shift: Pixels = 0
-    """Shifted by so many pixels to the upper left and to the lower right, too, the border
-    mirrored; what is not shifted weighs as much as both (airbench)."""
+    """Pixels of two additional shifted views, to the upper left and the lower right, with mirrored
+    borders; the unshifted view weighs as much as both (airbench)."""
     average: Literal["probabilities", "logits"] = "probabilities"
-    """Whether the mean is that of the softmax (Krizhevsky, He) or of what goes into it
-    (airbench)."""
+    """Average of the softmax (Krizhevsky, He) or of the logits (airbench)."""
 
     @model_validator(mode="before")
     @classmethod
@@ -55,12 +52,12 @@ class Views(Value):
 
     @property
     def count(self) -> int:
-        """How many views there are."""
+        """Number of views."""
         return self.crops * (1 + self.flip) * (3 if self.shift else 1)
 
     @property
     def text(self) -> str:
-        """In words, such as `10 views (5 crops, mirrored; mean of the probabilities)`."""
+        """Description such as `10 views (5 crops, mirrored; mean of the probabilities)`."""
         if self.count == 1:
             return "1 view"
         kinds = [
@@ -71,7 +68,7 @@ class Views(Value):
         return f"{self.count} views ({', '.join(filter(None, kinds))}; mean of the {self.average})"
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The views as JSON values."""
         return {"count": self.count, **self.model_dump()}
 
 

@@ -1,1 +1,1 @@
-"""The YAML layer: text with positions, errors that name them, and overrides."""
+"""The YAML layer: values with positions, errors that name them, `extends` and overrides."""

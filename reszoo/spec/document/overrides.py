@@ -1,4 +1,4 @@
-"""Which value counts in the end: a file, the specs it extends, and the `--set` overrides on top."""
+"""Resolution of a file, the specs it extends, and `--set` overrides, in rising precedence."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from reszoo.spec.document.yaml_node import Node, describe
 from reszoo.spec.document.yaml_source import parse_value
 
 IDENTITY = ("name", "title", "source", "published", "weights")
-"""What belongs to one file: never inherited by a spec that extends it."""
+"""Keys of one file, never inherited by a spec that extends it."""
 
 MOST_EXTENDS = 3
-"""How many times a spec may extend one that extends another."""
+"""Largest length of a chain of `extends`."""
 
 _PATH = re.compile(r"\s*[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*|\[(\*|-?\d+)\])*\s*")
 _PART = re.compile(r"([A-Za-z_][\w-]*)|\[(\*|-?\d+)\]")
 
 Read = Callable[[str, "Path | None", "Place | None"], tuple[str, Node]]
-"""Finds and parses `(name or file, folder it is relative to, where it was asked for)`."""
+"""Finds and parses `(name or file, folder it is relative to, place that requests it)`."""
 
 
 def resolve_extends(file: str, root: Node, read: Read) -> Node:
-    """The spec in `file` with what it extends merged beneath it.
+    """Returns the spec of `file`, merged over the specs it extends.
 
     Raises:
       UserError: a parent is missing, the chain is a circle or longer than `MOST_EXTENDS`.
@@ -33,12 +33,12 @@ def resolve_extends(file: str, root: Node, read: Read) -> Node:
     chain = [(file, root)]
     while (extends := _parent(chain[-1][1])) is not None:
         parent = read(str(extends.value), Path(chain[-1][0]).parent, extends.place)
-        if _same_file(parent[0], [one for one, _ in chain]):
+        if _same_file(parent[0], [path for path, _ in chain]):
             raise UserError(
                 "extends goes in a circle",
                 where=extends.place,
                 expected="a chain that ends at a spec without `extends`",
-                found=_arrows([*(one for one, _ in chain), parent[0]]),
+                found=_arrows([*(path for path, _ in chain), parent[0]]),
                 hint="remove one of these `extends`",
             )
         if len(chain) > MOST_EXTENDS:
@@ -46,7 +46,7 @@ def resolve_extends(file: str, root: Node, read: Read) -> Node:
                 f"extends goes more than {MOST_EXTENDS} specs deep",
                 where=extends.place,
                 expected=f"a chain of at most {MOST_EXTENDS} `extends`",
-                found=_arrows([*(one for one, _ in chain), str(extends.value)]),
+                found=_arrows([*(path for path, _ in chain), str(extends.value)]),
                 hint="extend one of the earlier specs directly",
             )
         chain.append(parent)
@@ -69,46 +69,45 @@ def _parent(node: Node) -> Node | None:
     )
 
 
-def merge(under: Node, over: Node) -> Node:
-    """`over` on top of `under`: mappings merge, everything else is replaced.
+def merge(base: Node, override: Node) -> Node:
+    """Merges `override` into `base`: mappings merge, everything else is replaced.
 
-    A word under a mapping is its kind: `{norm: false}` over `projection` is
+    A word counts as its kind: `{norm: false}` over `projection` is
     `{kind: projection, norm: false}`.
     """
-    if not isinstance(over.value, dict):
-        return over
-    if isinstance(under.value, str):
-        under = _expanded(under)
-    if not isinstance(under.value, dict):
-        return over
-    merged = dict(under.value)
-    for key, node in over.value.items():
+    if not isinstance(override.value, dict):
+        return override
+    if isinstance(base.value, str):
+        base = _expand_kind(base)
+    if not isinstance(base.value, dict):
+        return override
+    merged = dict(base.value)
+    for key, node in override.value.items():
         merged[key] = merge(merged[key], node) if key in merged else node
-    return over._replace(value=merged)
+    return override._replace(value=merged)
 
 
 def apply_overrides(root: Node, overrides: Sequence[str]) -> Node:
-    """The spec with each `path=value` on top, the later over the earlier.
+    """Returns the spec with each `path=value` applied in order.
 
-    A changed network is not the published one any more: `title`, `source`, `published` and
-    `weights` fall away unless an override gives them; `name` stays, so that runs are called after
-    their origin.
+    A changed network is no longer the published one: `title`, `source`, `published` and `weights`
+    are dropped unless overridden; `name` stays, so that runs are named after their origin.
 
     Raises:
-      UserError: an override is no `path=value`, or names an item that is not there.
+      UserError: an override is not `path=value`, or names an item that does not exist.
     """
-    given = set()
+    keys = set()
     for text in overrides:
         parts, value = parse_override(text)
         root = _set(root, parts, value, (), text)
-        given.add(parts[0])
-    if given - set(IDENTITY):
-        root = _without(root, tuple(set(IDENTITY) - {"name"} - given))
+        keys.add(parts[0])
+    if keys - set(IDENTITY):
+        root = _without(root, tuple(set(IDENTITY) - {"name"} - keys))
     return root
 
 
 def parse_override(text: str) -> tuple[tuple[str | int, ...], Node]:
-    """`stages[*].width=32` as its path, `("stages", "*", "width")`, and its value."""
+    """Parses `stages[*].width=32` into its path, `("stages", "*", "width")`, and its value."""
     place = Place(SET_PREFIX + text)
     path, equals, value = text.partition("=")
     if not equals or not _PATH.fullmatch(path):
@@ -128,7 +127,7 @@ def parse_override(text: str) -> tuple[tuple[str | int, ...], Node]:
 def _set(
     node: Node | None, parts: tuple[str | int, ...], value: Node, path: KeyPath, text: str
 ) -> Node:
-    """`node`, which stands at `path`, with `value` at `parts` below it."""
+    """`node`, which is at `path`, with `value` at `parts` below it."""
     if not parts:
         return value if node is None else merge(node, value)
     part, rest = parts[0], parts[1:]
@@ -142,7 +141,7 @@ def _set_key(
 ) -> Node:
     node = Node({}, value.file) if node is None or node.value is None else node
     if isinstance(node.value, str):
-        node = _expanded(node)
+        node = _expand_kind(node)
     if not isinstance(node.value, dict):
         raise UserError(
             f"{format_path(path)} has no '{key}'",
@@ -190,8 +189,8 @@ def _set_items(
     return node._replace(value=changed)
 
 
-def _expanded(node: Node) -> Node:
-    """A word as the mapping it is short for."""
+def _expand_kind(node: Node) -> Node:
+    """A word as the mapping it abbreviates."""
     return node._replace(value={"kind": node})
 
 

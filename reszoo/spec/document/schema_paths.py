@@ -1,4 +1,4 @@
-"""Which keys are valid where: the models of a document by path."""
+"""Models and valid keys of a document by path."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reszoo.spec.base import KeyPath
 
 
 def model_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
-    """The class of the mapping at `path`, or None where that is no model."""
+    """Returns the class of the mapping at `path`, or None if that is no model."""
     models: list[type[BaseModel]] = [model]
     annotation: Any = model
     for part in path:
@@ -26,37 +26,37 @@ def model_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
 
 
 def _item(annotation: Any) -> Any:
-    """The type of the items of a list, tuple or mapping type."""
-    for one in _branches(annotation):
-        if get_origin(one) in (list, tuple, dict, Mapping):
-            return [argument for argument in get_args(one) if argument is not Ellipsis][-1]
+    """The item type of a list, tuple or mapping type."""
+    for branch in _branches(annotation):
+        if get_origin(branch) in (list, tuple, dict, Mapping):
+            return [argument for argument in get_args(branch) if argument is not Ellipsis][-1]
     return None
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    for one in _branches(annotation):
-        if isinstance(one, type) and issubclass(one, BaseModel):
-            yield one
+    for branch in _branches(annotation):
+        if isinstance(branch, type) and issubclass(branch, BaseModel):
+            yield branch
 
 
 def _branches(annotation: Any) -> Iterator[Any]:
-    """The alternatives of a type, without None and annotations."""
+    """The alternatives of a union type, without None and annotations."""
     origin = get_origin(annotation)
     if origin is Annotated:
         yield from _branches(get_args(annotation)[0])
     elif origin in (Union, UnionType):
-        for one in get_args(annotation):
-            yield from _branches(one)
+        for branch in get_args(annotation):
+            yield from _branches(branch)
     elif annotation is not NoneType:
         yield annotation
 
 
 def paths_with_key(model: type[BaseModel], key: str, path: str = "") -> Iterator[str]:
-    """Where else in the document a key is valid: `stages[*]` for `depth`."""
+    """Yields the paths at which a key is valid: `stages[*]` for `depth`."""
     for name, field in model.model_fields.items():
         inner = f"{path}.{name}" if path else name
         for annotation, suffix in ((field.annotation, ""), (_item(field.annotation), "[*]")):
-            for one in _models(annotation):
-                if key in one.model_fields:
+            for child in _models(annotation):
+                if key in child.model_fields:
                     yield inner + suffix
-                yield from paths_with_key(one, key, inner + suffix)
+                yield from paths_with_key(child, key, inner + suffix)

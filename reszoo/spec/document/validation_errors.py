@@ -1,4 +1,4 @@
-"""What is wrong with a document, for a person: pydantic's findings as one `UserError`."""
+"""Validation errors: pydantic's problems with a document as one `UserError`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TYPES = {
     "string_type": "text",
     "tuple_type": "a list",
 }
-"""Expected, by pydantic's error type, where the value has the wrong type altogether."""
+"""Expected value by pydantic's error type, for values of the wrong type."""
 
 _LIMITS = {
     "greater_than": "a number above {gt}",
@@ -41,12 +41,12 @@ _LIMITS = {
     "too_long": "at most {max_length} in the list",
     "too_short": "at least {min_length} in the list",
 }
-"""Expected, where the value has the right type but not a possible size."""
+"""Expected value by pydantic's error type, for values out of range."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Problem:
-    """One finding, with its path in the data instead of pydantic's location."""
+    """One problem, with its path in the data instead of pydantic's location."""
 
     type: str
     path: KeyPath
@@ -55,7 +55,7 @@ class _Problem:
     found: Any
     in_union: bool
     on_key: bool
-    """Whether the key at the path's end is what is wrong, not its value."""
+    """Whether the key at the end of the path is wrong, not its value."""
 
 
 def explain(
@@ -65,14 +65,14 @@ def explain(
     data: Mapping[str, Any],
     root: Node | None,
 ) -> UserError:
-    """The first problem of a document as an error, with how many more there are.
+    """Returns the first problem of a document as an error that counts the others.
 
     Args:
-      error: what pydantic found.
+      error: of pydantic.
       model: the class of the document.
       kind: its kind, for the message.
-      data: the mapping that was validated.
-      root: the mapping with its places, or None where it came from no file.
+      data: the validated mapping.
+      root: the mapping with its places, or None if it is not from a file.
     """
     problems = [_problem(detail, data) for detail in error.errors(include_url=False)]
     groups = _one_per_value(problems)
@@ -90,7 +90,7 @@ def explain(
 
 
 def _problem(detail: Any, data: Any) -> _Problem:
-    """Drops what is in pydantic's location but not in the data: the branches of unions."""
+    """Converts a pydantic error; branches of unions in its location are not part of the path."""
     path: list[str | int] = []
     current, in_union = data, False
     location = detail["loc"]
@@ -116,34 +116,34 @@ def _problem(detail: Any, data: Any) -> _Problem:
 
 
 def _holds(value: Any, part: str | int) -> bool:
-    """Whether `value[part]` is there."""
+    """Whether `value[part]` exists."""
     if isinstance(value, Mapping):
         return part in value
     return isinstance(value, list | tuple) and isinstance(part, int) and part < len(value)
 
 
 def _one_per_value(problems: list[_Problem]) -> list[list[_Problem]]:
-    """The problems of each value together: one value that fits no branch of a union is one."""
+    """Groups problems by value: a value that fits no branch of a union is one problem."""
     groups: dict[KeyPath, list[_Problem]] = {}
     for problem in problems:
         groups.setdefault(problem.path, []).append(problem)
-    kept = []
+    result = []
     for path, group in groups.items():
         deeper = any(len(other) > len(path) and other[: len(path)] == path for other in groups)
         # Pydantic also calls a list too short whose items it refuses.
-        if deeper and all(one.in_union or one.type == "too_short" for one in group):
+        if deeper and all(problem.in_union or problem.type == "too_short" for problem in group):
             continue
-        kept.append([one for one in group if not _is_other_type(one)] or group)
-    return kept
+        result.append([problem for problem in group if not _is_wrong_type(problem)] or group)
+    return result
 
 
-def _is_other_type(problem: _Problem) -> bool:
-    """Whether the value is of another type than was asked for, or than that branch of a union."""
+def _is_wrong_type(problem: _Problem) -> bool:
+    """Whether the value has the wrong type, for the field or for a branch of its union."""
     return problem.type in _TYPES or (problem.type == "literal_error" and problem.in_union)
 
 
 def _rank(problem: _Problem, root: Node | None) -> tuple[int, str, int, int]:
-    """Unknown keys first (they often explain a missing one), then as they stand in the file."""
+    """Sort key: unknown keys first (they often explain a missing one), then by place."""
     order = {"extra_forbidden": 0, "missing": 2}.get(problem.type, 1)
     place = _place(root, problem)
     if place is None:
@@ -158,8 +158,8 @@ def _unknown_key(
     owner = model_at(model, tuple(around))
     keys = list(owner.model_fields) if owner else []
     hint = did_you_mean(str(key), keys)
-    if found := list(dict.fromkeys(paths_with_key(model, str(key)))):
-        hint = f"'{key}' is a key of {' and of '.join(found[:3])}"
+    if paths := list(dict.fromkeys(paths_with_key(model, str(key)))):
+        hint = f"'{key}' is a key of {' and of '.join(paths[:3])}"
     return {
         "what": f"unknown key '{key}' in {_owner_name(tuple(around), kind)}",
         "where": _place(root, problem),
@@ -179,21 +179,21 @@ def _missing(
     *around, key = problem.path
     where = _place(root, problem)
     if isinstance(key, int):
-        found = _at(data, tuple(around))
         return {
             "what": f"{format_path(tuple(around))} is too short",
             "where": where,
             "expected": f"a value for each place, {format_path(problem.path)} too",
-            "found": _shown(found),
+            "found": _format_value(_at(data, tuple(around))),
             "hint": "add the missing values",
         }
     owner = model_at(model, tuple(around))
     field = owner.model_fields.get(str(key)) if owner else None
-    about = (field.description or "").split("\n")[0] if field else ""
+    description = (field.description or "").split("\n")[0] if field else ""
     return {
         "what": f"'{key}' is missing in {_owner_name(tuple(around), kind)}",
         "where": where,
-        "expected": f"a line `{key}: ...`" + (f" ({about.rstrip('.')})" if about else ""),
+        "expected": f"a line `{key}: ...`"
+        + (f" ({description.rstrip('.')})" if description else ""),
         "found": describe(_at(data, tuple(around))),
         "hint": "`name` is never inherited: give the spec its own"
         if problem.path == ("name",)
@@ -205,10 +205,10 @@ def _wrong_value(group: list[_Problem], root: Node | None) -> dict[str, Any]:
     problem = group[0]
     name = format_path(problem.path) or "the document"
     return {
-        "what": f"{name} cannot be {_shown(problem.found)}",
+        "what": f"{name} cannot be {_format_value(problem.found)}",
         "where": _place(root, problem),
-        "expected": " or ".join(dict.fromkeys(_expected(one) for one in group)),
-        "found": _shown(problem.found),
+        "expected": " or ".join(dict.fromkeys(_expected(problem) for problem in group)),
+        "found": _format_value(problem.found),
         "hint": _hint(group),
     }
 
@@ -226,9 +226,9 @@ def _expected(problem: _Problem) -> str:
 
 def _hint(group: list[_Problem]) -> str:
     problem = group[0]
-    if given := problem.context.get("hint"):
-        return str(given)
-    choices = [choice for one in group for choice in _choices(one)]
+    if hint := problem.context.get("hint"):
+        return str(hint)
+    choices = [choice for item in group for choice in _choices(item)]
     if isinstance(problem.found, str) and (close := did_you_mean(problem.found, choices)):
         return close
     if problem.found is None:
@@ -241,7 +241,7 @@ def _hint(group: list[_Problem]) -> str:
 
 
 def _choices(problem: _Problem) -> list[str]:
-    """The words a value may be, where it must be one of some words."""
+    """The allowed words of a value, if it must be one of several."""
     if problem.type == "literal_error":
         return re.findall(r"'([^']*)'", problem.context["expected"]) or [
             str(problem.context["expected"])
@@ -257,8 +257,8 @@ def _number(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _shown(value: Any) -> str:
-    """Short lists are shown whole, everything else as `describe` says it."""
+def _format_value(value: Any) -> str:
+    """Formats a value for a message: short lists in full, everything else by `describe`."""
     if isinstance(value, list | tuple) and len(value) <= 8:
         return str(list(value))
     return f"'{value}'" if isinstance(value, str) and len(value) <= 60 else describe(value)
@@ -275,7 +275,7 @@ def _at(data: Any, path: KeyPath) -> Any:
 
 
 def _place(root: Node | None, problem: _Problem) -> Place | None:
-    """Where the wrong value or key was written, or what is nearest around it."""
+    """Place of the wrong value or key, or of the nearest enclosing mapping."""
     node = root
     for part in problem.path:
         if node is None:

@@ -1,4 +1,4 @@
-"""What is wrong with a file that is not YAML, for a person: bytes, characters and syntax."""
+"""Errors of files that are not plain YAML: encoding, characters and syntax."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 from reszoo.errors import Place, UserError
 
 MOST_BYTES = 1 << 20
-"""A spec is a page; the largest file that is read as one."""
+"""Largest size of a spec in bytes; a spec is a page of text."""
 
 
 def decode(data: bytes, file: str) -> str:
+    """Decodes UTF-8; raises UserError for large, binary or other files."""
     if len(data) > MOST_BYTES:
         raise UserError(
             f"{file} is too large for a spec",
@@ -46,10 +47,12 @@ def _place_of(before: bytes, file: str) -> Place:
 
 
 def mark_place(mark: Any, file: str) -> Place:
+    """Converts a mark of PyYAML, which counts from 0, to a place."""
     return Place(file, mark.line + 1, mark.column + 1)
 
 
 def control_character_error(error: Any, text: str, file: str, offset: bool) -> UserError:
+    """Returns the error for a character that YAML does not allow."""
     character = error.character if isinstance(error.character, int) else ord(error.character)
     match = re.search(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", text)
     at = match.start() if match else 0
@@ -71,6 +74,7 @@ _SINGLE = "expected a single document in the stream"
 
 
 def syntax_error(error: Any, text: str, file: str, offset: bool) -> UserError:
+    """Returns the error for what libyaml cannot parse."""
     mark = error.problem_mark or error.context_mark
     where: Place | str = mark_place(mark, file) if offset and mark is not None else file
     if error.context == _SINGLE:

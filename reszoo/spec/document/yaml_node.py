@@ -1,4 +1,4 @@
-"""A value of a YAML file with the place where it was written."""
+"""A value of a YAML file with its place."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Scalar = str | int | float | bool | None
 
 
 class Node(NamedTuple):
-    """A value and where it was written, its key too where it stands in a mapping.
+    """A value with its place, and that of its key if it is in a mapping.
 
-    A tuple of plain numbers, because a search makes thousands of them a second.
+    A tuple of plain numbers, because a search makes thousands of them per second.
     """
 
     value: Scalar | dict[str, Node] | list[Node]
@@ -26,18 +26,18 @@ class Node(NamedTuple):
 
     @property
     def place(self) -> Place:
-        """Where the value stands."""
+        """Place of the value."""
         return Place(self.file, self.line, self.column)
 
     @property
     def key_place(self) -> Place:
-        """Where its key stands; the value, where it has none."""
+        """Place of its key, or of the value if it has none."""
         if self.key_line is None:
             return self.place
         return Place(self.file, self.key_line, self.key_column)
 
     def plain(self) -> Any:
-        """The value without places: dicts, lists and scalars."""
+        """Returns the value without places: dicts, lists and scalars."""
         if isinstance(self.value, dict):
             return {key: node.plain() for key, node in self.value.items()}
         if isinstance(self.value, list):
@@ -45,7 +45,7 @@ class Node(NamedTuple):
         return self.value
 
     def walk(self, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Node]]:
-        """This node and everything in it, each with its path."""
+        """Yields this node and all nodes in it, with their paths."""
         yield path, self
         if isinstance(self.value, dict):
             for key, node in self.value.items():
@@ -56,7 +56,7 @@ class Node(NamedTuple):
 
 
 def describe(value: Any) -> str:
-    """A value as an error message shows it: `the text 'abc'`, `a list of 3`, `0`."""
+    """Describes a value for an error message: `the text 'abc'`, `a list of 3`, `0`."""
     if value is None:
         return "nothing (null)"
     if isinstance(value, bool):

@@ -1,8 +1,8 @@
-"""What stands in a YAML file, and where: text becomes plain values, each with its line and column.
+"""Parsing of YAML into plain values with line and column.
 
 Scalars follow YAML 1.2: `1e-4` and `4.1e9` are numbers, `yes` and `on` are text, `010` is ten.
-Anything that could make a spec mean something else than it shows (anchors, tags, duplicate keys,
-several documents) is refused with its place.
+Anything that could hide the meaning of a spec (anchors, tags, duplicate keys, several documents) is
+refused with its place.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from reszoo.spec.document.yaml_errors import (
 from reszoo.spec.document.yaml_node import Node, Scalar, describe
 
 MOST_NESTED = 100
-"""Deeper YAML is a mistake or an attack: libyaml recurses and would end the process."""
+"""Largest nesting of YAML: libyaml recurses, and deeper input would crash the process."""
 
 _WORDS: dict[str, Scalar] = {
     "": None,
@@ -45,7 +45,7 @@ _TAGS = frozenset((_PLAIN, _QUOTED, _COLLECTION))
 
 
 def parse_document(data: bytes, file: str) -> Node:
-    """The one mapping a YAML file holds.
+    """Parses a YAML file that holds one mapping.
 
     Raises:
       UserError: the file is empty, binary, not UTF-8, not YAML, or not one plain mapping.
@@ -72,13 +72,13 @@ def parse_document(data: bytes, file: str) -> Node:
 
 
 def parse_value(text: str, file: str) -> Node:
-    """The value of one `--set`: YAML in one line. Every node's place is `file`."""
+    """Parses the value of a `--set`, one line of YAML. The place of every node is `file`."""
     node = _parse(text, file, offset=False)
     return node if node is not None else Node(None, file)
 
 
 class _Loader(CParser):
-    """libyaml's parser and composer with this file's idea of tags; it constructs nothing."""
+    """libyaml's parser and composer with our own tags; it constructs no objects."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -127,22 +127,22 @@ def _parse(text: str, file: str, *, offset: bool) -> Node | None:
 
 
 class _Builder:
-    """Turns composed nodes into `Node`s and refuses what a spec must not hold."""
+    """Converts composed nodes to `Node`s and refuses what a spec must not contain."""
 
     def __init__(self, text: str, file: str, offset: bool) -> None:
         self._text = text
         self._file = file
         self._offset = offset
-        self._seen: set[yaml.Node] = set()
+        self._visited: set[yaml.Node] = set()
 
     def build(self, node: yaml.Node, key: yaml.Node | None = None) -> Node:
-        """The node without YAML in it; `key` is its key in a mapping."""
+        """Converts a node; `key` is its key in a mapping."""
         if node.tag not in _TAGS:
             self._refuse_tag(node)
-        # One node is only met twice through an alias: libyaml shares the object.
-        if node in self._seen:
+        # A node is visited twice only through an alias: libyaml shares the object.
+        if node in self._visited:
             self._refuse_alias()
-        self._seen.add(node)
+        self._visited.add(node)
         value: Scalar | dict[str, Node] | list[Node]
         if node.tag == _QUOTED:
             value = node.value
