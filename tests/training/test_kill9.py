@@ -66,7 +66,7 @@ def kill(run, step, in_writing, delay):
         time.sleep(0.0003)
     time.sleep(delay)
     with contextlib.suppress(ProcessLookupError):  # The test then finds a kill too few.
-        os.kill(json.loads((run / ".lock").read_text())["process"], signal.SIGKILL)
+        os.kill(json.loads((run / ".lock.json").read_text())["process"], signal.SIGKILL)
 
 
 def supervised(run, spec, moments):
