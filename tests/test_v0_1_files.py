@@ -24,6 +24,9 @@ from reszoo.training.checkpoint.checkpoints import Checkpoints
 FIXTURES = Path(__file__).parent / "fixtures" / "v0_1"
 NETWORKS = json.loads((FIXTURES / "logits.json").read_text(encoding="utf-8"))
 TOLERANCE = 1e-5
+# After two epochs that another processor trained: 1.4e-5 was measured on one core instead of two,
+# 2.4e-5 without oneDNN. A lost momentum, or a data order one step off, moves them by 0.1.
+OTHER_PROCESSOR = 1e-4
 
 # Keras alone: importing reszoo fails.
 KERAS_ALONE = """\
@@ -132,14 +135,12 @@ def test_an_interrupted_run_ends_as_version_0_1_ended_it(fixture_copy):
         assert ours == pytest.approx(theirs, rel=0, abs=TOLERANCE)
     ours, theirs = weights_of(run), weights_of(finished)
     assert list(ours) == list(theirs)
+    tolerance = OTHER_PROCESSOR
+    if same_machine(finished):  # bit for bit
+        tolerance = 0
+        assert run.metrics() == finished.metrics()
     for path, weights in theirs.items():
-        np.testing.assert_allclose(ours[path], weights, rtol=0, atol=TOLERANCE, err_msg=path)
-    if same_machine(finished):
-        assert (run.path / "metrics.jsonl").read_bytes() == (
-            finished.path / "metrics.jsonl"
-        ).read_bytes()
-        for path, weights in theirs.items():
-            np.testing.assert_array_equal(ours[path], weights, err_msg=path)
+        np.testing.assert_allclose(ours[path], weights, rtol=0, atol=tolerance, err_msg=path)
 
 
 def test_an_interrupted_run_goes_on_from_an_older_checkpoint_to_the_same_end(fixture_copy):
