@@ -37,14 +37,14 @@ def preview_text(preview: Preview) -> str:
 
 def event_text(event: Event) -> str | None:
     """Returns a line for a training that ended or was recalled; None for one that begins."""
-    if event.row is None:
+    if event.record is None:
         return None
-    row = event.row
+    record = event.record
     recalled = " (from before)" if event.kind == "recalled" else ""
     best = "" if event.best is None else f"  best: {format_percent(event.best.val_accuracy)}"
     return (
-        f"{event.done}/{event.planned}  trial {row.trial}, {row.epochs} epochs: {_outcome(row)}"
-        f"{recalled}  {changes_text(row.changes)}{best}"
+        f"{event.done}/{event.planned}  trial {record.trial}, {record.epochs} epochs: "
+        f"{_outcome(record)}{recalled}  {changes_text(record.changes)}{best}"
     )
 
 
@@ -52,14 +52,14 @@ def result_text(result: SearchResult) -> str:
     """Returns every trial, best first, and the commands that use the best one."""
     rows = [
         (
-            str(row.trial),
-            str(row.epochs),
-            _outcome(row),
-            format(row.cost["parameters"], ","),
-            format_si(row.cost["macs"]),
-            changes_text(row.changes) or "nothing: the base",
+            str(record.trial),
+            str(record.epochs),
+            _outcome(record),
+            format(record.cost["parameters"], ","),
+            format_si(record.cost["macs"]),
+            changes_text(record.changes) or "nothing: the base",
         )
-        for row in result.trials
+        for record in result.trials
     ]
     header = ("trial", "epochs", "validation", "parameters", "multiply-adds", "what was changed")
     best = result.best
@@ -73,8 +73,8 @@ def result_text(result: SearchResult) -> str:
     if result.rejected:
         counts = ", ".join(f"{number:,} by {name}" for name, number in result.rejected.items())
         lines.insert(1, ("rejected", f"{counts}, before any training"))
-    if len(result.rows) < result.planned:
-        space = f"the space was used up after {len(result.rows)} of {result.planned} trainings"
+    if len(result.records) < result.planned:
+        space = f"the space was used up after {len(result.records)} of {result.planned} trainings"
         lines.append(("note", space))
     return f"{table(header, rows, 'rrrrrl')}\n\n{facts(lines)}"
 
@@ -88,8 +88,8 @@ def _compact(value: Any) -> str:
     return f"[{','.join(map(str, value))}]" if isinstance(value, list | tuple) else str(value)
 
 
-def _outcome(row: TrialRecord) -> str:
-    return "failed" if row.val_accuracy is None else format_percent(row.val_accuracy)
+def _outcome(record: TrialRecord) -> str:
+    return "failed" if record.val_accuracy is None else format_percent(record.val_accuracy)
 
 
 def _candidates(preview: Preview) -> str:
@@ -100,7 +100,7 @@ def _candidates(preview: Preview) -> str:
         ("candidates", f"{preview.candidates:,}, {examined} examined"),
         ("within the limits", feasible),
     ]
-    for name, number in preview.objections.items():
+    for name, number in preview.violations.items():
         label, _ = _MEASURES.get(name, (name, str))
         lines.append((f"  rejected: {label}", f"{number:,}"))
     return f"{heading(preview.search.name, preview.search.title)}\n{facts(lines)}"

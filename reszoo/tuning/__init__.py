@@ -1,4 +1,4 @@
-"""Tuning: searches depth, width and any other field of a spec, within limits, by keras-tuner."""
+"""Tuning: searches over depth, width and any other field of a spec, within limits on cost."""
 
 from reszoo.tuning.hyperband import Rung
 from reszoo.tuning.preview import Example, Preview

@@ -1,4 +1,4 @@
-"""Whether a candidate may be tried: its cost on the plan against the search's limits."""
+"""Constraints on candidates: the cost of each on its plan, against the limits of the search."""
 
 from __future__ import annotations
 
@@ -20,45 +20,45 @@ MEASURES: Mapping[str, str] = MappingProxyType(
         "peak_activation_bytes": "peak_activation_bytes_int8",
     }
 )
-"""Each limit of a search and the field of `Cost` that it bounds."""
+"""Each limit of a search, and the field of `Cost` that it bounds."""
 
 IMPOSSIBLE = "impossible"
-"""What is objected to a candidate whose choices do not go together."""
+"""The violation of a candidate whose choices do not go together."""
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a candidate costs and what speaks against it."""
+class CandidateCheck:
+    """The cost of a candidate and the limits that it violates."""
 
     cost: Cost | None
     """None for choices that do not go together, such as groups that do not divide a width."""
-    objections: Mapping[str, str]
-    """What it breaks, each with a sentence: a limit's name, or `impossible`."""
+    violations: Mapping[str, str]
+    """A sentence for each limit violated, by the limit's name or `impossible`."""
 
     @property
     def feasible(self) -> bool:
-        """Whether it may be tried."""
-        return not self.objections
+        """Whether the candidate may be trained."""
+        return not self.violations
 
 
 class Constraints:
-    """Weighs candidates on their plans, each once. Building and training come later, if at all."""
+    """Checks candidates on their plans, each once, before any network is built."""
 
     def __init__(self, space: Space, limits: Limits) -> None:
         self.space = space
         self.limits = {
             name: limit for name in MEASURES if (limit := getattr(limits, name)) is not None
         }
-        self._known: dict[Candidate, Verdict] = {}
+        self._checks: dict[Candidate, CandidateCheck] = {}
 
-    def verdict(self, candidate: Candidate) -> Verdict:
-        """What the candidate costs, and whether that is within the limits."""
-        if candidate not in self._known:
-            self._known[candidate] = self._weigh(candidate)
-        return self._known[candidate]
+    def check(self, candidate: Candidate) -> CandidateCheck:
+        """Returns the cost of a candidate and the limits that it violates."""
+        if candidate not in self._checks:
+            self._checks[candidate] = self._check(candidate)
+        return self._checks[candidate]
 
     def smallest(self, measure: str) -> Cost | None:
-        """The least that a candidate costs of one measure; None where no choices go together.
+        """Returns the lowest cost by one measure; None where no choices go together.
 
         Starts from each dimension's first choices and improves one dimension at a time until none
         helps; exact where the dimensions add up or multiply, which depth and width do.
@@ -71,53 +71,57 @@ class Constraints:
                     (*better[:position], index, *better[position + 1 :])
                     for index in range(len(dimension.choices))
                 ]
-                better = min(options, key=lambda option: self._measured(option, measure))
+                better = min(options, key=lambda option: self._amount(option, measure))
             if better == best:
-                return self.verdict(best).cost
+                return self.check(best).cost
             best = better
 
-    def _weigh(self, candidate: Candidate) -> Verdict:
+    def _check(self, candidate: Candidate) -> CandidateCheck:
         try:
             price = cost(self.space.spec(candidate))
         except UserError as error:
-            return Verdict(None, {IMPOSSIBLE: error.what})
-        objections = {
+            return CandidateCheck(None, {IMPOSSIBLE: error.what})
+        violations = {
             name: f"{amount:,} {name} are above {limit:,.0f}"
             for name, limit in self.limits.items()
             if (amount := amount_of(price, name)) > limit
         }
-        return Verdict(price, objections)
+        return CandidateCheck(price, violations)
 
-    def _measured(self, candidate: Candidate, measure: str) -> float:
-        price = self.verdict(candidate).cost
+    def _amount(self, candidate: Candidate, measure: str) -> float:
+        price = self.check(candidate).cost
         return float("inf") if price is None else amount_of(price, measure)
 
 
 def amount_of(price: Cost, measure: str) -> int:
-    """How much of a measure (the name of a limit) a network costs."""
+    """Returns a cost by one measure, which is the name of a limit."""
     amount: int = getattr(price, MEASURES[measure])
     return amount
 
 
-def nothing_feasible(search: Search, judge: Constraints, drawn: int | None = None) -> UserError:
-    """The error for a space in which nothing is within the limits, saying how small it gets.
+def nothing_feasible(
+    search: Search, constraints: Constraints, drawn: int | None = None
+) -> UserError:
+    """Returns the error for a space without a feasible candidate, with the lowest costs in it.
 
     Args:
-      search: whose space it is.
-      judge: of that space.
-      drawn: how many candidates were weighed, if that is not all of them.
+      search: the search.
+      constraints: the constraints on its space.
+      drawn: number of candidates checked, where that is not all of them.
     """
     nothing = "no feasible candidate in the space"
     if drawn is not None:
         nothing = f"none of {drawn:,} candidates drawn from the space is feasible"
-    smallest = {name: judge.smallest(name) for name in judge.limits}
+    smallest = {name: constraints.smallest(name) for name in constraints.limits}
     amounts = [
-        f"{amount_of(price, name):,} {name} (limit {judge.limits[name]:,.0f})"
+        f"{amount_of(price, name):,} {name} (limit {constraints.limits[name]:,.0f})"
         for name, price in smallest.items()
         if price is not None
     ]
     if not amounts:
-        why = next(iter(judge.verdict(judge.space.candidate(0)).objections.values()), None)
+        why = next(
+            iter(constraints.check(constraints.space.candidate(0)).violations.values()), None
+        )
         return UserError(
             f"{nothing}: the choices do not go together",
             where=search.where("space"),

@@ -1,4 +1,4 @@
-"""How long candidates are trained: the rungs of a search, before anything is spent."""
+"""Rungs of a search: how many candidates are trained for how many epochs."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ DEFAULT_FACTOR = 3
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """Candidates that are trained for equally long."""
+    """Candidates that are trained for the same number of epochs."""
 
     bracket: int
     round: int
     candidates: int
     from_epoch: int
-    """Epochs they have been trained for before this rung."""
+    """Epochs of each candidate before this rung."""
     to_epoch: int
-    """Epochs they will have been trained for after it."""
+    """Epochs of each candidate after it."""
 
     @property
     def epochs(self) -> int:
-        """Epochs of training that this rung takes, over all its candidates."""
+        """Epochs that this rung trains, over all its candidates."""
         return self.candidates * (self.to_epoch - self.from_epoch)
 
 
 def trials_of(strategy: Strategy) -> int:
-    """How many candidates a random search trains."""
+    """Returns the number of candidates of a random search."""
     return strategy.trials or DEFAULT_TRIALS
 
 
 def rungs(strategy: Strategy, max_epochs: int) -> tuple[Rung, ...]:
-    """The rungs of one iteration, in the order in which they are run.
+    """Returns the rungs of one iteration, in the order in which they run.
 
-    Hyperband's are those of keras-tuner's oracle: brackets from the one that halves most eagerly
-    to plain random search (bracket 0), each taking about as many epochs.
+    For Hyperband they are those of keras-tuner's oracle: brackets from the one that halves most
+    often to plain random search (bracket 0), each training for about as many epochs.
     """
     if strategy.kind == "random":
         return (Rung(0, 0, trials_of(strategy), 0, max_epochs),)
@@ -57,7 +57,7 @@ def rungs(strategy: Strategy, max_epochs: int) -> tuple[Rung, ...]:
 
 
 def iterations_of(strategy: Strategy) -> int:
-    """How often all rungs are run."""
+    """Returns how many times all rungs run."""
     return strategy.iterations or 1
 
 
@@ -70,8 +70,8 @@ def _brackets(max_epochs: int, factor: int) -> int:
 
 
 def _size(max_epochs: int, factor: int, bracket: int, round_: int) -> int:
-    last = math.ceil(1 + math.log(max_epochs, factor)) / (bracket + 1)
-    return math.ceil(last * factor ** (bracket - round_))
+    final_size = math.ceil(1 + math.log(max_epochs, factor)) / (bracket + 1)
+    return math.ceil(final_size * factor ** (bracket - round_))
 
 
 def _epochs(max_epochs: int, factor: int, bracket: int, round_: int) -> int:

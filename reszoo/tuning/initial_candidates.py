@@ -1,4 +1,4 @@
-"""Which candidates a search tries first: known-good specs or values, found in its space."""
+"""Initial candidates of a search: the specs and values of `start_from`, found in its space."""
 
 from __future__ import annotations
 
@@ -15,28 +15,31 @@ from reszoo.spec.search import EACH, Search
 from reszoo.tuning.constraints import Constraints
 from reszoo.tuning.space import Candidate, Dimension, Space, plain, same, value_at
 
+_DESCRIPTIVE = ("name", "title", "source", "published", "weights", "classes")
+"""Fields in which a spec may differ from the candidate that it is."""
 
-def beside(search: Search, word: str) -> str:
-    """A name as it is; a file as found beside the search, else as it is."""
+
+def resolve_path(search: Search, name: str) -> str:
+    """Resolves a file name relative to the search's own file; any other name stays as it is."""
     place = search.where()
-    if is_path(word) and isinstance(place, Place):
-        file = Path(place.file).parent / word
-        return os.fspath(file) if file.is_file() else word
-    return word
+    if is_path(name) and isinstance(place, Place):
+        file = Path(place.file).parent / name
+        return os.fspath(file) if file.is_file() else name
+    return name
 
 
-def load_beside(search: Search, word: str, where: Place | str | None) -> Architecture:
-    """The spec a search names: of the zoo, or a file, looked for beside the search first.
+def load_architecture(search: Search, name: str, where: Place | str | None) -> Architecture:
+    """Loads a spec of the zoo, or from a file that is looked for beside the search first.
 
     Raises:
-      UserError: there is none; the message has the place in the search.
+      UserError: there is no such spec; the message has the place in the search.
     """
     try:
-        return spec.load(beside(search, word))
+        return spec.load(resolve_path(search, name))
     except UserError as error:
         raise UserError(
             error.what,
-            # A mistake inside that file has a better place of its own.
+            # An error inside that file has a place of its own.
             where=error.where or where,
             expected=error.expected,
             found=error.found,
@@ -44,23 +47,26 @@ def load_beside(search: Search, word: str, where: Place | str | None) -> Archite
         ) from None
 
 
-def first_candidates(search: Search, space: Space, judge: Constraints) -> tuple[Candidate, ...]:
-    """The candidates of `start_from`, in order.
+def find_initial_candidates(
+    search: Search, space: Space, constraints: Constraints
+) -> tuple[Candidate, ...]:
+    """Returns the candidates of `start_from`, in order.
 
     Raises:
-      UserError: one is not in the space, or is above a limit.
+      UserError: one is not in the space, or violates a limit.
     """
     candidates = []
     for index, start in enumerate(search.start_from):
         where = search.where("start_from", index)
         if isinstance(start, str):
-            candidate = _of_spec(space, load_beside(search, start, where), start, where)
+            architecture = load_architecture(search, start, where)
+            candidate = _from_spec(space, architecture, start, where)
         else:
-            candidate = _of_values(space, start, where)
-        verdict = judge.verdict(candidate)
-        if not verdict.feasible:
+            candidate = _from_values(space, start, where)
+        check = constraints.check(candidate)
+        if not check.feasible:
             raise UserError(
-                f"start_from[{index}] cannot be tried: {'; '.join(verdict.objections.values())}",
+                f"start_from[{index}] cannot be tried: {'; '.join(check.violations.values())}",
                 where=where,
                 hint="raise the limits or leave it out",
             )
@@ -68,24 +74,30 @@ def first_candidates(search: Search, space: Space, judge: Constraints) -> tuple[
     return tuple(candidates)
 
 
-def _of_spec(space: Space, start: Architecture, word: str, where: Place | str | None) -> Candidate:
-    """The candidate that is this spec; classes may differ, for they come from the data."""
+def _from_spec(
+    space: Space, start: Architecture, name: str, where: Place | str | None
+) -> Candidate:
+    """Returns the candidate that equals a spec but for the classes, which come from the data."""
     indices = []
     for dimension in space.dimensions:
-        index = _matching(space, dimension, start)
+        index = _find_choice(space, dimension, start)
         if index is None:
             raise UserError(
-                f"'{word}' is not in the space: none of the choices of {dimension.name} is its own",
+                f"'{name}' is not in the space: none of the choices of {dimension.name} is its own",
                 where=where,
-                expected=f"one of {_listed(dimension)}",
+                expected=f"one of {_labels(dimension)}",
                 hint="add its value to the choices, or leave it out",
             )
         indices.append(index)
-    found = space.spec(tuple(indices))
-    differing = [field for field in _computing(found) if not _agree(found, start, field)]
+    candidate = space.spec(tuple(indices))
+    differing = [
+        field
+        for field in type(candidate).model_fields
+        if field not in _DESCRIPTIVE and not same(getattr(candidate, field), getattr(start, field))
+    ]
     if differing:
         raise UserError(
-            f"'{word}' is not in the space: it differs from the base in {', '.join(differing)}",
+            f"'{name}' is not in the space: it differs from the base in {', '.join(differing)}",
             where=where,
             expected="a spec that differs from the base only in what is searched",
             hint=f"search {differing[0]} too, or start from values: {{path: value}}",
@@ -93,47 +105,39 @@ def _of_spec(space: Space, start: Architecture, word: str, where: Place | str | 
     return tuple(indices)
 
 
-def _matching(space: Space, dimension: Dimension, start: Architecture) -> int | None:
+def _find_choice(space: Space, dimension: Dimension, start: Architecture) -> int | None:
+    """Returns the index of the choice that gives a dimension's fields the values of a spec."""
     for index, choice in enumerate(dimension.choices):
-        made = space.with_choices([choice])
+        candidate = space.with_choices([choice])
         try:
-            alike = all(
-                same(value_at(made, path), value_at(start, path)) for path, _ in choice.values
+            equal = all(
+                same(value_at(candidate, path), value_at(start, path)) for path, _ in choice.values
             )
         except (IndexError, AttributeError):
             return None
-        if alike:
+        if equal:
             return index
     return None
 
 
-def _computing(architecture: Architecture) -> list[str]:
-    ignored = ("name", "title", "source", "published", "weights", "classes")
-    return [field for field in type(architecture).model_fields if field not in ignored]
-
-
-def _agree(left: Architecture, right: Architecture, field: str) -> bool:
-    return same(getattr(left, field), getattr(right, field))
-
-
-def _of_values(space: Space, values: Mapping[str, Any], where: Place | str | None) -> Candidate:
-    """The candidate with these values; what is not given is as in the base."""
-    given = _by_dimension(space, values, where)
+def _from_values(space: Space, values: Mapping[str, Any], where: Place | str | None) -> Candidate:
+    """Returns the candidate with these values, and those of the base elsewhere."""
+    settings = _by_dimension(space, values, where)
     indices = []
     for dimension in space.dimensions:
-        if dimension.name in given:
-            what, wanted = "has", given[dimension.name]
-            alike = (i for i, label in enumerate(dimension.labels) if same(label, wanted))
-            index = next(alike, None)
+        if dimension.name in settings:
+            verb, value = "has", settings[dimension.name]
+            equal = (i for i, label in enumerate(dimension.labels) if same(label, value))
+            index = next(equal, None)
         else:
-            # By what they make: the base's 0.0 or `{kind: projection}` may be written otherwise.
-            what, wanted = "leaves it at", _base_value(space, dimension)
-            index = _matching(space, dimension, space.base)
+            # By the specs: the base's 0.0 or `{kind: projection}` may be spelled otherwise.
+            verb, value = "leaves it at", _base_value(space, dimension)
+            index = _find_choice(space, dimension, space.base)
         if index is None:
             raise UserError(
-                f"this start is not in the space: it {what} {dimension.name} = {plain(wanted)!r}",
+                f"this start is not in the space: it {verb} {dimension.name} = {plain(value)!r}",
                 where=where,
-                expected=f"one of {_listed(dimension)}",
+                expected=f"one of {_labels(dimension)}",
             )
         indices.append(index)
     return tuple(indices)
@@ -142,21 +146,23 @@ def _of_values(space: Space, values: Mapping[str, Any], where: Place | str | Non
 def _by_dimension(
     space: Space, values: Mapping[str, Any], where: Place | str | None
 ) -> dict[str, Any]:
-    given: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for path, value in values.items():
-        named = [one for one in space.dimensions if path in (one.name, one.key)]
-        if not named:
-            names = list(dict.fromkeys(n for one in space.dimensions for n in (one.key, one.name)))
+        dimensions = [dim for dim in space.dimensions if path in (dim.name, dim.key)]
+        if not dimensions:
+            names = list(dict.fromkeys(n for dim in space.dimensions for n in (dim.key, dim.name)))
             raise UserError(
                 f"start_from sets '{path}', which is not searched",
                 where=where,
                 expected=", ".join(names),
                 hint=did_you_mean(path, names),
             )
-        one_each = f"[{EACH}]" in path and isinstance(value, list) and len(value) == len(named)
-        shares = value if one_each else [value] * len(named)
-        given |= {one.name: share for one, share in zip(named, shares, strict=True)}
-    return given
+        count = len(dimensions)
+        one_each = f"[{EACH}]" in path and isinstance(value, list) and len(value) == count
+        settings |= zip(
+            (dim.name for dim in dimensions), value if one_each else [value] * count, strict=True
+        )
+    return settings
 
 
 def _base_value(space: Space, dimension: Dimension) -> Any:
@@ -164,5 +170,5 @@ def _base_value(space: Space, dimension: Dimension) -> Any:
     return values[0] if all(same(value, values[0]) for value in values) else values
 
 
-def _listed(dimension: Dimension) -> str:
+def _labels(dimension: Dimension) -> str:
     return ", ".join(str(label) for label in dimension.labels)

@@ -1,4 +1,4 @@
-"""What a search would try and cost, before anything is trained. No TensorFlow."""
+"""Preview of a search: its space, costs and budget, before anything is trained."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from reszoo.planning import Cost
 from reszoo.spec.search import Search
 from reszoo.tuning.constraints import MEASURES, amount_of, nothing_feasible
 from reszoo.tuning.hyperband import Rung
-from reszoo.tuning.resolved_search import ResolvedSearch, prepare
+from reszoo.tuning.resolved_search import ResolvedSearch, resolve_search
 from reszoo.tuning.sampling import ENUMERABLE, shuffled
 from reszoo.tuning.space import Candidate, Dimension
 
 SAMPLE = 1_000
-"""Candidates that are weighed in a space too large to be weighed whole."""
+"""Number of candidates checked in a space that is too large to be checked whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,51 +41,51 @@ class Preview:
     """Name of the recipe of its trainings."""
     dimensions: tuple[Dimension, ...]
     candidates: int
-    """How many networks the space holds, feasible or not."""
+    """Size of the space, infeasible candidates included."""
     examined: int
-    """How many of them were weighed."""
+    """Number of candidates checked."""
     feasible: int
-    """How many of those weighed may be tried."""
-    objections: Mapping[str, int]
-    """How many of those weighed each limit turns away."""
+    """Number of candidates checked and found feasible."""
+    violations: Mapping[str, int]
+    """Number of candidates checked that violate each limit."""
     smallest: Example
-    """The feasible candidate with the fewest parameters among those weighed."""
+    """The feasible candidate with the fewest parameters among those checked."""
     largest: Example
-    """The feasible candidate with the most parameters among those weighed."""
+    """The feasible candidate with the most parameters among those checked."""
     ranges: Mapping[str, tuple[int, int]]
-    """Each measure (the name of a limit): least and most among the feasible ones weighed."""
+    """Least and most of each measure (the name of a limit) among the feasible ones checked."""
     start_from: tuple[Mapping[str, Any], ...]
-    """What is tried first."""
+    """The changes of the initial candidates."""
     rungs: tuple[Rung, ...]
-    """How many candidates are trained for how long, in one iteration."""
+    """The rungs of one iteration."""
     iterations: int
     max_epochs: int
 
     @property
     def exact(self) -> bool:
-        """Whether every candidate was weighed; otherwise the counts are those of a sample."""
+        """Whether every candidate was checked; otherwise the counts are those of a sample."""
         return self.examined == self.candidates
 
     @property
     def feasible_candidates(self) -> int:
-        """How many candidates may be tried: exactly, or reckoned from the sample."""
+        """Number of feasible candidates, estimated where only a sample was checked."""
         return (
             self.feasible if self.exact else round(self.candidates * self.feasible / self.examined)
         )
 
     @property
     def new_candidates(self) -> int:
-        """How many different candidates the search would try, were the space large enough."""
+        """Number of different candidates to train, in a space that is large enough."""
         return self.iterations * sum(rung.candidates for rung in self.rungs if rung.round == 0)
 
     @property
     def total_epochs(self) -> int:
-        """Epochs of training over all candidates, were the space large enough."""
+        """Epochs over all candidates, in a space that is large enough."""
         return self.iterations * sum(rung.epochs for rung in self.rungs)
 
     @property
     def runs_out(self) -> bool:
-        """Whether the space holds fewer feasible candidates than the search would try."""
+        """Whether the space has fewer feasible candidates than the search would train."""
         return self.feasible_candidates < self.new_candidates
 
 
@@ -96,73 +96,77 @@ def preview(
     seed: int | None = None,
     seconds: float = 20.0,
 ) -> Preview:
-    """Weighs the space of a search on the plans of its candidates.
+    """Checks the space of a search on the plans of its candidates.
 
     Args:
-      search: the value, or its name or file.
-      classes: of the data, where they are known; the base's otherwise.
-      seed: replaces the search's.
-      seconds: after so long, what was weighed counts as a sample.
+      search: a search, its name in the zoo, or its file.
+      classes: number of classes of the data. Defaults to that of the base.
+      seed: seed. Defaults to that of the search.
+      seconds: time limit, after which the candidates checked count as a sample.
 
     Raises:
-      UserError: the search cannot be used, or nothing in its space is within its limits.
+      UserError: the search cannot be used, or its space has no feasible candidate.
     """
-    setup = prepare(search, classes=classes, seed=seed)
-    weighed, examined, objections = _weigh(setup, seconds)
-    if not weighed:
-        drawn = examined if examined < setup.space.size else None
-        raise nothing_feasible(setup.search, setup.judge, drawn)
-    by_size = sorted(weighed, key=lambda candidate: _price(setup, candidate).parameters)
+    resolved = resolve_search(search, classes=classes, seed=seed)
+    candidates, examined, violations = _check_space(resolved, seconds)
+    if not candidates:
+        drawn = examined if examined < resolved.space.size else None
+        raise nothing_feasible(resolved.search, resolved.constraints, drawn)
+    by_size = sorted(candidates, key=lambda candidate: _price(resolved, candidate).parameters)
     amounts = {
-        name: [amount_of(_price(setup, candidate), name) for candidate in weighed]
+        name: [amount_of(_price(resolved, candidate), name) for candidate in candidates]
         for name in MEASURES
     }
     return Preview(
-        search=setup.search,
-        base=setup.space.base.name,
-        recipe=setup.recipe.name,
-        dimensions=setup.space.dimensions,
-        candidates=setup.space.size,
+        search=resolved.search,
+        base=resolved.space.base.name,
+        recipe=resolved.recipe.name,
+        dimensions=resolved.space.dimensions,
+        candidates=resolved.space.size,
         examined=examined,
-        feasible=len(weighed),
-        objections=objections,
-        smallest=_example(setup, by_size[0]),
-        largest=_example(setup, by_size[-1]),
-        ranges={name: (min(every), max(every)) for name, every in amounts.items()},
-        start_from=tuple(setup.space.changes(candidate) for candidate in setup.start),
-        rungs=setup.rungs,
-        iterations=setup.iterations,
-        max_epochs=setup.max_epochs,
+        feasible=len(candidates),
+        violations=violations,
+        smallest=_example(resolved, by_size[0]),
+        largest=_example(resolved, by_size[-1]),
+        ranges={name: (min(values), max(values)) for name, values in amounts.items()},
+        start_from=tuple(
+            resolved.space.changes(candidate) for candidate in resolved.initial_candidates
+        ),
+        rungs=resolved.rungs,
+        iterations=resolved.iterations,
+        max_epochs=resolved.max_epochs,
     )
 
 
-def _weigh(setup: ResolvedSearch, seconds: float) -> tuple[list[Candidate], int, dict[str, int]]:
-    """The feasible ones of the candidates weighed, how many those were, and what was objected.
+def _check_space(
+    resolved: ResolvedSearch, seconds: float
+) -> tuple[list[Candidate], int, dict[str, int]]:
+    """Returns the feasible candidates, the number checked, and the violations of each limit.
 
-    They come in the seeded order of the search, so that a part of them is a fair sample.
+    Candidates come in the seeded order of the search, so that the first ones are a fair sample.
     """
-    whole = setup.space.size <= ENUMERABLE
-    until = time.monotonic() + seconds
-    objections: Counter[str] = Counter()
+    limit = None if resolved.space.size <= ENUMERABLE else SAMPLE
+    deadline = time.monotonic() + seconds
+    violations: Counter[str] = Counter()
     feasible: list[Candidate] = []
     examined = 0
-    order = shuffled(setup.space, setup.search.seed)
-    for candidate in islice(order, None if whole else SAMPLE):
-        verdict = setup.judge.verdict(candidate)
+    order = shuffled(resolved.space, resolved.search.seed)
+    for candidate in islice(order, limit):
+        check = resolved.constraints.check(candidate)
         examined += 1
-        objections.update(verdict.objections.keys())
-        if verdict.feasible:
+        violations.update(check.violations.keys())
+        if check.feasible:
             feasible.append(candidate)
-        if examined >= SAMPLE and time.monotonic() > until:
+        if examined >= SAMPLE and time.monotonic() > deadline:
             break
-    return feasible, examined, dict(objections)
+    return feasible, examined, dict(violations)
 
 
-def _price(setup: ResolvedSearch, candidate: Candidate) -> Cost:
-    price = setup.judge.verdict(candidate).cost
+def _price(resolved: ResolvedSearch, candidate: Candidate) -> Cost:
+    price = resolved.constraints.check(candidate).cost
     assert price is not None
     return price
 
 
-def _example(setup: ResolvedSearch, candidate: Candidate) -> Example:
-    return Example(setup.space.changes(candidate), _price(setup, candidate))
+def _example(resolved: ResolvedSearch, candidate: Candidate) -> Example:
+    return Example(resolved.space.changes(candidate), _price(resolved, candidate))

@@ -1,4 +1,4 @@
-"""What a search comes to once its files are read: base, space, recipe, epochs, limits, starts."""
+"""A search with its files read and checked: base, space, recipe, limits, initial candidates."""
 
 from __future__ import annotations
 
@@ -13,22 +13,25 @@ from reszoo.spec.recipe import Recipe, Validation, default_recipe_name
 from reszoo.spec.search import Search
 from reszoo.tuning.constraints import Constraints
 from reszoo.tuning.hyperband import Rung, iterations_of, rungs
-from reszoo.tuning.initial_candidates import beside, first_candidates, load_beside
+from reszoo.tuning.initial_candidates import (
+    find_initial_candidates,
+    load_architecture,
+    resolve_path,
+)
 from reszoo.tuning.sampling import CandidateSampler
-from reszoo.tuning.space import Candidate, Space, space_of
+from reszoo.tuning.space import Candidate, Space, build_space
 
 
 @dataclass(frozen=True)
 class ResolvedSearch:
-    """A search with everything it names, resolved and checked. No TensorFlow."""
+    """A search with everything that it names resolved and checked, without TensorFlow."""
 
     search: Search
     space: Space
     recipe: Recipe
-    """How every candidate is trained; its epochs are those of a fully trained one."""
-    judge: Constraints
-    start: tuple[Candidate, ...]
-    """Candidates to try first."""
+    """The recipe of every candidate; its epochs are those of a fully trained one."""
+    constraints: Constraints
+    initial_candidates: tuple[Candidate, ...]
 
     @property
     def max_epochs(self) -> int:
@@ -37,58 +40,58 @@ class ResolvedSearch:
 
     @cached_property
     def rungs(self) -> tuple[Rung, ...]:
-        """How many candidates are trained for how long, in one iteration."""
+        """The rungs of one iteration."""
         return rungs(self.search.strategy, self.max_epochs)
 
     @property
     def iterations(self) -> int:
-        """How often the rungs are run."""
+        """How many times the rungs run."""
         return iterations_of(self.search.strategy)
 
     @property
     def planned(self) -> int:
-        """How many trainings the search takes, were its space large enough."""
+        """Number of trainings, in a space that is large enough."""
         return self.iterations * sum(rung.candidates for rung in self.rungs)
 
-    def draws(self) -> CandidateSampler:
-        """The candidates in the order in which this search meets them, from the beginning."""
-        return CandidateSampler(self.judge, self.search.seed, self.start)
+    def sampler(self) -> CandidateSampler:
+        """Returns a sampler that draws this search's candidates from the first one on."""
+        return CandidateSampler(self.constraints, self.search.seed, self.initial_candidates)
 
 
-def prepare(
+def resolve_search(
     search: Search | str | os.PathLike[str], *, classes: int | None = None, seed: int | None = None
 ) -> ResolvedSearch:
-    """Reads and checks all that a search names.
+    """Reads and checks everything that a search names.
 
     Args:
-      search: the value, or its name or file.
-      classes: of the data, where they are known; the base's otherwise.
-      seed: replaces the search's.
+      search: a search, its name in the zoo, or its file.
+      classes: number of classes of the data. Defaults to that of the base.
+      seed: seed. Defaults to that of the search.
 
     Raises:
-      UserError: something in it cannot be used; the message has the line and column.
+      UserError: something in the search cannot be used; the message has the line and column.
     """
     if not isinstance(search, Search):
         search = spec.load_search(os.fspath(search))
     if seed is not None:
         # model_copy keeps the places of the fields, for later messages.
         search = search.model_copy(update={"seed": seed})
-    base = load_beside(search, search.base, search.where("base"))
+    base = load_architecture(search, search.base, search.where("base"))
     if classes is not None and classes != base.classes:
         base = base.model_copy(update={"classes": classes})
-    space = space_of(search, base)
-    judge = Constraints(space, search.limits)
-    return ResolvedSearch(
-        search, space, recipe_of(search, space), judge, first_candidates(search, space, judge)
-    )
+    space = build_space(search, base)
+    recipe = _resolve_recipe(search, space)
+    constraints = Constraints(space, search.limits)
+    initial_candidates = find_initial_candidates(search, space, constraints)
+    return ResolvedSearch(search, space, recipe, constraints, initial_candidates)
 
 
-def recipe_of(search: Search, space: Space) -> Recipe:
-    """The recipe of a search's trainings, with its overrides, epochs and validation."""
+def _resolve_recipe(search: Search, space: Space) -> Recipe:
+    """Returns the recipe of a search with its overrides, epochs and validation."""
     side = max(space.base.input.shape[:2])
     overrides = [f"{path}={json.dumps(value)}" for path, value in search.recipe_overrides.items()]
     try:
-        name = beside(search, search.recipe) if search.recipe else default_recipe_name(side)
+        name = resolve_path(search, search.recipe) if search.recipe else default_recipe_name(side)
         recipe = spec.load_recipe(name, overrides)
     except UserError as error:
         if error.where and "--set" not in str(error.where):

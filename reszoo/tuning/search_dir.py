@@ -1,11 +1,11 @@
-"""The search folder: what a search leaves behind, and all that it needs to go on after a kill.
+"""The search folder: everything that a search leaves behind and needs to resume after a kill.
 
-search.json      which search this is: data, seed, and everything that its proposals depend on
+search.json      the identity of the search: data, seed, everything that its proposals depend on
 search.yaml      the search, resolved; base.yaml and recipe.yaml stand beside it
 candidates/      the network of each trial as a spec
-trials/          each trial's training, an ordinary run folder
+trials/          the run folder of each trial
 logs/            what each training printed
-trials.jsonl     one whole line per trial and rung
+trials.jsonl     one line per trial and rung
 best.yaml        the best network so far, ready for `reszoo train`
 """
 
@@ -23,6 +23,7 @@ from reszoo.atomic_files import append_line, atomic_folder, write_json, write_te
 from reszoo.errors import UserError
 from reszoo.runs.jsonl import read_lines, write_lines
 from reszoo.runs.lock import hold_lock
+from reszoo.runs.run_dir import contents
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.search import Search
 from reszoo.tuning.hyperband import DEFAULT_FACTOR
@@ -36,7 +37,7 @@ DEFAULT_FOLDER = Path("searches")
 
 
 class SearchFolder:
-    """A search folder, typed."""
+    """A search folder with typed access to its files."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -48,24 +49,24 @@ class SearchFolder:
 
     @property
     def trials(self) -> Path:
-        """The folder of run folders."""
+        """The folder of the trials' run folders."""
         return self.path / "trials"
 
     @property
     def best_path(self) -> Path:
-        """The best network as a spec, once a trial has finished."""
+        """The spec of the best network, which exists once a trial has finished."""
         return self.path / "best.yaml"
 
     def run_path(self, trial: int) -> Path:
-        """The run folder of a trial."""
+        """Returns the run folder of a trial."""
         return self.trials / f"{trial:04d}"
 
     def log_path(self, trial: int) -> Path:
-        """What the training of a trial printed."""
+        """Returns the file of what the training of a trial printed."""
         return self.path / "logs" / f"{trial:04d}.txt"
 
-    def rows(self) -> list[TrialRecord]:
-        """The lines of trials.jsonl, oldest first.
+    def records(self) -> list[TrialRecord]:
+        """Returns the lines of trials.jsonl, oldest first.
 
         Raises:
           UserError: a line is not one that a search writes.
@@ -78,34 +79,36 @@ class SearchFolder:
                 "the log of trials is damaged", where=str(log), found=str(error)
             ) from None
 
-    def append(self, row: TrialRecord) -> None:
-        """Adds a line to trials.jsonl."""
-        append_line(self.path / "trials.jsonl", json.dumps(row.to_json(), allow_nan=False))
+    def append(self, record: TrialRecord) -> None:
+        """Appends a line to trials.jsonl."""
+        append_line(self.path / "trials.jsonl", json.dumps(record.to_json(), allow_nan=False))
 
-    def drop_half_line(self) -> None:
-        """Takes away a last line that a power cut left half written."""
+    def drop_unfinished_line(self) -> None:
+        """Removes a last line that a power cut left unfinished."""
         log = self.path / "trials.jsonl"
         if log.exists() and not log.read_bytes().endswith(b"\n"):
             write_lines(log, read_lines(log))
 
     def write_candidate(self, job: TrialJob) -> Path:
-        """Writes the network of a trial as a spec, and says where."""
+        """Writes the network of a trial as a spec, and returns its file."""
         path = self.path / "candidates" / f"{job.trial:04d}.yaml"
         if not path.exists():
             write_text(path, spec.to_yaml(job.architecture))
         return path
 
-    def write_best(self, architecture: Architecture, row: TrialRecord) -> None:
-        """Writes the best network as a spec that says where it comes from."""
-        comment = f"trial {row.trial:04d}: val_accuracy {row.val_accuracy:.4f}, epochs {row.epochs}"
+    def write_best(self, architecture: Architecture, best: TrialRecord) -> None:
+        """Writes the best network as a spec, with its trial in a comment."""
+        accuracy = f"val_accuracy {best.val_accuracy:.4f}"
+        comment = f"trial {best.trial:04d}: {accuracy}, epochs {best.epochs}"
         write_text(self.best_path, spec.to_yaml(architecture, {("name",): comment}))
 
     @contextmanager
-    def owned(self) -> Iterator[None]:
+    def lock(self) -> Iterator[None]:
         """Holds the folder for this process.
 
         Raises:
           UserError: another process holds it.
+          MachineError: it cannot be locked.
         """
         with ExitStack() as stack:
             try:
@@ -119,18 +122,18 @@ class SearchFolder:
             yield
 
     def wait_for_training(self, seconds: float = 60.0) -> None:
-        """Waits until the training that a killed search left behind has stopped; it does by itself.
+        """Waits until the training that a killed search left behind has stopped by itself.
 
         Raises:
-          UserError: it has not after `seconds`.
+          UserError: it has not stopped after `seconds`.
         """
-        until = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds
         while True:
             try:
                 with hold_lock(self.trials):
                     return
             except UserError as error:
-                if time.monotonic() > until:
+                if time.monotonic() > deadline:
                     raise UserError(
                         f"a training of an earlier search is still running in {self.trials}",
                         found=error.found,
@@ -139,41 +142,43 @@ class SearchFolder:
             time.sleep(0.2)
 
 
-def open_folder(path: Path, setup: ResolvedSearch, data: Mapping[str, Any]) -> SearchFolder:
-    """The folder of a search: made if there is none, else checked to be of this very search.
+def open_search_folder(
+    path: Path, resolved: ResolvedSearch, data: Mapping[str, Any]
+) -> SearchFolder:
+    """Creates the folder of a search, or checks that an existing one is of the same search.
 
     Args:
-      path: where it is or will be.
-      setup: the search.
-      data: the data's word, classes and options.
+      path: the folder.
+      resolved: the search.
+      data: name, classes and options of the data.
 
     Raises:
       UserError: the folder holds another search, or something else.
     """
-    identity = identity_of(setup, data)
+    identity = identity_of(resolved, data)
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
-        _create(path, setup, identity)
+        _create(path, resolved, identity)
         return SearchFolder(path)
     before = read_identity(path)
     _refuse_other_search(path, before, identity)
     if before != identity:
-        write_text(path / "search.yaml", spec.to_yaml(_self_contained(setup)))
+        write_text(path / "search.yaml", spec.to_yaml(_self_contained(resolved)))
         write_json(path / "search.json", identity)
     return SearchFolder(path)
 
 
 def read_identity(path: Path) -> dict[str, Any]:
-    """search.json of a folder.
+    """Returns the search.json of a folder.
 
     Raises:
-      UserError: it is no search folder, or it is damaged or from a newer reszoo.
+      UserError: the folder is no search folder, damaged, or from a newer reszoo.
     """
     file = path / "search.json"
     if not file.is_file():
         raise UserError(
             f"{path} is not a search folder",
-            expected="an empty or new folder, or one that `reszoo tune` made",
-            found=_contents(path),
+            expected="an empty or new folder, or one that `reszoo tune` created",
+            found=contents(path),
             hint="choose another folder with -o",
         )
     try:
@@ -194,49 +199,51 @@ def read_identity(path: Path) -> dict[str, Any]:
     return dict(identity)
 
 
-def identity_of(setup: ResolvedSearch, data: Mapping[str, Any]) -> dict[str, Any]:
-    """All that the proposals and the trainings of a search depend on, as plain values."""
-    strategy = setup.search.strategy
-    base = spec.to_mapping(setup.space.base)
+def identity_of(resolved: ResolvedSearch, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns everything that a search's proposals and trainings depend on, as plain values."""
+    strategy = resolved.search.strategy
+    base = spec.to_mapping(resolved.space.base)
     for field in ("name", "title", "source", "published", "weights"):
         base.pop(field, None)
     identity = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "data": dict(data),
-        "seed": setup.search.seed,
+        "seed": resolved.search.seed,
         "base": base,
-        "recipe": spec.to_mapping(setup.recipe),
-        "space": {one.name: one.labels for one in setup.space.dimensions},
-        "limits": setup.judge.limits,
+        "recipe": spec.to_mapping(resolved.recipe),
+        "space": {dimension.name: dimension.labels for dimension in resolved.space.dimensions},
+        "limits": resolved.constraints.limits,
         "strategy": [strategy.kind, strategy.factor or DEFAULT_FACTOR],
-        "start_from": [setup.space.changes(candidate) for candidate in setup.start],
-        "objective": setup.search.objective,
-        # May grow when a search is run again: the candidates before stay as they were.
-        "budget": setup.planned,
+        "start_from": [resolved.space.changes(start) for start in resolved.initial_candidates],
+        "objective": resolved.search.objective,
+        # May grow when a search runs again: the earlier candidates stay the same.
+        "budget": resolved.planned,
     }
-    # As it is read back: tuples are lists and all keys are text.
+    # As read back from JSON: tuples become lists, and keys strings.
     return dict(json.loads(json.dumps(plain(identity))))
 
 
-def _create(path: Path, setup: ResolvedSearch, identity: Mapping[str, Any]) -> None:
+def _create(path: Path, resolved: ResolvedSearch, identity: Mapping[str, Any]) -> None:
     with atomic_folder(path) as folder:
-        write_text(folder / "search.yaml", spec.to_yaml(_self_contained(setup)))
-        write_text(folder / "base.yaml", spec.to_yaml(setup.space.base))
-        write_text(folder / "recipe.yaml", spec.to_yaml(setup.recipe))
+        write_text(folder / "search.yaml", spec.to_yaml(_self_contained(resolved)))
+        write_text(folder / "base.yaml", spec.to_yaml(resolved.space.base))
+        write_text(folder / "recipe.yaml", spec.to_yaml(resolved.recipe))
         write_json(folder / "search.json", identity)
         for name in ("candidates", "trials", "logs"):
             (folder / name).mkdir()
 
 
-def _self_contained(setup: ResolvedSearch) -> Search:
-    """The search with the files beside it in its folder, whatever becomes of the zoo."""
-    return setup.search.model_copy(
+def _self_contained(resolved: ResolvedSearch) -> Search:
+    """Returns the search with the files in its own folder, independent of the zoo."""
+    return resolved.search.model_copy(
         update={
             "base": "./base.yaml",
             "recipe": "./recipe.yaml",
             "recipe_overrides": {},
-            "start_from": tuple(plain(setup.space.changes(one)) for one in setup.start),
+            "start_from": tuple(
+                plain(resolved.space.changes(start)) for start in resolved.initial_candidates
+            ),
         }
     )
 
@@ -253,24 +260,17 @@ def _refuse_other_search(
             f"{path} holds another search: it differs in {', '.join(different)}",
             expected=f"{key} {_short(before.get(key))}",
             found=f"{key} {_short(identity[key])}",
-            hint="choose another folder with -o, or run the search as it was to go on with it",
+            hint="choose another folder with -o, or run the search unchanged to resume it",
         )
     if identity["budget"] < before["budget"]:
         raise UserError(
             f"{path} holds a search of more trials",
             expected=f"{before['budget']} or more",
             found=str(identity["budget"]),
-            hint="a search can be run on with more trials or iterations, not with fewer",
+            hint="a search can be resumed with more trials or iterations, not with fewer",
         )
 
 
 def _short(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _contents(path: Path) -> str:
-    if not path.is_dir():
-        return "a file"
-    names = sorted(entry.name for entry in path.iterdir())
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

@@ -1,4 +1,4 @@
-"""One pass through a search: each job is recalled from the folder or trained, and written down."""
+"""One pass through a search: each job is recalled from the folder, or trained and recorded."""
 
 from __future__ import annotations
 
@@ -15,49 +15,49 @@ from reszoo.tuning.space import Candidate
 from reszoo.tuning.trial_log import Outcome, TrialJob, TrialRecord, best_of
 
 Runner = Callable[[TrialJob], Outcome]
-"""Trains a job, or goes on with it, and says how it went. A stop comes as KeyboardInterrupt."""
+"""Trains or resumes a job and returns its outcome; it raises KeyboardInterrupt when stopped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What a search tells whoever waits for it."""
+    """Progress of a search."""
 
     kind: Literal["begins", "ends", "recalled"]
-    """A training begins or ends; or its result was there from before the search was stopped."""
+    """A training begins or ends, or its record is from before the search was stopped."""
     job: TrialJob
-    row: TrialRecord | None
-    """How it went; None when it begins."""
+    record: TrialRecord | None
+    """The record of the training; None when it begins."""
     done: int
-    """Trainings done, this one included when it has ended."""
+    """Number of trainings done, this one included once it has ended."""
     planned: int
-    """Trainings that the search takes in all, were its space large enough."""
+    """Number of trainings of the search, in a space that is large enough."""
     best: TrialRecord | None
     """The best so far."""
 
 
 class SearchRun:
-    """Performs the jobs that a strategy asks for, in its order.
+    """Performs the jobs of a strategy, in its order.
 
-    A search that goes on asks for the same jobs from the first on, and gets the recorded answers;
-    so the strategy needs no state of its own on disk, and none can be damaged.
+    A resumed search asks for the same jobs from the first one on and gets the recorded answers, so
+    the strategy keeps no state on disk that could be damaged.
     """
 
     def __init__(
         self,
-        setup: ResolvedSearch,
+        resolved: ResolvedSearch,
         folder: SearchFolder,
         runner: Runner,
         progress: Callable[[Event], None] | None = None,
     ) -> None:
-        self.setup = setup
+        self.resolved = resolved
         self.folder = folder
-        self.rows: list[TrialRecord] = []
+        self.records: list[TrialRecord] = []
         self.best: TrialRecord | None = None
         self.best_architecture: Architecture | None = None
         self._runner = runner
         self._progress = progress
-        folder.drop_half_line()
-        self._recorded = {(row.trial, row.epochs): row for row in folder.rows()}
+        folder.drop_unfinished_line()
+        self._recorded = {(record.trial, record.epochs): record for record in folder.records()}
 
     def perform(
         self,
@@ -69,20 +69,20 @@ class SearchRun:
         from_epoch: int,
         epochs: int,
     ) -> TrialRecord:
-        """Trains a candidate up to a number of epochs, unless the folder says how that went."""
+        """Trains a candidate up to a number of epochs, unless the folder has a record of it."""
         job = self._job(candidate, trial, bracket, round, from_epoch, epochs)
-        row = self._recalled(job)
-        if row is None:
-            self._tell("begins", job, None)
-            self.folder.write_candidate(job)
-            row = TrialRecord.of(job, self._runner(job))
-            self.folder.append(row)
-            self._count(job, row)
-            self._tell("ends", job, row)
-        else:
-            self._count(job, row)
-            self._tell("recalled", job, row)
-        return row
+        record = self._recall(job)
+        if record is not None:
+            self._add(job, record)
+            self._notify("recalled", job, record)
+            return record
+        self._notify("begins", job, None)
+        self.folder.write_candidate(job)
+        record = TrialRecord.of(job, self._runner(job))
+        self.folder.append(record)
+        self._add(job, record)
+        self._notify("ends", job, record)
+        return record
 
     def _job(
         self,
@@ -93,47 +93,47 @@ class SearchRun:
         from_epoch: int,
         epochs: int,
     ) -> TrialJob:
-        name = f"{self.setup.search.name}-{trial:04d}"
-        architecture = self.setup.space.spec(candidate).model_copy(update={"name": name})
-        price = self.setup.judge.verdict(candidate).cost
+        name = f"{self.resolved.search.name}-{trial:04d}"
+        architecture = self.resolved.space.spec(candidate).model_copy(update={"name": name})
+        price = self.resolved.constraints.check(candidate).cost
         assert price is not None, "only feasible candidates are proposed"
-        changes = self.setup.space.changes(candidate)
+        changes = self.resolved.space.changes(candidate)
         return TrialJob(trial, bracket, round_, from_epoch, epochs, changes, architecture, price)
 
-    def _recalled(self, job: TrialJob) -> TrialRecord | None:
-        row = self._recorded.get((job.trial, job.epochs))
-        if row is not None and not row.is_of(job):
+    def _recall(self, job: TrialJob) -> TrialRecord | None:
+        record = self._recorded.get((job.trial, job.epochs))
+        if record is not None and not record.is_of(job):
             raise UserError(
                 "the log of trials is not of this search",
                 where=str(self.folder.path / "trials.jsonl"),
                 expected=f"trial {job.trial} with {dict(job.changes)}",
-                found=f"trial {row.trial} with {dict(row.changes)}",
+                found=f"trial {record.trial} with {dict(record.changes)}",
                 hint="choose another folder with -o",
             )
-        return row
+        return record
 
-    def _count(self, job: TrialJob, row: TrialRecord) -> None:
-        self.rows.append(row)
-        best = best_of(self.rows)
+    def _add(self, job: TrialJob, record: TrialRecord) -> None:
+        self.records.append(record)
+        best = best_of(self.records)
         if best is not self.best and best is not None:
             self.best = best
-            self.best_architecture = _as_best(self.setup.search, job.architecture, best)
+            self.best_architecture = _rename_best(self.resolved.search, job.architecture, best)
             self.folder.write_best(self.best_architecture, best)
 
-    def _tell(
-        self, kind: Literal["begins", "ends", "recalled"], job: TrialJob, row: TrialRecord | None
+    def _notify(
+        self, kind: Literal["begins", "ends", "recalled"], job: TrialJob, record: TrialRecord | None
     ) -> None:
         if self._progress is not None:
-            done, planned = len(self.rows), self.setup.planned
-            self._progress(Event(kind, job, row, done, planned, self.best))
+            done, planned = len(self.records), self.resolved.planned
+            self._progress(Event(kind, job, record, done, planned, self.best))
 
 
-def _as_best(search: Search, architecture: Architecture, row: TrialRecord) -> Architecture:
-    """The architecture of a trial under a name of its own, saying where it comes from."""
+def _rename_best(search: Search, architecture: Architecture, best: TrialRecord) -> Architecture:
+    """Returns the architecture of the best trial under a name of its own, with its source."""
     return architecture.model_copy(
         update={
             "name": f"{search.name}-best",
             "title": f"Best of the search {search.name}",
-            "source": f"reszoo tune {search.name}, seed {search.seed}, trial {row.trial}",
+            "source": f"reszoo tune {search.name}, seed {search.seed}, trial {best.trial}",
         }
     )

@@ -1,4 +1,4 @@
-"""Which networks a search can try: the space's paths and choices as candidates of a base spec."""
+"""The space of a search: its paths and choices, as candidates derived from a base spec."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from reszoo.spec.base import KeyPath, Value, format_path
 from reszoo.spec.search import EACH, SHARED, Choices, Pattern, Search, parse_patterns
 
 Candidate = tuple[int, ...]
-"""One network of the space: which choice is taken in each dimension."""
+"""A network of the space: the index of the choice in each dimension."""
 
 _NOT_SEARCHED = {
     "name": "candidates are named after their search and number",
@@ -35,43 +35,43 @@ class Choice:
     """One value of a dimension."""
 
     label: Any
-    """What a person reads: the value, or one for each stage."""
+    """The value as shown to a person, or a list with one for each stage."""
     values: tuple[tuple[KeyPath, Any], ...]
-    """Each field of the spec that this choice sets."""
+    """The path and value of each field that this choice sets."""
     place: Place | str | None = None
-    """Where the search says so."""
+    """Place of the value in the search."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """What is chosen together: one field, or one field of all stages."""
+    """Fields chosen together: one field, or one field of all stages."""
 
     name: str
-    """Its path: `stages[*].depth`, `stages[0].depth`, `block.connection`."""
+    """The path: `stages[*].depth`, `stages[0].depth`, `block.connection`."""
     key: str
-    """The key of the search's space that it comes from: `stages[each].depth`."""
+    """The key in the search's space: `stages[each].depth`."""
     choices: tuple[Choice, ...]
 
     @property
     def labels(self) -> list[Any]:
-        """Every value, as a person reads it."""
+        """Every value, as shown to a person."""
         return [choice.label for choice in self.choices]
 
 
 @dataclass(frozen=True)
 class Space:
-    """All candidates of a search. Plain values; no TensorFlow."""
+    """All candidates of a search, as plain values."""
 
     base: Architecture
     dimensions: tuple[Dimension, ...]
 
     @cached_property
     def size(self) -> int:
-        """How many candidates there are, feasible or not."""
+        """Number of candidates, infeasible ones included."""
         return math.prod(len(dimension.choices) for dimension in self.dimensions)
 
     def candidate(self, number: int) -> Candidate:
-        """The candidate of that number, from 0 to `size` - 1."""
+        """Returns the candidate of a number from 0 to `size` - 1."""
         indices = []
         for dimension in reversed(self.dimensions):
             number, index = divmod(number, len(dimension.choices))
@@ -79,14 +79,14 @@ class Space:
         return tuple(reversed(indices))
 
     def changes(self, candidate: Candidate) -> dict[str, Any]:
-        """What a candidate sets, as a person reads it: `{"stages[*].depth": 2}`."""
+        """Returns what a candidate sets, as shown to a person: `{"stages[*].depth": 2}`."""
         return {
             dimension.name: dimension.choices[index].label
             for dimension, index in zip(self.dimensions, candidate, strict=True)
         }
 
     def spec(self, candidate: Candidate) -> Architecture:
-        """The network of a candidate.
+        """Returns the network of a candidate.
 
         Raises:
           UserError: its choices do not go together.
@@ -95,11 +95,11 @@ class Space:
         return self.with_choices([dimension.choices[index] for dimension, index in chosen])
 
     def with_choices(self, choices: Sequence[Choice]) -> Architecture:
-        """The base with only these choices made."""
+        """Returns the base with only these choices applied."""
         mapping = copy.deepcopy(self._mapping)
         for choice in choices:
             for path, value in choice.values:
-                _put(mapping, path, copy.deepcopy(value))
+                _set(mapping, path, copy.deepcopy(value))
         return spec.from_mapping(mapping)
 
     @cached_property
@@ -110,32 +110,32 @@ class Space:
         return mapping
 
 
-def space_of(search: Search, base: Architecture) -> Space:
-    """The space that a search spans around its base.
+def build_space(search: Search, base: Architecture) -> Space:
+    """Builds the space of a search around its base.
 
     Raises:
-      UserError: a path is not in the base, a value cannot stand there, or two paths meet; the
-        message has the line and column in the search.
+      UserError: a path is not in the base, a value is invalid there, or two paths set the same
+        field; the message has the line and column in the search.
     """
     dimensions = [
         dimension
         for text, choices in search.space.items()
         for dimension in _dimensions(search, base, text, choices)
     ]
-    _refuse_meeting_paths(search, dimensions)
+    _check_paths_differ(search, dimensions)
     space = Space(base, tuple(dimensions))
     for dimension in dimensions:
-        _refuse_impossible_values(space, dimension)
+        _check_values(space, dimension)
     return space
 
 
 def same(left: Any, right: Any) -> bool:
-    """Whether two values are written alike; `1` and `true` are not."""
-    return _written_value(left) == _written_value(right)
+    """Returns whether two values have the same JSON; those of `1` and `true` differ."""
+    return _canonical_json(left) == _canonical_json(right)
 
 
 def value_at(value: Any, path: KeyPath) -> Any:
-    """The field of a spec at a path, defaults included; None where a mapping before it is None."""
+    """Returns the field of a spec at a path, or its default; None below a field that is None."""
     for part in path:
         if value is None:
             return None
@@ -151,19 +151,18 @@ def _dimensions(
     for pattern in patterns:
         if reason := _NOT_SEARCHED.get(str(pattern[0])):
             raise UserError(f"'{text}' cannot be searched: {reason}", where=where)
-    paths = [path for pattern in patterns for path in _expanded(base, pattern, text, where)]
-    # [each] stands in a path of its own.
-    on_its_own = EACH in patterns[0]
-    groups = [[path] for path in paths] if on_its_own else [paths]
+    paths = [path for pattern in patterns for path in _expand(base, pattern, text, where)]
+    separate = EACH in patterns[0]  # the only pattern, then
+    groups = [[path] for path in paths] if separate else [paths]
     for group in groups:
-        name = format_path(group[0]) if on_its_own else text
+        name = format_path(group[0]) if separate else text
         yield Dimension(name, text, tuple(_choices(search, base, text, choices, group)))
 
 
-def _expanded(
+def _expand(
     base: Architecture, pattern: Pattern, text: str, where: Place | str | None
 ) -> list[KeyPath]:
-    """The paths a pattern stands for, each checked to be in the base."""
+    """Returns the paths that a pattern stands for, each checked to be in the base."""
     reached: list[tuple[KeyPath, Any]] = [((), base)]
     for part in pattern:
         reached = [
@@ -190,7 +189,7 @@ def _step(
         indices = [part] if isinstance(part, int) else range(len(value))
         return [((*path, index), value[index]) for index in indices]
     if value is None:
-        # The base leaves this mapping to its default; what may stand in it is checked by value.
+        # The base leaves this mapping to its default; its fields are checked by value.
         return [((*path, part), None)]
     fields = list(type(value).model_fields) if isinstance(value, Value) else []
     if part not in fields:
@@ -209,7 +208,7 @@ def _step(
 def _choices(
     search: Search, base: Architecture, text: str, choices: Choices, paths: list[KeyPath]
 ) -> list[Choice]:
-    """A choice for each value given; factors may round to equal widths, which are one choice."""
+    """Returns a choice for each value; factors that round to equal widths give one choice."""
     if choices.choices is not None:
         rows = [_spread(value, paths) for value in choices.choices]
     elif choices.multiply is not None:
@@ -230,12 +229,12 @@ def _choices(
         place = search.where("space", text, field, *listed)
         label = row[0] if all(same(value, row[0]) for value in row) else row
         choice = Choice(label, tuple(zip(paths, row, strict=True)), place)
-        different.setdefault(_written_value(row), choice)
+        different.setdefault(_canonical_json(row), choice)
     return list(different.values())
 
 
 def _spread(value: Any, paths: list[KeyPath]) -> list[Any]:
-    """A list as long as there are fields gives each its own; any other value is shared."""
+    """Spreads a list over as many fields as it has values; any other value is shared by all."""
     if len(paths) > 1 and isinstance(value, list | tuple) and len(value) == len(paths):
         return list(value)
     return [value] * len(paths)
@@ -254,21 +253,21 @@ def _whole_number(search: Search, base: Architecture, text: str, path: KeyPath) 
     )
 
 
-def _refuse_meeting_paths(search: Search, dimensions: list[Dimension]) -> None:
-    for one, other in itertools.combinations(dimensions, 2):
+def _check_paths_differ(search: Search, dimensions: list[Dimension]) -> None:
+    for left, right in itertools.combinations(dimensions, 2):
         for (first, _), (second, _) in itertools.product(
-            one.choices[0].values, other.choices[0].values
+            left.choices[0].values, right.choices[0].values
         ):
             short, long = sorted((first, second), key=len)
             if long[: len(short)] == short:
                 raise UserError(
-                    f"'{one.key}' and '{other.key}' both set {format_path(long)}",
-                    where=search.where("space", other.key),
+                    f"'{left.key}' and '{right.key}' both set {format_path(long)}",
+                    where=search.where("space", right.key),
                     hint="search each field once",
                 )
 
 
-def _refuse_impossible_values(space: Space, dimension: Dimension) -> None:
+def _check_values(space: Space, dimension: Dimension) -> None:
     for choice in dimension.choices:
         try:
             space.with_choices([choice])
@@ -282,25 +281,25 @@ def _refuse_impossible_values(space: Space, dimension: Dimension) -> None:
             ) from None
 
 
-def _put(mapping: dict[str, Any], path: KeyPath, value: Any) -> None:
-    """Sets one field of a spec's mapping, making the mappings before it where they are missing."""
+def _set(mapping: dict[str, Any], path: KeyPath, value: Any) -> None:
+    """Sets a field of a spec's mapping, creating the mappings before it where they are missing."""
     here: Any = mapping
     for part in path[:-1]:
         inner = here[part] if isinstance(part, int) else here.get(part)
         if not isinstance(inner, dict | list):
-            # A word is short for its kind: `shortcut: projection`.
+            # A plain string is short for its kind: `shortcut: projection`.
             inner = {} if inner is None else {"kind": inner}
             here[part] = inner
         here = inner
     here[path[-1]] = value
 
 
-def _written_value(value: Any) -> str:
+def _canonical_json(value: Any) -> str:
     return json.dumps(plain(value), sort_keys=True)
 
 
 def plain(value: Any) -> Any:
-    """A value as dicts, lists and scalars, ready for JSON."""
+    """Returns a value as dicts, lists and scalars, ready for JSON."""
     if isinstance(value, Value):
         return value.model_dump(mode="json")
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""What is known of each trial: what to train, how it went, and which one was best."""
+"""Trials of a search: the job, the outcome and the record of each, and their ranking."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from reszoo.spec.architecture import Architecture
 from reszoo.tuning.constraints import MEASURES, amount_of
 from reszoo.tuning.space import plain, same
 
-State = Literal["finished", "failed"]
+TrialState = Literal["finished", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
 class TrialJob:
-    """A candidate that is to be trained up to a number of epochs."""
+    """A candidate to train up to a number of epochs."""
 
     trial: int
-    """Number of the candidate, from 1; one that goes on to the next rung keeps it."""
+    """Number of the candidate, from 1; a promoted candidate keeps it."""
     bracket: int
     round: int
     from_epoch: int
-    """Epochs it was trained for before."""
+    """Epochs that it has been trained for."""
     epochs: int
-    """Epochs it will have been trained for."""
+    """Epochs to train it to, the earlier ones included."""
     changes: Mapping[str, Any]
-    """What it sets in the base."""
+    """The searched fields and their values."""
     architecture: Architecture
     cost: Cost
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a training went: a validation accuracy, or why there is none."""
+    """Outcome of a training: a validation accuracy, or the reason why there is none."""
 
     val_accuracy: float | None = None
     message: str | None = None
@@ -48,23 +48,23 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class TrialRecord:
-    """A line of trials.jsonl: one trial at one rung. No clock times, so that it is reproducible."""
+    """A line of trials.jsonl: one trial at one rung, reproducible as it has no clock times."""
 
     trial: int
     bracket: int
     round: int
     epochs: int
-    state: State
+    state: TrialState
     val_accuracy: float | None
     changes: Mapping[str, Any]
     cost: Mapping[str, int]
-    """Amount of each measure (the name of a limit)."""
+    """Each measure (the name of a limit) and its amount."""
     message: str | None = None
     """The last lines of a failed training."""
 
     @classmethod
     def of(cls, job: TrialJob, outcome: Outcome) -> TrialRecord:
-        """The line for a job and how it went."""
+        """Returns the record of a job and its outcome."""
         return cls(
             trial=job.trial,
             bracket=job.bracket,
@@ -79,37 +79,37 @@ class TrialRecord:
 
     @classmethod
     def from_json(cls, line: Mapping[str, Any]) -> TrialRecord:
-        """The row of a line. Raises TypeError when fields are missing or unknown."""
+        """Returns the record of a line; raises TypeError where fields are missing or unknown."""
         return cls(**line)
 
     def to_json(self) -> dict[str, Any]:
-        """The line of a row."""
+        """Returns the line of this record."""
         return asdict(self)
 
     def is_of(self, job: TrialJob) -> bool:
-        """Whether this row is about that job."""
+        """Returns whether this is the record of a job."""
         return (self.trial, self.epochs) == (job.trial, job.epochs) and same(
             self.changes, job.changes
         )
 
 
-def best_of(rows: Iterable[TrialRecord]) -> TrialRecord | None:
-    """The best finished trial, or None when none finished.
+def best_of(records: Iterable[TrialRecord]) -> TrialRecord | None:
+    """Returns the best finished trial, or None when none finished.
 
-    Only the longest trained are compared, for a schedule that was cut short says little about its
-    end; then the higher accuracy, then fewer multiply-adds, then the earlier trial.
+    Only those trained longest are compared, because a schedule that was cut short says little about
+    its end. Among them the highest accuracy wins, then the fewest multiply-adds, then the earliest.
     """
-    finished = [row for row in rows if row.state == "finished"]
+    finished = [record for record in records if record.state == "finished"]
     return max(finished, key=_merit, default=None)
 
 
-def ranked(rows: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """The last row of each trial, best first, failed ones last."""
-    last = {row.trial: row for row in rows}
-    finished = [row for row in last.values() if row.state == "finished"]
-    failed = [row for row in last.values() if row.state == "failed"]
+def ranked(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Returns the last record of each trial, best first, failed ones last."""
+    last = {record.trial: record for record in records}
+    finished = [record for record in last.values() if record.state == "finished"]
+    failed = [record for record in last.values() if record.state == "failed"]
     return sorted(finished, key=_merit, reverse=True) + failed
 
 
-def _merit(row: TrialRecord) -> tuple[float, ...]:
-    return (row.epochs, row.val_accuracy or 0.0, -row.cost["macs"], -row.trial)
+def _merit(record: TrialRecord) -> tuple[float, ...]:
+    return (record.epochs, record.val_accuracy or 0.0, -record.cost["macs"], -record.trial)

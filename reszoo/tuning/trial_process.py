@@ -1,4 +1,4 @@
-"""How a trial is trained in a process of its own, and what its run folder says afterwards."""
+"""Trials in child processes: checking the data, training a job, reading its outcome."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from reszoo.tuning.resolved_search import ResolvedSearch
 from reszoo.tuning.search_dir import SearchFolder
 from reszoo.tuning.trial_log import Outcome, TrialJob
 
-PATIENCE_SECONDS = 60.0
-"""How long a training that was asked to stop may take to save its state."""
+STOP_SECONDS = 60.0
+"""Seconds that a stopped training gets to save its checkpoint."""
 
 _LAST_LINES = 8
 _TENSORFLOW = re.compile(r"[IW]\d{4} |WARNING: All log messages before absl")
@@ -31,69 +31,69 @@ _STOPPED = (RestartError.exit_code, 128 + signal.SIGINT)
 
 @dataclass(frozen=True, slots=True)
 class SearchData:
-    """The data of a search, in words that a child process understands."""
+    """The data of a search, as options of a child process."""
 
     name: str
     skip_bad_images: bool = False
     data_dir: Path | None = None
 
-    def words(self, seed: int) -> list[str]:
-        """The options of `reszoo.tuning.trial_worker`."""
-        words = ["--data", self.name, "--seed", str(seed)]
-        words += ["--skip-bad-images"] if self.skip_bad_images else []
-        return words + (["--data-dir", str(self.data_dir)] if self.data_dir else [])
+    def arguments(self, seed: int) -> list[str]:
+        """Returns the arguments of `reszoo.tuning.trial_worker`."""
+        arguments = ["--data", self.name, "--seed", str(seed)]
+        arguments += ["--skip-bad-images"] if self.skip_bad_images else []
+        return arguments + (["--data-dir", str(self.data_dir)] if self.data_dir else [])
 
 
 class DataCheck:
-    """A child process that opens the data and fits the base to them, while this one does others.
+    """A child process that opens the data and checks that the base can train on them.
 
-    The data are never opened in the search's own process: their memory, and the device's, belong
+    The data are never opened in the process of the search: their memory, and the device's, belong
     to the trainings.
     """
 
-    def __init__(self, data: SearchData, setup: ResolvedSearch) -> None:
-        self._asked = json.dumps(
+    def __init__(self, data: SearchData, resolved: ResolvedSearch) -> None:
+        self._request = json.dumps(
             {
-                "base": spec.to_mapping(setup.space.base),
-                "recipe": spec.to_mapping(setup.recipe),
+                "base": spec.to_mapping(resolved.space.base),
+                "recipe": spec.to_mapping(resolved.recipe),
             }
         )
         self._process = subprocess.Popen(
-            _command("check", data.words(setup.search.seed)),
+            _command("check", data.arguments(resolved.search.seed)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=child_environment({"CUDA_VISIBLE_DEVICES": "-1"}),
             encoding="utf-8",
-            errors="replace",  # what TensorFlow says to stderr may be in any encoding
+            errors="replace",  # TensorFlow may write any encoding to stderr
             start_new_session=True,
         )
 
     def classes(self) -> list[str]:
-        """The data's classes.
+        """Waits for the check and returns the classes of the data.
 
         Raises:
           UserError: the data or the base cannot be used.
           MachineError: the check itself failed.
         """
         try:
-            answer, printed = self._process.communicate(self._asked)
+            output, printed = self._process.communicate(self._request)
         finally:
             self.close()
         try:
-            told: dict[str, Any] = json.loads(answer.splitlines()[-1])
+            answer: dict[str, Any] = json.loads(output.splitlines()[-1])
         except (IndexError, ValueError):
             raise MachineError(
                 "the data cannot be opened in a process of their own",
                 found=_last_lines(printed) or f"exit code {self._process.returncode}",
             ) from None
-        if "error" in told:
-            kind: type[ReszooError] = getattr(errors, told["kind"], MachineError)
-            raise kind(**told["error"])
-        return list(told["classes"])
+        if "error" in answer:
+            kind: type[ReszooError] = getattr(errors, answer["kind"], MachineError)
+            raise kind(**answer["error"])
+        return list(answer["classes"])
 
     def close(self) -> None:
-        """Ends the check, if it still runs."""
+        """Kills the check, if it is still running."""
         if self._process.poll() is None:
             self._process.kill()
             self._process.communicate()
@@ -102,45 +102,45 @@ class DataCheck:
 class ChildRunner:
     """Trains each job in a child process, in the run folder of its trial."""
 
-    def __init__(self, folder: SearchFolder, setup: ResolvedSearch, data: SearchData) -> None:
+    def __init__(self, folder: SearchFolder, resolved: ResolvedSearch, data: SearchData) -> None:
         self._folder = folder
-        self._setup = setup
+        self._resolved = resolved
         self._data = data
 
     def __call__(self, job: TrialJob) -> Outcome:
-        """Trains, or goes on with, one trial up to its epochs.
+        """Trains or resumes a trial up to its epochs.
 
         Raises:
-          KeyboardInterrupt: Ctrl-C; the training has stopped and can go on.
-          RestartError: someone else stopped the training; it can go on.
+          KeyboardInterrupt: Ctrl-C; the training was stopped and can be resumed.
+          RestartError: the training was stopped by other means and can be resumed.
         """
         path = self._folder.run_path(job.trial)
-        outcome = outcome_of(path, self._setup.recipe, job.epochs)
+        outcome = outcome_of(path, self._resolved.recipe, job.epochs)
         if outcome is not None:
             return outcome
         code, printed = self._train(job, path)
         if code in _STOPPED:
             raise RestartError(
-                f"the training of trial {job.trial} was stopped; its state is saved",
-                hint="run the same command again to go on",
+                f"the training of trial {job.trial} was stopped; its checkpoint is saved",
+                hint="run the same command again to resume",
             )
         if code:
             return Outcome(message=f"{describe_exit(code)}\n{_last_lines(printed)}".strip())
-        outcome = outcome_of(path, self._setup.recipe, job.epochs)
+        outcome = outcome_of(path, self._resolved.recipe, job.epochs)
         return outcome or Outcome(message=f"the run {path} ended without its results")
 
     def _train(self, job: TrialJob, path: Path) -> tuple[int, str]:
-        """Runs the child; its exit code, and what it printed."""
-        words = self._data.words(self._setup.search.seed)
-        words += ["--candidate", str(self._folder.write_candidate(job))]
-        words += ["--recipe", str(self._folder.recipe_path)]
-        words += ["--until", str(job.epochs), "--out", str(path)]
+        """Runs the child process and returns its exit code and what it printed."""
+        arguments = self._data.arguments(self._resolved.search.seed)
+        arguments += ["--candidate", str(self._folder.write_candidate(job))]
+        arguments += ["--recipe", str(self._folder.recipe_path)]
+        arguments += ["--until", str(job.epochs), "--out", str(path)]
         log = self._folder.log_path(job.trial)
         try:
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("ab") as output:
                 begin = output.tell()
-                code = _run(_command("train", words), output)
+                code = _run(_command("train", arguments), output)
             with log.open("rb") as output:
                 output.seek(begin)
                 return code, output.read().decode(errors="replace")
@@ -149,24 +149,24 @@ class ChildRunner:
 
 
 def outcome_of(path: Path, recipe: Recipe, epochs: int) -> Outcome | None:
-    """What a run folder says after so many epochs; None while it has not finished them.
+    """Returns the outcome of a run after a number of epochs; None before it has finished them.
 
-    The accuracy is that of the state that the recipe keeps as model.keras: the best so far on the
-    held out images, or the last.
+    The accuracy is that of the checkpoint that the recipe keeps as model.keras: the best one on the
+    held-out images, or the last one.
     """
     if not (path / "run.json").is_file():
         return None
     run = Run.open(path)
     lines = [line for line in run.metrics() if line.get("kind") == "epoch"][:epochs]
-    went_on = run.info.get("epochs", 0) > epochs
-    if len(lines) < epochs or not (run.state == "finished" or went_on):
+    resumed = run.info.get("epochs", 0) > epochs
+    if len(lines) < epochs or not (run.state == "finished" or resumed):
         return None
     accuracies = [float(line["val_accuracy"]) for line in lines]
     return Outcome(max(accuracies) if recipe.validation.keep == "best" else accuracies[-1])
 
 
 def _run(command: Sequence[str], output: Any) -> int:
-    """Runs a child to its end. It is in no terminal's group, so a Ctrl-C reaches it through us."""
+    """Runs a child to its end, in a session of its own: a Ctrl-C reaches it only from here."""
     with subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -183,22 +183,22 @@ def _run(command: Sequence[str], output: Any) -> int:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Asks a child to stop, waits until it has saved its state, and does not wait for ever."""
+    """Stops a child and waits until it has saved its checkpoint, but not for ever."""
     try:
         assert process.stdin is not None
         process.stdin.close()
-        process.wait(PATIENCE_SECONDS)
+        process.wait(STOP_SECONDS)
     except BaseException:
         process.kill()
         process.wait()
 
 
-def _command(task: str, words: Sequence[str]) -> list[str]:
-    return module_command("reszoo.tuning.trial_worker", task, *words)
+def _command(task: str, arguments: Sequence[str]) -> list[str]:
+    return module_command("reszoo.tuning.trial_worker", task, *arguments)
 
 
 def _last_lines(text: str) -> str:
-    """What a child said in the end, without what TensorFlow says to everyone."""
+    """Returns the last lines that a child printed, without TensorFlow's own."""
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
-    told = [line for line in lines if not _TENSORFLOW.match(line)]
-    return "\n".join(told[-_LAST_LINES:])
+    own_lines = [line for line in lines if not _TENSORFLOW.match(line)]
+    return "\n".join(own_lines[-_LAST_LINES:])

@@ -1,8 +1,8 @@
-"""The child process of a search: checks the data once, or trains one trial as an ordinary run.
+"""The child process of a search: it checks the data, or trains one trial as an ordinary run.
 
-A process of its own gives all memory back when it ends, keeps its precision to itself, and when it
-crashes takes no search with it. It watches its standard input: when the search is gone, however it
-ended, the input closes and the training stops as on Ctrl-C, with its state saved.
+A separate process returns all its memory when it ends, keeps its precision to itself, and cannot
+crash the search. It watches its standard input, which closes when the search is gone, however it
+ended: the training then stops as on Ctrl-C and saves a checkpoint.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from reszoo.runs.lock import hold_lock
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`check`: prints what is known of the data as JSON. `train`: trains; returns an exit code."""
+    """Runs `check`, which prints the data's classes as JSON, or `train`; returns the exit code."""
     options = _parser().parse_args(arguments)
     if options.task == "check":
         print(json.dumps(_check(options)))  # noqa: T201 - the answer to the search.
@@ -40,8 +40,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _check(options: argparse.Namespace) -> dict[str, Any]:
-    """Whether the base can train on the data, and how many classes these have."""
-    asked = json.loads(sys.stdin.read())
+    """Checks that the base can train on the data, and returns their classes or the error."""
+    request = json.loads(sys.stdin.read())
     try:
         from reszoo.data.open_data import open_data
         from reszoo.training.job import prepare
@@ -51,17 +51,17 @@ def _check(options: argparse.Namespace) -> dict[str, Any]:
             skip_bad_images=options.skip_bad_images,
             data_dir=options.data_dir,
         )
-        base = spec.from_mapping(asked["base"])
-        prepare(base, spec.from_mapping(asked["recipe"], "recipe"), opened, seed=options.seed)
+        base = spec.from_mapping(request["base"])
+        prepare(base, spec.from_mapping(request["recipe"], "recipe"), opened, seed=options.seed)
     except ReszooError as error:
-        told = ("what", "where", "expected", "found", "hint")
-        details = {name: value and str(value) for name in told if (value := getattr(error, name))}
+        fields = ("what", "where", "expected", "found", "hint")
+        details = {name: str(value) for name in fields if (value := getattr(error, name))}
         return {"error": details, "kind": type(error).__name__}
     return {"classes": list(opened.classes)}
 
 
 def _train(options: argparse.Namespace) -> None:
-    _stop_with_the_search()
+    _stop_when_orphaned()
     run: Path = options.out
     with hold_lock(run.parent):
         from reszoo.training.train import resume, train
@@ -69,7 +69,7 @@ def _train(options: argparse.Namespace) -> None:
         if (run / "run.json").is_file():
             resume(run, epochs=options.until)
             return
-        # A kill while the run folder was made leaves one without run.json, which is no run yet.
+        # A kill while the run folder was created leaves one without run.json, which is no run yet.
         shutil.rmtree(run, ignore_errors=True)
         train(
             options.candidate,
@@ -81,28 +81,28 @@ def _train(options: argparse.Namespace) -> None:
             skip_bad_images=options.skip_bad_images,
             data_dir=options.data_dir,
             test=False,
-            command=_repeats(options),
+            command=_equivalent_command(options),
         )
 
 
-def _stop_with_the_search() -> None:
-    """Sends this process a Ctrl-C when its standard input closes."""
+def _stop_when_orphaned() -> None:
+    """Interrupts this process as by Ctrl-C when its standard input closes."""
 
     def watch() -> None:
         while os.read(0, 1024):
             pass
         os.kill(os.getpid(), signal.SIGINT)
 
-    # Started by a search that ignores Ctrl-C (in the background of a shell), so would be this one.
+    # A search in the background of a shell ignores Ctrl-C, and its children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _repeats(options: argparse.Namespace) -> list[str]:
-    """The command that trains the same network fully and anew."""
-    words = ["reszoo", "train", str(options.candidate), "--data", options.data]
-    words += ["--recipe", str(options.recipe), "--seed", str(options.seed)]
-    return words + (["--skip-bad-images"] if options.skip_bad_images else [])
+def _equivalent_command(options: argparse.Namespace) -> list[str]:
+    """Returns the command that trains the same network from the beginning, for all its epochs."""
+    command = ["reszoo", "train", str(options.candidate), "--data", options.data]
+    command += ["--recipe", str(options.recipe), "--seed", str(options.seed)]
+    return command + (["--skip-bad-images"] if options.skip_bad_images else [])
 
 
 def _parser() -> argparse.ArgumentParser:

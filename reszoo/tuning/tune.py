@@ -1,18 +1,18 @@
-"""The whole of a search: from its file to trials, a best spec and their summary."""
+"""Searches as a whole: from a file to trials, the best spec and their summary."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from reszoo.errors import GateError, UserError
+from reszoo.runs.run_dir import default_name
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.search import Search
-from reszoo.tuning.resolved_search import ResolvedSearch, prepare
-from reszoo.tuning.search_dir import DEFAULT_FOLDER, SearchFolder, open_folder
+from reszoo.tuning.resolved_search import ResolvedSearch, resolve_search
+from reszoo.tuning.search_dir import DEFAULT_FOLDER, SearchFolder, open_search_folder
 from reszoo.tuning.search_run import Event, Runner, SearchRun
 from reszoo.tuning.trial_log import TrialRecord, ranked
 from reszoo.tuning.trial_process import ChildRunner, DataCheck, SearchData
@@ -20,30 +20,30 @@ from reszoo.tuning.trial_process import ChildRunner, DataCheck, SearchData
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """What a search found."""
+    """The result of a search."""
 
     path: Path
     """The search folder."""
     search: Search
     best: TrialRecord
-    """The best trial, by held out training images."""
+    """The best trial by accuracy on held-out training images."""
     spec: Architecture
-    """The best network; `best.yaml` in the folder holds the same."""
-    rows: tuple[TrialRecord, ...]
-    """Every trial and rung, in the order in which they were trained."""
+    """The best network, as in `best.yaml`."""
+    records: tuple[TrialRecord, ...]
+    """Every trial and rung, in the order of training."""
     rejected: Mapping[str, int]
-    """How many candidates each limit turned away before they were trained."""
+    """Number of candidates that each limit turned away before they were trained."""
     planned: int
-    """How many trainings were planned; fewer rows mean that the space was used up."""
+    """Number of trainings planned; fewer records mean that the space was exhausted."""
 
     @property
     def trials(self) -> list[TrialRecord]:
-        """The last row of each trial, best first, failed ones last."""
-        return ranked(self.rows)
+        """The last record of each trial, best first, failed ones last."""
+        return ranked(self.records)
 
     @property
     def best_path(self) -> Path:
-        """The best network as a spec, ready for `reszoo train`."""
+        """The spec of the best network, for `reszoo train`."""
         return SearchFolder(self.path).best_path
 
     @property
@@ -63,106 +63,113 @@ def tune(
     progress: Callable[[Event], None] | None = None,
     runner: Runner | None = None,
 ) -> SearchResult:
-    """Searches for the best network of a space; the same call goes on with a search that was ended.
+    """Searches a space for the best network; the same call resumes an interrupted search.
 
     Each trial is an ordinary run folder, trained in a child process. Candidates above a limit are
-    turned away on their plans, before a trial exists. What is best is decided on training images
-    that are held out, the same ones in every trial; the test split is never read.
+    turned away on their plans, before a trial exists. The best is chosen on held-out training
+    images, the same ones in every trial; the test split is never read.
 
         >>> import reszoo
         >>> result = reszoo.tune("digits_tiny")  # doctest: +SKIP
         >>> reszoo.train(result.spec, data="digits")  # doctest: +SKIP
 
     Args:
-      search: the value, or its name or file.
+      search: a search, its name in the zoo, or its file.
       data: `digits`, `folder:PATH` or `tfds:NAME`.
-      out: the search folder; `searches/<search>-<data>` unless given.
-      seed: replaces the search's: of the candidates drawn, the images held out and every training.
-      skip_bad_images: leave broken image files out instead of refusing the data.
-      data_dir: where downloaded data sets lie.
+      out: the search folder. Defaults to `searches/<search>-<data>`.
+      seed: seed of the candidates drawn, the held-out images and every training. Defaults to that
+        of the search.
+      skip_bad_images: whether to leave out broken image files instead of refusing the data.
+      data_dir: the folder of downloaded data sets.
       progress: called when a training begins or ends, and for each one recalled.
-      runner: trains a job instead of a child process; the data are then its own affair.
+      runner: trains a job in place of a child process; it opens the data itself.
 
     Returns:
-      The result; the folder holds all of it.
+      The result, all of which is in the folder too.
 
     Raises:
-      UserError: the search or the data cannot be used, nothing is within the limits, or the folder
+      UserError: the search or the data cannot be used, no candidate is feasible, or the folder
         holds another search.
       GateError: no trial finished.
-      KeyboardInterrupt: Ctrl-C; the training was stopped first, and all can go on.
+      KeyboardInterrupt: Ctrl-C; the training was stopped first, and the search can be resumed.
     """
     if not isinstance(data, str):
         raise UserError(
-            "a search needs the name of its data, for its trials are trained in other processes",
+            "a search needs the name of its data, because its trials run in other processes",
             expected="digits, folder:PATH or tfds:NAME",
             found=type(data).__name__,
             hint="save the arrays as a folder of images",
         )
-    words = SearchData(data, skip_bad_images, None if data_dir is None else Path(data_dir))
-    setup = prepare(search, seed=seed)
+    search_data = SearchData(data, skip_bad_images, None if data_dir is None else Path(data_dir))
+    resolved = resolve_search(search, seed=seed)
     if runner is None:
-        setup = _with_classes_of(words, setup, search, seed)
-    path = Path(out) if out is not None else DEFAULT_FOLDER / f"{setup.search.name}-{_word(data)}"
-    about = {"name": data, "skip_bad_images": skip_bad_images, "classes": setup.space.base.classes}
-    folder = open_folder(path, setup, about)
-    with folder.owned():
+        resolved = _with_classes_of(search_data, resolved, search, seed)
+    path = DEFAULT_FOLDER / default_name(resolved.search.name, data) if out is None else Path(out)
+    facts = {
+        "name": data,
+        "skip_bad_images": skip_bad_images,
+        "classes": resolved.space.base.classes,
+    }
+    folder = open_search_folder(path, resolved, facts)
+    with folder.lock():
         folder.wait_for_training()
-        session = SearchRun(setup, folder, runner or ChildRunner(folder, setup, words), progress)
-        rejected = _run(setup, session)
-        return _result(setup, folder, session, rejected)
+        runner = runner or ChildRunner(folder, resolved, search_data)
+        search_run = SearchRun(resolved, folder, runner, progress)
+        rejected = _run(resolved, search_run)
+        return _result(resolved, folder, search_run, rejected)
 
 
 def _with_classes_of(
     data: SearchData,
-    setup: ResolvedSearch,
+    resolved: ResolvedSearch,
     search: Search | str | os.PathLike[str],
     seed: int | None,
 ) -> ResolvedSearch:
-    """The setup for networks with the data's number of classes, once the data are seen to fit."""
-    check = DataCheck(data, setup)
+    """Checks that the data fit, and returns the search with their number of classes."""
+    check = DataCheck(data, resolved)
     try:
-        # Takes as long as the check; the two go on side by side.
+        # Imported meanwhile: it takes as long as the check.
         import reszoo.tuning.tuner  # noqa: F401
 
         count = len(check.classes())
     finally:
         check.close()
-    return setup if count == setup.space.base.classes else prepare(search, classes=count, seed=seed)
+    return (
+        resolved
+        if count == resolved.space.base.classes
+        else resolve_search(search, classes=count, seed=seed)
+    )
 
 
-def _run(setup: ResolvedSearch, session: SearchRun) -> Mapping[str, int]:
+def _run(resolved: ResolvedSearch, search_run: SearchRun) -> Mapping[str, int]:
     from reszoo.tuning.tuner import ChildTuner
 
-    tuner = ChildTuner(setup, session)
+    tuner = ChildTuner(resolved, search_run)
     tuner.search()
     return dict(tuner.oracle.rejected)
 
 
 def _result(
-    setup: ResolvedSearch, folder: SearchFolder, session: SearchRun, rejected: Mapping[str, int]
+    resolved: ResolvedSearch,
+    folder: SearchFolder,
+    search_run: SearchRun,
+    rejected: Mapping[str, int],
 ) -> SearchResult:
-    best, architecture = session.best, session.best_architecture
+    best, architecture = search_run.best, search_run.best_architecture
     if best is None or architecture is None:
-        last = session.rows[-1].message if session.rows else None
+        last = search_run.records[-1].message if search_run.records else None
         raise GateError(
-            f"none of the {len(session.rows)} trainings finished, so there is no best network",
+            f"none of the {len(search_run.records)} trainings finished: there is no best network",
             where=str(folder.path / "trials.jsonl"),
             found=last,
-            hint=f"see {folder.path / 'logs'}; then search anew in another folder",
+            hint=f"see {folder.path / 'logs'}; then start the search again in another folder",
         )
     return SearchResult(
         path=folder.path,
-        search=setup.search,
+        search=resolved.search,
         best=best,
         spec=architecture,
-        rows=tuple(session.rows),
+        records=tuple(search_run.records),
         rejected=rejected,
-        planned=setup.planned,
+        planned=resolved.planned,
     )
-
-
-def _word(data: str) -> str:
-    """The data's name as part of a folder's: `folder:photos/cats` is `cats`."""
-    last = data.rstrip("/").rpartition("/")[2].rpartition(":")[2]
-    return re.sub(r"[^\w.-]+", "-", last).strip("-.") or "data"

@@ -10,7 +10,7 @@ from tests.tuning.searches import Trainings
 
 
 class Hanging(Trainings):
-    """Trains until one job, then says so and waits for its end."""
+    """Trains until one job, then prints a line and waits for its end."""
 
     def __call__(self, job):
         if len(self.jobs) == int(sys.argv[3]):

@@ -59,7 +59,7 @@ def accuracy(changes: Any, epochs: int) -> float:
 
 
 class Trainings:
-    """A runner that trains nothing, remembers what it was asked, and may fail where it is told."""
+    """A runner that trains nothing, remembers its jobs, and fails where `fails` has a message."""
 
     def __init__(self, fails: Callable[[TrialJob], str | None] = lambda job: None) -> None:
         self.jobs: list[TrialJob] = []

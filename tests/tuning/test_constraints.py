@@ -7,27 +7,27 @@ import pytest
 from reszoo.errors import UserError
 from reszoo.planning.cost import cost
 from reszoo.tuning import sampling
-from reszoo.tuning.resolved_search import ResolvedSearch, prepare
+from reszoo.tuning.resolved_search import ResolvedSearch, resolve_search
 from reszoo.tuning.sampling import CandidateSampler
 from tests.tuning.searches import SEARCH, with_space, write
 
 SPACE = ("stages[each].depth: {min: 1, max: 3}", "stages[*].width: {multiply: [1, 2]}")
 
 
-def _setup(tmp_path, **fields: str) -> ResolvedSearch:
-    return prepare(write(tmp_path, with_space(*SPACE, **fields)))
+def _resolved(tmp_path, **fields: str) -> ResolvedSearch:
+    return resolve_search(write(tmp_path, with_space(*SPACE, **fields)))
 
 
-def _drawn(sampling: CandidateSampler):
-    return list(iter(sampling.next, None))
+def _drawn(sampler: CandidateSampler):
+    return list(iter(sampler.draw, None))
 
 
-def _feasible_by_hand(setup: ResolvedSearch, measure: str, limit: float):
-    ranges = [range(len(one.choices)) for one in setup.space.dimensions]
+def _feasible_by_hand(resolved: ResolvedSearch, measure: str, limit: float):
+    ranges = [range(len(one.choices)) for one in resolved.space.dimensions]
     return {
         candidate
         for candidate in itertools.product(*ranges)
-        if getattr(cost(setup.space.spec(candidate)), measure) <= limit
+        if getattr(cost(resolved.space.spec(candidate)), measure) <= limit
     }
 
 
@@ -41,14 +41,14 @@ def _feasible_by_hand(setup: ResolvedSearch, measure: str, limit: float):
     ],
 )
 def test_exactly_the_candidates_within_a_limit_are_drawn(tmp_path, limit, measure, amount):
-    setup = _setup(tmp_path, limits=f"{{{limit}: {amount}}}")
-    expected = _feasible_by_hand(setup, measure, amount)
-    sampling = setup.draws()
-    drawn = _drawn(sampling)
+    resolved = _resolved(tmp_path, limits=f"{{{limit}: {amount}}}")
+    expected = _feasible_by_hand(resolved, measure, amount)
+    sampler = resolved.sampler()
+    drawn = _drawn(sampler)
     assert len(drawn) == len(set(drawn))
     assert set(drawn) == expected
-    assert 0 < len(expected) < setup.space.size
-    assert sampling.rejected == {limit: setup.space.size - len(expected)}
+    assert 0 < len(expected) < resolved.space.size
+    assert sampler.rejected == {limit: resolved.space.size - len(expected)}
 
 
 def test_choices_that_do_not_go_together_are_turned_away_like_costly_ones(tmp_path):
@@ -57,59 +57,59 @@ def test_choices_that_do_not_go_together_are_turned_away_like_costly_ones(tmp_pa
         "block.shortcut: {choices: [identity, zero_pad]}",
         "stages[*].depth: {choices: [1, 2]}",
     )
-    setup = prepare(write(tmp_path, with_space(*space)))
-    sampling = setup.draws()
-    shortcuts = {setup.space.spec(one).block.shortcut.kind for one in _drawn(sampling)}
+    resolved = resolve_search(write(tmp_path, with_space(*space)))
+    sampler = resolved.sampler()
+    shortcuts = {resolved.space.spec(one).block.shortcut.kind for one in _drawn(sampler)}
     assert shortcuts == {"zero_pad"}
-    assert sampling.rejected == {"impossible": 2}
+    assert sampler.rejected == {"impossible": 2}
 
 
 def test_a_seed_decides_the_order_and_zero_is_a_seed(tmp_path):
     orders = {
-        seed: tuple(_drawn(_setup(tmp_path, seed=str(seed)).draws())) for seed in (0, 0, 1, 2)
+        seed: tuple(_drawn(_resolved(tmp_path, seed=str(seed)).sampler())) for seed in (0, 0, 1, 2)
     }
-    again = tuple(_drawn(_setup(tmp_path, seed="0").draws()))
+    again = tuple(_drawn(_resolved(tmp_path, seed="0").sampler()))
     assert orders[0] == again
     assert len(set(orders.values())) == 3
 
 
 def test_neighbouring_seeds_do_not_draw_the_same_one_later(tmp_path):
     # In keras-tuner the draws of seed 1 are those of seed 0 from a later one on.
-    first, second = (_drawn(_setup(tmp_path, seed=str(seed)).draws()) for seed in (0, 1))
+    first, second = (_drawn(_resolved(tmp_path, seed=str(seed)).sampler()) for seed in (0, 1))
     overlaps = [sum(map(tuple.__eq__, first[shift:], second)) for shift in range(8)]
     assert max(overlaps) < len(second) // 2
 
 
 def test_a_large_space_is_sampled_with_bounded_redraws(tmp_path, monkeypatch):
     monkeypatch.setattr(sampling, "ENUMERABLE", 10)
-    monkeypatch.setattr(sampling, "MOST_REDRAWS", 200)
-    setup = _setup(tmp_path, limits="{parameters: 20000}")
-    drawn = _drawn(setup.draws())
-    assert set(drawn) == _feasible_by_hand(setup, "parameters", 20_000)
+    monkeypatch.setattr(sampling, "MAX_REDRAWS", 200)
+    resolved = _resolved(tmp_path, limits="{parameters: 20000}")
+    drawn = _drawn(resolved.sampler())
+    assert set(drawn) == _feasible_by_hand(resolved, "parameters", 20_000)
     assert len(drawn) == len(set(drawn))
 
 
 def test_a_large_space_without_a_feasible_candidate_ends(tmp_path, monkeypatch):
     monkeypatch.setattr(sampling, "ENUMERABLE", 10)
-    monkeypatch.setattr(sampling, "MOST_REDRAWS", 50)
-    setup = _setup(tmp_path, limits="{parameters: 10}")
-    assert setup.draws().next() is None
+    monkeypatch.setattr(sampling, "MAX_REDRAWS", 50)
+    resolved = _resolved(tmp_path, limits="{parameters: 10}")
+    assert resolved.sampler().draw() is None
 
 
 def test_the_smallest_is_the_smallest_of_all(tmp_path):
-    setup = _setup(tmp_path, limits="{parameters: 100}")
-    everything = [setup.space.candidate(number) for number in range(setup.space.size)]
-    least = min(cost(setup.space.spec(one)).parameters for one in everything)
-    assert setup.judge.smallest("parameters").parameters == least
+    resolved = _resolved(tmp_path, limits="{parameters: 100}")
+    everything = [resolved.space.candidate(number) for number in range(resolved.space.size)]
+    least = min(cost(resolved.space.spec(one)).parameters for one in everything)
+    assert resolved.constraints.smallest("parameters").parameters == least
 
 
 def test_starts_are_drawn_first_and_only_once(tmp_path):
     starts = """
   - {"stages[each].depth": [3, 1, 2]}
   - {"stages[each].depth": 2, "stages[*].width": [8, 16, 32]}"""
-    setup = _setup(tmp_path, start_from=starts)
-    drawn = _drawn(setup.draws())
-    assert [setup.space.changes(one) for one in drawn[:2]] == [
+    resolved = _resolved(tmp_path, start_from=starts)
+    drawn = _drawn(resolved.sampler())
+    assert [resolved.space.changes(one) for one in drawn[:2]] == [
         {
             "stages[0].depth": 3,
             "stages[1].depth": 1,
@@ -123,16 +123,16 @@ def test_starts_are_drawn_first_and_only_once(tmp_path):
             "stages[*].width": [8, 16, 32],
         },
     ]
-    assert len(drawn) == len(set(drawn)) == setup.space.size
+    assert len(drawn) == len(set(drawn)) == resolved.space.size
 
 
 def test_a_start_leaves_the_rest_as_in_the_base_however_that_is_written(tmp_path):
     space = ("stages[*].depth: {choices: [1, 2]}", "head.dropout: {choices: [0.5, 0]}")
     kinds = "block.shortcut: {choices: [projection, zero_pad]}"
     starts = '[{"stages[*].depth": 2}]'
-    setup = prepare(write(tmp_path, with_space(*space, kinds, start_from=starts)))
-    (start,) = setup.start
-    assert setup.space.changes(start) == {
+    resolved = resolve_search(write(tmp_path, with_space(*space, kinds, start_from=starts)))
+    (start,) = resolved.initial_candidates
+    assert resolved.space.changes(start) == {
         "stages[*].depth": 2,
         "head.dropout": 0,
         "block.shortcut": "zero_pad",
@@ -144,9 +144,9 @@ def test_a_spec_of_the_space_can_be_started_from(tmp_path):
     search = SEARCH + "start_from: [known.yaml]\n"
     file = write(tmp_path, search)
     (tmp_path / "known.yaml").write_text(known)
-    setup = prepare(file)
-    (start,) = setup.start
-    assert setup.space.changes(start) == {
+    resolved = resolve_search(file)
+    (start,) = resolved.initial_candidates
+    assert resolved.space.changes(start) == {
         "stages[0].depth": 1,
         "stages[1].depth": 2,
         "stages[2].depth": 1,
@@ -158,4 +158,4 @@ def test_a_start_above_a_limit_is_refused(tmp_path):
     with pytest.raises(
         UserError, match=r"start_from\[0\] cannot be tried: .* parameters are above"
     ):
-        _setup(tmp_path, limits="{parameters: 9000}", start_from='[{"stages[each].depth": 3}]')
+        _resolved(tmp_path, limits="{parameters: 9000}", start_from='[{"stages[each].depth": 3}]')

@@ -11,7 +11,7 @@ from reszoo.errors import MachineError
 from reszoo.spec.search import Strategy
 from reszoo.tuning import Outcome
 from reszoo.tuning.hyperband import rungs
-from reszoo.tuning.resolved_search import prepare
+from reszoo.tuning.resolved_search import resolve_search
 from reszoo.tuning.tune import tune
 from reszoo.tuning.tuner import HyperbandOracle, RandomOracle
 from tests.tuning.searches import HYPERBAND, SEARCH, Trainings, accuracy, with_space, write
@@ -37,13 +37,13 @@ def test_a_search_needs_no_tensorboard(tmp_path, monkeypatch):
     for name in ("tensorboard", "tensorboard.plugins", "tensorboard.plugins.hparams"):
         monkeypatch.setitem(sys.modules, name, None)
     result = _search(tmp_path, SEARCH, Trainings())
-    assert {row.state for row in result.rows} == {"finished"}
+    assert {record.state for record in result.records} == {"finished"}
 
 
 @pytest.mark.parametrize("oracle", [RandomOracle, HyperbandOracle])
 def test_zero_is_a_seed(tmp_path, oracle):
     text = HYPERBAND if oracle is HyperbandOracle else SEARCH
-    assert oracle(prepare(write(tmp_path, text), seed=0)).seed == 0
+    assert oracle(resolve_search(write(tmp_path, text), seed=0)).seed == 0
 
 
 @pytest.mark.parametrize("text", [SEARCH, HYPERBAND])
@@ -79,14 +79,16 @@ def test_hyperband_runs_the_planned_rungs_with_the_best_of_each(tmp_path):
     result = _search(tmp_path, HYPERBAND, trainings)
     assert _counts(trainings) == RUNGS
     by_rung = {}
-    for row in result.rows:
-        by_rung.setdefault((row.bracket, row.round), []).append(row)
-    for (bracket, round_), rows in by_rung.items():
+    for record in result.records:
+        by_rung.setdefault((record.bracket, record.round), []).append(record)
+    for (bracket, round_), records in by_rung.items():
         if round_ == 0:
             continue
-        before = sorted(by_rung[bracket, round_ - 1], key=lambda row: -row.val_accuracy)
-        assert [row.trial for row in rows] == [row.trial for row in before[: len(rows)]]
-    assert (result.planned, len(result.rows)) == (23, 23)
+        before = sorted(by_rung[bracket, round_ - 1], key=lambda record: -record.val_accuracy)
+        assert [record.trial for record in records] == [
+            record.trial for record in before[: len(records)]
+        ]
+    assert (result.planned, len(result.records)) == (23, 23)
 
 
 def test_a_promoted_trial_goes_on_with_its_own_run(tmp_path):
@@ -116,7 +118,7 @@ def test_the_planned_rungs_are_those_of_keras_tuner(max_epochs, factor):
 
 def test_failures_in_a_row_do_not_end_a_search(tmp_path):
     result = _search(tmp_path, SEARCH, Trainings(lambda job: "killed" if job.trial < 6 else None))
-    assert [row.state for row in result.rows] == ["failed"] * 5 + ["finished"]
+    assert [record.state for record in result.records] == ["failed"] * 5 + ["finished"]
     assert result.best.trial == 6
 
 
@@ -138,8 +140,8 @@ def test_an_accuracy_that_is_no_number_is_a_failed_trial(tmp_path):
         return Outcome(float("nan") if job.trial == 2 else 0.5)
 
     result = tune(write(tmp_path, SEARCH), out=tmp_path / "out", runner=run)
-    assert [row.state for row in result.rows].count("failed") == 1
-    assert result.rows[1].message == "val_accuracy is nan"
+    assert [record.state for record in result.records].count("failed") == 1
+    assert result.records[1].message == "val_accuracy is nan"
 
 
 def test_a_small_space_is_tried_to_the_last_candidate(tmp_path):
@@ -192,10 +194,10 @@ def test_the_best_is_among_the_longest_trained(tmp_path):
         return Outcome(0.99 if job.epochs == 1 else accuracy(job.changes, job.epochs))
 
     result = tune(write(tmp_path, HYPERBAND), out=tmp_path / "out", runner=run)
-    longest = [row for row in result.rows if row.epochs == 9]
-    assert result.best == max(longest, key=lambda row: row.val_accuracy)
+    longest = [record for record in result.records if record.epochs == 9]
+    assert result.best == max(longest, key=lambda record: record.val_accuracy)
 
 
 def test_among_equals_the_cheaper_is_the_best(tmp_path):
     result = tune(write(tmp_path, SEARCH), out=tmp_path / "out", runner=lambda job: Outcome(0.5))
-    assert result.best.cost["macs"] == min(row.cost["macs"] for row in result.rows)
+    assert result.best.cost["macs"] == min(record.cost["macs"] for record in result.records)

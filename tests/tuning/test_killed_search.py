@@ -28,7 +28,7 @@ def test_a_killed_search_goes_on_with_the_same_proposals(tmp_path, text, hangs_a
     result = tune(file, out=tmp_path / "killed", runner=trainings)
     # The trial in which it was killed is asked for again: its run folder resumes.
     assert [(job.trial, job.epochs) for job in trainings.jobs] == [
-        (row.trial, row.epochs) for row in whole.rows[hangs_at:]
+        (record.trial, record.epochs) for record in whole.records[hangs_at:]
     ]
-    assert result.rows == whole.rows
+    assert result.records == whole.records
     assert (result.path / "best.yaml").read_bytes() == (whole.path / "best.yaml").read_bytes()

@@ -7,7 +7,7 @@ import pytest
 
 from reszoo import spec
 from reszoo.tuning.preview import Preview, preview
-from reszoo.tuning.resolved_search import prepare
+from reszoo.tuning.resolved_search import resolve_search
 from tests.tuning.searches import HYPERBAND, with_space, write
 
 SPACE = ("stages[each].depth: {min: 1, max: 3}", "stages[*].width: {multiply: [1, 2]}")
@@ -22,7 +22,7 @@ def test_an_enumerable_space_is_counted_exactly(tmp_path):
     assert seen.exact
     assert seen.candidates == seen.examined == 3**3 * 2
     assert (
-        seen.feasible_candidates == seen.feasible == seen.candidates - seen.objections["parameters"]
+        seen.feasible_candidates == seen.feasible == seen.candidates - seen.violations["parameters"]
     )
     assert 0 < seen.feasible < seen.candidates
 
@@ -86,7 +86,7 @@ def test_overrides_and_validation_reach_the_recipe(tmp_path):
         "recipe_overrides": "{schedule.peak: 0.02, schedule: {warmup: 0.5}}",
         "validation": "0.3",
     }
-    recipe = prepare(write(tmp_path, with_space(*SPACE, **fields))).recipe
+    recipe = resolve_search(write(tmp_path, with_space(*SPACE, **fields))).recipe
     assert (recipe.schedule.peak, recipe.schedule.warmup) == (0.02, 0.5)
     assert recipe.validation.fraction == 0.3
 
@@ -104,11 +104,11 @@ def test_a_preview_needs_no_tensorflow(tmp_path):
 
 @pytest.mark.parametrize("name", spec.search_names())
 def test_every_search_of_the_zoo_has_something_to_try(name):
-    setup = prepare(name)
-    draws = setup.draws()
-    assert setup.search.name == name
-    assert all(draws.next() for _ in range(2))
-    assert setup.planned >= 2
+    resolved = resolve_search(name)
+    sampler = resolved.sampler()
+    assert resolved.search.name == name
+    assert all(sampler.draw() for _ in range(2))
+    assert resolved.planned >= 2
 
 
 def test_a_search_survives_being_written_and_read(tmp_path):

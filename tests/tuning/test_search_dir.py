@@ -1,4 +1,4 @@
-"""What a search leaves behind, and how the same command goes on with it."""
+"""The folder of a search, and how the same command resumes it."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_the_folders_own_search_file_goes_on_with_it(tmp_path):
     trainings = Trainings()
     again = tune(result.path / "search.yaml", out=result.path, runner=trainings)
     assert trainings.jobs == []
-    assert again.rows == result.rows
+    assert again.records == result.records
 
 
 @pytest.mark.parametrize("text", [SEARCH, HYPERBAND])
@@ -85,8 +85,8 @@ def test_a_stopped_search_ends_as_if_it_never_was(tmp_path, text, after):
     _stopped_search(tmp_path / "stopped", text, after)
     trainings = Trainings()
     result = _search(tmp_path / "stopped", text, trainings)
-    assert len(trainings.jobs) == len(whole.rows) - after
-    assert result.rows == whole.rows
+    assert len(trainings.jobs) == len(whole.records) - after
+    assert result.records == whole.records
     for name in ("trials.jsonl", "best.yaml"):
         assert (result.path / name).read_bytes() == (whole.path / name).read_bytes()
 
@@ -107,7 +107,7 @@ def test_a_failed_trial_stays_failed_when_a_search_goes_on(tmp_path):
     trainings = Trainings()
     result = _search(tmp_path, SEARCH, trainings)
     assert trainings.jobs == []
-    assert [row.trial for row in result.rows if row.state == "failed"] == [2]
+    assert [record.trial for record in result.records if record.state == "failed"] == [2]
     assert result.trials[-1].message == "nan"
 
 
@@ -115,7 +115,7 @@ def test_a_finished_search_can_be_given_more_trials(tmp_path):
     first = _search(tmp_path)
     trainings = Trainings()
     result = _search(tmp_path, SEARCH.replace("trials: 6", "trials: 9"), trainings)
-    assert result.rows[:6] == first.rows
+    assert result.records[:6] == first.records
     assert [job.trial for job in trainings.jobs] == [7, 8, 9]
     with pytest.raises(UserError, match="a search of more trials"):
         _search(tmp_path)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from reszoo.tuning.resolved_search import prepare
+from reszoo.tuning.resolved_search import resolve_search
 from reszoo.tuning.space import Space
 from tests.tuning.searches import BASE, with_space, write
 
@@ -10,7 +10,7 @@ from tests.tuning.searches import BASE, with_space, write
 @pytest.fixture
 def space_with(tmp_path):
     def make(*lines: str, base: str = BASE) -> Space:
-        return prepare(write(tmp_path, with_space(*lines), base)).space
+        return resolve_search(write(tmp_path, with_space(*lines), base)).space
 
     return make
 
@@ -103,5 +103,5 @@ def test_every_candidate_has_one_number(space_with):
 
 def test_classes_of_the_data_replace_the_bases(tmp_path):
     file = write(tmp_path, with_space("stages[*].depth: {choices: [2]}"))
-    space = prepare(file, classes=7).space
+    space = resolve_search(file, classes=7).space
     assert space.spec((0,)).classes == 7

@@ -1,4 +1,4 @@
-"""The process of a trial: what it leaves, how it fails, and how it is stopped."""
+"""The process of a trial: its results, its failures, and how it is stopped."""
 
 from __future__ import annotations
 
@@ -16,45 +16,45 @@ from reszoo.planning.cost import cost
 from reszoo.runs import Run
 from reszoo.training.train import train
 from reszoo.tuning import Outcome, TrialJob, trial_process
-from reszoo.tuning.resolved_search import ResolvedSearch, prepare
-from reszoo.tuning.search_dir import SearchFolder, open_folder
+from reszoo.tuning.resolved_search import ResolvedSearch, resolve_search
+from reszoo.tuning.search_dir import SearchFolder, open_search_folder
 from reszoo.tuning.trial_process import ChildRunner, SearchData, outcome_of
 from reszoo.tuning.tune import tune
 from tests.tuning.searches import BASE, SEARCH, write
 
 
 @pytest.fixture
-def setup(tmp_path) -> ResolvedSearch:
-    return prepare(write(tmp_path, SEARCH))
+def resolved(tmp_path) -> ResolvedSearch:
+    return resolve_search(write(tmp_path, SEARCH))
 
 
 @pytest.fixture
-def folder(tmp_path, setup) -> SearchFolder:
-    return open_folder(tmp_path / "out", setup, {"name": "digits"})
+def folder(tmp_path, resolved) -> SearchFolder:
+    return open_search_folder(tmp_path / "out", resolved, {"name": "digits"})
 
 
 @pytest.fixture
-def job(setup) -> TrialJob:
-    candidate = setup.draws().next()
-    price = setup.judge.verdict(candidate).cost
+def job(resolved) -> TrialJob:
+    candidate = resolved.sampler().draw()
+    price = resolved.constraints.check(candidate).cost
     return TrialJob(
-        1, 0, 0, 0, 2, setup.space.changes(candidate), setup.space.spec(candidate), price
+        1, 0, 0, 0, 2, resolved.space.changes(candidate), resolved.space.spec(candidate), price
     )
 
 
 def _run_as(monkeypatch, program: str) -> None:
     monkeypatch.setattr(
-        trial_process, "_command", lambda task, words: [sys.executable, "-c", program, *words]
+        trial_process, "_command", lambda task, args: [sys.executable, "-c", program, *args]
     )
 
 
 def _finished_run(
-    folder: SearchFolder, setup: ResolvedSearch, job: TrialJob, accuracies, state="finished"
+    folder: SearchFolder, resolved: ResolvedSearch, job: TrialJob, accuracies, state="finished"
 ) -> Run:
     run = Run.create(
         folder.run_path(job.trial),
         architecture=job.architecture,
-        recipe=setup.recipe,
+        recipe=resolved.recipe,
         data={"name": "digits"},
         command=["reszoo"],
         seed=0,
@@ -67,64 +67,68 @@ def _finished_run(
 
 
 @pytest.mark.parametrize(("keep", "expected"), [("best", 0.75), ("last", 0.5)])
-def test_a_trial_is_judged_by_the_state_that_its_run_keeps(folder, setup, job, keep, expected):
-    run = _finished_run(folder, setup, job, [0.25, 0.75, 0.5])
-    validation = setup.recipe.validation.model_copy(update={"keep": keep})
-    recipe = setup.recipe.model_copy(update={"validation": validation})
+def test_a_trial_is_judged_by_the_checkpoint_that_its_run_keeps(
+    folder, resolved, job, keep, expected
+):
+    run = _finished_run(folder, resolved, job, [0.25, 0.75, 0.5])
+    validation = resolved.recipe.validation.model_copy(update={"keep": keep})
+    recipe = resolved.recipe.model_copy(update={"validation": validation})
     assert outcome_of(run.path, recipe, 3) == Outcome(expected)
     assert outcome_of(run.path, recipe, 4) is None
 
 
 @pytest.mark.parametrize("state", ["running", "interrupted", "failed"])
-def test_a_run_that_did_not_finish_has_no_outcome_yet(folder, setup, job, state):
-    run = _finished_run(folder, setup, job, [0.25, 0.75], state)
-    assert outcome_of(run.path, setup.recipe, 2) is None
+def test_a_run_that_did_not_finish_has_no_outcome_yet(folder, resolved, job, state):
+    run = _finished_run(folder, resolved, job, [0.25, 0.75], state)
+    assert outcome_of(run.path, resolved.recipe, 2) is None
 
 
-def test_a_finished_run_is_read_and_not_trained_again(monkeypatch, folder, setup, job):
+def test_a_finished_run_is_read_and_not_trained_again(monkeypatch, folder, resolved, job):
     _run_as(monkeypatch, "raise SystemExit('trained again')")
-    _finished_run(folder, setup, job, [0.25, 0.75])
-    assert ChildRunner(folder, setup, SearchData("digits"))(job) == Outcome(0.75)
+    _finished_run(folder, resolved, job, [0.25, 0.75])
+    assert ChildRunner(folder, resolved, SearchData("digits"))(job) == Outcome(0.75)
 
 
-def test_a_child_that_fails_leaves_its_last_lines(monkeypatch, folder, setup, job):
+def test_a_child_that_fails_leaves_its_last_lines(monkeypatch, folder, resolved, job):
     noise = "I0000 00:00:1795217229.836534 15907 port.cc:153] oneDNN"
     program = (
         f"import sys; print('epoch 1'); print({noise!r}); print('error: no memory'); sys.exit(1)"
     )
     _run_as(monkeypatch, program)
-    outcome = ChildRunner(folder, setup, SearchData("digits"))(job)
+    outcome = ChildRunner(folder, resolved, SearchData("digits"))(job)
     assert outcome.val_accuracy is None
     assert outcome.message == "the training ended with exit code 1\nepoch 1\nerror: no memory"
     assert noise in folder.log_path(1).read_text()
 
 
-def test_a_child_that_is_killed_is_a_failed_trial(monkeypatch, folder, setup, job):
+def test_a_child_that_is_killed_is_a_failed_trial(monkeypatch, folder, resolved, job):
     _run_as(monkeypatch, "import os; os.kill(os.getpid(), 9)")
-    outcome = ChildRunner(folder, setup, SearchData("digits"))(job)
+    outcome = ChildRunner(folder, resolved, SearchData("digits"))(job)
     assert outcome.message == "the training was ended by SIGKILL, most likely for want of memory"
 
 
-def test_only_what_this_attempt_said_is_in_its_message(monkeypatch, folder, setup, job):
+def test_only_what_this_attempt_said_is_in_its_message(monkeypatch, folder, resolved, job):
     for word in ("first", "second"):
         _run_as(monkeypatch, f"raise SystemExit('{word}')")
-        outcome = ChildRunner(folder, setup, SearchData("digits"))(job)
+        outcome = ChildRunner(folder, resolved, SearchData("digits"))(job)
         assert (outcome.message or "").endswith(f"\n{word}")
     assert folder.log_path(1).read_text().split() == ["first", "second"]
 
 
-def test_a_child_that_ends_without_results_is_a_failed_trial(monkeypatch, folder, setup, job):
+def test_a_child_that_ends_without_results_is_a_failed_trial(monkeypatch, folder, resolved, job):
     _run_as(monkeypatch, "")
-    assert "without its results" in ChildRunner(folder, setup, SearchData("digits"))(job).message
+    assert "without its results" in ChildRunner(folder, resolved, SearchData("digits"))(job).message
 
 
-def test_a_training_that_others_stopped_is_not_a_failed_trial(monkeypatch, folder, setup, job):
+def test_a_training_that_others_stopped_is_not_a_failed_trial(monkeypatch, folder, resolved, job):
     _run_as(monkeypatch, "raise SystemExit(75)")
-    with pytest.raises(RestartError, match="was stopped; its state is saved"):
-        ChildRunner(folder, setup, SearchData("digits"))(job)
+    with pytest.raises(RestartError, match="was stopped; its checkpoint is saved"):
+        ChildRunner(folder, resolved, SearchData("digits"))(job)
 
 
-def test_ctrl_c_stops_the_child_and_waits_for_its_state(monkeypatch, tmp_path, folder, setup, job):
+def test_ctrl_c_stops_the_child_and_waits_for_its_checkpoint(
+    monkeypatch, tmp_path, folder, resolved, job
+):
     saved = tmp_path / "saved"
     program = (
         "import sys, time; sys.stdin.read(); time.sleep(0.3); "
@@ -133,24 +137,24 @@ def test_ctrl_c_stops_the_child_and_waits_for_its_state(monkeypatch, tmp_path, f
     _run_as(monkeypatch, program)
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
-        ChildRunner(folder, setup, SearchData("digits"))(job)
+        ChildRunner(folder, resolved, SearchData("digits"))(job)
     assert saved.exists()
 
 
-def test_a_child_that_does_not_stop_is_ended(monkeypatch, folder, setup, job):
-    monkeypatch.setattr(trial_process, "PATIENCE_SECONDS", 0.2)
+def test_a_child_that_does_not_stop_is_ended(monkeypatch, folder, resolved, job):
+    monkeypatch.setattr(trial_process, "STOP_SECONDS", 0.2)
     _run_as(monkeypatch, "import time; time.sleep(600)")
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
     begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        ChildRunner(folder, setup, SearchData("digits"))(job)
+        ChildRunner(folder, resolved, SearchData("digits"))(job)
     assert time.monotonic() - begun < 30
 
 
 def test_a_child_gets_a_ctrl_c_when_its_search_is_gone():
     program = (
-        "import time; from reszoo.tuning.trial_worker import _stop_with_the_search; "
-        "_stop_with_the_search(); print('watching', flush=True); time.sleep(600)"
+        "import time; from reszoo.tuning.trial_worker import _stop_when_orphaned; "
+        "_stop_when_orphaned(); print('watching', flush=True); time.sleep(600)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program],
@@ -179,16 +183,16 @@ def test_a_search_of_real_trainings_on_digits(tmp_path):
     """Data check, child processes, run folders and the validation split, all at once."""
     text = SEARCH.replace("trials: 6, max_epochs: 4", "trials: 2, max_epochs: 1")
     result = tune(write(tmp_path, text + "validation: 0.25\n"), out=tmp_path / "out")
-    assert [row.state for row in result.rows] == ["finished", "finished"]
-    for row in result.rows:
-        run = Run.open(SearchFolder(result.path).run_path(row.trial))
+    assert [record.state for record in result.records] == ["finished", "finished"]
+    for record in result.records:
+        run = Run.open(SearchFolder(result.path).run_path(record.trial))
         (epoch,) = run.metrics()
         # Only the held out part of the training images judged; the test split was not read.
-        assert epoch["val_accuracy"] == row.val_accuracy
+        assert epoch["val_accuracy"] == record.val_accuracy
         assert run.data()["validation"]["images"] == pytest.approx(1437 / 4, abs=10)
         assert "test_accuracy" not in run.info
         assert run.model_path.exists()
-        assert cost(run.architecture()).parameters == row.cost["parameters"]
+        assert cost(run.architecture()).parameters == record.cost["parameters"]
 
 
 @pytest.mark.slow
@@ -204,11 +208,11 @@ def test_a_search_killed_while_it_trains_ends_as_if_it_never_was(tmp_path):
         while not second.exists() and process.poll() is None:
             time.sleep(0.05)
         process.kill()
-    assert len(SearchFolder(tmp_path / "killed").rows()) == 1
+    assert len(SearchFolder(tmp_path / "killed").records()) == 1
     killed = tune(file, out=tmp_path / "killed")
     whole = tune(file, out=tmp_path / "whole")
-    assert killed.rows == whole.rows
-    promoted = next(row for row in whole.rows if row.round == 1)
+    assert killed.records == whole.records
+    promoted = next(record for record in whole.records if record.round == 1)
     metrics = [
         Run.open(one.path / "trials" / f"{promoted.trial:04d}").metrics() for one in (killed, whole)
     ]
