@@ -1,4 +1,4 @@
-"""Exporting: a trained network becomes a SavedModel and a .tflite that agree with Keras."""
+"""Exporting: a trained network as a SavedModel and a `.tflite` that agree with Keras."""
 
 from reszoo.exporting.bundle import Bundle, Parity
 from reszoo.exporting.layer_parity import LayerDifference

@@ -1,4 +1,4 @@
-"""What came out of an export: paths and numbers, for whoever prints them."""
+"""Bundles: the files and measurements that an export returns."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from reszoo.exporting.parity import Comparison
 
 @dataclass(frozen=True)
 class Parity:
-    """How the exported files compare with the Keras model."""
+    """Comparison of the exported files with the Keras model."""
 
     target: str
     source: str
-    """The images compared on, in words."""
+    """Description of the images compared on."""
     calibration: str | None
-    """The images an int8 file was calibrated on, in words."""
+    """Description of the images that an int8 file was calibrated on."""
     comparisons: tuple[Comparison, ...]
     notes: tuple[str, ...] = ()
     layers: tuple[LayerDifference, ...] = ()
-    """Layer by layer; measured where the .tflite fails."""
-    begins: LayerDifference | None = None
-    """The layer in which the .tflite begins to differ."""
+    """Layer by layer; measured only where the .tflite fails."""
+    first_divergent: LayerDifference | None = None
+    """The layer from which on the .tflite differs."""
 
     @property
     def passed(self) -> bool:
-        """Whether every file kept every limit."""
+        """Whether every file is within all limits."""
         return all(comparison.passed for comparison in self.comparisons)
 
-    def of(self, file: str) -> Comparison | None:
-        """The comparison of `saved_model` or `tflite`, where it was written."""
-        return next((one for one in self.comparisons if one.file == file), None)
+    def comparison(self, file: str) -> Comparison | None:
+        """Returns the comparison of `saved_model` or `tflite`; None where it was not written."""
+        return next((each for each in self.comparisons if each.file == file), None)
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A written bundle."""
+    """An exported bundle on disk."""
 
     path: Path
     target: str
@@ -46,15 +46,16 @@ class Bundle:
     """`passed`, `failed` or `not checked`, as in the contract."""
     parity: Parity
     contract: dict[str, Any]
+    """The content of contract.json."""
     keras_bytes: int
-    """The network's weights in float32."""
+    """Size of the network's weights in float32."""
     saved_model_bytes: int | None
     tflite_bytes: int | None
     seconds: float
 
     @property
     def saved_model(self) -> Path | None:
-        """The SavedModel's folder."""
+        """The SavedModel folder."""
         return self._file("saved_model")
 
     @property
@@ -64,14 +65,14 @@ class Bundle:
 
     @property
     def labels(self) -> Path:
-        """One class name per line."""
+        """The file of class names, one per line."""
         return self.path / self.contract["classes"]["file"]
 
     @property
     def report(self) -> Path:
-        """The parity report for a reader."""
+        """The parity report in Markdown."""
         return self.path / "parity.md"
 
     def _file(self, name: str) -> Path | None:
-        part = self.contract["files"].get(name)
-        return self.path / part["path"] if part else None
+        entry = self.contract["files"].get(name)
+        return self.path / entry["path"] if entry else None

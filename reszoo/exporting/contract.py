@@ -1,4 +1,4 @@
-"""What must a program know to use a bundle without reszoo? The text of contract.json.
+"""contract.json: everything a program needs to use a bundle without reszoo.
 
 | key | holds |
 |---|---|
@@ -6,10 +6,10 @@
 | name, title, target | the network, and the whole target it was exported for |
 | gate | `passed`, `failed` (written with the gate off) or `not checked` |
 | classes | count, file with one name per line, names |
-| preprocessing | from any picture to the network's input: sizes, numbers and words |
+| preprocessing | from any image to the network's input: sizes, numbers and words |
 | files.saved_model | path, bytes, arithmetic, signatures with their inputs and outputs |
 | files.tflite | path, bytes, inputs and outputs with scales, zero points and formulas, operators |
-| example | a golden image beside the contract and what each file answers to it |
+| example | a golden image beside the contract and the output of each file for it |
 | made_with | versions |
 """
 
@@ -21,7 +21,7 @@ from typing import Any
 from reszoo.exporting.inference_graph import InferenceGraph
 from reszoo.exporting.parity import Arithmetic
 from reszoo.exporting.saved_model import FLOAT_SIGNATURE, UINT8_SIGNATURE
-from reszoo.exporting.tflite_checks import Contents
+from reszoo.exporting.tflite_checks import TFLiteContents
 from reszoo.inference.tflite_interpreter import TFLiteInterpreter
 from reszoo.spec import to_mapping
 from reszoo.spec.target import Target
@@ -32,7 +32,7 @@ FORMAT_VERSION = 1
 SAVED_MODEL, TFLITE, LABELS, GOLDEN = "saved_model", "model.tflite", "labels.txt", "golden.png"
 
 
-def contract(
+def build_contract(
     network: InferenceGraph,
     target: Target,
     *,
@@ -40,14 +40,14 @@ def contract(
     files: dict[str, Any],
     example: dict[str, Any],
 ) -> dict[str, Any]:
-    """The contract as plain values.
+    """Returns the content of contract.json.
 
     Args:
-      network: what was exported.
-      target: what it was exported for.
+      network: the exported network.
+      target: the target of the export.
       gate: `passed`, `failed` or `not checked`.
-      files: `saved_model_part` and `tflite_part` by name.
-      example: the worked example.
+      files: `saved_model_entry` and `tflite_entry` by name.
+      example: `golden_example`.
     """
     return {
         "format": FORMAT,
@@ -60,7 +60,7 @@ def contract(
             "file": LABELS,
             "names": list(network.classes),
         },
-        "preprocessing": preprocessing(network),
+        "preprocessing": _preprocessing(network),
         "files": files,
         "example": example,
         "target": to_mapping(target),
@@ -71,12 +71,13 @@ def contract(
     }
 
 
-def preprocessing(network: InferenceGraph) -> dict[str, Any]:
-    """How any picture becomes the network's input, in numbers and in words."""
+def _preprocessing(network: InferenceGraph) -> dict[str, Any]:
+    """Describes, in numbers and in words, how an image becomes the network's input."""
     image_format = network.image_format
     height, width, channels = network.image_shape
     colour = {1: "grey", 3: "RGB"}.get(channels, f"{channels} channels")
-    resized = (round(height / image_format.crop), round(width / image_format.crop))
+    crop, antialias = image_format.crop, image_format.antialias
+    resized = (round(height / crop), round(width / crop))
     steps = [
         "Decode to 8 bits per channel, apply the EXIF rotation, lay transparency on white. "
         "Decode JPEG with libjpeg's accurate integer DCT (Pillow's, or tf.io.decode_jpeg with "
@@ -84,14 +85,10 @@ def preprocessing(network: InferenceGraph) -> dict[str, Any]:
         f"Bring it to {colour}"
         + (" by (19595 R + 38470 G + 7471 B + 32768) >> 16." if channels == 1 else "."),
         f"Resize with {image_format.interpolation} interpolation"
-        + (
-            ", filtered where it shrinks (antialias),"
-            if image_format.antialias
-            else " without filter,"
-        )
+        + (", filtered where it shrinks (antialias)," if antialias else " without filter,")
         + f" so that it just covers {resized[0]} x {resized[1]} (height x width) and keeps its "
         f"aspect ratio. A picture that is {height} x {width} already "
-        + ("is not touched." if image_format.crop == 1 else "is resized too."),
+        + ("is not touched." if crop == 1 else "is resized too."),
         f"Cut {height} x {width} out of the centre and round to whole numbers 0..255.",
         "Do not subtract a mean or divide: normalisation is the first layer of the network.",
     ]
@@ -101,17 +98,17 @@ def preprocessing(network: InferenceGraph) -> dict[str, Any]:
         "channels": channels,
         "colour": colour,
         "layout": "height, width, channels",
-        "crop": image_format.crop,
+        "crop": crop,
         "resize_to_cover": list(resized),
         "interpolation": image_format.interpolation,
-        "antialias": image_format.antialias,
+        "antialias": antialias,
         "pixels": "0..255",
         "steps": steps,
     }
 
 
-def saved_model_part(network: InferenceGraph, size: int, arithmetic: Arithmetic) -> dict[str, Any]:
-    """What stands in the contract about the SavedModel of `size` bytes."""
+def saved_model_entry(network: InferenceGraph, size: int, arithmetic: Arithmetic) -> dict[str, Any]:
+    """Returns the contract's entry for a SavedModel of `size` bytes."""
     classes = len(network.classes)
     outputs = {
         "probabilities": {"shape": [-1, classes], "dtype": "float32"},
@@ -134,14 +131,17 @@ def saved_model_part(network: InferenceGraph, size: int, arithmetic: Arithmetic)
     }
 
 
-def tflite_part(runner: TFLiteInterpreter, contents: Contents, size: int) -> dict[str, Any]:
-    """What stands in the contract about the .tflite of `size` bytes."""
+def tflite_entry(
+    interpreter: TFLiteInterpreter, contents: TFLiteContents, size: int
+) -> dict[str, Any]:
+    """Returns the contract's entry for a .tflite of `size` bytes."""
+    source, output = interpreter.input, interpreter.output
     return {
         "path": TFLITE,
         "bytes": size,
         "signature": FLOAT_SIGNATURE,
-        "inputs": [_tensor("image", runner.input) | _input_formula(runner.input)],
-        "outputs": [_tensor("probabilities", runner.output) | _output_formula(runner.output)],
+        "inputs": [_tensor("image", source) | _input_formula(source)],
+        "outputs": [_tensor("probabilities", output) | _output_formula(output)],
         "operators": contents.counts(),
     }
 

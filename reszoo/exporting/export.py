@@ -1,4 +1,4 @@
-"""How does a trained network become a bundle? Convert, compare, and write only what agrees."""
+"""Export of a trained network as a bundle: convert, compare with Keras, write what agrees."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from reszoo.exporting.contract import (
     LABELS,
     SAVED_MODEL,
     TFLITE,
-    contract,
-    saved_model_part,
-    tflite_part,
+    build_contract,
+    saved_model_entry,
+    tflite_entry,
 )
-from reszoo.exporting.golden_example import golden_index, worked_example
-from reszoo.exporting.inference_graph import InferenceGraph, network_of
-from reszoo.exporting.layer_parity import compare_layers, first_different
+from reszoo.exporting.golden_example import choose_golden_image, write_golden_example
+from reszoo.exporting.inference_graph import InferenceGraph, build_inference_graph
+from reszoo.exporting.layer_parity import compare_layers, first_divergent_layer
 from reszoo.exporting.parity import Arithmetic, Comparison, compare
 from reszoo.exporting.sample_images import (
     SampleImages,
-    calibration_pictures,
-    comparison_pictures,
-    generated_pictures,
+    calibration_images,
+    comparison_images,
+    generated_images,
 )
-from reszoo.exporting.saved_model import SavedModelRunner, write_saved_model
-from reszoo.exporting.tflite_checks import check_file, check_pixels
+from reszoo.exporting.saved_model import LoadedSavedModel, write_saved_model
+from reszoo.exporting.tflite_checks import check_input_scale, check_tflite
 from reszoo.exporting.tflite_converter import convert
 from reszoo.inference.evaluate import common_classes, open_images
 from reszoo.inference.tflite_interpreter import TFLiteInterpreter
@@ -61,57 +61,61 @@ def export(
     skip_bad_images: bool = False,
     data_dir: Path | str | None = None,
 ) -> Bundle:
-    """Exports a trained network as a bundle, after comparing it with the Keras model.
+    """Exports a trained network as a bundle of files that were compared with the Keras model.
 
         >>> import reszoo
-        >>> bundle = reszoo.export("runs/digits-resnet8-1", "mobile-int8")  # doctest: +SKIP
-        >>> bundle.tflite, bundle.tflite_bytes  # doctest: +SKIP
-        (PosixPath('runs/digits-resnet8-1/export/mobile-int8/model.tflite'), 29856)
+        >>> run = reszoo.train("resnet8_digits", data="digits")  # doctest: +SKIP
+        >>> bundle = reszoo.export(run, "mobile-int8")  # doctest: +SKIP
+        >>> bundle.tflite  # doctest: +SKIP
+        PosixPath('runs/resnet8_digits-digits-1/export/mobile-int8/model.tflite')
 
     Args:
-      trained: a run or its folder, a `.keras` file, or a Keras model that gives logits.
-      target: a name of `export/targets`, a file, or a value.
-      out: the bundle's folder; `export/<target>` in the run unless given, or
-        `<network>-<target>` here for a model without a run.
-      data: as for `train`; a run's own data unless given. Calibrates (training split) and
-        compares (test split).
-      gate: whether a bundle that disagrees beyond the target's limits is refused. If not, it is
-        written and its contract says that the gate failed.
+      trained: a run or its folder, a `.keras` file, or a Keras model whose outputs are logits.
+      target: name of a target in `export/targets`, a YAML file, or a `Target`.
+      out: the bundle's folder. Defaults to `export/<target>` in the run, or to
+        `<network>-<target>` in the current directory for a model without a run.
+      data: as for `train`. The training split calibrates, the test split compares. Defaults to
+        the run's own data.
+      gate: whether to refuse a bundle whose differences exceed the limits of the target. If
+        False, it is written, and its contract records that the gate failed.
       overrides: changes of the target, such as `gate.images=200`.
-      skip_bad_images: leave broken files of the data out instead of refusing it.
-      data_dir: where downloaded data sets lie.
+      skip_bad_images: skip unreadable files of the data instead of refusing it.
+      data_dir: folder of downloaded data sets.
+
+    Returns:
+      The bundle: paths, sizes, contract and parity.
 
     Raises:
-      UserError: the network cannot be converted, or int8 has no data to calibrate on.
-      GateError: the files disagree with Keras (the report stands beside the bundle, as
-        `<bundle>.parity.md`), or are not what they claim to be.
-      MachineError: the disk is full, or the folder cannot be written.
+      UserError: the network cannot be converted, or there are no data to calibrate int8 on.
+      GateError: the files differ from Keras beyond the limits (the report is written beside the
+        bundle, as `<bundle>.parity.md`), or conversion silently failed.
+      MachineError: the disk is full, or the folder is not writable.
     """
     began = time.perf_counter()
-    chosen = target if isinstance(target, Target) else load_target(target, overrides)
+    spec = target if isinstance(target, Target) else load_target(target, overrides)
     source = load_trained(trained)
-    images = _open(source, data, skip_bad_images, data_dir)
-    network = network_of(source)
-    if images is not None:
-        network = replace(
-            network, classes=common_classes(source.model.output_shape[-1], source.classes, images)
-        )
-    folder = Path(out) if out is not None else _default_folder(source, network, chosen)
+    has_data = data is not None or source.run is not None
+    image_data = open_images(source, data, skip_bad_images, data_dir) if has_data else None
+    network = build_inference_graph(source)
+    if image_data is not None:
+        outputs = source.model.output_shape[-1]
+        network = replace(network, classes=common_classes(outputs, source.classes, image_data))
+    folder = Path(out) if out is not None else _default_folder(source, network, spec)
     _refuse_foreign_folder(folder)
-    job = _job(network, chosen, source, images, check=gate)
+    job = _prepare(network, spec, source, image_data, refuse_noise=gate)
     try:
-        return _write(job, folder, gate=gate, began=began)
+        return _write_bundle(job, folder, gate=gate, began=began)
     finally:
         gc.collect()  # a converter leaves cycles behind that hold whole copies of the weights
 
 
 @dataclass(frozen=True)
-class _Job:
-    """All that an export starts from."""
+class _ExportJob:
+    """Network, target and images of an export."""
 
     network: InferenceGraph
     target: Target
-    pictures: SampleImages
+    samples: SampleImages
     calibration: SampleImages | None
 
     @property
@@ -120,49 +124,42 @@ class _Job:
 
 
 @dataclass(frozen=True)
-class _File:
-    """One written file: what it says to the pictures, and its part of the contract."""
+class _ExportedFile:
+    """A written file, its outputs for the sample images, and its entry in the contract."""
 
     name: str
     probabilities: np.ndarray
-    part: dict[str, Any]
+    entry: dict[str, Any]
     arithmetic: Arithmetic
 
 
-def _open(
-    source: TrainedModel, data: Any, skip_bad_images: bool, data_dir: Path | str | None
-) -> ImageData | None:
-    if data is None and source.run is None:
-        return None
-    return open_images(source, data, skip_bad_images, data_dir)
-
-
-def _job(
+def _prepare(
     network: InferenceGraph,
     target: Target,
     source: TrainedModel,
-    images: ImageData | None,
+    data: ImageData | None,
     *,
-    check: bool,
-) -> _Job:
-    if images is None:
-        if target.quantization == "int8":
+    refuse_noise: bool,
+) -> _ExportJob:
+    int8, image_format = target.quantization == "int8", network.image_format
+    if data is None:
+        if int8:
             raise UserError(
                 f"the target {target.name} needs training images to calibrate int8",
                 found="a model without a run, and no data",
                 hint="pass the data it was trained on with --data, or export its run folder",
             )
-        return _Job(network, target, generated_pictures(network.image_format), None)
+        return _ExportJob(network, target, generated_images(image_format), None)
     held_out = source.run.data().get("validation") if source.run is not None else None
-    pictures = comparison_pictures(
-        images, network.image_format, target.gate.images, validation=held_out
+    samples = comparison_images(data, image_format, target.gate.images, validation=held_out)
+    calibration = (
+        calibration_images(
+            data, image_format, target.calibration, validation=held_out, check=refuse_noise
+        )
+        if int8
+        else None
     )
-    if target.quantization != "int8":
-        return _Job(network, target, pictures, None)
-    calibration = calibration_pictures(
-        images, network.image_format, target.calibration, validation=held_out, check=check
-    )
-    return _Job(network, target, pictures, calibration)
+    return _ExportJob(network, target, samples, calibration)
 
 
 def _default_folder(source: TrainedModel, network: InferenceGraph, target: Target) -> Path:
@@ -172,7 +169,7 @@ def _default_folder(source: TrainedModel, network: InferenceGraph, target: Targe
 
 
 def _refuse_foreign_folder(folder: Path) -> None:
-    """A bundle replaces an older one, but never a folder that holds anything else."""
+    """Raises if the folder holds anything but an older bundle, which may be replaced."""
     if not folder.exists() or (folder / "contract.json").is_file():
         return
     if not folder.is_dir() or any(folder.iterdir()):
@@ -183,24 +180,27 @@ def _refuse_foreign_folder(folder: Path) -> None:
         )
 
 
-def _write(job: _Job, folder: Path, *, gate: bool, began: float) -> Bundle:
-    refused = folder.with_name(f"{folder.name}.parity.md")
-    expected = job.network.log_probabilities(job.pictures.images)
+def _write_bundle(job: _ExportJob, folder: Path, *, gate: bool, began: float) -> Bundle:
+    refusal_report = folder.with_name(f"{folder.name}.parity.md")
+    expected = job.network.log_probabilities(job.samples.images)
+    writers = {"saved_model": _write_saved_model, "tflite": _write_tflite}
     with atomic_folder(folder) as temporary:
-        files = _files(job, temporary)
-        parity = _parity(job, expected, files, temporary)
+        files = [
+            write(job, temporary) for name, write in writers.items() if name in job.target.writes
+        ]
+        parity = _measure_parity(job, expected, files, temporary)
         if gate and not parity.passed:
-            write_text(refused, parity_report.as_text(parity, job.network.name))
-            raise _refusal(job, parity, refused)
-        facts = _finish(job, expected, files, parity, temporary)
-    refused.unlink(missing_ok=True)
-    sizes = {file.name: file.part["bytes"] for file in files}
+            write_text(refusal_report, parity_report.as_markdown(parity, job.network.name))
+            raise _gate_error(job, parity, refusal_report)
+        contract = _write_documents(job, expected, files, parity, temporary)
+    refusal_report.unlink(missing_ok=True)
+    sizes = {file.name: file.entry["bytes"] for file in files}
     return Bundle(
         path=folder,
         target=job.target.name,
-        gate=facts["gate"],
+        gate=contract["gate"],
         parity=parity,
-        contract=facts,
+        contract=contract,
         keras_bytes=job.network.weight_bytes,
         saved_model_bytes=sizes.get("saved_model"),
         tflite_bytes=sizes.get("tflite"),
@@ -208,108 +208,103 @@ def _write(job: _Job, folder: Path, *, gate: bool, began: float) -> Bundle:
     )
 
 
-def _files(job: _Job, folder: Path) -> list[_File]:
-    makers = {"saved_model": _saved_model, "tflite": _tflite}
-    return [makers[name](job, folder) for name in makers if name in job.target.writes]
-
-
-def _saved_model(job: _Job, folder: Path) -> _File:
+def _write_saved_model(job: _ExportJob, folder: Path) -> _ExportedFile:
     path = folder / SAVED_MODEL
-    folded = job.target.folded
-    write_saved_model(job.network, path, folded)
-    arithmetic: Arithmetic = "bfloat16" if folded == "bfloat16" else "float32"
-    most = _SAVED_MODEL_IMAGES if arithmetic == "float32" else None
-    images = job.pictures.images[:most]
-    runner = SavedModelRunner(path)
-    probabilities = runner.probabilities(images)
+    write_saved_model(job.network, path, job.target.folded)
+    arithmetic: Arithmetic = "bfloat16" if job.target.folded == "bfloat16" else "float32"
+    images, _ = job.samples.first(_SAVED_MODEL_IMAGES if arithmetic == "float32" else None)
+    probabilities = LoadedSavedModel(path).probabilities(images)
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    part = saved_model_part(job.network, size, arithmetic)
-    return _File("saved_model", probabilities, part, arithmetic)
+    entry = saved_model_entry(job.network, size, arithmetic)
+    return _ExportedFile("saved_model", probabilities, entry, arithmetic)
 
 
-def _tflite(job: _Job, folder: Path) -> _File:
+def _write_tflite(job: _ExportJob, folder: Path) -> _ExportedFile:
     calibration = job.calibration.images if job.calibration is not None else None
     content = convert(job.network, job.target, calibration, scratch=folder)
-    contents = check_file(content, job.network.weight_bytes, job.target)
+    contents = check_tflite(content, job.network.weight_bytes, job.target)
     (folder / TFLITE).write_bytes(content)
-    runner = TFLiteInterpreter(folder / TFLITE)
+    interpreter = TFLiteInterpreter(folder / TFLITE)
     if job.int8 and job.target.input == "uint8":
-        check_pixels(runner.input)
-    probabilities = runner.probabilities(job.pictures.images)
-    part = tflite_part(runner, contents, len(content))
-    return _File("tflite", probabilities, part, "int8" if job.int8 else "float32")
+        check_input_scale(interpreter.input)
+    probabilities = interpreter.probabilities(job.samples.images)
+    entry = tflite_entry(interpreter, contents, len(content))
+    return _ExportedFile("tflite", probabilities, entry, "int8" if job.int8 else "float32")
 
 
-def _parity(job: _Job, expected: np.ndarray, files: list[_File], folder: Path) -> Parity:
-    comparisons = tuple(_compared(job, expected, file) for file in files)
+def _measure_parity(
+    job: _ExportJob, expected: np.ndarray, files: list[_ExportedFile], folder: Path
+) -> Parity:
     parity = Parity(
         target=job.target.name,
-        source=job.pictures.source,
+        source=job.samples.source,
         calibration=job.calibration.source if job.calibration is not None else None,
-        comparisons=comparisons,
+        comparisons=tuple(_compare_file(job, expected, file) for file in files),
         notes=(job.network.note,) if job.network.note else (),
     )
-    tflite = parity.of("tflite")
+    tflite = parity.comparison("tflite")
     if tflite is None or tflite.agrees:
         return parity
-    layers = compare_layers(
-        job.network.reference,
-        (folder / TFLITE).read_bytes(),
-        job.pictures.images[:_LAYER_IMAGES],
+    images, _ = job.samples.first(_LAYER_IMAGES)
+    layers = compare_layers(job.network.reference, (folder / TFLITE).read_bytes(), images)
+    return replace(
+        parity, layers=layers, first_divergent=first_divergent_layer(layers, int8=job.int8)
     )
-    return replace(parity, layers=layers, begins=first_different(layers, int8=job.int8))
 
 
-def _compared(job: _Job, expected: np.ndarray, file: _File) -> Comparison:
+def _compare_file(job: _ExportJob, expected: np.ndarray, file: _ExportedFile) -> Comparison:
     count = len(file.probabilities)
-    labels = job.pictures.labels[:count] if job.pictures.labels is not None else None
+    _, labels = job.samples.first(count)
     return compare(
         file.name, expected[:count], file.probabilities, labels, job.target.gate, file.arithmetic
     )
 
 
-def _refusal(job: _Job, parity: Parity, written: Path) -> GateError:
-    where = f"it begins in {parity_report.begins(parity.begins)}" if parity.begins else None
+def _gate_error(job: _ExportJob, parity: Parity, report: Path) -> GateError:
+    layer = parity.first_divergent
     return GateError(
         f"the gate of {job.target.name} refused the bundle: it was not written",
-        where=where,
+        where=f"it begins in {parity_report.describe_layer(layer)}" if layer else None,
         expected="the limits of the target's gate",
-        found="; ".join(parity_report.failures(parity)),
-        hint=f"read {written}; --no-gate writes the bundle and marks it",
+        found="; ".join(parity_report.describe_failures(parity)),
+        hint=f"read {report}; --no-gate writes the bundle and marks it",
     )
 
 
-def _finish(
-    job: _Job, expected: np.ndarray, files: list[_File], parity: Parity, folder: Path
+def _write_documents(
+    job: _ExportJob,
+    expected: np.ndarray,
+    files: list[_ExportedFile],
+    parity: Parity,
+    folder: Path,
 ) -> dict[str, Any]:
-    """Writes the labels, the contract, the golden image and the report."""
-    write_text(folder / LABELS, "".join(f"{_one_line(name)}\n" for name in job.network.classes))
+    """Writes labels, parity reports, golden image and contract, and returns the contract."""
+    labels = (" ".join(name.splitlines()) for name in job.network.classes)
+    write_text(folder / LABELS, "".join(f"{label}\n" for label in labels))
     write_json(folder / "parity.json", parity_report.as_json(parity))
-    write_text(folder / "parity.md", parity_report.as_text(parity, job.network.name))
-    facts = contract(
+    write_text(folder / "parity.md", parity_report.as_markdown(parity, job.network.name))
+    contract = build_contract(
         job.network,
         job.target,
         gate="passed" if parity.passed else "failed",
-        files={file.name: file.part for file in files},
-        example=_example(job, expected, files, folder),
+        files={file.name: file.entry for file in files},
+        example=_write_example(job, expected, files, folder),
     )
-    write_json(folder / "contract.json", facts)
-    return facts
+    write_json(folder / "contract.json", contract)
+    return contract
 
 
-def _example(job: _Job, expected: np.ndarray, files: list[_File], folder: Path) -> dict[str, Any]:
+def _write_example(
+    job: _ExportJob, expected: np.ndarray, files: list[_ExportedFile], folder: Path
+) -> dict[str, Any]:
     count = min(len(file.probabilities) for file in files)
-    labels = job.pictures.labels[:count] if job.pictures.labels is not None else None
-    answers = [np.exp(expected[:count]), *(file.probabilities[:count] for file in files)]
-    index = golden_index(answers, labels)
-    return worked_example(
+    images, labels = job.samples.first(count)
+    outputs = [np.exp(expected[:count]), *(file.probabilities[:count] for file in files)]
+    index = choose_golden_image(outputs, labels)
+    return write_golden_example(
         job.network,
-        job.pictures.images[index],
+        images[index],
         int(labels[index]) if labels is not None else None,
         {file.name: (file.probabilities[index], file.arithmetic) for file in files},
         folder,
     )
-
-
-def _one_line(name: str) -> str:
-    return " ".join(name.splitlines())

@@ -1,4 +1,4 @@
-"""With which image can a client check that it uses a bundle rightly, and what must come out?"""
+"""The golden example: one image with its expected outputs, for clients to check themselves."""
 
 from __future__ import annotations
 
@@ -12,45 +12,45 @@ from reszoo.exporting.contract import GOLDEN
 from reszoo.exporting.inference_graph import InferenceGraph
 from reszoo.exporting.parity import Arithmetic
 
-# Two steps of an int8 probability; of bfloat16, what other kernels round otherwise.
+# Two steps of an int8 probability; for bfloat16, the rounding of other kernels.
 _TOLERANCES: dict[Arithmetic, float] = {"float32": 1e-4, "int8": 2 / 256, "bfloat16": 0.02}
 _PNG_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 
-def golden_index(answers: list[np.ndarray], labels: np.ndarray | None) -> int:
-    """Which image is the example: of those all files give the same (right) class, the median one.
+def choose_golden_image(probabilities: list[np.ndarray], labels: np.ndarray | None) -> int:
+    """Returns the index of the image of median confidence among those classified alike.
 
-    A sure image would hide small errors behind a probability of 1, a doubtful one might change
-    its class on other hardware.
+    Correctly classified images are preferred. A confident image would hide small errors behind a
+    probability of 1, a doubtful one might change its class on other hardware.
 
     Args:
-      answers: probabilities (n, classes) of Keras and of every file.
-      labels: the true classes, where known.
+      probabilities: arrays `(images, classes)`, of Keras first and then of every file.
+      labels: the true classes, where they are known.
     """
-    classes = np.stack([answer.argmax(-1) for answer in answers])
+    classes = np.stack([array.argmax(-1) for array in probabilities])
     agreed = (classes == classes[0]).all(axis=0)
     if labels is not None and (agreed & (classes[0] == labels)).any():
         agreed &= classes[0] == labels
     candidates = np.flatnonzero(agreed) if agreed.any() else np.arange(classes.shape[1])
-    sureness = answers[0][candidates].max(-1)
-    return int(candidates[np.argsort(sureness, kind="stable")[len(candidates) // 2]])
+    confidence = probabilities[0][candidates].max(-1)
+    return int(candidates[np.argsort(confidence, kind="stable")[len(candidates) // 2]])
 
 
-def worked_example(
+def write_golden_example(
     network: InferenceGraph,
     image: np.ndarray,
     label: int | None,
-    answers: dict[str, tuple[np.ndarray, Arithmetic]],
+    outputs: dict[str, tuple[np.ndarray, Arithmetic]],
     folder: Path,
 ) -> dict[str, Any]:
-    """Writes the golden image into `folder` and returns what stands about it in the contract.
+    """Writes the golden image into a bundle and returns the contract's entry for it.
 
     Args:
-      network: what was exported.
-      image: uint8 (height, width, channels).
-      label: its true class, where known.
-      answers: by name (`saved_model`, `tflite`), the probabilities (classes,) and the
-        arithmetic they come from.
+      network: the exported network.
+      image: uint8, shape `(height, width, channels)`.
+      label: its true class, where it is known.
+      outputs: by file (`saved_model`, `tflite`), the probabilities `(classes,)` and the arithmetic
+        that they come from.
       folder: the bundle.
     """
     return {
@@ -60,7 +60,7 @@ def worked_example(
         "label": None if label is None else network.classes[label],
         "expected": {
             name: _expected(network, probabilities, arithmetic)
-            for name, (probabilities, arithmetic) in answers.items()
+            for name, (probabilities, arithmetic) in outputs.items()
         },
     }
 
@@ -79,7 +79,7 @@ def _expected(
 
 def _write_image(image: np.ndarray, folder: Path) -> str:
     mode = _PNG_MODES.get(image.shape[-1])
-    if mode is None:  # no picture format has as many channels
+    if mode is None:  # PNG has no mode with as many channels
         np.save(folder / "golden.npy", image)
         return "golden.npy"
     pixels = image[..., 0] if mode == "L" else image

@@ -1,4 +1,4 @@
-"""Which network is exported? The canonical float32 graph for inference, with trained weights."""
+"""The network that is exported: the canonical float32 graph with trained weights."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from reszoo.model.copy_weights import copy_weights
 from reszoo.planning.network import plan
 from reszoo.planning.rewrites import for_inference
 from reszoo.planning.rows import Plan
-from reszoo.spec.architecture import Architecture
 
 _BATCH = 32
 _REBUILT = (
@@ -29,10 +28,10 @@ _REBUILT = (
 
 @dataclass(frozen=True)
 class InferenceGraph:
-    """A trained network and its twin for inference.
+    """A trained network and its inference graph.
 
-    `reference` is what was trained; `model` computes the same in float32, for images
-    (batch, height, width, channels) of pixels 0..255, and gives logits (batch, classes).
+    `reference` is the trained model; `model` computes the same in float32, from images
+    `(batch, height, width, channels)` of pixels 0..255 to logits `(batch, classes)`.
     """
 
     name: str
@@ -42,72 +41,67 @@ class InferenceGraph:
     image_format: ImageFormat
     classes: tuple[str, ...]
     plan: Plan | None = None
-    """What the model is made of; None where stock Keras made it."""
+    """The model's canonical plan; None for a model of stock Keras layers."""
     note: str | None = None
-    """What a reader of the comparison should know about the reference."""
+    """A remark on the reference for the parity report."""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """(height, width, channels)."""
+        """Height, width and channels."""
         return self.image_format.shape
 
     @cached_property
     def weight_bytes(self) -> int:
-        """Bytes of all weights in float32."""
+        """Size of all weights in float32."""
         return 4 * int(self.model.count_params())
 
     def log_probabilities(self, images: np.ndarray) -> np.ndarray:
-        """float64 (n, classes): what the trained Keras model itself says of pixels 0..255.
+        """Returns the reference's log-probabilities `(images, classes)`, float64.
 
         Runs on the CPU, where float32 is float32.
+
+        Args:
+          images: pixels 0..255, shape `(images, height, width, channels)`.
         """
+        from scipy.special import log_softmax
+
         with tf.device("CPU:0"):
-            parts = [
+            batches = [
                 np.asarray(self.reference(images[start : start + _BATCH], training=False))
                 for start in range(0, len(images), _BATCH)
             ]
-        return log_softmax(np.concatenate(parts))
+        return log_softmax(np.concatenate(batches).astype(np.float64), axis=-1)
 
 
-def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """float64 logarithms of the softmax over the last axis."""
-    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-
-
-def network_of(trained: TrainedModel) -> InferenceGraph:
-    """The network behind a trained model; without a spec the model itself is exported.
+def build_inference_graph(trained: TrainedModel) -> InferenceGraph:
+    """Builds the inference graph of a trained network; a model without a spec is taken as it is.
 
     Raises:
-      UserError: the model has no spec and is not one raw image in, one vector of logits out.
+      UserError: the model has no spec, and does not map one raw image to one vector of logits in
+        float32.
     """
     model, spec, image_format = trained.model, trained.spec, trained.image_format
     if spec is None:
         _require_exportable(model)
-        name, title, twin = model.name, None, model
+        name, title, graph = model.name, None, model
     else:
-        name, title, twin = spec.name, spec.title, inference_model(spec, image_format)
-        copy_weights(model, twin)
-    can_judge = _is_float32(model)
+        name, title = spec.name, spec.title
+        graph = build(for_inference(plan(at_size(spec, image_format))), dtype="float32")
+        copy_weights(model, graph)
+    is_float32 = _is_float32(model)
     return InferenceGraph(
         name=name,
         title=title,
-        reference=trained.evaluation_model() if can_judge else twin,
-        model=twin,
+        reference=trained.evaluation_model() if is_float32 else graph,
+        model=graph,
         image_format=image_format,
         classes=trained.class_names,
         plan=canonical_plan(trained) if can_fold(trained) else None,
-        note=None if can_judge else _REBUILT,
+        note=None if is_float32 else _REBUILT,
     )
 
 
-def inference_model(spec: Architecture, image_format: ImageFormat) -> keras.Model:
-    """The spec's canonical float32 model at its evaluation size, without stochastic rows."""
-    return build(for_inference(plan(at_size(spec, image_format))), dtype="float32")
-
-
 def _require_exportable(model: keras.Model) -> None:
-    """Refuses what cannot be exported as it stands."""
     outputs = model.output_shape
     if not isinstance(outputs, tuple) or len(outputs) != 2:
         raise UserError(
@@ -132,5 +126,5 @@ def _require_exportable(model: keras.Model) -> None:
 
 
 def _is_float32(model: keras.Model) -> bool:
-    """Whether every layer computes in float32, so that the model can judge its exports."""
+    """Whether every layer computes in float32, so that the model can serve as reference."""
     return all(layer.compute_dtype == "float32" for layer in model.layers if layer.weights)

@@ -1,4 +1,4 @@
-"""In which layer does a .tflite begin to differ from the Keras model?"""
+"""Layer-by-layer comparison of a `.tflite` with the Keras model."""
 
 from __future__ import annotations
 
@@ -21,63 +21,64 @@ _INT8_LIMIT = 0.25
 
 @dataclass(frozen=True)
 class LayerDifference:
-    """How far one layer's output in the .tflite is from the same layer's in Keras."""
+    """Difference of one layer's output in the .tflite from the Keras layer's."""
 
     layer: str
-    """The layer, named as its row of the plan."""
+    """Name of the layer, as in the plan."""
     fused: tuple[str, ...]
-    """The layers that one operator of the .tflite computes, this one last."""
+    """Layers that one operator of the .tflite computes, this one last."""
     operator: str
     relative: float
-    """Root mean square of the difference over that of the Keras output."""
+    """Root mean square of the difference, relative to that of the Keras output."""
     greatest: float
-    """Greatest difference of one number."""
+    """Largest absolute difference."""
 
 
 def compare_layers(
     reference: keras.Model, content: bytes, images: np.ndarray
 ) -> tuple[LayerDifference, ...]:
-    """Every layer that both have, in the order in which the .tflite computes them.
+    """Compares every layer that both have, in the execution order of the .tflite.
 
     Layers that the converter fused into a later one have no output of their own there.
 
     Args:
-      reference: the Keras model, layers named after the plan's rows.
-      content: the .tflite file.
-      images: a few images (n, height, width, channels); each runs without fast kernels.
+      reference: the Keras model, with layers named as in the plan.
+      content: content of the .tflite file.
+      images: a few images `(images, height, width, channels)`; each runs without fast kernels.
     """
-    runner = TFLiteInterpreter(content, kernels="plain", keep_tensors=True)
+    interpreter = TFLiteInterpreter(content, kernels="plain", keep_tensors=True)
     layers = {layer.name: layer for layer in reference.layers if _has_one_output(layer)}
-    observable = list(_observable(runner, layers))
-    expected = _outputs(reference, [layers[fused[-1]] for _, fused, _ in observable], images)
-    found = _tensors(runner, [tensor for _, _, tensor in observable], images)
+    observable = list(_observable(interpreter, layers))
+    expected = _keras_outputs(reference, [layers[fused[-1]] for _, fused, _ in observable], images)
+    actual = _tflite_outputs(interpreter, [tensor for _, _, tensor in observable], images)
     return tuple(
-        _difference(operator, fused, one, other)
-        for (operator, fused, _), one, other in zip(observable, expected, found, strict=True)
+        _difference(operator, fused, *outputs)
+        for (operator, fused, _), *outputs in zip(observable, expected, actual, strict=True)
     )
 
 
-def first_different(
+def first_divergent_layer(
     differences: Iterable[LayerDifference], *, int8: bool
 ) -> LayerDifference | None:
-    """The first layer beyond what its arithmetic explains, else the worst; None of none."""
-    known = list(differences)
+    """Returns the first layer beyond what its arithmetic explains, else the worst layer."""
+    layers = list(differences)
     limit = _INT8_LIMIT if int8 else _FLOAT_LIMIT
-    beyond = (layer for layer in known if not layer.relative <= limit)
-    return next(beyond, max(known, key=lambda layer: layer.relative, default=None))
+    divergent = (layer for layer in layers if not layer.relative <= limit)  # NaN diverges
+    return next(divergent, max(layers, key=lambda layer: layer.relative, default=None))
 
 
 def _observable(
-    runner: TFLiteInterpreter, layers: dict[str, keras.layers.Layer]
+    interpreter: TFLiteInterpreter, layers: dict[str, keras.layers.Layer]
 ) -> Iterator[tuple[str, tuple[str, ...], dict]]:
-    """Operators whose output is a layer's output: (operator, fused layers, tensor).
+    """Yields operators whose output is a layer's output: (operator, fused layers, tensor).
 
-    The converter names a tensor after everything it fused into it, `net_1/relu_1/Relu;
-    net_1/norm_1/add;net_1/conv_1/Conv2D`. A layer may be spread over operators (a normalisation
-    before a ReLU becomes a multiplication and an addition with ReLU), so the last operator that
-    names it decides: only if nothing later is fused there is the layer's output to be seen.
+    The converter names a tensor after everything that it fused into it, as in
+    `net_1/relu_1/Relu;net_1/norm_1/add;net_1/conv_1/Conv2D`. A layer may be spread over operators
+    (a normalization before a ReLU becomes a multiplication and an addition with ReLU), so that the
+    last operator that names it decides: only if nothing later is fused there does it output the
+    layer.
     """
-    operators = list(runner.operators())
+    operators = list(interpreter.operators())
     order = {name: position for position, name in enumerate(layers)}
     names = _layer_names([tensor["name"] for _, tensor in operators], order)
     last = {layer: index for index, fused in enumerate(names) for layer in fused}
@@ -87,29 +88,24 @@ def _observable(
 
 
 def _layer_names(tensors: list[str], order: dict[str, int]) -> list[tuple[str, ...]]:
-    """The layers each tensor names, in the model's order.
+    """Returns the layers that each tensor names, in the model's order.
 
     TensorFlow numbers the scopes of a graph that is traced again (`conv_1` is then the layer
-    `conv`), all by the same number: the number that explains most names is right.
+    `conv`), all by the same number: the number that explains most names is the right one.
     """
-    scopes = [[part.split("/")[1:-1] for part in name.split(";")] for name in tensors]
+    scopes = [
+        {scope for part in name.split(";") for scope in part.split("/")[1:-1]} for name in tensors
+    ]
     suffixes = {""} | {match for name in tensors for match in re.findall(r"_\d+(?=/)", name)}
 
     def read(suffix: str) -> list[tuple[str, ...]]:
-        found = [
-            {
-                scope.removesuffix(suffix)
-                for part in parts
-                for scope in part
-                if scope.endswith(suffix)
-            }
-            for parts in scopes
+        names = [
+            {scope.removesuffix(suffix) for scope in group if scope.endswith(suffix)}
+            for group in scopes
         ]
-        return [tuple(sorted(names & order.keys(), key=order.__getitem__)) for names in found]
+        return [tuple(sorted(group & order.keys(), key=order.__getitem__)) for group in names]
 
-    return max(
-        (read(suffix) for suffix in sorted(suffixes)), key=lambda names: sum(map(len, names))
-    )
+    return max(map(read, sorted(suffixes)), key=lambda names: sum(map(len, names)))
 
 
 def _has_one_output(layer: keras.layers.Layer) -> bool:
@@ -121,7 +117,7 @@ def _same_size(layer: keras.layers.Layer, tensor: dict) -> bool:
     return math.prod(layer.output.shape[1:]) == math.prod(int(side) for side in tensor["shape"][1:])
 
 
-def _outputs(
+def _keras_outputs(
     model: keras.Model, layers: list[keras.layers.Layer], images: np.ndarray
 ) -> list[np.ndarray]:
     with deep_recursion(len(model.layers)):
@@ -131,22 +127,21 @@ def _outputs(
     return [np.asarray(output, np.float32) for output in keras.tree.flatten(outputs)]
 
 
-def _tensors(
-    runner: TFLiteInterpreter, details: list[dict], images: np.ndarray
+def _tflite_outputs(
+    interpreter: TFLiteInterpreter, details: list[dict], images: np.ndarray
 ) -> list[np.ndarray]:
     rows = []
     for image in images:
-        runner.invoke(image)
-        rows.append([runner.tensor(tensor) for tensor in details])
+        interpreter.invoke(image)
+        rows.append([interpreter.tensor(tensor) for tensor in details])
     return [np.concatenate(tensors) for tensors in zip(*rows, strict=True)]
 
 
 def _difference(
-    operator: str, fused: tuple[str, ...], expected: np.ndarray, found: np.ndarray
+    operator: str, fused: tuple[str, ...], expected: np.ndarray, actual: np.ndarray
 ) -> LayerDifference:
-    difference = found.reshape(expected.shape) - expected
-    size = float(np.sqrt(np.mean(np.square(expected, dtype=np.float64))))
-    error = float(np.sqrt(np.mean(np.square(difference, dtype=np.float64))))
+    difference = actual.reshape(expected.shape) - expected
+    size, error = _root_mean_square(expected), _root_mean_square(difference)
     return LayerDifference(
         layer=fused[-1],
         fused=fused,
@@ -154,3 +149,7 @@ def _difference(
         relative=error / size if size else error,
         greatest=float(np.abs(difference).max()),
     )
+
+
+def _root_mean_square(values: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))

@@ -1,27 +1,28 @@
-"""Does an exported file say what the Keras model says? The numbers and the verdict."""
+"""Parity of an exported file with the Keras model: differences, and checks against limits."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
+from reszoo.inference.metrics import clipped_log
 from reszoo.spec.target import ParityLimits
 
-# Probabilities below one in a million are noise of the exponential; their logarithms say nothing.
-_LEAST_PROBABILITY = 1e-6
+# Probabilities below one in a million are rounding of the exponential, and so are their logarithms.
+_SMALLEST_PROBABILITY = 1e-6
 # One-sided 95 %: how far a drop measured on few images may be from the true one.
 _CERTAINTY = 1.645
 _GUESSING = "better_than_guessing"
 
 Arithmetic = Literal["float32", "bfloat16", "int8"]
-"""What a file computes in."""
+"""Arithmetic of an exported file."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One number, its limit, and whether it kept it."""
+    """One measured value against its limit."""
 
     name: str
     value: float
@@ -32,7 +33,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One exported file against the Keras model, image by image."""
+    """One exported file compared with the Keras model, image by image."""
 
     file: str
     """`saved_model` or `tflite`."""
@@ -41,27 +42,24 @@ class Comparison:
     max_probability_difference: float
     max_log_probability_difference: float
     agreement: float
-    """Share of images with the same first class."""
+    """Share of images with the same top-1 class."""
     keras_accuracy: float | None
     accuracy: float | None
     became_wrong: int | None
-    """Images that Keras gets right and the file wrong."""
+    """Images that Keras classifies correctly and the file does not."""
     became_right: int | None
+    """Images that the file classifies correctly and Keras does not."""
     checks: tuple[Check, ...]
 
     @property
     def passed(self) -> bool:
-        """Whether every limit was kept."""
+        """Whether all checks passed."""
         return all(check.passed for check in self.checks)
 
     @property
     def agrees(self) -> bool:
-        """Whether the file says what Keras says, whatever that is worth."""
+        """Whether the file agrees with Keras, even if Keras is no better than guessing."""
         return all(check.passed for check in self.checks if check.name != _GUESSING)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {**asdict(self), "checks": [asdict(check) for check in self.checks]}
 
 
 def compare(
@@ -69,50 +67,46 @@ def compare(
     keras: np.ndarray,
     exported: np.ndarray,
     labels: np.ndarray | None,
-    gate: ParityLimits,
+    limits: ParityLimits,
     arithmetic: Arithmetic,
 ) -> Comparison:
-    """The comparison of one file.
+    """Compares the probabilities of an exported file with those of the Keras model.
 
     Args:
       file: `saved_model` or `tflite`.
-      keras: logarithms of the Keras model's probabilities, (n, classes).
-      exported: probabilities that the file gives, (n, classes).
-      labels: the true classes, (n,), where they are known.
-      gate: the limits.
-      arithmetic: what the file computes in. In int8 and bfloat16 single probabilities may jump,
-        and agreement and accuracy are what counts.
+      keras: log-probabilities of the Keras model, shape `(images, classes)`.
+      exported: probabilities of the file, shape `(images, classes)`.
+      labels: the true classes `(images,)`, where they are known.
+      limits: the limits of the target.
+      arithmetic: arithmetic of the file. In int8 and bfloat16 single probabilities may jump, so
+        agreement and accuracy are checked instead.
     """
-    numbers = {
-        "max_probability_difference": _greatest(np.exp(keras) - exported),
-        "max_log_probability_difference": _greatest(
-            _logarithm(np.exp(keras)) - _logarithm(exported)
-        ),
+    probabilities = np.exp(keras)
+    log_difference = _log(probabilities) - _log(exported)
+    values = {
+        "max_probability_difference": _max_abs(probabilities - exported),
+        "max_log_probability_difference": _max_abs(log_difference),
         "agreement": float(np.mean(keras.argmax(-1) == exported.argmax(-1))),
         **_accuracies(keras, exported, labels),
     }
     if arithmetic == "float32":
-        checks = _exact_checks(numbers, gate)
+        checks = _float_checks(values, limits)
     else:
-        checks = _coarse_checks(numbers, len(keras), gate)
+        checks = _low_precision_checks(values, len(keras), limits)
         if labels is not None:
-            checks.append(_better_than_guessing(numbers["keras_accuracy"], labels))
+            checks.append(_check_guessing(values["keras_accuracy"], labels))
     return Comparison(
-        file=file,
-        arithmetic=arithmetic,
-        images=len(keras),
-        checks=tuple(checks),
-        **numbers,
+        file=file, arithmetic=arithmetic, images=len(keras), checks=tuple(checks), **values
     )
 
 
-def _greatest(differences: np.ndarray) -> float:
-    # A file that gives NaN disagrees without limit.
+def _max_abs(differences: np.ndarray) -> float:
+    # A file that gives NaN differs without limit.
     return float(np.nan_to_num(np.abs(differences).max(), nan=np.inf, posinf=np.inf))
 
 
-def _logarithm(probabilities: np.ndarray) -> np.ndarray:
-    return np.log(np.maximum(probabilities.astype(np.float64), _LEAST_PROBABILITY))
+def _log(probabilities: np.ndarray) -> np.ndarray:
+    return clipped_log(probabilities.astype(np.float64), _SMALLEST_PROBABILITY)
 
 
 def _accuracies(
@@ -130,38 +124,31 @@ def _accuracies(
     }
 
 
-def _exact_checks(numbers: dict[str, Any], gate: ParityLimits) -> list[Check]:
+def _float_checks(values: dict[str, Any], limits: ParityLimits) -> list[Check]:
     checks = []
     for name, words in (
         ("max_probability_difference", "greatest difference of a probability"),
         ("max_log_probability_difference", "greatest difference of a log-probability"),
     ):
-        value, limit = numbers[name], getattr(gate, name)
+        value, limit = values[name], getattr(limits, name)
         checks.append(Check(name, value, limit, value <= limit, f"{words} {value:.2g}"))
     return checks
 
 
-def _coarse_checks(numbers: dict[str, Any], images: int, gate: ParityLimits) -> list[Check]:
-    agreement = numbers["agreement"]
-    checks = [
-        Check(
-            "min_agreement",
-            agreement,
-            gate.min_agreement,
-            agreement >= gate.min_agreement,
-            f"the same first class on {agreement:.2%} of {images} images",
-        )
-    ]
-    if numbers["accuracy"] is not None:
-        checks.append(_drop(numbers, images, gate.max_accuracy_drop))
+def _low_precision_checks(values: dict[str, Any], images: int, limits: ParityLimits) -> list[Check]:
+    agreement, limit = values["agreement"], limits.min_agreement
+    words = f"the same first class on {agreement:.2%} of {images} images"
+    checks = [Check("min_agreement", agreement, limit, agreement >= limit, words)]
+    if values["accuracy"] is not None:
+        checks.append(_check_accuracy_drop(values, images, limits.max_accuracy_drop))
     return checks
 
 
-def _better_than_guessing(accuracy: float, labels: np.ndarray) -> Check:
-    """Whether the Keras model knows more than which class is the most frequent.
+def _check_guessing(accuracy: float, labels: np.ndarray) -> Check:
+    """Checks that the Keras model is better than guessing the most frequent class.
 
-    An untrained network may give every image the same class; its int8 or bfloat16 file then agrees,
-    and that says nothing.
+    An untrained network may give every image the same class; its int8 or bfloat16 file then agrees
+    with it, which is worth nothing.
     """
     guess = float(np.bincount(labels).max() / len(labels))
     uncertainty = _CERTAINTY * np.sqrt(accuracy * (1 - accuracy) / len(labels))
@@ -173,18 +160,18 @@ def _better_than_guessing(accuracy: float, labels: np.ndarray) -> Check:
     return Check(_GUESSING, accuracy, guess, passed, words)
 
 
-def _drop(numbers: dict[str, Any], images: int, limit: float) -> Check:
-    """Whether accuracy surely fell by more than the limit.
+def _check_accuracy_drop(values: dict[str, Any], images: int, limit: float) -> Check:
+    """Checks that accuracy did not fall by more than the limit beyond doubt.
 
-    The two are judged on the same images, so only images that changed sides count (McNemar), and
-    the drop is uncertain by about the square root of their number.
+    Both are measured on the same images, so that only images that changed sides count (McNemar),
+    and the drop is uncertain by about the square root of their number.
     """
-    drop = numbers["keras_accuracy"] - numbers["accuracy"]
-    changed = numbers["became_wrong"] + numbers["became_right"]
+    drop = values["keras_accuracy"] - values["accuracy"]
+    changed = values["became_wrong"] + values["became_right"]
     uncertainty = _CERTAINTY * np.sqrt(max(changed / images - drop**2, 0.0) / images)
     words = (
         f"accuracy {100 * abs(drop):.2f} points {'lower' if drop >= 0 else 'higher'}, "
         f"give or take {100 * uncertainty:.2f} "
-        f"({numbers['became_wrong']} of {images} became wrong, {numbers['became_right']} right)"
+        f"({values['became_wrong']} of {images} became wrong, {values['became_right']} right)"
     )
     return Check("max_accuracy_drop", drop, limit, bool(drop - uncertainty <= limit), words)

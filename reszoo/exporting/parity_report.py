@@ -1,4 +1,4 @@
-"""How does a reader see the parity of a bundle? The texts of parity.md and parity.json."""
+"""The parity report: parity.md and parity.json."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TITLES = {"saved_model": "SavedModel", "tflite": "TFLite"}
 
 
 def as_json(parity: Parity) -> dict[str, Any]:
-    """Plain values for parity.json."""
+    """Returns the content of parity.json."""
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -24,17 +24,16 @@ def as_json(parity: Parity) -> dict[str, Any]:
         "images": parity.source,
         "calibration": parity.calibration,
         "notes": list(parity.notes),
-        "comparisons": [comparison.to_dict() for comparison in parity.comparisons],
-        "begins": asdict(parity.begins) if parity.begins else None,
+        "comparisons": [asdict(comparison) for comparison in parity.comparisons],
+        "begins": asdict(parity.first_divergent) if parity.first_divergent else None,
         "layers": [asdict(layer) for layer in parity.layers],
     }
 
 
-def as_text(parity: Parity, name: str) -> str:
-    """The report as Markdown."""
-    verdict = _verdict(parity)
+def as_markdown(parity: Parity, name: str) -> str:
+    """Returns the content of parity.md for a network of this name."""
     lines = [
-        f"# {name} for {parity.target}: {verdict}",
+        f"# {name} for {parity.target}: {_verdict(parity)}",
         "",
         f"Compared on {parity.source}.",
     ]
@@ -42,14 +41,14 @@ def as_text(parity: Parity, name: str) -> str:
         lines.append(f"Calibrated on {parity.calibration}.")
     lines += [*parity.notes, "", *_table(parity.comparisons), ""]
     for comparison in parity.comparisons:
-        lines += _verdicts(comparison)
+        lines += _checks(comparison)
     if parity.layers:
         lines += ["", *_layers(parity)]
     return "\n".join(lines) + "\n"
 
 
-def failures(parity: Parity) -> list[str]:
-    """One sentence for each limit that was not kept."""
+def describe_failures(parity: Parity) -> list[str]:
+    """Returns one sentence for each failed check."""
     return [
         f"{_TITLES[comparison.file]}: {check.words} (limit {check.limit:.4g})"
         for comparison in parity.comparisons
@@ -58,10 +57,10 @@ def failures(parity: Parity) -> list[str]:
     ]
 
 
-def begins(layer: LayerDifference) -> str:
-    """Where the difference begins, in words."""
-    inside = f" (computed with {', '.join(layer.fused[:-1])})" if len(layer.fused) > 1 else ""
-    return f"{layer.layer}{inside}, {layer.relative:.2%} off"
+def describe_layer(layer: LayerDifference) -> str:
+    """Returns a layer's name, the layers fused with it and its difference."""
+    fused = f" (computed with {', '.join(layer.fused[:-1])})" if len(layer.fused) > 1 else ""
+    return f"{layer.layer}{fused}, {layer.relative:.2%} off"
 
 
 def _verdict(parity: Parity) -> str:
@@ -77,22 +76,22 @@ def _table(comparisons: tuple[Comparison, ...]) -> list[str]:
         "| file | images | same class | max probability | max log-probability | accuracy | Keras |",
         "|---|---|---|---|---|---|---|",
     ]
-    for one in comparisons:
+    for row in comparisons:
         cells = (
-            _TITLES[one.file],
-            str(one.images),
-            f"{one.agreement:.2%}",
-            f"{one.max_probability_difference:.2g}",
-            # The smallest int8 probability is 0, whose logarithm says nothing.
-            "-" if one.arithmetic == "int8" else f"{one.max_log_probability_difference:.2g}",
-            "-" if one.accuracy is None else f"{one.accuracy:.2%}",
-            "-" if one.keras_accuracy is None else f"{one.keras_accuracy:.2%}",
+            _TITLES[row.file],
+            str(row.images),
+            f"{row.agreement:.2%}",
+            f"{row.max_probability_difference:.2g}",
+            # The smallest int8 probability is 0, whose logarithm is meaningless.
+            "-" if row.arithmetic == "int8" else f"{row.max_log_probability_difference:.2g}",
+            "-" if row.accuracy is None else f"{row.accuracy:.2%}",
+            "-" if row.keras_accuracy is None else f"{row.keras_accuracy:.2%}",
         )
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
-def _verdicts(comparison: Comparison) -> list[str]:
+def _checks(comparison: Comparison) -> list[str]:
     return [
         f"- {_TITLES[comparison.file]}, {'passed' if check.passed else 'FAILED'}: "
         f"{check.words}; limit {check.limit:.4g}"
@@ -102,8 +101,8 @@ def _verdicts(comparison: Comparison) -> list[str]:
 
 def _layers(parity: Parity) -> list[str]:
     lines = ["## Layer by layer, TFLite against Keras", ""]
-    if parity.begins:
-        lines += [f"It begins in {begins(parity.begins)}.", ""]
+    if parity.first_divergent:
+        lines += [f"It begins in {describe_layer(parity.first_divergent)}.", ""]
     lines += ["| layer | operator | off (RMS) | greatest |", "|---|---|---|---|"]
     lines += [
         f"| {layer.layer} | {layer.operator} | {layer.relative:.2%} | {layer.greatest:.3g} |"

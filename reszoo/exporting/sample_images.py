@@ -1,4 +1,4 @@
-"""Which images is an exported network calibrated on, and on which is it compared?"""
+"""Images for an export: a calibration sample from training, a comparison sample from test."""
 
 from __future__ import annotations
 
@@ -15,44 +15,48 @@ from reszoo.exporting.calibration import refuse_noise
 from reszoo.spec.target import Calibration
 
 _BATCH = 64
-_MEASURING_SPLITS = ("test", "validation")
+_TEST_SPLITS = ("test", "validation")
 _HOLDOUT = {"fraction": 0.1, "seed": 0}
 _GENERATED = 16
 
 
 @dataclass(frozen=True)
 class SampleImages:
-    """Images with their labels, as the network sees them, and where they come from."""
+    """Preprocessed images with their labels and a description of their source."""
 
     images: np.ndarray
-    """uint8 (n, height, width, channels)."""
+    """uint8, shape `(images, height, width, channels)`."""
     labels: np.ndarray | None
     source: str
-    """For a reader: `digits, test: 360 images`."""
+    """For a reader, such as `digits, test: 360 images`."""
+
+    def first(self, count: int | None) -> tuple[np.ndarray, np.ndarray | None]:
+        """Returns the first `count` images and labels; None takes all."""
+        return self.images[:count], None if self.labels is None else self.labels[:count]
 
 
-def comparison_pictures(
+def comparison_images(
     data: ImageData,
     image_format: ImageFormat,
     count: int,
     *,
     validation: dict[str, Any] | None = None,
 ) -> SampleImages:
-    """Images that no training saw: of the test split, else of `validation`, else held out.
+    """Samples images that no training saw: of `test`, else of `validation`, else held out.
 
     Args:
-      data: the data the network was trained on.
-      image_format: size and channels of the network's input.
-      count: how many, where there are as many.
+      data: the data that the network was trained on.
+      image_format: the network's input.
+      count: number of images, at most.
       validation: what the run held out of its training split: `fraction` and `seed`.
     """
-    split, name = _measuring_split(data, validation)
-    images, labels = drawn(split, image_format, count, seed=0)
-    words = f"{data.name}, {name}: {len(images)} of {len(split)} images"
-    return SampleImages(images, labels, words)
+    split, name = _comparison_split(data, validation)
+    images, labels = draw_images(split, image_format, count, seed=0)
+    source = f"{data.name}, {name}: {len(images)} of {len(split)} images"
+    return SampleImages(images, labels, source)
 
 
-def calibration_pictures(
+def calibration_images(
     data: ImageData,
     image_format: ImageFormat,
     calibration: Calibration,
@@ -60,32 +64,32 @@ def calibration_pictures(
     validation: dict[str, Any] | None = None,
     check: bool = True,
 ) -> SampleImages:
-    """Images of the training split, without what was held out, and a black and a white one.
+    """Samples the training split without held-out images, and adds a black and a white image.
 
-    The last two make the input's range exactly 0..255, so that pixels go in as they are.
+    These two make the range of the input exactly 0..255, so that pixels go in as they are.
 
     Args:
-      data: the data the network was trained on.
-      image_format: size and channels of the network's input.
-      calibration: how many, and the seed that draws them.
+      data: the data that the network was trained on.
+      image_format: the network's input.
+      calibration: number of images and seed.
       validation: what the run held out of its training split: `fraction` and `seed`.
-      check: whether images that are no pictures are refused.
+      check: whether to refuse images that are noise or blank.
 
     Raises:
       UserError: the images are noise or of one colour each.
     """
     split = _training_split(data, validation)
-    images, labels = drawn(split, image_format, calibration.images, calibration.seed)
+    images, labels = draw_images(split, image_format, calibration.images, calibration.seed)
     if check:
         refuse_noise(images)
     extremes = np.zeros((2, *image_format.shape), np.uint8)
     extremes[1] = 255
-    words = f"{data.name}, train: {len(images)} images, seed {calibration.seed}; black and white"
-    return SampleImages(np.concatenate([images, extremes]), labels, words)
+    source = f"{data.name}, train: {len(images)} images, seed {calibration.seed}; black and white"
+    return SampleImages(np.concatenate([images, extremes]), labels, source)
 
 
-def generated_pictures(image_format: ImageFormat) -> SampleImages:
-    """Smooth seeded pictures for a network that came without data; good for float files only."""
+def generated_images(image_format: ImageFormat) -> SampleImages:
+    """Generates smooth images for a network without data; they suffice for float files only."""
     generator = np.random.default_rng(0)
     rows = np.linspace(0, 3, image_format.height)[:, None, None]
     columns = np.linspace(0, 3, image_format.width)[None, :, None]
@@ -96,10 +100,17 @@ def generated_pictures(image_format: ImageFormat) -> SampleImages:
     return SampleImages(pixels, None, f"{_GENERATED} generated pictures (no data was given)")
 
 
-def drawn(
+def draw_images(
     split: Split, image_format: ImageFormat, count: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Images uint8 (n, height, width, channels) and labels (n,), drawn by a seed, in file order."""
+    """Draws up to `count` images of a split, in its order.
+
+    Returns:
+      Images, uint8 `(images, height, width, channels)`, and labels `(images,)`.
+
+    Raises:
+      UserError: the split is empty.
+    """
     if len(split) == 0:
         raise UserError("the data has no images to draw from", where=str(split))
     chosen = np.random.default_rng([seed, len(split)]).permutation(len(split))[:count]
@@ -109,14 +120,12 @@ def drawn(
     return np.rint(images).astype(np.uint8), labels
 
 
-def _measuring_split(data: ImageData, validation: dict[str, Any] | None) -> tuple[Split, str]:
-    for name in _MEASURING_SPLITS:
+def _comparison_split(data: ImageData, validation: dict[str, Any] | None) -> tuple[Split, str]:
+    for name in _TEST_SPLITS:
         # Some public test splits hide their labels behind -1.
         if name in data.splits and (split := data.split(name)).labels.min(initial=0) >= 0:
             return split, name
-    training = data.split("train")
-    held_out = stratified_holdout(training.labels, **_holdout(validation))[1]
-    return training.subset(held_out), "held out of train"
+    return _holdout(data.split("train"), validation)[1], "held out of train"
 
 
 def _training_split(data: ImageData, validation: dict[str, Any] | None) -> Split:
@@ -127,12 +136,13 @@ def _training_split(data: ImageData, validation: dict[str, Any] | None) -> Split
             found=", ".join(data.splits),
         )
     training = data.split("train")
-    measured_elsewhere = any(name in data.splits for name in _MEASURING_SPLITS)
-    if validation is None and measured_elsewhere:
+    if validation is None and any(name in data.splits for name in _TEST_SPLITS):
         return training
-    return training.subset(stratified_holdout(training.labels, **_holdout(validation))[0])
+    return _holdout(training, validation)[0]
 
 
-def _holdout(validation: dict[str, Any] | None) -> dict[str, Any]:
-    known = validation or {}
-    return {key: known.get(key, default) for key, default in _HOLDOUT.items()}
+def _holdout(training: Split, validation: dict[str, Any] | None) -> tuple[Split, Split]:
+    """Splits the training split into the images a run trained on and those it held out."""
+    options = {key: (validation or {}).get(key, default) for key, default in _HOLDOUT.items()}
+    kept, held_out = stratified_holdout(training.labels, **options)
+    return training.subset(kept), training.subset(held_out)

@@ -1,4 +1,4 @@
-"""How does a network become a SavedModel, for servers and for the TFLite converter?"""
+"""SavedModels of a network, for servers and for the TFLite converter."""
 
 from __future__ import annotations
 
@@ -24,23 +24,24 @@ _BATCH = 32
 
 
 def write_saved_model(network: InferenceGraph, folder: Path, folded: Folded = "none") -> None:
-    """Writes a SavedModel that takes any number of images and opens without Keras.
+    """Writes a SavedModel for batches of any size, which opens without Keras.
 
-    Two signatures, `serving_default` for float32 and `serving_uint8`, each with one input
-    `image` (batch, height, width, channels), pixels 0..255, and three outputs: `probabilities`
-    and `logits`, float32 (batch, classes), and `class`, int64 (batch,).
+    It has two signatures, `serving_default` for float32 and `serving_uint8`, each with one input
+    `image` `(batch, height, width, channels)`, pixels 0..255, and three outputs: `probabilities`
+    and `logits`, float32 `(batch, classes)`, and `class`, int64 `(batch,)`.
 
     Args:
-      network: what is written.
-      folder: where to.
-      folded: what a target says: norms folded and weights constant, in these numbers, or not.
+      network: the network to write.
+      folder: the folder to write to.
+      folded: dtype to compute in with normalizations folded and weights constant. Defaults to
+        "none", which keeps layers and variables.
 
     Raises:
-      UserError: the network is to be folded, and does not say what it is made of.
+      UserError: the network is to be folded, and its plan is not known.
     """
-    call = _layers(network) if folded == "none" else _constants(network, folded)
+    call = _keras_call(network) if folded == "none" else _folded_call(network, folded)
 
-    def answers(image: tf.Tensor) -> dict[str, tf.Tensor]:
+    def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
         logits = call(tf.cast(image, tf.float32))
         return {
             "probabilities": tf.nn.softmax(logits, name="probabilities"),
@@ -50,18 +51,18 @@ def write_saved_model(network: InferenceGraph, folder: Path, folded: Folded = "n
 
     shape = (None, *network.image_shape)
     signatures = {
-        FLOAT_SIGNATURE: _traced(answers, shape, tf.float32),
-        UINT8_SIGNATURE: _traced(answers, shape, tf.uint8),
+        FLOAT_SIGNATURE: _trace(serve, shape, tf.float32),
+        UINT8_SIGNATURE: _trace(serve, shape, tf.uint8),
     }
     _write(network.model.variables if folded == "none" else [], signatures, folder)
 
 
-def _layers(network: InferenceGraph) -> Callable[[tf.Tensor], tf.Tensor]:
+def _keras_call(network: InferenceGraph) -> Callable[[tf.Tensor], tf.Tensor]:
     return lambda image: network.model(image, training=False)
 
 
-def _constants(network: InferenceGraph, dtype: str) -> Callable[[tf.Tensor], tf.Tensor]:
-    """A function of its own, so that both signatures share one set of constants."""
+def _folded_call(network: InferenceGraph, dtype: str) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Traces a function of its own, so that both signatures share one set of constants."""
     if network.plan is None:
         raise UserError(
             f"the norms of {network.name!r} cannot be folded: it does not say what it is made of",
@@ -69,66 +70,67 @@ def _constants(network: InferenceGraph, dtype: str) -> Callable[[tf.Tensor], tf.
             hint="export with --target server",
         )
     folded = folded_graph(network.model, network.plan, dtype)
-    return _traced(folded, (None, *network.image_shape), tf.float32)
+    return _trace(folded, (None, *network.image_shape), tf.float32)
 
 
-def write_static(network: InferenceGraph, folder: Path, dtype: str) -> None:
-    """Writes the SavedModel the TFLite converter reads: one image (1, height, width, channels).
+def write_static_saved_model(network: InferenceGraph, folder: Path, dtype: str) -> None:
+    """Writes the SavedModel that the TFLite converter reads, for a batch of exactly one image.
 
-    The size of the batch stands in the signature: a Keras input of a fixed batch is exported with
-    a free one, and a concrete function of a Keras 3 model converts to a file without weights.
+    The signature fixes the batch size: Keras exports an input of a fixed batch size with a free
+    one, and a concrete function of a Keras 3 model converts to a file without weights.
     """
 
-    def answers(image: tf.Tensor) -> dict[str, tf.Tensor]:
+    def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
         logits = network.model(tf.cast(image, tf.float32), training=False)
         return {"probabilities": tf.nn.softmax(logits, name="probabilities")}
 
-    function = _traced(answers, (1, *network.image_shape), tf.as_dtype(dtype))
+    function = _trace(serve, (1, *network.image_shape), tf.as_dtype(dtype))
     _write(network.model.variables, {FLOAT_SIGNATURE: function}, folder)
 
 
-class SavedModelRunner:
-    """A SavedModel on disk, asked through the signature for uint8 or for float32."""
+class LoadedSavedModel:
+    """A SavedModel on disk, called through its signature for uint8 or float32."""
 
     def __init__(self, folder: Path) -> None:
         with quiet(), tf.device("CPU:0"):
             self._loaded = tf.saved_model.load(str(folder))
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """float32 (n, classes) for images (n, height, width, channels) of pixels 0..255."""
+        """Classifies images of pixels 0..255 `(images, height, width, channels)`.
+
+        Returns:
+          float32, shape `(images, classes)`.
+        """
         name = UINT8_SIGNATURE if images.dtype == np.uint8 else FLOAT_SIGNATURE
-        signature = self._loaded.signatures[name]
+        serve = self._loaded.signatures[name]
         with tf.device("CPU:0"):
-            return np.concatenate(
-                [
-                    signature(image=tf.constant(images[start : start + _BATCH]))[
-                        "probabilities"
-                    ].numpy()
-                    for start in range(0, len(images), _BATCH)
-                ]
-            )
+            batches = [
+                serve(image=tf.constant(images[start : start + _BATCH]))["probabilities"].numpy()
+                for start in range(0, len(images), _BATCH)
+            ]
+        return np.concatenate(batches)
 
 
-def _traced(function: Callable[[tf.Tensor], Any], shape: tuple[int | None, ...], dtype: Any) -> Any:
+def _trace(function: Callable[[tf.Tensor], Any], shape: tuple[int | None, ...], dtype: Any) -> Any:
     signature = [tf.TensorSpec(shape, dtype, name="image")]
     return tf.function(function, input_signature=signature, autograph=False)
 
 
 def _write(variables: Sequence[keras.Variable], signatures: dict[str, Any], folder: Path) -> None:
-    # A plain module that owns the variables: nothing of Keras goes into the file.
-    holder = tf.Module()
-    holder.variables_ = [variable.value for variable in variables]
+    # A plain module owns the variables, so that nothing of Keras goes into the file.
+    module = tf.Module()
+    module.variables_ = [variable.value for variable in variables]
     try:
         with quiet():
-            tf.saved_model.save(holder, str(folder), signatures=signatures)
+            tf.saved_model.save(module, str(folder), signatures=signatures)
     except tf.errors.OpError as error:
-        # TensorFlow tells a full or read-only disk in classes of its own.
-        number = _number(error)
+        # TensorFlow reports a full or read-only disk with classes of its own.
+        number = _errno(error)
         reason = first_line(error) if number == errno.EIO else os.strerror(number)
         raise OSError(number, reason) from error
 
 
-def _number(error: tf.errors.OpError) -> int:
+def _errno(error: tf.errors.OpError) -> int:
     if isinstance(error, tf.errors.ResourceExhaustedError) or "No space left" in error.message:
         return errno.ENOSPC
     if isinstance(error, tf.errors.PermissionDeniedError):

@@ -1,4 +1,4 @@
-"""Is a converted file what it claims to be? Guards against files that convert and are wrong."""
+"""Checks of converted `.tflite` files against silent failures of the converter."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ _OPERATORS = {
 }
 _TYPES = {value: name for name, value in vars(schema.TensorType).items() if isinstance(value, int)}
 # An int8 file holds a quarter of the float32 bytes; a file below a fifth has lost weights.
-_LEAST_SHARE_OF_WEIGHTS = 0.2
-_BETWEEN_NUMBERS = {"QUANTIZE", "DEQUANTIZE", "CAST"}
+_MIN_SHARE_OF_WEIGHTS = 0.2
+_CONVERSIONS = {"QUANTIZE", "DEQUANTIZE", "CAST"}
 
 
 @dataclass(frozen=True)
 class Operator:
-    """One operator of a .tflite: its name, its first output and the type of that."""
+    """One operator of a .tflite: its name, its first output and that output's dtype."""
 
     name: str
     output: str
-    number: str
+    dtype: str
 
 
 @dataclass(frozen=True)
-class Contents:
-    """What stands in a .tflite file."""
+class TFLiteContents:
+    """Operators and shapes of a .tflite file."""
 
     operators: tuple[Operator, ...]
-    free_shapes: tuple[str, ...]
-    """Tensors with a dimension that is not fixed."""
+    dynamic_tensors: tuple[str, ...]
+    """Names of the tensors with a dynamic dimension."""
 
     def counts(self) -> dict[str, int]:
-        """How often each operator occurs, most frequent first."""
+        """Returns the number of operators of each name, most frequent first."""
         return dict(Counter(operator.name for operator in self.operators).most_common())
 
 
-def read_contents(content: bytes) -> Contents:
+def read_contents(content: bytes) -> TFLiteContents:
     """Reads the operators and shapes of a .tflite file from its bytes."""
     model = schema.Model.GetRootAs(content, 0)
     graph = model.Subgraphs(0)
@@ -51,36 +51,36 @@ def read_contents(content: bytes) -> Contents:
         _operator(model, graph.Operators(index), tensors)
         for index in range(graph.OperatorsLength())
     ]
-    free = tuple(_name(tensor) for tensor in tensors if _is_free(tensor))
-    return Contents(tuple(operators), free)
+    dynamic = tuple(_name(tensor) for tensor in tensors if _has_dynamic_shape(tensor))
+    return TFLiteContents(tuple(operators), dynamic)
 
 
-def check_file(content: bytes, weight_bytes: int, target: Target) -> Contents:
-    """The contents of a .tflite after every guard has passed.
+def check_tflite(content: bytes, weight_bytes: int, target: Target) -> TFLiteContents:
+    """Checks a .tflite file and returns its contents.
 
     Args:
-      content: the file.
-      weight_bytes: bytes of the network's weights in float32.
-      target: what the file was made for.
+      content: content of the file.
+      weight_bytes: size of the network's weights in float32.
+      target: the target that it was converted for.
 
     Raises:
-      GateError: the file lost its weights, has a shape that is not fixed, needs operators beyond
-        the built-in ones, or computes in float where the target says int8.
+      GateError: the file lost its weights, has a dynamic shape, needs operators beyond the built-in
+        ones, or computes in float where the target is int8.
     """
     contents = read_contents(content)
-    _holds_its_weights(contents, len(content), weight_bytes)
-    _is_static(contents)
-    _is_built_in(contents)
+    _check_weights(contents, len(content), weight_bytes)
+    _check_static_shapes(contents)
+    _check_builtin_operators(contents)
     if target.quantization == "int8":
-        _is_full_integer(contents)
+        _check_full_integer(contents)
     return contents
 
 
-def check_pixels(details: dict[str, Any]) -> None:
-    """Guards that a uint8 input of an int8 file takes pixels as they are: scale 1, zero point 0.
+def check_input_scale(details: dict[str, Any]) -> None:
+    """Checks that a uint8 input takes pixels as they are: scale 1, zero point 0.
 
     Raises:
-      GateError: another scale would clip or shift the pixels of some images.
+      GateError: the input has another scale, which would clip or shift pixels.
     """
     scale, zero_point = details["quantization"]
     if abs(scale - 1.0) > 1e-5 or zero_point != 0:
@@ -92,26 +92,26 @@ def check_pixels(details: dict[str, Any]) -> None:
         )
 
 
-def _holds_its_weights(contents: Contents, size: int, weight_bytes: int) -> None:
+def _check_weights(contents: TFLiteContents, size: int, weight_bytes: int) -> None:
     variables = contents.counts().get("VAR_HANDLE", 0)
-    if variables or size < _LEAST_SHARE_OF_WEIGHTS * weight_bytes:
+    if variables or size < _MIN_SHARE_OF_WEIGHTS * weight_bytes:
         raise GateError(
             "the .tflite has lost the weights of the network",
-            expected=f"at least {_LEAST_SHARE_OF_WEIGHTS * weight_bytes:,.0f} bytes, no variables",
+            expected=f"at least {_MIN_SHARE_OF_WEIGHTS * weight_bytes:,.0f} bytes, no variables",
             found=f"{size:,} bytes, {variables} VAR_HANDLE operators",
         )
 
 
-def _is_static(contents: Contents) -> None:
-    if contents.free_shapes:
+def _check_static_shapes(contents: TFLiteContents) -> None:
+    if contents.dynamic_tensors:
         raise GateError(
             "the .tflite has shapes that are not fixed, which accelerators refuse",
             expected="every dimension a number",
-            found=", ".join(contents.free_shapes[:3]),
+            found=", ".join(contents.dynamic_tensors[:3]),
         )
 
 
-def _is_built_in(contents: Contents) -> None:
+def _check_builtin_operators(contents: TFLiteContents) -> None:
     foreign = {
         operator.name
         for operator in contents.operators
@@ -119,24 +119,24 @@ def _is_built_in(contents: Contents) -> None:
     }
     if foreign:
         raise GateError(
-            "the .tflite needs operators that a plain TFLite runtime has not",
+            "the .tflite needs operators that a plain TFLite runtime does not have",
             expected="built-in operators only",
             found=", ".join(sorted(foreign)),
         )
 
 
-def _is_full_integer(contents: Contents) -> None:
-    inside = [
+def _check_full_integer(contents: TFLiteContents) -> None:
+    float_operators = [
         operator
         for operator in contents.operators
-        if operator.number.startswith("FLOAT") and operator.name not in _BETWEEN_NUMBERS
+        if operator.dtype.startswith("FLOAT") and operator.name not in _CONVERSIONS
     ]
-    if inside:
+    if float_operators:
         raise GateError(
             "the int8 .tflite computes in float inside",
-            where=inside[0].output,
+            where=float_operators[0].output,
             expected="integer operators only",
-            found=", ".join(sorted({operator.name for operator in inside})),
+            found=", ".join(sorted({operator.name for operator in float_operators})),
             hint="choose an activation with an int8 kernel (relu, relu6, silu, tanh), "
             "or --target mobile-float32",
         )
@@ -144,17 +144,17 @@ def _is_full_integer(contents: Contents) -> None:
 
 def _operator(model: Any, operator: Any, tensors: list[Any]) -> Operator:
     code = model.OperatorCodes(operator.OpcodeIndex())
-    # Codes above 127 stand in the newer field; the older one then holds 127.
-    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+    # Codes above 127 are in the newer field; the older one then holds 127.
+    builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
     output = tensors[operator.Outputs(0)]
-    return Operator(_OPERATORS.get(number, str(number)), _name(output), _TYPES[output.Type()])
+    return Operator(_OPERATORS.get(builtin, str(builtin)), _name(output), _TYPES[output.Type()])
 
 
 def _name(tensor: Any) -> str:
     return (tensor.Name() or b"").decode(errors="replace")
 
 
-def _is_free(tensor: Any) -> bool:
+def _has_dynamic_shape(tensor: Any) -> bool:
     return any(
         tensor.ShapeSignature(index) < 0 for index in range(tensor.ShapeSignatureLength())
     ) or any(tensor.Shape(index) < 0 for index in range(tensor.ShapeLength()))

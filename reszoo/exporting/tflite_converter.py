@@ -1,4 +1,4 @@
-"""How does a network become a .tflite file?"""
+"""Conversion of a network to a `.tflite` file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from reszoo.errors import UserError, first_line
 from reszoo.exporting.inference_graph import InferenceGraph
-from reszoo.exporting.saved_model import FLOAT_SIGNATURE, write_static
+from reszoo.exporting.saved_model import FLOAT_SIGNATURE, write_static_saved_model
 from reszoo.spec.target import Target
 from reszoo.stderr import quiet
 
@@ -22,37 +22,40 @@ _UNSUPPORTED = re.compile(r"\btf\.(\w+)|'tfl\.(\w+)' op|\bFlex(\w+)")
 def convert(
     network: InferenceGraph, target: Target, calibration: np.ndarray | None = None, *, scratch: Path
 ) -> bytes:
-    """The .tflite file of a network for a target.
+    """Converts a network to a `.tflite` file for a target.
 
     Args:
-      network: what is converted.
-      target: the numbers in, inside and out.
-      calibration: for int8, images (n, height, width, channels) of pixels 0..255 that show the
-        converter which numbers occur.
-      scratch: a folder with room for the weights; nothing stays there.
+      network: the network to convert.
+      target: input, output and quantization.
+      calibration: the representative dataset for int8, pixels 0..255, shape
+        `(images, height, width, channels)`.
+      scratch: a folder with room for the weights; nothing is left there.
+
+    Returns:
+      The content of the file.
 
     Raises:
-      UserError: the network has an operation that TFLite has not.
+      UserError: TFLite does not support an operation of the network.
     """
     int8 = target.quantization == "int8"
     # An int8 file gets its uint8 input from the converter (scale 1, no cast in the graph); a float
     # file can only cast.
     dtype = "float32" if int8 else target.input
     with tempfile.TemporaryDirectory(prefix="static-", dir=scratch) as folder:
-        write_static(network, Path(folder), dtype)
+        write_static_saved_model(network, Path(folder), dtype)
         converter = tf.lite.TFLiteConverter.from_saved_model(
             folder, signature_keys=[FLOAT_SIGNATURE]
         )
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         if int8:
             _quantize(converter, target, calibration)
-        return _converted(converter)
+        return _run(converter)
 
 
 def _quantize(
     converter: tf.lite.TFLiteConverter, target: Target, images: np.ndarray | None
 ) -> None:
-    """Sets full integer quantization: no float operator may remain inside."""
+    """Configures full integer quantization, which leaves no float operator inside."""
     if images is None:
         raise ValueError("an int8 target needs calibration images")
 
@@ -67,7 +70,7 @@ def _quantize(
     converter.inference_output_type = tf.as_dtype(target.output)
 
 
-def _converted(converter: tf.lite.TFLiteConverter) -> bytes:
+def _run(converter: tf.lite.TFLiteConverter) -> bytes:
     try:
         with quiet():
             return converter.convert()

@@ -65,8 +65,8 @@ def test_int8_file_is_integer_inside_with_a_fixed_batch_and_pixels_as_they_are(
     bundle = bundle_of(net, "mobile-int8")
     contents = read_contents(bundle.tflite.read_bytes())
     inside = [operator for operator in contents.operators if operator.name != "DEQUANTIZE"]
-    assert {operator.number for operator in inside} <= {"INT8", "INT32"}
-    assert contents.free_shapes == ()
+    assert {operator.dtype for operator in inside} <= {"INT8", "INT32"}
+    assert contents.dynamic_tensors == ()
     runner = TFLiteInterpreter(bundle.tflite)
     assert runner.input["dtype"] is np.uint8
     assert runner.input["quantization"] == (pytest.approx(1.0, abs=1e-6), 0)
@@ -115,7 +115,7 @@ def test_float_bundle_without_data_is_compared_on_generated_pictures(
 ) -> None:
     bundle = export(nets["highway"], "server", out=tmp_path / "bundle")
     assert "generated" in bundle.parity.source
-    assert bundle.parity.of("saved_model").accuracy is None
+    assert bundle.parity.comparison("saved_model").accuracy is None
     assert bundle.contract["example"]["label"] is None
 
 

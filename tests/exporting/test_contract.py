@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from reszoo.exporting import Bundle
-from reszoo.exporting.golden_example import golden_index
+from reszoo.exporting.golden_example import choose_golden_image
 from reszoo.inference.tflite_interpreter import dequantize, quantize
 
 from .conftest import NETS
@@ -104,6 +104,6 @@ def test_golden_image_is_right_and_neither_sure_nor_doubtful() -> None:
     keras = np.array([[0.99, 0.01], [0.8, 0.2], [0.51, 0.49], [0.3, 0.7]])
     tflite = np.array([[0.99, 0.01], [0.8, 0.2], [0.49, 0.51], [0.3, 0.7]])
     # Image 2 divides them, image 3 is wrong; of 0 and 1 the upper median is 0.
-    assert golden_index([keras, tflite], np.array([0, 0, 0, 0])) == 0
+    assert choose_golden_image([keras, tflite], np.array([0, 0, 0, 0])) == 0
     # Without labels images 0, 1 and 3 remain: 0.99, 0.8, 0.7.
-    assert golden_index([keras, tflite], None) == 1
+    assert choose_golden_image([keras, tflite], None) == 1

@@ -58,7 +58,7 @@ def test_interrupt_leaves_an_older_bundle_as_it_was(
 ) -> None:
     bundle = export(nets["residual"], "server", out=tmp_path / "bundle", data=data)
     before = (bundle.path / "contract.json").read_bytes()
-    monkeypatch.setattr("reszoo.exporting.export.contract", fail(KeyboardInterrupt()))
+    monkeypatch.setattr("reszoo.exporting.export.build_contract", fail(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         export(nets["highway"], "server", out=tmp_path / "bundle", data=data)
     assert (bundle.path / "contract.json").read_bytes() == before

@@ -14,8 +14,8 @@ import tensorflow as tf
 from reszoo.data import ImageData
 from reszoo.errors import GateError
 from reszoo.exporting.export import export
-from reszoo.exporting.inference_graph import InferenceGraph, network_of
-from reszoo.exporting.tflite_checks import check_file, check_pixels, read_contents
+from reszoo.exporting.inference_graph import InferenceGraph, build_inference_graph
+from reszoo.exporting.tflite_checks import check_input_scale, check_tflite, read_contents
 from reszoo.inference.trained import TrainedModel
 from reszoo.model.build import build
 from reszoo.model.copy_weights import copy_weights
@@ -26,7 +26,7 @@ from .conftest import small_net
 
 def sabotaged(trained: TrainedModel, layer: str, factor: float) -> InferenceGraph:
     """The network with one layer's kernel multiplied on its way into the files."""
-    network = network_of(trained)
+    network = build_inference_graph(trained)
     kernel = network.model.get_layer(layer).kernel
     kernel.assign(kernel * factor)
     return network
@@ -35,7 +35,8 @@ def sabotaged(trained: TrainedModel, layer: str, factor: float) -> InferenceGrap
 @pytest.fixture
 def sabotage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        export, "network_of", lambda trained: sabotaged(trained, "stage2_block1_conv1", 1.5)
+        "reszoo.exporting.export.build_inference_graph",
+        lambda trained: sabotaged(trained, "stage2_block1_conv1", 1.5),
     )
 
 
@@ -69,7 +70,7 @@ def test_without_the_gate_the_contract_says_that_it_failed(
     assert bundle.gate == "failed"
     assert json.loads((bundle.path / "contract.json").read_text())["gate"] == "failed"
     assert not bundle.parity.passed
-    assert bundle.parity.begins.layer == "stage2_block1_activation1"
+    assert bundle.parity.first_divergent.layer == "stage2_block1_activation1"
     assert json.loads((bundle.path / "parity.json").read_text())["begins"]["fused"] == [
         "stage2_block1_conv1",
         "stage2_block1_norm1",
@@ -126,7 +127,7 @@ def test_file_without_weights_is_detected(nets: dict[str, TrainedModel]) -> None
     )
     content = tf.lite.TFLiteConverter.from_concrete_functions([function], model).convert()
     with pytest.raises(GateError, match="lost the weights"):
-        check_file(content, 4 * model.count_params(), load_target("mobile-float32"))
+        check_tflite(content, 4 * model.count_params(), load_target("mobile-float32"))
 
 
 def converted(layer: keras.layers.Layer, batch: int | None = 1) -> bytes:
@@ -139,17 +140,17 @@ def converted(layer: keras.layers.Layer, batch: int | None = 1) -> bytes:
 def test_file_of_a_free_batch_or_with_float_inside_is_detected() -> None:
     target = load_target("mobile-float32")
     relu = keras.layers.ReLU()
-    assert check_file(converted(relu), 0, target).counts() == {"RELU": 1}
+    assert check_tflite(converted(relu), 0, target).counts() == {"RELU": 1}
     with pytest.raises(GateError, match="not fixed"):
-        check_file(converted(relu, batch=None), 0, target)
+        check_tflite(converted(relu, batch=None), 0, target)
     with pytest.raises(GateError, match="computes in float"):
-        check_file(converted(relu), 0, load_target("mobile-int8"))
+        check_tflite(converted(relu), 0, load_target("mobile-int8"))
     with pytest.raises(GateError, match="lost the weights"):
-        check_file(converted(relu), 100_000, target)
-    assert read_contents(converted(relu)).operators[0].number == "FLOAT32"
+        check_tflite(converted(relu), 100_000, target)
+    assert read_contents(converted(relu)).operators[0].dtype == "FLOAT32"
 
 
 def test_input_that_clips_pixels_is_detected() -> None:
-    check_pixels({"quantization": (np.float32(0.99999976), 0)})
+    check_input_scale({"quantization": (np.float32(0.99999976), 0)})
     with pytest.raises(GateError, match="as they are"):
-        check_pixels({"quantization": (0.886, 0)})
+        check_input_scale({"quantization": (0.886, 0)})

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from reszoo.exporting import Bundle, LayerDifference
-from reszoo.exporting.layer_parity import _layer_names, compare_layers, first_different
+from reszoo.exporting.layer_parity import _layer_names, compare_layers, first_divergent_layer
 from reszoo.inference.trained import TrainedModel
 
 from .conftest import NETS, TEST, digits
@@ -52,7 +52,7 @@ def test_first_different_is_the_first_beyond_its_arithmetic_else_the_worst() -> 
         return LayerDifference(name, (name,), "CONV_2D", relative, 0.0)
 
     layers = [layer("a", 1e-7), layer("b", 0.01), layer("c", np.nan), layer("d", 0.5)]
-    assert first_different(layers, int8=False).layer == "b"
-    assert first_different(layers, int8=True).layer == "c"
-    assert first_different(layers[:2], int8=True).layer == "b"
-    assert first_different([], int8=False) is None
+    assert first_divergent_layer(layers, int8=False).layer == "b"
+    assert first_divergent_layer(layers, int8=True).layer == "c"
+    assert first_divergent_layer(layers[:2], int8=True).layer == "b"
+    assert first_divergent_layer([], int8=False) is None

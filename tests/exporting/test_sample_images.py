@@ -14,9 +14,9 @@ from reszoo.errors import UserError
 from reszoo.exporting.calibration import refuse_noise
 from reszoo.exporting.export import export
 from reszoo.exporting.sample_images import (
-    calibration_pictures,
-    comparison_pictures,
-    generated_pictures,
+    calibration_images,
+    comparison_images,
+    generated_images,
 )
 from reszoo.inference.trained import TrainedModel
 from reszoo.spec.target import Calibration
@@ -39,27 +39,27 @@ def numbered(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 def test_calibration_draws_from_training_by_its_seed(data: ImageData) -> None:
     images, _ = digits()
-    drawn = calibration_pictures(data, EIGHT, Calibration(images=50)).images
+    drawn = calibration_images(data, EIGHT, Calibration(images=50)).images
     assert drawn.shape == (52, 8, 8, 1) and drawn.dtype == np.uint8
     assert rows(drawn[:-2]) <= rows(images[TRAINING])
-    again = calibration_pictures(data, EIGHT, Calibration(images=50)).images
+    again = calibration_images(data, EIGHT, Calibration(images=50)).images
     np.testing.assert_array_equal(drawn, again)
-    other = calibration_pictures(data, EIGHT, Calibration(images=50, seed=1)).images
+    other = calibration_images(data, EIGHT, Calibration(images=50, seed=1)).images
     assert rows(other) != rows(drawn)
 
 
 def test_calibration_always_has_a_black_and_a_white_image(data: ImageData) -> None:
-    black, white = calibration_pictures(data, EIGHT, Calibration(images=3)).images[-2:]
+    black, white = calibration_images(data, EIGHT, Calibration(images=3)).images[-2:]
     assert (black == 0).all() and (white == 255).all()
 
 
 def test_comparison_draws_from_the_test_split(data: ImageData) -> None:
     images, labels = digits()
-    pictures = comparison_pictures(data, EIGHT, 1000)
+    pictures = comparison_images(data, EIGHT, 1000)
     np.testing.assert_array_equal(pictures.images, images[TEST])
     np.testing.assert_array_equal(pictures.labels, labels[TEST])
     assert pictures.source == "arrays, test: 360 of 360 images"
-    assert len(comparison_pictures(data, EIGHT, 40).images) == 40
+    assert len(comparison_images(data, EIGHT, 40).images) == 40
 
 
 @pytest.mark.parametrize("validation", [None, {"fraction": 0.2, "seed": 3}])
@@ -68,8 +68,8 @@ def test_without_a_test_split_no_image_both_calibrates_and_compares(
 ) -> None:
     images, labels = numbered(150)
     data = open_data((images, labels))
-    compared = comparison_pictures(data, EIGHT, 1000, validation=validation).images
-    calibrated = calibration_pictures(
+    compared = comparison_images(data, EIGHT, 1000, validation=validation).images
+    calibrated = calibration_images(
         data, EIGHT, Calibration(images=1000), validation=validation
     ).images[:-2]
     assert not rows(compared) & rows(calibrated)
@@ -81,7 +81,7 @@ def test_without_a_test_split_no_image_both_calibrates_and_compares(
 def test_what_a_run_held_out_does_not_calibrate(data: ImageData) -> None:
     labels = data.split("train").labels
     kept, _ = stratified_holdout(labels, 0.1, 5)
-    drawn = calibration_pictures(
+    drawn = calibration_images(
         data, EIGHT, Calibration(images=5000), validation={"fraction": 0.1, "seed": 5}
     ).images
     assert len(drawn) == len(kept) + 2
@@ -98,7 +98,7 @@ def test_noise_and_blank_images_are_refused_and_digits_are_not() -> None:
     with pytest.raises(UserError, match="one colour"):
         refuse_noise(np.full((10, 8, 8, 1), 7, np.uint8))
     refuse_noise(digits()[0][:100])
-    refuse_noise(generated_pictures(ImageFormat(32, 32, 3)).images)
+    refuse_noise(generated_images(ImageFormat(32, 32, 3)).images)
 
 
 def test_int8_without_data_is_refused_before_anything_is_written(
