@@ -1,4 +1,4 @@
-"""The command line: words become calls to the floors below. No logic lives here."""
+"""Command line: parses words and calls the packages below; it has no logic of its own."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit code; see `reszoo.cli.program`."""
     try:
         from reszoo.cli.program import main as run
-        from reszoo.cli.terminate import tidy_on_sigterm
+        from reszoo.cli.terminate import clean_up_on_sigterm
     except KeyboardInterrupt:  # Ctrl-C in the first hundredths of a second
         return 130
-    with tidy_on_sigterm():
+    with clean_up_on_sigterm():
         return run(argv)

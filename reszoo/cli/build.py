@@ -1,11 +1,14 @@
-"""Make the Keras model of a spec, with fresh weights or given ones, and save it where -o says."""
+"""Build the Keras model of a spec, and save it with -o.
+
+The weights are random, or those of --weights.
+"""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
 from reszoo import spec
-from reszoo.cli.options import add_output, add_spec, add_weights, keras_file, positive
+from reszoo.cli.options import add_output, add_spec, add_weights, keras_file, positive_int
 from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.planning.cost import cost
 from reszoo.planning.network import plan
@@ -13,23 +16,25 @@ from reszoo.report.network_summary import built_text
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """NAME|FILE, --set, --weights, -o, --classes, --summary."""
     add_spec(parser)
     add_weights(parser)
-    add_output(parser, "FILE.keras", "save the model here, whole or not at all", keras_file)
-    parser.add_argument("--classes", type=positive, metavar="N", help="that many classes instead")
-    parser.add_argument("--seed", type=int, metavar="S", help="seed of the weights (default: none)")
+    add_output(parser, "FILE.keras", "save the model to this file", keras_file)
+    parser.add_argument(
+        "--classes", type=positive_int, metavar="N", help="number of classes (overrides the spec)"
+    )
+    parser.add_argument(
+        "--seed", type=int, metavar="SEED", help="seed of the weights (default: random)"
+    )
     parser.add_argument("--summary", action="store_true", help="print Keras's table of layers")
 
 
 def run(options: Namespace) -> None:
-    """Builds, prints the counts, saves."""
     overrides = list(options.overrides)
     if options.classes is not None:
         overrides.append(f"classes={options.classes}")
     architecture = spec.load(options.spec, overrides)
     if not options.weights:
-        plan(architecture)  # a spec that is no network is told before TensorFlow starts
+        plan(architecture)  # reports an impossible network before TensorFlow starts
     start_tensorflow(debug=options.debug)
     from reszoo.model.build import build
     from reszoo.model.importing.pretrained import load_pretrained

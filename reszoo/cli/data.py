@@ -1,4 +1,4 @@
-"""Describe a data set before anyone trains on it: splits, classes, sizes, odd and broken files."""
+"""Describe a data set: splits, classes, image sizes, unusual and broken files."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ from reszoo.report.dataset_summary import dataset_text
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """D, --sheet, --augment, --json."""
-    parser.add_argument("data", metavar="D", help="digits, folder:PATH or tfds:NAME")
+    parser.add_argument("data", metavar="DATA", help="digits, folder:PATH or tfds:NAME")
     parser.add_argument(
-        "--sheet", metavar="FILE.png", help="draw a contact sheet: some images of each class"
+        "--sheet", metavar="FILE.png", help="draw a contact sheet with some images of each class"
     )
     parser.add_argument(
         "--augment",
         metavar="RECIPE",
-        help="draw on the sheet what this recipe's augmentation does to some images instead",
+        help="draw images as this recipe augments them instead",
     )
     add_json(parser)
 
 
 def run(options: Namespace) -> None:
-    """Describes."""
     if options.sheet and Path(options.sheet).suffix.lower() != ".png":
         raise UserError(
             f"cannot draw into {options.sheet}", expected="a file name that ends in .png"
         )
     if options.augment and not options.sheet:
         raise UserError(
-            "say where to draw it", expected="--sheet FILE.png", found="--augment alone"
+            "--augment needs a file to draw into",
+            expected="--sheet FILE.png",
+            found="--augment alone",
         )
     recipe = spec.load_recipe(options.augment) if options.augment else None
     start_tensorflow(debug=options.debug)
     from reszoo.data.open_data import open_data
-    from reszoo.data.previews.augmentation_sheet import augmentation_sheet
+    from reszoo.data.previews.augmentation_sheet import augmented_sheet
     from reszoo.data.previews.contact_sheet import contact_sheet
     from reszoo.data.previews.describe import describe
 
-    # Broken files are what this command is asked about: they are told, not refused.
+    # Broken files are no reason to refuse here: this command is there to find them.
     data = open_data(options.data, skip_bad_images=True)
     description = describe(data)
     if options.json:
@@ -57,7 +57,7 @@ def run(options: Namespace) -> None:
         if recipe is None:
             sheet = contact_sheet(data, split)
         else:
-            sheet = augmentation_sheet(data, split, recipe.augmentation)
+            sheet = augmented_sheet(data, split, recipe.augmentation)
         with atomic_file(options.sheet) as temporary:
             sheet.save(temporary, "PNG")
         if not options.json:

@@ -1,6 +1,9 @@
-"""The main job on the embedded digits, start to end, in a few minutes: train a small residual net
-and its highway twin, evaluate both, export the better one to int8, check it against Keras, classify
-some pictures with it, search depth and width. Each step is a command that you can run yourself."""
+"""Run the main job on the embedded digits, start to end, in a few minutes.
+
+Trains a small residual net and its highway twin, evaluates both, exports the better one to int8,
+checks it against Keras, classifies some pictures with it, and searches depth and width. Each step
+is a command that you can run yourself.
+"""
 
 from __future__ import annotations
 
@@ -23,17 +26,16 @@ class _StepFailedError(Exception):
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """-o."""
-    add_output(parser, "FOLDER", "where everything goes (default: demo/1, demo/2, ...)")
+    add_output(parser, "FOLDER", "the output folder (default: demo/1, demo/2, ...)")
 
 
 def run(options: Namespace) -> int:
-    """Runs the steps; the first that fails ends it."""
-    folder = Path(options.out) if options.out else _first_free(Path("demo"))
+    """Runs the steps until one fails."""
+    folder = Path(options.out) if options.out else _unused_folder(Path("demo"))
     try:
         _steps(folder, debug=options.debug)
-    except _StepFailedError as failed:
-        return failed.code
+    except _StepFailedError as error:
+        return error.code
     return 0
 
 
@@ -42,10 +44,10 @@ def _steps(folder: Path, *, debug: bool) -> None:
         _step(f"train {network}", "train", network, "--data", "digits", "-o", folder / network)
     for network in TWINS:
         _step(f"evaluate {network} on the test images", "evaluate", folder / network)
-    better = max(TWINS, key=lambda network: _validation(folder / network))
+    better = max(TWINS, key=lambda network: _val_accuracy(folder / network))
     bundle = folder / "bundle"
     _step(
-        f"export {better}, the better on held out training images, and check it against Keras",
+        f"export {better}, the better on held out training images, and compare it with Keras",
         *("export", folder / better, "--target", "mobile-int8", "-o", bundle),
     )
     pictures = _write_pictures(folder / "pictures", debug=debug)
@@ -57,7 +59,7 @@ def _steps(folder: Path, *, debug: bool) -> None:
         "search depth and width",
         *("tune", "digits_tiny", "--data", "digits", "-o", folder / "search"),
     )
-    print(_where(folder, better))
+    print(_summary(folder, better))
 
 
 def _step(title: str, *words: str | Path) -> None:
@@ -69,20 +71,20 @@ def _step(title: str, *words: str | Path) -> None:
         raise _StepFailedError(code)
 
 
-def _first_free(parent: Path) -> Path:
+def _unused_folder(parent: Path) -> Path:
     number = 1
     while (parent / str(number)).exists():
         number += 1
     return parent / str(number)
 
 
-def _validation(run: Path) -> float:
+def _val_accuracy(run: Path) -> float:
     best = Run.open(run).info.get("best") or {}
     return float(best.get("val_accuracy", 0.0))
 
 
 def _write_pictures(folder: Path, *, debug: bool) -> Path:
-    """Writes some test digits as PNG files whose names tell the true digit."""
+    """Writes some test digits as PNG files named after the true digit."""
     start_tensorflow(debug=debug)
     from PIL import Image
 
@@ -99,16 +101,16 @@ def _write_pictures(folder: Path, *, debug: bool) -> Path:
     return folder
 
 
-def _where(folder: Path, better: str) -> str:
+def _summary(folder: Path, better: str) -> str:
     from reszoo.report.text import facts
 
-    places = [
+    paths = [
         ("runs", ", ".join(str(folder / network) for network in TWINS)),
-        ("curves", str(folder / better / "metrics.jsonl")),
+        ("metrics", str(folder / better / "metrics.jsonl")),
         ("int8 file", str(folder / "bundle" / "model.tflite")),
-        ("its contract", str(folder / "bundle" / "contract.json")),
+        ("contract", str(folder / "bundle" / "contract.json")),
         ("parity report", str(folder / "bundle" / "parity.md")),
         ("pictures", str(folder / "pictures")),
         ("best of the search", str(folder / "search" / "best.yaml")),
     ]
-    return f"\n=== done; everything lies in {folder}\n{facts(places)}"
+    return f"\n=== done; all results are in {folder}\n{facts(paths)}"

@@ -1,5 +1,7 @@
-"""What this machine offers: packages, devices, the strategy and precision that training would
-choose, folders; and what is missing for what. Exit code 1: something needed is missing.
+"""Check this machine: packages, devices, folders.
+
+Shows the strategy and precision that a training would choose, and which command needs a missing
+package. The exit code is 1 if something required is missing.
 """
 
 from __future__ import annotations
@@ -16,12 +18,11 @@ _MARKS = {"fine": "fine", "note": "note", "missing": "MISSING"}
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """Nothing beyond --debug."""
+    """Adds nothing: the command has no options."""
 
 
 def run(options: Namespace) -> int:
-    """Prints a line for each finding."""
-    with contextlib.suppress(MachineError):  # the diagnosis says so in its own line
+    with contextlib.suppress(MachineError):  # the diagnosis has a line for it
         start_tensorflow(debug=options.debug)
     findings = diagnose()
     rows = [(_MARKS[finding.verdict], finding.topic, finding.text) for finding in findings]

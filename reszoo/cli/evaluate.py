@@ -1,38 +1,29 @@
-"""Accuracy with its interval, top-5, precision and recall per class, confusion matrix."""
+"""Compute accuracy with its confidence interval, scores per class and the confusion matrix."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from reszoo.cli.options import add_data, add_json, add_views
+from reszoo.cli.options import add_data, add_fast, add_json, add_target, add_views
 from reszoo.cli.output import print_json
 from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.report.evaluation_summary import evaluation_text
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """RUN|MODEL|TFLITE, --data, --split, --fast, --views, --json."""
-    parser.add_argument(
-        "target",
-        metavar="RUN|MODEL|TFLITE",
-        help="a run folder, a .keras or a bundle's .tflite file",
-    )
+    add_target(parser)
     add_data(
         parser, default=None, text="digits, folder:PATH or tfds:NAME (default: the run's own data)"
     )
-    parser.add_argument("--split", default="test", metavar="SPLIT", help="default: test")
     parser.add_argument(
-        "--fast",
-        action="store_true",
-        help="fold norms into convolutions, compute in bfloat16 where the CPU can, and tell how it "
-        "agrees",
+        "--split", default="test", metavar="SPLIT", help="split to evaluate (default: test)"
     )
-    add_views(parser, "the test_time of a run's recipe, else one")
+    add_fast(parser, "store_true", default="off")
+    add_views(parser, "test_time of the run's recipe, else 1")
     add_json(parser)
 
 
 def run(options: Namespace) -> None:
-    """Evaluates."""
     start_tensorflow(debug=options.debug)
     from reszoo.inference.evaluate import evaluate
 

@@ -1,5 +1,7 @@
-"""Export a trained network as a bundle: SavedModel, .tflite, labels, contract, parity report. A
-bundle that disagrees with the Keras model beyond the target's limits is not written."""
+"""Export a trained network as a bundle: SavedModel, .tflite, labels, contract, parity report.
+
+A bundle that differs from the Keras model by more than the target's limits is not written.
+"""
 
 from __future__ import annotations
 
@@ -12,28 +14,26 @@ from reszoo.report.bundle_summary import bundle_text
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """RUN|MODEL, --target, -o, --data, --no-gate."""
     parser.add_argument("source", metavar="RUN|MODEL", help="a run folder or a .keras file")
     targets = ", ".join(spec.target_names())
     parser.add_argument(
-        "--target", required=True, metavar="T", help=f"{targets}, or a YAML file of your own"
+        "--target", required=True, metavar="TARGET", help=f"{targets}, or a YAML file"
     )
     add_overrides(parser, "gate.images=200")
     add_output(parser, "BUNDLE", "the bundle's folder (default: RUN/export/TARGET)")
     add_data(
         parser,
         default=None,
-        text="what to calibrate (training split) and compare on (default: the run's own data)",
+        text="data for calibration (its training split) and comparison (default: the run's own)",
     )
     parser.add_argument(
         "--no-gate",
         action="store_true",
-        help="write it even if it disagrees, and mark its contract",
+        help="write the bundle even if it exceeds the limits, and mark its contract",
     )
 
 
 def run(options: Namespace) -> None:
-    """Exports."""
     target = spec.load_target(options.target, options.overrides)
     start_tensorflow(debug=options.debug)
     from reszoo.exporting.export import export

@@ -1,4 +1,4 @@
-"""What does the user see when a command fails? One message, and whose fault it was as exit code."""
+"""Failures of a command: one message on stderr, and an exit code that says whose fault it is."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from reszoo.cli.terminate import Terminated
 from reszoo.errors import MachineError, ReszooError, first_line
 
 INTERRUPTED = 130
-READER_LEFT = 141
+BROKEN_PIPE = 141
 
 
 def report_failure(error: BaseException, debug: bool) -> int:
-    """Prints what went wrong on stderr and returns the exit code."""
+    """Prints the error on stderr and returns the exit code."""
     if isinstance(error, BrokenPipeError):  # `reszoo list | head`
         _drop_stdout()
-        return READER_LEFT
+        return BROKEN_PIPE
     if debug:
         traceback.print_exception(error)
     if isinstance(error, KeyboardInterrupt):
-        _say(str(error) or "stopped; nothing stands half-written under its final name")
+        _say(str(error) or "stopped; no half-written files were left behind")
         return error.exit_code if isinstance(error, Terminated) else INTERRUPTED
-    known = error if isinstance(error, ReszooError) else _known(error)
+    known = error if isinstance(error, ReszooError) else _translate(error)
     if known is not None:
         _say(f"error: {known}")
         return known.exit_code
@@ -34,13 +34,13 @@ def report_failure(error: BaseException, debug: bool) -> int:
     return 1
 
 
-def _known(error: BaseException) -> ReszooError | None:
-    """What Python and TensorFlow raise when the machine is at fault, in our words."""
+def _translate(error: BaseException) -> ReszooError | None:
+    """Returns a `MachineError` for an error of Python or TensorFlow that is the machine's fault."""
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         return MachineError(
             "the machine ran out of memory",
             found=first_line(error),
-            hint="close other programs, or take a smaller network, image or batch",
+            hint="close other programs, or use a smaller network, image or batch",
         )
     if isinstance(error, OSError):
         reason = error.strerror or first_line(error)
@@ -53,6 +53,6 @@ def _say(text: str) -> None:
 
 
 def _drop_stdout() -> None:
-    """Python would complain at its end that it cannot flush what nobody reads."""
+    """Replaces stdout, which Python would fail to flush when it exits."""
     with contextlib.suppress(OSError, ValueError):  # a stdout that is no file has nothing to flush
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,5 +1,6 @@
-"""The zoo as a table: cost, size, published accuracy and where each number comes from; or the
-recipes, and what they were published for.
+"""List the networks of the zoo: cost, size, published accuracy and its source.
+
+With --recipes, list the recipes and the networks they were published for.
 """
 
 from __future__ import annotations
@@ -13,25 +14,23 @@ from reszoo.report.zoo import zoo_entries, zoo_table
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """PATTERN, --family, --recipes, --json."""
     parser.add_argument(
         "pattern",
         nargs="?",
         metavar="PATTERN",
         help="part of a name, or a pattern such as 'plain*'",
     )
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--family", metavar="F", help="only this family, such as cifar")
-    which.add_argument(
+    subset = parser.add_mutually_exclusive_group()
+    subset.add_argument("--family", metavar="FAMILY", help="only this family, such as cifar")
+    subset.add_argument(
         "--recipes",
         action="store_true",
-        help="the recipes for training instead; PATTERN may also be a net they were published for",
+        help="list recipes; PATTERN may also match a network they were published for",
     )
     add_json(parser)
 
 
 def run(options: Namespace) -> None:
-    """Prints the table."""
     if options.recipes:
         entries, as_table = recipe_entries(options.pattern), recipe_table
     else:

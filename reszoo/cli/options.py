@@ -1,13 +1,13 @@
-"""The options that several commands share, worded once."""
+"""Options that several commands share, and the types of their values."""
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import Action, ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 
 
 def add_spec(parser: ArgumentParser, *, optional: bool = False) -> None:
-    """NAME|FILE and --set."""
+    """Adds NAME|FILE and --set."""
     parser.add_argument(
         "spec",
         metavar="NAME|FILE",
@@ -18,82 +18,103 @@ def add_spec(parser: ArgumentParser, *, optional: bool = False) -> None:
 
 
 def add_overrides(parser: ArgumentParser, example: str) -> None:
-    """--set FIELD=VALUE, as often as wanted."""
+    """Adds --set FIELD=VALUE, which may be repeated."""
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="FIELD=VALUE",
         dest="overrides",
-        help=f"change a field, such as {example}; may be given several times",
+        help=f"change a field, such as {example}; may be repeated",
+    )
+
+
+def add_target(parser: ArgumentParser) -> None:
+    """Adds RUN|MODEL|TFLITE, a network that predicts."""
+    parser.add_argument(
+        "target",
+        metavar="RUN|MODEL|TFLITE",
+        help="a run folder, a .keras file or a bundle's .tflite file",
+    )
+
+
+def add_network(parser: ArgumentParser) -> None:
+    """Adds RUN|FILE.keras, a network that can be changed."""
+    parser.add_argument(
+        "target", metavar="RUN|FILE.keras", help="a run folder, or a .keras file saved by reszoo"
     )
 
 
 def add_weights(parser: ArgumentParser) -> None:
-    """--weights SOURCE."""
+    """Adds --weights SOURCE."""
     parser.add_argument(
         "--weights",
         metavar="SOURCE",
-        help="weights to start from: keras:imagenet, timm:TAG (such as timm:resnet50.a1_in1k), or "
-        "a .h5, .weights.h5, .keras or .safetensors file",
+        help="initial weights: keras:imagenet, timm:TAG (such as timm:resnet50.a1_in1k), or a .h5, "
+        ".weights.h5, .keras or .safetensors file",
     )
 
 
 def add_data(parser: ArgumentParser, *, default: str | None, text: str = "") -> None:
-    """--data D and what goes with reading images."""
-    shown = text or f"digits, folder:PATH or tfds:NAME (default: {default})"
-    parser.add_argument("--data", metavar="D", default=default, help=shown)
-    add_skip_bad_images(parser)
-
-
-def add_skip_bad_images(parser: ArgumentParser) -> None:
-    """--skip-bad-images."""
+    """Adds --data and --skip-bad-images."""
+    help_text = text or f"digits, folder:PATH or tfds:NAME (default: {default})"
+    parser.add_argument("--data", metavar="DATA", default=default, help=help_text)
     parser.add_argument(
         "--skip-bad-images",
         action="store_true",
-        help="leave unreadable images out and report them, instead of refusing the folder",
+        help="skip and report unreadable images instead of refusing the folder",
+    )
+
+
+def add_fast(parser: ArgumentParser, action: str | type[Action], default: str) -> None:
+    """Adds --fast."""
+    parser.add_argument(
+        "--fast",
+        action=action,
+        help="fold normalisations into convolutions, compute in bfloat16 where the CPU supports "
+        f"it, and report the agreement with the original network (default: {default})",
     )
 
 
 def add_views(parser: ArgumentParser, default: str) -> None:
-    """--views WORD."""
+    """Adds --views."""
     parser.add_argument(
         "--views",
         metavar="1|flip|5|10|airbench",
-        help="average the answers to several views of each image: with its mirror image (flip), 5 "
-        "crops, these and their mirror images (10), or shifted and mirrored (airbench); "
-        f"default: {default}",
+        help="average the predictions for several views of each image: the image and its mirror "
+        "image (flip), 5 crops, these and their mirror images (10), or shifted and mirrored copies "
+        f"(airbench) (default: {default})",
     )
 
 
 def add_output(
     parser: ArgumentParser, metavar: str, text: str, kind: Callable[[str], str] = str
 ) -> None:
-    """-o, --out."""
+    """Adds -o, --out."""
     parser.add_argument("-o", "--out", metavar=metavar, type=kind, help=text)
 
 
 def add_json(parser: ArgumentParser) -> None:
-    """--json."""
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    """Adds --json."""
+    parser.add_argument("--json", action="store_true", help="print machine-readable output")
 
 
 def keras_file(word: str) -> str:
-    """The name of a Keras model, as an argparse type: told before minutes are spent on one."""
+    """Returns the name of a `.keras` file; an argparse type, so it fails before any work."""
     if not word.endswith(".keras"):
         raise ArgumentTypeError(f"expected a name that ends in .keras, found '{word}'")
     return word
 
 
-def positive(word: str) -> int:
-    """A whole number above 0, as an argparse type."""
-    if (number := whole(word)) < 1:
+def positive_int(word: str) -> int:
+    """Returns an integer from 1; an argparse type."""
+    if (number := nonnegative_int(word)) < 1:
         raise ArgumentTypeError(f"expected 1 or more, found {word}")
     return number
 
 
-def whole(word: str) -> int:
-    """A whole number from 0, as an argparse type."""
+def nonnegative_int(word: str) -> int:
+    """Returns an integer from 0; an argparse type."""
     if not word.isdecimal():
         raise ArgumentTypeError(f"expected a whole number from 0, found '{word}'")
     return int(word)

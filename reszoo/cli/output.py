@@ -1,11 +1,19 @@
-"""How do commands print?"""
+"""Output of commands: JSON, and the file a network was saved to."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+from reszoo.report.text import format_command
+
 
 def print_json(value: Any) -> None:
-    """Indented JSON; NaN would not be JSON, so it is refused."""
+    """Prints indented JSON; NaN is refused, as it is not valid JSON."""
     print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str))
+
+
+def print_saved_network(path: str | None) -> None:
+    """Prints where a network was saved and the command that trains it; nothing for None."""
+    if path:
+        print(f"saved {path}; train it with `{format_command('train', '--from', path)}`")

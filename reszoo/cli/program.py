@@ -1,4 +1,4 @@
-"""What does `reszoo` do with its words: which command, which options, and what when it fails?"""
+"""Main program: finds the command, parses its options, runs it and reports its failure."""
 
 from __future__ import annotations
 
@@ -16,32 +16,36 @@ from reszoo.errors import UserError, did_you_mean
 from reszoo.version import VERSION
 
 COMMANDS = {
-    "list": "the zoo as a table",
-    "show": "one network: every value and where it comes from, its stages, its cost, a picture",
-    "validate": "check files of any kind",
-    "schema": "the JSON Schema of a kind of file, for editors",
-    "doctor": "what this machine offers, and what is missing for what",
-    "build": "make the Keras model of a spec",
-    "data": "describe a data set before anyone trains on it",
-    "train": "train a network on images, into a run folder",
-    "resume": "go on with a run that was stopped",
-    "deepen": "more blocks in a trained network, and the same function",
-    "widen": "more channels in a trained network, and the same function",
-    "evaluate": "accuracy, per class and in a confusion matrix",
+    "list": "list the networks of the zoo, or the recipes",
+    "show": "show one network: stages, cost, values and their origins, diagram",
+    "validate": "check YAML files of any kind",
+    "schema": "print the JSON Schema of a kind of file, for editors",
+    "doctor": "check this machine: packages, devices, folders",
+    "build": "build the Keras model of a spec",
+    "data": "describe a data set",
+    "train": "train a network on images",
+    "resume": "resume an interrupted run",
+    "deepen": "add blocks to a trained network, preserving its function",
+    "widen": "add channels to a trained network, preserving its function",
+    "evaluate": "compute accuracy, scores per class and the confusion matrix",
     "predict": "classify pictures",
-    "export": "a bundle for a server or a device",
-    "tune": "search depth and width",
-    "demo": "the main job on the embedded digits, start to end",
+    "export": "export a trained network for a server or a device",
+    "tune": "search depth, width and other fields",
+    "demo": "run the main job on the embedded digits, start to end",
 }
-"""Each command's help; its options and its work are in `reszoo.cli.<command>`."""
+"""Each command's one-line help.
+
+The module `reszoo.cli.<command>` has its full help as docstring, `add_options(parser)`, and
+`run(options)`, which returns the exit code or None for 0.
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command and returns the exit code: 0 fine, 2 the user's input, 1 the machine."""
+    """Runs a command and returns its exit code: 0, or that of its error (see `reszoo.errors`)."""
     words = list(sys.argv[1:] if argv is None else argv)
     debug = _take_debug(words)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # As stderr: a file name that the terminal cannot show must not lose the rest of a table.
+        # As stderr does: a file name that cannot be encoded must not cut off the rest of a table.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = _run(words, debug)
@@ -54,8 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _take_debug(words: list[str]) -> bool:
-    own = words[: words.index("--")] if "--" in words else words
-    if debug := "--debug" in own:
+    before_dashes = words[: words.index("--")] if "--" in words else words
+    if debug := "--debug" in before_dashes:
         words.remove("--debug")
     return debug
 
@@ -80,12 +84,12 @@ def _run(words: list[str], debug: bool) -> int:
 
 
 def _parser(name: str | None) -> tuple[_Parser, ModuleType | None]:
-    """The parser; only the named command's file is read, so that the others cost nothing."""
+    """Returns the parser and the named command's module, the only one that is imported."""
     parser = _Parser(
         prog="reszoo",
         description="Residual, plain and highway networks from a page of YAML to an int8 file.",
-        epilog="`reszoo COMMAND --help` tells a command's options. Any command takes --debug, "
-        "which shows tracebacks and TensorFlow's own messages.",
+        epilog="`reszoo COMMAND --help` lists a command's options. With --debug, any command shows "
+        "tracebacks and TensorFlow's own messages.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"reszoo {VERSION}")
@@ -96,28 +100,36 @@ def _parser(name: str | None) -> tuple[_Parser, ModuleType | None]:
     if name is None:
         return parser, None
     module = importlib.import_module(f"reszoo.cli.{name}")
-    own = commands.add_parser(
+    subparser = commands.add_parser(
         name,
         help=COMMANDS[name],
         description=module.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_HelpFormatter,
         allow_abbrev=False,
     )
-    module.add_options(own)
-    parser.command = own
+    module.add_options(subparser)
+    parser.command = subparser
     return parser, module
 
 
+class _HelpFormatter(argparse.HelpFormatter):
+    """Wraps each paragraph of a description by itself."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        fill = super()._fill_text
+        return "\n\n".join(fill(paragraph, width, indent) for paragraph in text.split("\n\n"))
+
+
 class _Parser(argparse.ArgumentParser):
-    """An argparse parser whose mistakes are ours to word."""
+    """An argparse parser whose errors are `UserError`s."""
 
     command: _Parser | None = None
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(message, hint=f"`{self.prog} --help` tells what it takes")
+        raise UserError(message, hint=f"`{self.prog} --help` lists its options")
 
     def refuse(self, unknown: Sequence[str]) -> NoReturn:
-        """Says that these words are too many, with the option that was perhaps meant."""
+        """Raises an error for unknown words, with the most similar option as a hint."""
         parser = self.command or self
         known = [option for action in parser._actions for option in action.option_strings]
         option = next((word for word in unknown if word.startswith("-")), None)
@@ -126,5 +138,5 @@ class _Parser(argparse.ArgumentParser):
         hint = did_you_mean(option.partition("=")[0], [*known, "--debug"])
         raise UserError(
             f"{parser.prog} has no option {option}",
-            hint=hint or f"`{parser.prog} --help` tells what it takes",
+            hint=hint or f"`{parser.prog} --help` lists its options",
         )

@@ -1,4 +1,4 @@
-"""The JSON Schema of a kind of file; editors complete and check files with it."""
+"""Print the JSON Schema of a kind of file, with which editors complete and check it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from reszoo.cli.output import print_json
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """The kind."""
-    parser.add_argument("kind", choices=spec.KINDS, help="which kind of file")
+    parser.add_argument("kind", choices=spec.KINDS, help="kind of file")
 
 
 def run(options: Namespace) -> None:
-    """Prints the schema."""
     print_json(spec.json_schema(options.kind))

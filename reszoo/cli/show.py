@@ -1,5 +1,6 @@
-"""One network: every value and where it comes from, its stages as in the papers, its cost. Or one
-recipe.
+"""Show one network: its stages as in the papers, its cost, every value and its origin.
+
+With --recipe, show one recipe.
 """
 
 from __future__ import annotations
@@ -16,21 +17,19 @@ from reszoo.spec.recipe import Recipe
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """NAME|FILE, --set, and what to show."""
     add_spec(parser)
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("--plan", action="store_true", help="print every row of the plan")
-    what.add_argument(
-        "--yaml", action="store_true", help="print the full spec, to start editing from"
-    )
-    what.add_argument("--recipe", action="store_true", help="NAME is a recipe: print its values")
-    what.add_argument(
-        "--diagram", metavar="FILE", help="draw stages and one block of each kind: FILE.svg or .png"
+    view = parser.add_mutually_exclusive_group()
+    view.add_argument("--plan", action="store_true", help="print every row of the plan")
+    view.add_argument("--yaml", action="store_true", help="print the full spec as YAML")
+    view.add_argument("--recipe", action="store_true", help="NAME is a recipe: print its values")
+    view.add_argument(
+        "--diagram",
+        metavar="FILE",
+        help="draw the stages and one block of each kind as FILE.svg or FILE.png",
     )
 
 
 def run(options: Namespace) -> None:
-    """Prints, or draws."""
     if options.recipe:
         recipe = spec.resolve(options.spec, "recipe", options.overrides)
         print(recipe_text(recipe, cast("Recipe", recipe.document)))

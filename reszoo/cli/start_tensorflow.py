@@ -1,4 +1,4 @@
-"""How does a command start TensorFlow without its three screens of messages?"""
+"""Start of TensorFlow without its three screens of messages."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from reszoo.stderr import stderr_to
 
 
 def start_tensorflow(*, debug: bool) -> None:
-    """Imports TensorFlow and Keras, silently unless `debug`; call it after the cheap checks.
+    """Imports TensorFlow and Keras, silently unless `debug`; to be called after cheap checks.
 
     Raises:
-      MachineError: they are not installed, or do not start on this machine.
+      MachineError: they are not installed, or fail to start on this machine.
     """
     if debug or "tensorflow" in sys.modules:
         return
@@ -25,10 +25,10 @@ def start_tensorflow(*, debug: bool) -> None:
     try:
         with tempfile.TemporaryFile() as hidden, stderr_to(hidden):
             importlib.import_module("reszoo.model")
-            # Asking for the devices makes TensorFlow look for a GPU, and complain, now.
+            # Listing the devices makes TensorFlow look for a GPU, and complain, now.
             importlib.import_module("tensorflow").config.list_physical_devices()
     except ImportError as error:
         raise MachineError(
             f"TensorFlow does not start: {error}",
-            hint="`reszoo doctor` says what is missing; --debug shows TensorFlow's own words",
+            hint="`reszoo doctor` shows what is missing; --debug shows TensorFlow's own messages",
         ) from error

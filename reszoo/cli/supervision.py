@@ -1,4 +1,7 @@
-"""How does `--supervise` become a training in a child process? Nothing here imports TensorFlow."""
+"""Option --supervise: a training in a child process that is restarted after a failure.
+
+Nothing here imports TensorFlow.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
-from reszoo.cli.options import positive
+from reszoo.cli.options import positive_int
 from reszoo.errors import UserError
 from reszoo.runs import Run
 from reszoo.runs.checkpoint_policy import Interval
@@ -16,31 +19,34 @@ from reszoo.runs.cluster.discovery import find_cluster
 from reszoo.runs.run_dir import claim, default_name, no_shared_folder
 from reszoo.runs.supervise import Supervisor
 
-_OWN = "--supervise"
+_FLAG = "--supervise"
 
 
-def add_running(parser: ArgumentParser) -> None:
-    """--checkpoint-every, --keep-checkpoints, --supervise."""
+def add_checkpointing(parser: ArgumentParser) -> None:
+    """Adds --checkpoint-every, --keep-checkpoints and --supervise."""
     parser.add_argument(
         "--checkpoint-every",
-        type=_cadence,
+        type=_interval,
         metavar="N|TIME",
-        help="save a state every N steps, or every 90s, 10min, 2h (default: 5min); at the end of "
-        "an epoch one is saved anyway",
+        help="save a checkpoint every N steps, or every 90s, 10min or 2h, and at the end of every "
+        "epoch (default: 5min)",
     )
     parser.add_argument(
-        "--keep-checkpoints", type=positive, metavar="K", help="keep the last K states (default: 2)"
+        "--keep-checkpoints",
+        type=positive_int,
+        metavar="K",
+        help="number of checkpoints to keep (default: 2)",
     )
     parser.add_argument(
-        _OWN,
+        _FLAG,
         action="store_true",
-        help="train in a child process and go on from the last state whenever it dies",
+        help="train in a child process, and resume from the last checkpoint whenever it dies",
     )
 
 
 def supervise_train(options: Namespace, network: str | None) -> int:
-    """`reszoo train --supervise`: begins the run, or goes on if this very command began it."""
-    words = _words(options)
+    """Starts a supervised run, or resumes one that the same command started."""
+    words = _command_words(options)
     if options.out is not None:
         run = Path(options.out)
         if (run / "run.json").is_file():
@@ -52,39 +58,39 @@ def supervise_train(options: Namespace, network: str | None) -> int:
     try:
         return _supervise(run, [*words, "-o", str(run)], options)
     finally:
-        with contextlib.suppress(OSError):  # It stays where there is something in it.
+        with contextlib.suppress(OSError):  # it stays if it has contents
             run.rmdir()
 
 
 def supervise_resume(options: Namespace) -> int:
-    """`reszoo resume --supervise`."""
+    """Resumes a run under supervision."""
     Run.open(options.run_folder)
     return _supervise(Path(options.run_folder), None, options)
 
 
-def _supervise(run: Path, begin: list[str] | None, options: Namespace) -> int:
+def _supervise(run: Path, train: list[str] | None, options: Namespace) -> int:
     debug = ["--debug"] if options.debug else []
-    go_on = ["resume", str(run)] if begin is not None else _words(options)
-    return Supervisor(run, [*(begin or go_on), *debug], [*go_on, *debug], say=_say).supervise()
+    resume = ["resume", str(run)] if train is not None else _command_words(options)
+    return Supervisor(run, [*(train or resume), *debug], [*resume, *debug], say=_say).supervise()
 
 
 def _require_same(run: Run, words: list[str]) -> None:
-    """Refuses to go on with a run that another command began."""
-    began = run.info.get("command", [])
-    if began[1:] != words:
+    """Refuses to resume a run that another command started."""
+    command = run.info.get("command", [])
+    if command[1:] != words:
         raise UserError(
-            f"{run.path} exists already, and another command began it",
-            expected=" ".join(began),
+            f"{run.path} exists already, and another command started it",
+            expected=" ".join(command),
             found=" ".join(["reszoo", *words]),
             hint=f"choose another name with -o, or `reszoo resume {run.path} --supervise`",
         )
 
 
-def _words(options: Namespace) -> list[str]:
-    return [word for word in options.command_line[1:] if word != _OWN]
+def _command_words(options: Namespace) -> list[str]:
+    return [word for word in options.command_line[1:] if word != _FLAG]
 
 
-def _cadence(word: str) -> str:
+def _interval(word: str) -> str:
     try:
         Interval.parse(word)
     except UserError as error:

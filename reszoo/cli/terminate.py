@@ -1,4 +1,4 @@
-"""What does a SIGTERM do? What Ctrl-C does: the command tidies up before it ends."""
+"""Handling of SIGTERM: as with Ctrl-C, a command cleans up before it ends."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from typing import NoReturn
 
 
 class Terminated(KeyboardInterrupt):
-    """`kill`, `timeout` or a machine that shuts down asked the command to end."""
+    """SIGTERM from `kill`, `timeout` or a machine that shuts down."""
 
     exit_code = 128 + signal.SIGTERM
 
 
 @contextlib.contextmanager
-def tidy_on_sigterm() -> Iterator[None]:
+def clean_up_on_sigterm() -> Iterator[None]:
     """Turns SIGTERM into an exception, so that half-written temporary files are removed.
 
-    A training notes the signal itself and saves its state. Signals reach only the main thread:
-    elsewhere nothing is caught.
+    A training handles the signal itself and saves a checkpoint. Only the main thread may set a
+    handler: in any other, nothing is caught.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, _end)
+    before = signal.signal(signal.SIGTERM, _raise_terminated)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-def _end(number: int, frame: FrameType | None) -> NoReturn:
+def _raise_terminated(number: int, frame: FrameType | None) -> NoReturn:
     raise Terminated

@@ -1,88 +1,111 @@
-"""Train a network on images, with fresh weights or from trained ones. Everything goes into a run
-folder; Ctrl-C leaves a state that `reszoo resume` goes on from."""
+"""Train a network on images, from random or from trained weights, into a run folder.
+
+Ctrl-C saves a checkpoint, from which `reszoo resume` continues.
+"""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
 from reszoo import spec
-from reszoo.cli.options import add_data, add_output, add_spec, add_weights, positive, whole
-from reszoo.cli.placement import add_placement, add_precision, where
+from reszoo.cli.distribution import add_distribution, add_precision, distribution_arguments
+from reszoo.cli.options import (
+    add_data,
+    add_output,
+    add_spec,
+    add_weights,
+    nonnegative_int,
+    positive_int,
+)
 from reszoo.cli.start_tensorflow import start_tensorflow
-from reszoo.cli.supervision import add_running, supervise_train
+from reszoo.cli.supervision import add_checkpointing, supervise_train
 from reszoo.planning.network import plan
 from reszoo.report.run_summary import run_text
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """NAME|FILE, --set, --data, --recipe and the rest."""
     add_spec(parser, optional=True)
-    _add_start(parser)
+    _add_initial_weights(parser)
     add_data(parser, default="digits")
     parser.add_argument(
         "--recipe",
-        metavar="R",
-        help="a recipe, or a YAML file (default: the one for the image size)",
+        metavar="RECIPE",
+        help="a recipe of the zoo, or a YAML file (default: chosen by image size)",
     )
     parser.add_argument(
         "--set-recipe",
         action="append",
         default=[],
         metavar="FIELD=VALUE",
-        help="change a field of the recipe, such as schedule.peak=0.05",
-    )
-    parser.add_argument("--epochs", type=positive, metavar="N", help="instead of the recipe's")
-    parser.add_argument("--seed", type=whole, default=0, metavar="S", help="default: 0")
-    parser.add_argument(
-        "--classes", type=positive, metavar="N", help="refuse data with another number of classes"
+        help="change a field of the recipe, such as schedule.peak=0.05; may be repeated",
     )
     parser.add_argument(
-        "--class-weights", choices=["balanced"], help="weigh rare classes up in the loss"
+        "--epochs",
+        type=positive_int,
+        metavar="N",
+        help="number of epochs (overrides the recipe)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=nonnegative_int,
+        default=0,
+        metavar="SEED",
+        help="random seed (default: 0)",
+    )
+    parser.add_argument(
+        "--classes",
+        type=positive_int,
+        metavar="N",
+        help="refuse data with another number of classes",
+    )
+    parser.add_argument(
+        "--class-weights", choices=["balanced"], help="weight rare classes higher in the loss"
     )
     parser.add_argument(
         "--enlarge-small-images",
         action="store_true",
-        help="take images smaller than the network's input instead of refusing the data",
+        help="accept images smaller than the network's input",
     )
     add_output(parser, "RUN", "the run folder (default: runs/NETWORK-DATA-N)")
-    add_running(parser)
+    add_checkpointing(parser)
     add_precision(parser)
-    add_placement(parser)
+    add_distribution(parser)
 
 
-def _add_start(parser: ArgumentParser) -> None:
-    """--weights, --from, --freeze, --unfreeze-at."""
+def _add_initial_weights(parser: ArgumentParser) -> None:
     add_weights(parser)
     parser.add_argument(
         "--from",
         metavar="RUN|FILE.keras",
         dest="start",
-        help="go on from a trained network instead of NAME, its architecture included; its last "
-        "layer is new where the classes are others",
+        help="start from a trained network and its architecture, instead of NAME; the last layer "
+        "is replaced if the classes differ",
     )
     parser.add_argument(
         "--freeze",
-        type=_words,
+        type=_split_words,
         default=(),
         metavar="PART,...",
-        help="parts that keep their trained weights: backbone, stem, stage1, or stem..stage2",
+        help="parts to freeze: backbone, stem, stage1, or a range such as stem..stage2",
     )
     parser.add_argument(
-        "--unfreeze-at", type=positive, metavar="EPOCH", help="when frozen parts begin to learn"
+        "--unfreeze-at",
+        type=positive_int,
+        metavar="EPOCH",
+        help="first epoch that trains the frozen parts",
     )
 
 
-def _words(text: str) -> tuple[str, ...]:
+def _split_words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def run(options: Namespace) -> int | None:
-    """Trains."""
-    # What is wrong with the words is said before TensorFlow takes its seconds to start.
+    # Invalid input is reported before TensorFlow takes its seconds to start.
     architecture = None
     if options.spec is not None:
         architecture = spec.load(options.spec, options.overrides)
-        if not options.weights:  # they may change the spec, to one for grey images for one
+        if not options.weights:  # they may change the spec, such as its channels
             plan(architecture)
     if options.precision is not None:
         options.set_recipe = [*options.set_recipe, f"precision={options.precision}"]
@@ -113,7 +136,7 @@ def run(options: Namespace) -> int | None:
         checkpoint_every=options.checkpoint_every,
         keep_checkpoints=options.keep_checkpoints,
         command=options.command_line,
-        **where(options),
+        **distribution_arguments(options),
     )
     print(run_text(trained))
     return None

@@ -1,5 +1,7 @@
-"""Search depth, width and other fields by keras-tuner, within limits on cost. The same command goes
-on with a search that was stopped or killed."""
+"""Search depth, width and other fields with keras-tuner, within limits on cost.
+
+The same command resumes an interrupted search.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from reszoo import spec
-from reszoo.cli.options import add_data, add_output, add_overrides, whole
+from reszoo.cli.options import add_data, add_output, add_overrides, nonnegative_int
 from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.report.search_summary import event_text, preview_text, result_text
 
@@ -17,22 +19,22 @@ if TYPE_CHECKING:
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """SEARCH, --set, --data, --plan, --seed, -o."""
     names = ", ".join(spec.search_names())
-    parser.add_argument("search", metavar="SEARCH", help=f"{names}, or a YAML file of your own")
+    parser.add_argument("search", metavar="SEARCH", help=f"{names}, or a YAML file")
     add_overrides(parser, "limits.parameters=50000")
     add_data(parser, default="digits")
     parser.add_argument(
         "--plan",
         action="store_true",
-        help="show the space, its cost and the trainings; train nothing",
+        help="show the space, its cost and the planned trainings; train nothing",
     )
-    parser.add_argument("--seed", type=whole, metavar="S", help="instead of the search's")
+    parser.add_argument(
+        "--seed", type=nonnegative_int, metavar="SEED", help="random seed (overrides the search)"
+    )
     add_output(parser, "FOLDER", "the search folder (default: searches/SEARCH-DATA)")
 
 
 def run(options: Namespace) -> None:
-    """Shows the plan, or searches."""
     search = spec.load_search(options.search, options.overrides)
     if options.plan:
         from reszoo.tuning.preview import preview
@@ -48,11 +50,11 @@ def run(options: Namespace) -> None:
         out=options.out,
         seed=options.seed,
         skip_bad_images=options.skip_bad_images,
-        progress=_tell,
+        progress=_print_event,
     )
     print(result_text(result))
 
 
-def _tell(event: Event) -> None:
+def _print_event(event: Event) -> None:
     if text := event_text(event):
         print(text, file=sys.stderr, flush=True)

@@ -1,5 +1,7 @@
-"""Check files of any kind: architectures, recipes, searches and targets. Every file is checked, and
-the exit code is 2 when one of them is wrong."""
+"""Check YAML files of any kind: architectures, recipes, searches and targets.
+
+Every file is checked. The exit code is 2 if one of them is invalid.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +14,11 @@ from reszoo.planning.network import plan
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """FILE..."""
     parser.add_argument("files", nargs="+", metavar="FILE", help="YAML files")
 
 
 def run(options: Namespace) -> int:
-    """Prints a line for each file that is right; what is wrong goes to stderr."""
+    """Prints a line for each valid file, and errors on stderr."""
     code = 0
     for file in options.files:
         try:
@@ -29,7 +30,7 @@ def run(options: Namespace) -> int:
 
 
 def _check(file: str) -> str:
-    """Validates the file, plans it where it is a network, and returns its kind."""
+    """Validates the file, plans it if it is a network, and returns its kind."""
     kind = spec.kind_of(file)
     document = spec.resolve(file if "/" in file else f"./{file}", kind).document
     if isinstance(document, spec.Architecture):

@@ -1,42 +1,40 @@
-"""Give a trained network more channels. It computes the same as before, and `reszoo train --from`
-trains it on."""
+"""Add channels to a trained network, preserving its function.
+
+`reszoo train --from` continues to train the wider network.
+"""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from reszoo.cli.options import add_output, positive
+from reszoo.cli.options import add_network, add_output, positive_int
+from reszoo.cli.output import print_saved_network
 from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.report.net2net_summary import net2net_text
-from reszoo.report.text import format_command
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """RUN|FILE.keras, --factor, -o, --seed."""
-    parser.add_argument(
-        "target", metavar="RUN|FILE.keras", help="a run, or a network that reszoo saved"
-    )
+    add_network(parser)
     parser.add_argument(
         "--factor",
-        type=positive,
+        type=positive_int,
         default=2,
         metavar="N",
-        help="how many times as many channels (default: 2)",
+        help="factor on the number of channels (default: 2)",
     )
     parser.add_argument(
-        "--seed", type=int, metavar="S", help="of how copies share weights (default: none)"
+        "--seed",
+        type=int,
+        metavar="SEED",
+        help="seed of the split of weights among the copies of a channel (default: random)",
     )
-    add_output(parser, "FILE.keras", "save the wider network here, whole or not at all")
+    add_output(parser, "FILE.keras", "save the wider network to this file")
 
 
 def run(options: Namespace) -> None:
-    """Widens, tells, saves."""
     start_tensorflow(debug=options.debug)
     from reszoo.inference.net2net import widen
 
     wider = widen(options.target, options.factor, out=options.out, seed=options.seed)
     print(net2net_text(wider.spec, gate=None, difference=wider.difference))
-    if options.out:
-        print(
-            f"saved {options.out}; `{format_command('train', '--from', options.out)}` trains it on"
-        )
+    print_saved_network(options.out)

@@ -113,7 +113,7 @@ def test_an_error_is_its_message_and_its_exit_code(failing, error, code):
 def test_ctrl_c_is_130_and_a_sentence(failing):
     result = failing(KeyboardInterrupt())
     assert (result.code, result.out) == (130, "")
-    assert result.err == "stopped; nothing stands half-written under its final name\n"
+    assert result.err == "stopped; no half-written files were left behind\n"
 
 
 def test_sigterm_is_143_and_removes_what_was_half_written(tmp_path):

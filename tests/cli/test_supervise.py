@@ -37,7 +37,7 @@ def test_what_is_wrong_is_said_at_once_and_leaves_no_folder(reszoo, tiny, tmp_pa
 
 def test_another_command_does_not_go_on_with_a_run(reszoo, tiny, run_folder):
     result = reszoo("train", tiny, "--epochs", 9, "--supervise", "-o", run_folder)
-    refused(result, "another command began it", "--epochs 2", "reszoo resume")
+    refused(result, "another command started it", "--epochs 2", "reszoo resume")
 
 
 def test_there_must_be_a_run_to_supervise(reszoo):

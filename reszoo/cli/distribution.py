@@ -1,0 +1,84 @@
+"""Options of `train` and `resume` for where a training runs."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import Any, get_args
+
+from reszoo.cli.options import positive_int
+from reszoo.runs.cluster.devices import STRATEGIES
+from reszoo.spec.recipe import Precision
+
+_XLA = {"auto": None, "on": True, "off": False}
+
+
+def add_distribution(parser: ArgumentParser) -> None:
+    """Adds --strategy, --devices and the other options of a training's devices and workers."""
+    group = parser.add_argument_group("devices and workers (docs/distribution.md)")
+    group.add_argument(
+        "--strategy",
+        choices=STRATEGIES,
+        help="distribution strategy (default: auto, which is the workers of TF_CONFIG or Slurm, "
+        "else a TPU, else all GPUs)",
+    )
+    group.add_argument(
+        "--devices",
+        metavar="DEVICES",
+        help="cpu:4 (four logical devices), gpu:0,1, tpu or tpu:NAME (default: all GPUs, else the "
+        "CPU)",
+    )
+    group.add_argument(
+        "--sync-norm",
+        action="store_true",
+        default=None,
+        help="normalise over the whole batch instead of each replica's share",
+    )
+    group.add_argument(
+        "--accumulate",
+        type=positive_int,
+        metavar="K",
+        help="compute each step's batch in K parts, to save memory (default: 1)",
+    )
+    group.add_argument(
+        "--xla",
+        choices=_XLA,
+        help="compile the training step with XLA (default: auto, which is on for GPUs where "
+        "possible)",
+    )
+    group.add_argument(
+        "--port",
+        type=positive_int,
+        metavar="PORT",
+        help="port of the first worker on each node, under Slurm (default: from the job's ID)",
+    )
+    group.add_argument(
+        "--peer-timeout",
+        type=positive_int,
+        metavar="SECONDS",
+        help="time to wait for the other workers at the start (default: 300)",
+    )
+    group.add_argument(
+        "--data-service",
+        metavar="ADDRESS",
+        help="grpc://HOST:PORT of a tf.data service that decodes the images (docs/augmentation.md)",
+    )
+
+
+def add_precision(parser: ArgumentParser) -> None:
+    """Adds --precision, which a resumed run keeps."""
+    parser.add_argument(
+        "--precision",
+        choices=get_args(Precision),
+        help="precision of the computation (overrides the recipe)",
+    )
+
+
+def distribution_arguments(options: Namespace) -> dict[str, Any]:
+    """Returns the options that were set, as keyword arguments of `reszoo.train`."""
+    names = (
+        *("strategy", "devices", "sync_norm", "accumulate"),
+        *("port", "peer_timeout", "data_service"),
+    )
+    values = {name: getattr(options, name) for name in names}
+    chosen = {name: value for name, value in values.items() if value is not None}
+    return chosen if options.xla is None else {**chosen, "xla": _XLA[options.xla]}
