@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -53,6 +53,13 @@ class Source(Protocol):
     def remote_reader(self, indices: np.ndarray) -> RemoteReader | None:
         """Returns how another machine reads some examples; None if only this process can."""
         ...
+
+
+def decode_each(source: Source, indices: np.ndarray) -> Iterator[tf.Tensor]:
+    """Decodes some examples one by one, outside any pipeline."""
+    elements = source.load(tf.constant(indices))
+    for position in range(len(indices)):
+        yield source.image({name: values[position] for name, values in elements.items()})
 
 
 def crop_to_box(image: tf.Tensor, box: tf.Tensor) -> tf.Tensor:

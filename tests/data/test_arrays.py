@@ -46,7 +46,7 @@ def test_arrays_and_datasets_become_a_train_split(pair):
 
 def test_arrays_are_not_copied():
     data = open_data((IMAGES, LABELS))
-    assert data.source.whole((8, 8, 3)) is IMAGES
+    assert data.source.in_memory_array((8, 8, 3)) is IMAGES
 
 
 def test_pairs_of_pairs_are_train_and_test():
@@ -84,7 +84,7 @@ def test_grey_images_need_no_channel_axis():
     np.testing.assert_array_equal(read(data)[0], np.repeat(IMAGES[..., :1], 3, axis=-1))
 
 
-def test_images_of_many_sizes_are_brought_to_the_geometry():
+def test_images_of_many_sizes_are_resized_to_the_image_format():
     def generate():
         for number in range(6):
             yield picture(number, 8 + number, 9), number % 2

@@ -33,7 +33,7 @@ ALL = Augmentation(**{name: value for name, value in EACH.items() if name != "tr
 
 
 def changed(augmentation, images=IMAGES, keys=KEYS, seed=0, epoch=0, **options):
-    return Augmenter(augmentation, Draws(seed, epoch), (9, 8, 7)).images(images, keys, **options)
+    return Augmenter(augmentation, Draws(seed, epoch), (9, 8, 7)).augment(images, keys, **options)
 
 
 @pytest.mark.parametrize("name", EACH)
@@ -44,7 +44,7 @@ def test_each_augmentation_changes_images_and_leaves_what_came_in(name):
     np.testing.assert_array_equal(IMAGES, before)
     assert (result.shape, result.dtype) == (IMAGES.shape, np.uint8)
     assert (result != IMAGES).any(axis=(1, 2, 3)).mean() > 0.3
-    assert Augmenter(recipe, Draws(0, 0)).idle == (name == "flip")
+    assert Augmenter(recipe, Draws(0, 0)).only_flips == (name == "flip")
     result[:] = 0  # in memory of its own
     np.testing.assert_array_equal(IMAGES, before)
 
@@ -79,7 +79,7 @@ def test_turning_one_on_does_not_change_what_another_does(name):
 
 def test_grey_images_get_everything_too():
     grey = IMAGES[..., :1]
-    result = Augmenter(ALL, Draws(0, 0), (9,)).images(grey, KEYS)
+    result = Augmenter(ALL, Draws(0, 0), (9,)).augment(grey, KEYS)
     assert (result.shape, result.dtype) == (grey.shape, np.uint8)
     assert (result != grey).any(axis=(1, 2, 3)).all()
 

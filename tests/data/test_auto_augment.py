@@ -112,12 +112,12 @@ def test_layers_are_drawn_apart():
 def test_trivial_augments_strengths_are_torchvisions(name, weakest, strongest):
     choice = (auto_augment.TRIVIAL_AUGMENT.index(name) + 0.5) / len(auto_augment.TRIVIAL_AUGMENT)
     for draw, expected in ((0.0, weakest), (0.999, strongest)):
-        steps = auto_augment.trivial_augment_steps(np.array([choice, 0.9, 0.9, draw]), SIZE)
+        steps = auto_augment.trivial_augment_steps(np.array([choice, 0.9, 0.9, draw]))
         assert steps == [(name, pytest.approx(expected))]
 
 
 def test_trivial_augment_draws_one_of_31_strengths():
-    steps = [auto_augment.trivial_augment_steps(row, SIZE)[0] for row in drawn(6000, 1)]
+    steps = [auto_augment.trivial_augment_steps(row)[0] for row in drawn(6000, 1)]
     assert {name for name, _ in steps} == set(auto_augment.TRIVIAL_AUGMENT)
     turns = {round(abs(strength), 6) for name, strength in steps if name == "rotate"}
     assert turns == {round(135 * place / 30, 6) for place in range(31)}

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import reszoo.data.pipeline.batches as batches_module
 from reszoo.data import ImageFormat
 from reszoo.data.open_data import open_data
-from reszoo.data.pipeline.batches import batches
+from reszoo.data.pipeline.batches import batches, fits_in_memory
 from reszoo.spec.augmentation import (
     Augmentation,
     RandAugment,
@@ -205,15 +206,15 @@ def test_a_split_is_decoded_once(digits, monkeypatch):
     def decoded_again(*_):
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr(batches, "_all_decoded", decoded_again)
+    monkeypatch.setattr(batches_module, "_decode_split", decoded_again)
     read(split, seed=1, epoch=3)
 
 
 def test_large_splits_stream(digits, monkeypatch):
     split = digits.split("test")
-    assert batches.fits_in_memory(split, EIGHT)
-    monkeypatch.setattr(batches, "MEMORY_BYTES", 360 * 64 - 1)
-    assert not batches.fits_in_memory(split, EIGHT)
+    assert fits_in_memory(split, EIGHT)
+    monkeypatch.setattr(batches_module, "MEMORY_BYTES", 360 * 64 - 1)
+    assert not fits_in_memory(split, EIGHT)
     read(split, seed=0)
     assert not split.decoded
 
@@ -287,7 +288,7 @@ def test_padded_batches_are_full_and_count_every_example_once(digits, workers):
 
 @pytest.mark.parametrize("in_memory", [True, False])
 def test_iterators_end_at_once(digits, in_memory):
-    """tf.data's own tuner lets them wait for up to as long as they lived; see `without_autotuning`."""
+    """tf.data's autotuning may delay their end by as long as they lived; see `tfdata_options`."""
     dataset = batches(digits.split("test"), EIGHT, batch_size=32, pad=True, in_memory=in_memory)
     assert dataset.options().autotune.enabled is False
 

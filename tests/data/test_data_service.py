@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from reszoo.data import ImageFormat
 from reszoo.data.open_data import open_data
-from reszoo.data.pipeline.batches import batches, data_service
+from reszoo.data.pipeline import data_service
+from reszoo.data.pipeline.batches import batches
 from reszoo.errors import MachineError, UserError
 from reszoo.spec.augmentation import Augmentation, RandAugment, RandomResizedCrop
 from tests.data.conftest import encoded, picture
@@ -62,12 +63,12 @@ def test_served_batches_are_those_decoded_here(photos, address, options):
 
 def test_what_arrives_in_any_order_twice_or_not_at_all_comes_in_order():
     arriving = [(step, f"sent {step}") for step in (2, 0, 2, 3, 0, 6)]
-    made = list(data_service.in_order(arriving, 8, lambda step: (f"made {step}",)))
+    made = list(data_service.reorder(arriving, 8, lambda step: (f"made {step}",)))
     assert made == [(f"{'sent' if step in (0, 2, 3, 6) else 'made'} {step}",) for step in range(8)]
 
 
 def test_a_lost_batch_is_not_waited_for_until_the_end(monkeypatch):
-    monkeypatch.setattr(data_service, "_MOST_WAITING", 3)
+    monkeypatch.setattr(data_service, "_MAX_AHEAD", 3)
     taken = []
 
     def arriving():
@@ -75,7 +76,7 @@ def test_a_lost_batch_is_not_waited_for_until_the_end(monkeypatch):
             taken.append(step)
             yield step, step
 
-    first = next(data_service.in_order(arriving(), 100, lambda step: ("made", step)))
+    first = next(data_service.reorder(arriving(), 100, lambda step: ("made", step)))
     assert first == ("made", 0)
     assert len(taken) == 4
 
@@ -83,7 +84,7 @@ def test_a_lost_batch_is_not_waited_for_until_the_end(monkeypatch):
 def test_a_batch_made_here_is_the_one_that_was_lost(photos, address, monkeypatch):
     expected = read(photos)
     monkeypatch.setattr(
-        data_service, "in_order", lambda arriving, steps, make: map(make, range(steps))
+        data_service, "reorder", lambda arriving, steps, make: map(make, range(steps))
     )
     for own, served in zip(expected, read(photos, data_service=address), strict=True):
         np.testing.assert_array_equal(own, served)
@@ -96,11 +97,11 @@ def test_images_in_memory_are_not_served(address):
 
 
 @pytest.mark.parametrize("wrong", ["localhost:5000", "grpc://localhost", "grpc://:x"])
-def test_an_address_that_is_none_is_told(photos, wrong):
-    with pytest.raises(UserError, match="no address"):
+def test_a_malformed_address_is_refused(photos, wrong):
+    with pytest.raises(UserError, match="is not the address"):
         read(photos, data_service=wrong)
 
 
-def test_a_service_that_does_not_answer_is_told(photos):
+def test_a_service_that_does_not_answer_is_refused(photos):
     with pytest.raises(MachineError, match="no data service answers at grpc://localhost:1 "):
         read(photos, data_service="grpc://localhost:1")

@@ -206,7 +206,7 @@ def test_a_preparation_that_was_killed_is_begun_again(write, tmp_path, monkeypat
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(folder_dataset_builder, "_kept", killed)
+        patch.setattr(folder_dataset_builder, "_encoded_image", killed)
         opened(folder, prepared)
     assert not list(prepared.rglob("dataset_info.json"))
     assert dict(opened(folder, prepared).splits) == {"train": 10, "test": 10}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from reszoo.data import seeded_random as drawing
+from reszoo.data import seeded_random
 from reszoo.data.augment import geometric
 from reszoo.data.seeded_random import Draws, example_keys, uniform
 from reszoo.spec.augmentation import Augmentation
@@ -18,24 +18,24 @@ STILL = np.full((5, 7), 0.5)
 def drawn(**columns: float) -> np.ndarray:
     draws = STILL.copy()
     for name, value in columns.items():
-        draws[:, getattr(drawing, name)] = value
+        draws[:, getattr(seeded_random, name)] = value
     return draws
 
 
-def moved(augmentation, draws, fill=(0,), rows=None):
-    flips = (draws[:, drawing.FLIP] < 0.5) & (augmentation.flip is not False)
-    return geometric.moved(IMAGES, augmentation, draws, flips, fill, rows)
+def crop_shift_flip(augmentation, draws, fill=(0,), rows=None):
+    flips = (draws[:, seeded_random.FLIP] < 0.5) & (augmentation.flip is not False)
+    return geometric.crop_shift_flip(IMAGES, augmentation, draws, flips, fill, rows)
 
 
 def test_flip_mirrors_left_and_right():
-    result = moved(Augmentation(flip=True), drawn(FLIP=0.4))
+    result = crop_shift_flip(Augmentation(flip=True), drawn(FLIP=0.4))
     np.testing.assert_array_equal(result, IMAGES[:, :, ::-1])
-    np.testing.assert_array_equal(moved(Augmentation(flip=True), STILL), IMAGES)
+    np.testing.assert_array_equal(crop_shift_flip(Augmentation(flip=True), STILL), IMAGES)
 
 
 def test_shift_translates_and_fills():
     # 0.99 of 5 places (-2..2) is the last: each pixel is read two rows further down.
-    result = moved(Augmentation(shift=2), drawn(SHIFT_Y=0.99), fill=(9, 8, 7))
+    result = crop_shift_flip(Augmentation(shift=2), drawn(SHIFT_Y=0.99), fill=(9, 8, 7))
     np.testing.assert_array_equal(result[:, :4], IMAGES[:, 2:])
     assert (result[:, 4:] == [9, 8, 7]).all()
 
@@ -45,19 +45,19 @@ def test_padded_crop_equals_padding_and_cropping(fill, mode):
     padded = np.pad(IMAGES, ((0, 0), (3, 3), (3, 3), (0, 0)), mode=mode)
     # 0.0 is the first of 7 places, 0.6 the fifth.
     draws = drawn(CROP_Y=0.0, CROP_X=0.6)
-    result = moved(Augmentation(crop_padding=3, crop_fill=fill), draws)
+    result = crop_shift_flip(Augmentation(crop_padding=3, crop_fill=fill), draws)
     np.testing.assert_array_equal(result, padded[:, 0:6, 4:11])
 
 
 def test_padding_may_be_wider_than_the_image():
     padded = np.pad(IMAGES, ((0, 0), (9, 9), (9, 9), (0, 0)), mode="reflect")
     recipe = Augmentation(crop_padding=9, crop_fill="reflect")
-    result = moved(recipe, drawn(CROP_Y=0.0, CROP_X=0.99))
+    result = crop_shift_flip(recipe, drawn(CROP_Y=0.0, CROP_X=0.99))
     np.testing.assert_array_equal(result, padded[:, 0:6, 18:25])
 
 
 def test_all_together_is_crop_then_shift_then_flip():
-    both = moved(
+    both = crop_shift_flip(
         Augmentation(flip=True, shift=1, crop_padding=2),
         drawn(FLIP=0.0, SHIFT_X=0.99, CROP_Y=0.0),
     )
@@ -68,22 +68,22 @@ def test_all_together_is_crop_then_shift_then_flip():
 
 def test_rows_choose_the_images():
     rows = np.array([4, 4, 1])
-    result = moved(Augmentation(flip=True), STILL[:3], rows=rows)
+    result = crop_shift_flip(Augmentation(flip=True), STILL[:3], rows=rows)
     np.testing.assert_array_equal(result, IMAGES[rows])
 
 
 def test_large_images_are_moved_in_parts(monkeypatch):
     draws = uniform(1, 1, np.arange(5))
     recipe = Augmentation(flip=True, shift=2)
-    whole = moved(recipe, draws)
-    monkeypatch.setattr(geometric, "_PIXELS_AT_ONCE", 6 * 7 * 2)
-    np.testing.assert_array_equal(moved(recipe, draws), whole)
+    whole = crop_shift_flip(recipe, draws)
+    monkeypatch.setattr(geometric, "_PIXELS_PER_GATHER", 6 * 7 * 2)
+    np.testing.assert_array_equal(crop_shift_flip(recipe, draws), whole)
 
 
 def test_random_flips_come_half_of_the_time_and_anew_every_epoch():
     keys = np.arange(2000)
     first, second = (
-        geometric.mirrored(Augmentation(flip=True), Draws(0, epoch), keys) for epoch in (0, 1)
+        geometric.flip_mask(Augmentation(flip=True), Draws(0, epoch), keys) for epoch in (0, 1)
     )
     # Standard error of a share of 2,000: 0.011.
     assert abs(first.mean() - 0.5) < 0.05
@@ -92,21 +92,21 @@ def test_random_flips_come_half_of_the_time_and_anew_every_epoch():
 
 def test_alternating_flips_are_random_once_and_then_mirrored_every_other_epoch():
     recipe, keys = Augmentation(flip="alternating"), np.arange(200)
-    epochs = [geometric.mirrored(recipe, Draws(5, epoch), keys) for epoch in range(4)]
+    epochs = [geometric.flip_mask(recipe, Draws(5, epoch), keys) for epoch in range(4)]
     # The first epoch is what random flips are in it.
     np.testing.assert_array_equal(
-        epochs[0], geometric.mirrored(Augmentation(flip=True), Draws(5, 0), keys)
+        epochs[0], geometric.flip_mask(Augmentation(flip=True), Draws(5, 0), keys)
     )
     np.testing.assert_array_equal(epochs[1], ~epochs[0])
     np.testing.assert_array_equal(epochs[2], epochs[0])
     np.testing.assert_array_equal(epochs[3], epochs[1])
 
 
-def test_turns_equal_tensorflows_projective_transform():
+def test_rotations_equal_tensorflows_projective_transform():
     images = np.stack([picture(seed, 24, 31) for seed in range(6)])
     recipe = Augmentation(rotation=15, translation=0.1)
-    draws = uniform(1, 0, example_keys(np.arange(6)), drawing.AFFINE)
-    result = geometric.turned(images, recipe, draws)
+    draws = uniform(1, 0, example_keys(np.arange(6)), seeded_random.AFFINE)
+    result = geometric.rotate_translate(images, recipe, draws)
     angles = np.deg2rad(15 * (2 * draws[:, 0] - 1))
     down, right = 0.1 * 24 * (2 * draws[:, 1] - 1), 0.1 * 31 * (2 * draws[:, 2] - 1)
     cosine, sine = np.cos(angles), np.sin(angles)
@@ -130,15 +130,17 @@ def test_turns_equal_tensorflows_projective_transform():
 
 
 @pytest.mark.parametrize("angle", [180, 90, 45])
-def test_a_turn_never_leaves_the_repeated_border(angle):
+def test_a_rotation_never_leaves_the_repeated_border(angle):
     # A white image stays white however far it is turned and moved.
     white = np.full((3, 5, 9, 1), 255, np.uint8)
     recipe = Augmentation(rotation=angle, translation=0.9)
     for value in (0.0, 0.3, 1 - 2**-53):
         draws = np.full((3, 3), value)
-        assert (geometric.turned(white, recipe, draws) == 255).all()
+        assert (geometric.rotate_translate(white, recipe, draws) == 255).all()
 
 
-def test_no_turn_changes_nothing():
+def test_no_rotation_changes_nothing():
     recipe = Augmentation(rotation=30, translation=0.2)
-    np.testing.assert_array_equal(geometric.turned(IMAGES, recipe, np.full((5, 3), 0.5)), IMAGES)
+    np.testing.assert_array_equal(
+        geometric.rotate_translate(IMAGES, recipe, np.full((5, 3), 0.5)), IMAGES
+    )

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reszoo.data import ImageFormat
-from reszoo.data.augment.augmenter import mixup
+from reszoo.data.augment import mixup
 from reszoo.data.open_data import open_data
 from reszoo.data.pipeline.batches import batches
 from reszoo.data.seeded_random import Draws
@@ -39,7 +39,7 @@ def drawn(count: int) -> tuple[np.ndarray, np.ndarray]:
 def test_mixing_keeps_shapes_and_labels_sum_to_one(seed, count, alphas):
     images, labels = drawn(count)
     recipe = Augmentation(mixup=alphas[0], cutmix=alphas[1])
-    mixed, targets = mixup.mix(images, labels, recipe, Draws(seed, 0), np.arange(count))
+    mixed, targets = mixup.mixup_or_cutmix(images, labels, recipe, Draws(seed, 0), np.arange(count))
     assert (mixed.shape, mixed.dtype) == (images.shape, np.uint8)
     assert (targets.shape, targets.dtype) == (labels.shape, np.float32)
     np.testing.assert_allclose(targets.sum(axis=1), 1.0, atol=1e-6)
@@ -51,7 +51,9 @@ def test_mixing_keeps_shapes_and_labels_sum_to_one(seed, count, alphas):
 
 def test_mixup_blends_as_the_labels_say():
     images, labels = drawn(200)
-    mixed, targets = mixup.mix(images, labels, Augmentation(mixup=1.0), Draws(0, 0), np.arange(200))
+    mixed, targets = mixup.mixup_or_cutmix(
+        images, labels, Augmentation(mixup=1.0), Draws(0, 0), np.arange(200)
+    )
     partner = np.arange(200) ^ 1
     kept = targets[np.arange(200), np.arange(200) % 10][:, None, None, None].astype(np.float64)
     expected = kept * images + (1 - kept) * images[partner]
@@ -63,7 +65,7 @@ def test_mixup_blends_as_the_labels_say():
 def test_cutmix_exchanges_a_rectangle_as_large_as_the_labels_say():
     images, labels = drawn(200)
     recipe = Augmentation(cutmix=1.0)
-    mixed, targets = mixup.mix(images, labels, recipe, Draws(0, 0), np.arange(200))
+    mixed, targets = mixup.mixup_or_cutmix(images, labels, recipe, Draws(0, 0), np.arange(200))
     partner = np.arange(200) ^ 1
     own, other = (mixed == images).all(axis=-1), (mixed == images[partner]).all(axis=-1)
     assert (own | other).all()
@@ -77,26 +79,26 @@ def test_cutmix_exchanges_a_rectangle_as_large_as_the_labels_say():
 @pytest.mark.parametrize("alpha", [0.1, 0.2, 1.0, 8.0])
 def test_shares_follow_the_beta_distribution(alpha):
     draws = Draws(1, 2)(np.arange(4000), slice(0, 1))[:, 0]
-    found = mixup.shares(alpha, draws)
+    found = mixup.beta_shares(alpha, draws)
     # Kolmogorov-Smirnov at 4,000: a distance of 0.026 has a probability of 1 %.
     assert scipy.stats.kstest(found, scipy.stats.beta(alpha, alpha).cdf).statistic < 0.03
 
 
 def test_boxes_leave_the_share_asked_for_unless_cut_off():
     kept = np.linspace(0, 1, 50)
-    top, bottom, left, right = mixup.box((300, 200), kept, np.full((50, 2), 0.5))
+    top, bottom, left, right = mixup.cutmix_boxes((300, 200), kept, np.full((50, 2), 0.5))
     np.testing.assert_allclose((bottom - top) * (right - left) / 60_000, 1 - kept, atol=0.02)
-    top, bottom, left, right = mixup.box((300, 200), kept, np.zeros((50, 2)))
+    top, bottom, left, right = mixup.cutmix_boxes((300, 200), kept, np.zeros((50, 2)))
     assert (top == 0).all() and (left == 0).all()
 
 
 def test_cutmix_and_mixup_share_the_pairs():
     draws = Draws(0, 0)(np.arange(1000), slice(0, 1))[:, 0]
     for share in (0.0, 0.3, 1.0):
-        cut = mixup.cuts(BOTH.model_copy(update={"cutmix_share": share}), draws)
+        cut = mixup.cutmix_mask(BOTH.model_copy(update={"cutmix_share": share}), draws)
         assert abs(cut.mean() - share) < 0.05
-    assert mixup.cuts(Augmentation(cutmix=1.0, cutmix_share=0.0), draws).all()
-    assert not mixup.cuts(Augmentation(mixup=1.0, cutmix_share=1.0), draws).any()
+    assert mixup.cutmix_mask(Augmentation(cutmix=1.0, cutmix_share=0.0), draws).all()
+    assert not mixup.cutmix_mask(Augmentation(mixup=1.0, cutmix_share=1.0), draws).any()
 
 
 def read(data, **options):

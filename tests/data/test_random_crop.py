@@ -4,7 +4,11 @@ import numpy as np
 import tensorflow as tf
 
 from reszoo.data import ImageFormat
-from reszoo.data.augment.random_crop import random_resized_crop_candidates, scale_jitter_box, random_resized_crop_box
+from reszoo.data.augment.random_crop import (
+    crop_candidates,
+    random_resized_crop_box,
+    scale_jitter_box,
+)
 from reszoo.data.seeded_random import RESIZED_CROP, SCALE_JITTER, uniform
 from reszoo.spec.augmentation import RandomResizedCrop, ScaleJitter
 
@@ -12,8 +16,13 @@ from reszoo.spec.augmentation import RandomResizedCrop, ScaleJitter
 def test_random_boxes_keep_to_area_and_ratio():
     crop = RandomResizedCrop(area=(0.25, 0.5), ratio=(0.8, 1.25))
     draws = uniform(0, 0, np.arange(300), RESIZED_CROP)
-    shapes = random_resized_crop_candidates(crop, draws)
-    boxes = np.array([random_resized_crop_box(tf.constant([200, 300]), crop, shape) for shape in shapes])
+    candidates = crop_candidates(crop, draws)
+    boxes = np.array(
+        [
+            random_resized_crop_box(tf.constant([200, 300]), crop, candidate)
+            for candidate in candidates
+        ]
+    )
     top, left, height, width = boxes.T
     assert (top >= 0).all() and (left >= 0).all()
     assert (top + height <= 200).all() and (left + width <= 300).all()
@@ -29,8 +38,8 @@ def test_random_boxes_keep_to_area_and_ratio():
 def test_where_no_box_fits_the_largest_central_one_is_taken():
     # 10 x 1,000 pixels and a ratio of 1: no area from 0.5 fits, so a square of 10 in the middle.
     crop = RandomResizedCrop(area=(0.5, 1.0), ratio=(1.0, 1.0))
-    [shape] = random_resized_crop_candidates(crop, uniform(0, 0, np.arange(1), RESIZED_CROP))
-    assert random_resized_crop_box(tf.constant([10, 1000]), crop, shape).numpy().tolist() == [
+    [candidate] = crop_candidates(crop, uniform(0, 0, np.arange(1), RESIZED_CROP))
+    assert random_resized_crop_box(tf.constant([10, 1000]), crop, candidate).numpy().tolist() == [
         0,
         495,
         10,
@@ -43,10 +52,12 @@ def test_draws_of_almost_one_stay_inside():
     draws = np.full(22, np.nextafter(1.0, 0.0))
     for area in ((0.2, 0.3), (1.0, 1.0)):
         crop = RandomResizedCrop(area=area)
-        [shape] = random_resized_crop_candidates(crop, draws[None])
-        box = random_resized_crop_box(tf.constant([30, 40]), crop, shape).numpy()
+        [candidate] = crop_candidates(crop, draws[None])
+        box = random_resized_crop_box(tf.constant([30, 40]), crop, candidate).numpy()
         assert box[0] + box[2] <= 30 and box[1] + box[3] <= 40
-    box = scale_jitter_box(tf.constant([300, 400]), ScaleJitter(), ImageFormat(224, 224, 3), draws[:3])
+    box = scale_jitter_box(
+        tf.constant([300, 400]), ScaleJitter(), ImageFormat(224, 224, 3), draws[:3]
+    )
     assert box.numpy().tolist() == [300 - 140, 400 - 140, 140, 140]
 
 
@@ -55,7 +66,10 @@ def test_scale_jitter_cuts_what_the_crop_is_of_the_resized_image():
     image_format = ImageFormat(224, 224, 3)
     draws = uniform(0, 0, np.arange(400), SCALE_JITTER)
     boxes = np.array(
-        [scale_jitter_box(tf.constant([300, 400]), ScaleJitter(), image_format, draw) for draw in draws]
+        [
+            scale_jitter_box(tf.constant([300, 400]), ScaleJitter(), image_format, draw)
+            for draw in draws
+        ]
     )
     top, left, height, width = boxes.T
     np.testing.assert_array_equal(height, width)

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reszoo.data.augment.random_erasing import cut_out, erase, rectangles
+from reszoo.data.augment.random_erasing import cutout, erasing_boxes, random_erasing
 from reszoo.data.seeded_random import RANDOM_ERASING, example_keys, uniform
 from reszoo.spec.augmentation import RandomErasing
 from tests.data.conftest import picture
@@ -14,7 +14,7 @@ IMAGES = np.stack([picture(seed, 6, 7) for seed in range(5)])
 
 def test_cutout_fills_a_square_that_may_hang_over_the_border():
     result = IMAGES.copy()
-    cut_out(result, 3, np.full((5, 2), [0.0, 0.5]), (0,))
+    cutout(result, 3, np.full((5, 2), [0.0, 0.5]), (0,))
     # Centre at row 0, column 3: rows -1..1, columns 2..4.
     assert (result[:, :2, 2:5] == 0).all()
     np.testing.assert_array_equal(result[:, 2:], IMAGES[:, 2:])
@@ -25,7 +25,7 @@ def test_cutout_equals_a_mask():
     draws = uniform(0, 0, np.arange(40), slice(5, 7))
     for side in (1, 4, 5, 9):
         result = np.full((40, 6, 7, 1), 9, np.uint8)
-        cut_out(result, side, draws, (3,))
+        cutout(result, side, draws, (3,))
         y = np.arange(6)[:, None] - (np.floor(draws[:, 0] * 6) - side // 2)[:, None, None]
         x = np.arange(7) - (np.floor(draws[:, 1] * 7) - side // 2)[:, None, None]
         inside = (y >= 0) & (y < side) & (x >= 0) & (x < side)
@@ -34,16 +34,16 @@ def test_cutout_equals_a_mask():
 
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32), height=st.integers(1, 40), width=st.integers(1, 40))
-def test_rectangles_lie_inside(seed, height, width):
+def test_boxes_lie_inside(seed, height, width):
     draws = uniform(seed, 0, np.arange(20), RANDOM_ERASING)[:, 1:-1]
-    top, left, high, wide = rectangles((height, width), RandomErasing(area=(0.02, 1.0)), draws).T
+    top, left, high, wide = erasing_boxes((height, width), RandomErasing(area=(0.02, 1.0)), draws).T
     assert (top >= 0).all() and (left >= 0).all()
     assert (top + high <= height).all() and (left + wide <= width).all()
 
 
-def test_rectangles_have_the_areas_and_ratios_asked_for():
+def test_boxes_have_the_areas_and_ratios_asked_for():
     draws = uniform(3, 0, np.arange(2000), RANDOM_ERASING)[:, 1:-1]
-    top, left, height, width = rectangles((200, 300), RandomErasing(), draws).T
+    top, left, height, width = erasing_boxes((200, 300), RandomErasing(), draws).T
     share = height * width / 60_000
     assert share.min() > 0.018 and share.max() < 0.335
     assert (width / height).min() > 0.28 and (width / height).max() < 3.5
@@ -57,8 +57,11 @@ def test_rectangles_have_the_areas_and_ratios_asked_for():
 
 def test_erasing_comes_as_often_as_asked_and_fills_with_the_mean():
     images = np.full((1000, 8, 8, 3), 200, np.uint8)
-    erase(
-        images, RandomErasing(probability=0.3), uniform(0, 0, np.arange(1000), RANDOM_ERASING), (1, 2, 3)
+    random_erasing(
+        images,
+        RandomErasing(probability=0.3),
+        uniform(0, 0, np.arange(1000), RANDOM_ERASING),
+        (1, 2, 3),
     )
     changed = (images != 200).any(axis=(1, 2, 3))
     # Standard error: sqrt(0.3 * 0.7 / 1,000) = 0.0145.
@@ -70,7 +73,7 @@ def test_erasing_comes_as_often_as_asked_and_fills_with_the_mean():
 def test_where_nothing_fits_nothing_is_erased():
     images = IMAGES.copy()
     erasing = RandomErasing(probability=1.0, area=(0.9, 1.0), ratio=(3.0, 3.3))
-    erase(images, erasing, uniform(0, 0, np.arange(5), RANDOM_ERASING), (0,))
+    random_erasing(images, erasing, uniform(0, 0, np.arange(5), RANDOM_ERASING), (0,))
     np.testing.assert_array_equal(images, IMAGES)
 
 
@@ -78,8 +81,8 @@ def test_noise_is_drawn_for_each_image_and_repeats():
     erasing = RandomErasing(probability=1.0, area=(1.0, 1.0), ratio=(1.0, 1.0), fill="noise")
     draws = uniform(0, 0, example_keys(np.arange(4)), RANDOM_ERASING)
     first, again = np.zeros((2, 4, 40, 40, 3), np.uint8)
-    erase(first, erasing, draws, (0,))
-    erase(again[2:], erasing, draws[2:], (0,))
+    random_erasing(first, erasing, draws, (0,))
+    random_erasing(again[2:], erasing, draws[2:], (0,))
     np.testing.assert_array_equal(first[2:], again[2:])
     assert not (first[0] == first[1]).all()
     # All 256 values alike: 4,800 of them have a mean of 127.5 with standard error 1.07.

@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from reszoo.data import ImageFormat
-from reszoo.data.images.resizing import evaluation_format, fit, resize_to_format, training_format
+from reszoo.data.images.resizing import (
+    evaluation_format,
+    resize_image,
+    resize_to_format,
+    training_format,
+)
 from reszoo.errors import UserError
 from reszoo.spec.architecture import Input
 from tests.data.conftest import picture
@@ -85,7 +90,7 @@ def test_alone_in_a_batch_and_in_a_graph_are_the_same(size, wanted, crop, antial
     assert batch.dtype == np.uint8
     np.testing.assert_array_equal(batch[1], resize_to_format(images[1], image_format))
     signature = [tf.TensorSpec([None, None, None], tf.uint8)]
-    graph = tf.function(lambda image: fit(image, image_format), input_signature=signature)
+    graph = tf.function(lambda image: resize_image(image, image_format), input_signature=signature)
     np.testing.assert_array_equal(batch[1], graph(images[1]).numpy())
 
 
@@ -94,7 +99,7 @@ def test_floats_are_rounded_to_pixels():
     assert resize_to_format(image, ImageFormat(2, 2, 1)).tolist() == [[[100], [100]]] * 2
 
 
-def test_spec_says_the_geometry():
+def test_a_spec_gives_the_image_formats():
     values = Input(shape=(224, 224, 3), crop=0.875, test_size=288, train_size=192)
     assert evaluation_format(values) == ImageFormat(288, 288, 3, crop=0.875)
     assert training_format(values) == ImageFormat(192, 192, 3, crop=0.875)

@@ -30,7 +30,7 @@ def test_parts_are_a_partition_of_the_batches(count, size, workers, repeats, sta
     assert {part.steps for part in parts} == {whole.steps}
     for step in range(whole.steps):
         for values in ("rows", "repeats", "weights"):
-            own = [getattr(part, values)[part.batch(step)][part.kept] for part in parts]
+            own = [getattr(part, values)[part.batch(step)][part.own] for part in parts]
             np.testing.assert_array_equal(
                 np.concatenate(own), getattr(whole, values)[whole.batch(step)]
             )
@@ -38,11 +38,11 @@ def test_parts_are_a_partition_of_the_batches(count, size, workers, repeats, sta
 
 @pytest.mark.parametrize(("batch", "repeats"), [(12, 3), (10, 3), (8, 4), (5, 2), (2, 2)])
 def test_repeats_of_an_image_are_in_one_batch_and_not_side_by_side(batch, repeats):
-    order = epoch_sampler(100, batch, seed=0, epoch=0, repeats=repeats, drop_remainder=True)
-    assert order.steps == 100 // batch
+    sampler = epoch_sampler(100, batch, seed=0, epoch=0, repeats=repeats, drop_remainder=True)
+    assert sampler.steps == 100 // batch
     seen = []
-    for step in range(order.steps):
-        rows, times = order.rows[order.batch(step)], order.repeats[order.batch(step)]
+    for step in range(sampler.steps):
+        rows, times = sampler.rows[sampler.batch(step)], sampler.repeats[sampler.batch(step)]
         distinct, counts = np.unique(rows, return_counts=True)
         assert len(distinct) == -(-batch // repeats)
         assert counts.max() <= repeats
@@ -56,13 +56,13 @@ def test_repeats_of_an_image_are_in_one_batch_and_not_side_by_side(batch, repeat
 
 
 def test_a_last_batch_that_is_not_full_repeats_too():
-    order = epoch_sampler(10, 4, seed=0, epoch=0, repeats=2)
-    assert order.steps == 3
-    assert np.bincount(order.repeats).tolist() == [5, 5]
-    assert len(set(order.rows.tolist())) == 5
+    sampler = epoch_sampler(10, 4, seed=0, epoch=0, repeats=2)
+    assert sampler.steps == 3
+    assert np.bincount(sampler.repeats).tolist() == [5, 5]
+    assert len(set(sampler.rows.tolist())) == 5
 
 
 def test_nothing_is_left_when_all_is_done():
     for pad in (False, True):
-        order = epoch_sampler(10, 4, seed=0, epoch=0, start=3, pad=pad)
-        assert (order.steps, len(order.rows)) == (0, 0)
+        sampler = epoch_sampler(10, 4, seed=0, epoch=0, start=3, pad=pad)
+        assert (sampler.steps, len(sampler.rows)) == (0, 0)

@@ -1,1 +1,1 @@
-"""Augmentation: deterministic crops, flips, colour operations, mixup and erasing."""
+"""Augmentation: deterministic crops, flips, colour operations, mixup, cutmix and erasing."""

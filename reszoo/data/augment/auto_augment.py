@@ -1,4 +1,4 @@
-"""Which operations an image gets and how strong they are: RandAugment and TrivialAugment."""
+"""RandAugment and TrivialAugment: the operations of an image and their strengths."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reszoo.data.seeded_random import AUTO_AUGMENT, AUTO_AUGMENT_DRAWS
 from reszoo.spec.augmentation import RandAugment
 
 Step = tuple[str, float]
-"""An operation and its strength, in the operation's own terms."""
+"""The name of an operation and its strength, in the operation's own unit."""
 
 RANDAUGMENT = (
     "autocontrast",
@@ -49,53 +49,52 @@ TRIVIAL_AUGMENT = (
 """The operations of TrivialAugmentWide (torchvision/transforms/autoaugment.py)."""
 
 _FACTORS = frozenset({"colour", "contrast", "brightness", "sharpness"})
-_MOST = 10.0
-_BINS = 31
+_MAX_MAGNITUDE = 10.0
+_TRIVIAL_AUGMENT_BINS = 31
 
 
 def auto_augment_columns(layers: int) -> slice:
-    """The columns of the draws of some layers."""
+    """Returns the columns of the draws of `layers` operations."""
     return slice(AUTO_AUGMENT, AUTO_AUGMENT + AUTO_AUGMENT_DRAWS * layers)
 
 
 def randaugment_steps(policy: RandAugment, draws: np.ndarray, size: tuple[int, int]) -> list[Step]:
-    """What RandAugment does to one image.
+    """Returns the operations of RandAugment on one image.
 
     Args:
-      policy: layers, magnitude and how it varies.
-      draws: the columns of that many layers.
+      policy: layers, magnitude and its deviation.
+      draws: the columns of `policy.layers` operations.
       size: height and width of the image.
     """
     steps = []
-    for choice, carried_out, direction, strength in draws.reshape(-1, AUTO_AUGMENT_DRAWS):
-        if carried_out >= policy.probability:
+    for choice, skip, direction, strength in draws.reshape(-1, AUTO_AUGMENT_DRAWS):
+        if skip >= policy.probability:
             continue
         level = policy.magnitude + policy.deviation * float(ndtri(max(strength, 2.0**-54)))
-        share = min(max(level, 0.0), _MOST) / _MOST
+        share = min(max(level, 0.0), _MAX_MAGNITUDE) / _MAX_MAGNITUDE
         name = RANDAUGMENT[int(choice * len(RANDAUGMENT))]
         sign = -1.0 if direction < 0.5 else 1.0
-        steps.append((name, _strength(name, share, sign, policy.increasing, size)))
+        steps.append((name, _randaugment_strength(name, share, sign, policy.increasing, size)))
     return steps
 
 
-def trivial_augment_steps(draws: np.ndarray, size: tuple[int, int]) -> list[Step]:
-    """What TrivialAugmentWide does to one image: one operation, one of 31 strengths.
+def trivial_augment_steps(draws: np.ndarray) -> list[Step]:
+    """Returns the operation of TrivialAugmentWide on one image, at one of 31 strengths.
 
     Args:
-      draws: the columns of one layer.
-      size: height and width of the image.
+      draws: the columns of one operation.
     """
     choice, _, direction, strength = draws
     name = TRIVIAL_AUGMENT[int(choice * len(TRIVIAL_AUGMENT))]
-    share = int(strength * _BINS) / (_BINS - 1)
+    share = int(strength * _TRIVIAL_AUGMENT_BINS) / (_TRIVIAL_AUGMENT_BINS - 1)
     sign = -1.0 if direction < 0.5 else 1.0
-    return [(name, _wide_strength(name, share, sign))]
+    return [(name, _trivial_augment_strength(name, share, sign))]
 
 
-def _strength(
+def _randaugment_strength(
     name: str, share: float, sign: float, increasing: bool, size: tuple[int, int]
 ) -> float:
-    """A share of the greatest strength in an operation's own terms (timm's level functions)."""
+    """Converts a share of the maximum to an operation's own unit (timm's level functions)."""
     if name in _FACTORS:
         return max(0.1, 1 + sign * 0.9 * share) if increasing else 0.1 + 1.8 * share
     if name == "posterize":
@@ -104,7 +103,7 @@ def _strength(
     if name == "solarize":
         threshold = min(256, int(256 * share))
         return 256 - threshold if increasing else threshold
-    greatest = {
+    maximum = {
         "rotate": 30.0,
         "shear_x": 0.3,
         "shear_y": 0.3,
@@ -113,17 +112,17 @@ def _strength(
     }
     if name == "solarize_add":
         return min(128, int(110 * share))
-    return sign * greatest.get(name, 0.0) * share
+    return sign * maximum.get(name, 0.0) * share
 
 
-def _wide_strength(name: str, share: float, sign: float) -> float:
-    """A share of the greatest strength as TrivialAugmentWide has it."""
+def _trivial_augment_strength(name: str, share: float, sign: float) -> float:
+    """Converts a share of TrivialAugmentWide's maximum to an operation's own unit."""
     if name in _FACTORS:
         return 1 + sign * 0.99 * share
     if name == "posterize":
         return 8 - round(6 * share)
     if name == "solarize":
         return 255 * (1 - share)
-    greatest = {"rotate": 135.0, "shear_x": 0.99, "shear_y": 0.99}
-    greatest |= {"translate_x": 32.0, "translate_y": 32.0}
-    return sign * greatest.get(name, 0.0) * share
+    maximum = {"rotate": 135.0, "shear_x": 0.99, "shear_y": 0.99}
+    maximum |= {"translate_x": 32.0, "translate_y": 32.0}
+    return sign * maximum.get(name, 0.0) * share

@@ -1,7 +1,7 @@
-"""Where the pixels of a batch come from: padded crops, shifts, flips and small turns.
+"""Geometric augmentation: padded crops, shifts, flips, rotations and translations.
 
-Moving whole pixels (flip, shift, padded crop) is one gather from computed row and column indices,
-which costs a fraction of flipping uint8 images with strides.
+Flips, shifts and padded crops are one gather from computed row and column indices, which costs a
+fraction of flipping uint8 images with strides.
 """
 
 from __future__ import annotations
@@ -12,41 +12,41 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from reszoo.data.seeded_random import CROP_X, CROP_Y, FLIPS, SHIFT_X, SHIFT_Y, Draws
+from reszoo.data.seeded_random import CROP_X, CROP_Y, FLIP_COLUMN, SHIFT_X, SHIFT_Y, Draws
 from reszoo.spec.augmentation import Augmentation
 
-_PIXELS_AT_ONCE = 1 << 20  # gathered in one go: the indices stay in the cache
+_PIXELS_PER_GATHER = 1 << 20  # so that the indices stay in the CPU's cache
 
 
-def moves(augmentation: Augmentation) -> bool:
-    """Whether `moved` does more than flip."""
+def crops_or_shifts(augmentation: Augmentation) -> bool:
+    """Returns whether `crop_shift_flip` does more than flip."""
     return bool(augmentation.shift or augmentation.crop_padding)
 
 
-def turns(augmentation: Augmentation) -> bool:
-    """Whether `turned` changes anything."""
+def rotates_or_translates(augmentation: Augmentation) -> bool:
+    """Returns whether `rotate_translate` changes anything."""
     return bool(augmentation.rotation or augmentation.translation)
 
 
-def mirrored(augmentation: Augmentation, draws: Draws, keys: np.ndarray) -> np.ndarray:
-    """Which examples are flipped, bool."""
+def flip_mask(augmentation: Augmentation, draws: Draws, keys: np.ndarray) -> np.ndarray:
+    """Returns which examples are flipped, bool."""
     if not augmentation.flip:
         return np.zeros(len(keys), bool)
-    decides = flip_draws(augmentation, draws)
-    return (decides(keys, FLIPS)[:, 0] < 0.5) ^ flips_inverted(augmentation, draws)
+    flips = flip_draws(augmentation, draws)(keys, FLIP_COLUMN)[:, 0] < 0.5
+    return flips ^ flips_inverted(augmentation, draws)
 
 
 def flip_draws(augmentation: Augmentation, draws: Draws) -> Draws:
-    """The draws that flips follow: of the first epoch where they alternate from there."""
+    """Returns the draws that decide flips: of the first epoch, if they alternate from there."""
     return replace(draws, epoch=0) if augmentation.flip == "alternating" else draws
 
 
 def flips_inverted(augmentation: Augmentation, draws: Draws) -> bool:
-    """Whether this epoch shows the other side of each image than what `flip_draws` say."""
+    """Returns whether this epoch flips the images that `flip_draws` does not."""
     return augmentation.flip == "alternating" and draws.epoch % 2 == 1
 
 
-def moved(
+def crop_shift_flip(
     images: np.ndarray,
     augmentation: Augmentation,
     draws: np.ndarray,
@@ -54,61 +54,64 @@ def moved(
     fill: Sequence[float] = (0.0,),
     rows: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Crops, then shifts, then flips.
+    """Crops padded images, then shifts, then flips them.
 
     Args:
       images: uint8, shape (images, height, width, channels).
-      augmentation: what to do.
+      augmentation: the padding, the maximum shift and how they fill.
       draws: the columns `SPATIAL`, one row for each image of the result.
-      flips: which images of the result to mirror.
-      fill: the pixel for what lies outside an image, one value or one per channel.
-      rows: which images to take; all, in order, unless given.
+      flips: which images of the result to flip, bool.
+      fill: the pixel outside an image: one value or one per channel.
+      rows: indices of the images of the result. Defaults to all, in order.
 
     Returns:
-      uint8, shape (draws, height, width, channels), in memory of its own.
+      uint8, shape (rows, height, width, channels), in its own memory.
     """
     rows = np.arange(len(images)) if rows is None else rows
     height, width = images.shape[1:3]
-    at_once = max(1, _PIXELS_AT_ONCE // max(1, height * width))
+    group = max(1, _PIXELS_PER_GATHER // max(1, height * width))
     result = np.empty((len(rows), *images.shape[1:]), np.uint8)
-    for first in range(0, len(rows), at_once):
-        part = slice(first, first + at_once)
-        result[part] = _gathered(images, rows[part], augmentation, draws[part], flips[part], fill)
+    for first in range(0, len(rows), group):
+        part = slice(first, first + group)
+        result[part] = _gather(images, rows[part], augmentation, draws[part], flips[part], fill)
     return result
 
 
-def turned(images: np.ndarray, augmentation: Augmentation, draws: np.ndarray) -> np.ndarray:
-    """Rotates about the centre and translates by fractions of pixels, the border repeated outward
-    (what Keras' ImageDataGenerator does by default).
+def rotate_translate(
+    images: np.ndarray, augmentation: Augmentation, draws: np.ndarray
+) -> np.ndarray:
+    """Rotates about the centre and translates by fractions of pixels, repeating the border.
+
+    Keras' ImageDataGenerator does the same by default.
 
     Args:
       images: uint8, shape (images, height, width, 1 or 3).
-      augmentation: the largest angle and translation.
+      augmentation: the maximum angle and translation.
       draws: the columns `AFFINE`.
     """
     height, width = images.shape[1:3]
     signed = 2 * draws - 1
     angles = np.deg2rad(augmentation.rotation * signed[:, 0])
     down, right = augmentation.translation * signed[:, 1:].T * np.array([[height], [width]])
-    # Pillow knows no repeated border, so there is enough of it around each image.
+    # Pillow cannot repeat the border, so the images are padded by as much as may be reached.
     reach = (np.hypot(height, width) - min(height, width)) / 2
     margin = int(reach + augmentation.translation * max(height, width)) + 2
     padded = np.pad(images, ((0, 0), (margin, margin), (margin, margin), (0, 0)), mode="edge")
     result = np.empty_like(images)
-    for place, pixels in enumerate(padded):
-        matrix = _turning(angles[place], down[place], right[place], height, width, margin)
+    for index, pixels in enumerate(padded):
+        matrix = _affine_matrix(angles[index], down[index], right[index], height, width, margin)
         image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
         image = image.transform(
             (width, height), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR
         )
-        result[place] = np.asarray(image).reshape(result[place].shape)
+        result[index] = np.asarray(image).reshape(result[index].shape)
     return result
 
 
-def _turning(
+def _affine_matrix(
     angle: float, down: float, right: float, height: int, width: int, margin: int
 ) -> tuple[float, float, float, float, float, float]:
-    """Pillow's matrix from places in the result to places in the padded image."""
+    """Returns Pillow's matrix from positions in the result to those in the padded image."""
     cosine, sine = float(np.cos(angle)), float(np.sin(angle))
     middle_x, middle_y = width / 2, height / 2
     back_x, back_y = middle_x + right, middle_y + down
@@ -122,7 +125,7 @@ def _turning(
     )
 
 
-def _gathered(
+def _gather(
     images: np.ndarray,
     rows: np.ndarray,
     augmentation: Augmentation,
@@ -131,8 +134,8 @@ def _gathered(
     fill: Sequence[float],
 ) -> np.ndarray:
     count, height, width, channels = images.shape
-    y, y_outside = _sources(height, augmentation, draws[:, CROP_Y], draws[:, SHIFT_Y])
-    x, x_outside = _sources(width, augmentation, draws[:, CROP_X], draws[:, SHIFT_X])
+    y, y_outside = _source_indices(height, augmentation, draws[:, CROP_Y], draws[:, SHIFT_Y])
+    x, x_outside = _source_indices(width, augmentation, draws[:, CROP_X], draws[:, SHIFT_X])
     if flips.any():
         x = np.where(flips[:, None], x[:, ::-1], x)
         x_outside = np.where(flips[:, None], x_outside[:, ::-1], x_outside)
@@ -140,35 +143,35 @@ def _gathered(
     result = images.reshape(count * height * width, channels).take(pixels.ravel(), axis=0)
     result = result.reshape(len(rows), height, width, channels)
     if y_outside.any() or x_outside.any():
-        result[y_outside[:, :, None] | x_outside[:, None, :]] = colour(fill, channels)
+        result[y_outside[:, :, None] | x_outside[:, None, :]] = fill_pixel(fill, channels)
     return result
 
 
-def colour(fill: Sequence[float], channels: int) -> np.ndarray:
-    """A pixel of one value, or one per channel; uint8."""
+def fill_pixel(fill: Sequence[float], channels: int) -> np.ndarray:
+    """Returns a pixel, uint8 of shape (channels,), from one value or one per channel."""
     return np.broadcast_to(np.clip(np.rint(fill), 0, 255), (channels,)).astype(np.uint8)
 
 
-def _sources(
+def _source_indices(
     size: int, augmentation: Augmentation, crop: np.ndarray, shift: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For each place along one axis the place it is read from, and whether that lies outside."""
-    place = np.arange(size) + _offsets(augmentation.crop_padding, crop)[:, None]
+    """Returns the source of each index along one axis, and whether it is outside the image."""
+    index = np.arange(size) + _random_offsets(augmentation.crop_padding, crop)[:, None]
     if augmentation.crop_fill == "reflect":
-        place = _reflected(place, size)
-    place = place + _offsets(augmentation.shift, shift)[:, None]
-    outside = (place < 0) | (place >= size)
-    return np.where(outside, 0, place), outside
+        index = _reflect(index, size)
+    index = index + _random_offsets(augmentation.shift, shift)[:, None]
+    outside = (index < 0) | (index >= size)
+    return np.where(outside, 0, index), outside
 
 
-def _offsets(limit: int, draws: np.ndarray) -> np.ndarray:
-    """Whole numbers from -limit to limit, all equally likely."""
+def _random_offsets(limit: int, draws: np.ndarray) -> np.ndarray:
+    """Returns integers from -limit to limit, all equally likely."""
     return np.floor(draws * (2 * limit + 1)).astype(np.int64) - limit
 
 
-def _reflected(place: np.ndarray, size: int) -> np.ndarray:
-    """Places outside mirrored at the border pixels, as `numpy.pad(mode="reflect")`."""
+def _reflect(index: np.ndarray, size: int) -> np.ndarray:
+    """Reflects indices outside at the border pixels, as `numpy.pad(mode="reflect")` does."""
     if size == 1:
-        return np.zeros_like(place)
-    place = np.abs(place) % (2 * (size - 1))
-    return np.where(place >= size, 2 * (size - 1) - place, place)
+        return np.zeros_like(index)
+    index = np.abs(index) % (2 * (size - 1))
+    return np.where(index >= size, 2 * (size - 1) - index, index)

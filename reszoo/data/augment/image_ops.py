@@ -1,12 +1,12 @@
-"""What may be done to one image's colours and shape: the operations that published policies name.
+"""Image operations of RandAugment, TrivialAugment and colour jitter, on Pillow images.
 
-They are Pillow's own (ImageOps, ImageEnhance, affine transforms), in whose terms timm, torchvision
-and the papers define them, and measured several times as fast as the same in TensorFlow. The
-preprocessing layers of Keras were looked at: they draw from one generator for a whole batch, and
-work in float32 on definitions of their own (what solarize's threshold is, sharpness at the border).
+They are Pillow's own (ImageOps, ImageEnhance, affine transforms): timm, torchvision and the papers
+define them so, and they were measured to be several times as fast as in TensorFlow. Keras'
+preprocessing layers do not fit: they draw from one generator for a whole batch, and work in float32
+with other definitions (of solarize's threshold, of sharpness at the border).
 
-An operation takes an image of mode L or RGB, a number that says how strong, and the pixel that
-fills what comes in from outside.
+An operation takes an image of mode L or RGB, its strength, and the pixel that fills what comes in
+from outside.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ Operation = Callable[[Image.Image, float, Pixel], Image.Image]
 
 _SOLARIZE_ADD_BELOW = 128
 
-# Principal axes of the colours of ImageNet and their standard deviations, for values 0..1 (AlexNet;
-# the numbers are those of Facebook's fb.resnet.torch).
+# Principal components of the colours of ImageNet and their standard deviations, for values 0..1
+# (AlexNet; the numbers are from Facebook's fb.resnet.torch).
 _AXES = np.array(
     [[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]]
 )
@@ -34,7 +34,7 @@ _DEVIATIONS = np.array([0.2175, 0.0188, 0.0045])
 
 
 def solarize_add(image: Image.Image, amount: float, fill: Pixel) -> Image.Image:
-    """Adds to the values below 128."""
+    """Adds to values below 128."""
     del fill
     table = [
         min(255, value + int(amount)) if value < _SOLARIZE_ADD_BELOW else value
@@ -44,20 +44,20 @@ def solarize_add(image: Image.Image, amount: float, fill: Pixel) -> Image.Image:
 
 
 def solarize(image: Image.Image, threshold: float, fill: Pixel) -> Image.Image:
-    """Inverts the values from a threshold on."""
+    """Inverts values at and above a threshold."""
     del fill
     return ImageOps.solarize(image, ceil(threshold))
 
 
 def posterize(image: Image.Image, bits: float, fill: Pixel) -> Image.Image:
-    """Keeps some of the highest bits."""
+    """Keeps the given number of high bits."""
     del fill
-    mask = 0xFF & ~(0xFF >> int(bits))  # Pillow's own refuses to keep none, as strength 10 asks.
+    mask = 0xFF & ~(0xFF >> int(bits))  # Pillow's own cannot keep 0 bits, as strength 10 does.
     return image.point([value & mask for value in range(256)] * len(image.getbands()))
 
 
 def shift_hue(image: Image.Image, share: float, fill: Pixel) -> Image.Image:
-    """Turns the colours by a share of the circle; grey stays grey."""
+    """Shifts the hue by a share of the circle; grey images are unchanged."""
     del fill
     if image.mode != "RGB":
         return image
@@ -68,27 +68,27 @@ def shift_hue(image: Image.Image, share: float, fill: Pixel) -> Image.Image:
 
 
 def shear_x(image: Image.Image, factor: float, fill: Pixel) -> Image.Image:
-    """Moves each row right by its height above the top, times a factor."""
+    """Shifts each row left by a factor times its distance from the top."""
     return _affine(image, (1, factor, 0, 0, 1, 0), fill)
 
 
 def shear_y(image: Image.Image, factor: float, fill: Pixel) -> Image.Image:
-    """Moves each column down by its distance from the left, times a factor."""
+    """Shifts each column up by a factor times its distance from the left."""
     return _affine(image, (1, 0, 0, factor, 1, 0), fill)
 
 
 def translate_x(image: Image.Image, pixels: float, fill: Pixel) -> Image.Image:
-    """Moves the image left."""
+    """Shifts the image left."""
     return _affine(image, (1, 0, pixels, 0, 1, 0), fill)
 
 
 def translate_y(image: Image.Image, pixels: float, fill: Pixel) -> Image.Image:
-    """Moves the image up."""
+    """Shifts the image up."""
     return _affine(image, (1, 0, 0, 0, 1, pixels), fill)
 
 
 def rotate(image: Image.Image, degrees: float, fill: Pixel) -> Image.Image:
-    """Turns about the centre, counter-clockwise."""
+    """Rotates about the centre, counter-clockwise."""
     return image.rotate(degrees, Image.Resampling.BILINEAR, fillcolor=fill)
 
 
@@ -111,12 +111,11 @@ OPERATIONS: Mapping[str, Operation] = {
     "translate_y": translate_y,
     "hue": shift_hue,
 }
-"""Every operation by the name that policies call it by."""
+"""The operations by their names in policies."""
 
 
 def color_jitter_steps(jitter: ColorJitter, draws: np.ndarray) -> list[tuple[str, float]]:
-    """The operations, with their strengths, of one image's colour jitter (torchvision's order is
-    random too).
+    """Returns the operations of one image's colour jitter, in random order as in torchvision.
 
     Args:
       jitter: the ranges.
@@ -129,28 +128,28 @@ def color_jitter_steps(jitter: ColorJitter, draws: np.ndarray) -> list[tuple[str
         (name, float(reach * sign) if name == "hue" else max(0.0, 1 + float(reach * sign)))
         for name, reach, sign in zip(names, ranges, signed, strict=True)
     ]
-    order, place = [], int(draws[0] * 24)  # one of the 4! orders
-    for left in range(4, 0, -1):
-        place, chosen = divmod(place, left)
-        order.append(steps.pop(chosen))
-    wanted = dict(zip(names, ranges, strict=True))
-    return [step for step in order if wanted[step[0]]]
+    ordered, permutation = [], int(draws[0] * 24)  # one of the 4! orders
+    for remaining in range(4, 0, -1):
+        permutation, index = divmod(permutation, remaining)
+        ordered.append(steps.pop(index))
+    reaches = dict(zip(names, ranges, strict=True))
+    return [(name, strength) for name, strength in ordered if reaches[name]]
 
 
-def light(images: np.ndarray, deviation: float, draws: np.ndarray) -> np.ndarray:
-    """Colour noise along ImageNet's principal axes, one colour for a whole image.
+def pca_lighting(images: np.ndarray, deviation: float, draws: np.ndarray) -> np.ndarray:
+    """Adds colour noise along ImageNet's principal components, one colour per image (AlexNet).
 
     Args:
-      images: uint8, shape (images, height, width, channels); grey ones get the mean of the colour.
+      images: uint8, shape (images, height, width, channels); grey ones get its mean.
       deviation: standard deviation; AlexNet's is 0.1.
       draws: the columns `LIGHTING`.
     """
     amounts = deviation * ndtri(np.maximum(draws, 2.0**-54))
-    added = 255 * (amounts * _DEVIATIONS) @ _AXES.T
+    noise = 255 * (amounts * _DEVIATIONS) @ _AXES.T
     if images.shape[-1] == 1:
-        added = added.mean(axis=1, keepdims=True)
-    whole = np.rint(added).astype(np.int16)[:, None, None]
-    return np.clip(images + whole, 0, 255).astype(np.uint8)
+        noise = noise.mean(axis=1, keepdims=True)
+    rounded = np.rint(noise).astype(np.int16)[:, None, None]
+    return np.clip(images + rounded, 0, 255).astype(np.uint8)
 
 
 def _affine(

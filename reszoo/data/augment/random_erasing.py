@@ -1,4 +1,4 @@
-"""Parts of images that are hidden: cutout's squares and the rectangles of random erasing."""
+"""Cutout and random erasing: squares and rectangles of images are filled."""
 
 from __future__ import annotations
 
@@ -6,58 +6,59 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reszoo.data.augment.geometric import colour
+from reszoo.data.augment.geometric import fill_pixel
 from reszoo.data.seeded_random import ATTEMPTS
 from reszoo.spec.augmentation import RandomErasing
 
 
-def cut_out(images: np.ndarray, side: int, draws: np.ndarray, fill: Sequence[float]) -> None:
-    """Fills a square around a random centre of each image, in place; it may hang over the border
-    (DeVries 2017).
+def cutout(images: np.ndarray, side: int, draws: np.ndarray, fill: Sequence[float]) -> None:
+    """Fills a square around a random centre of each image, in place (DeVries 2017).
+
+    The square may extend beyond the border.
 
     Args:
       images: uint8, shape (images, height, width, channels).
       side: of the square, in pixels.
-      draws: where the centre is, down and right.
-      fill: one value or one per channel.
+      draws: for the centre, down and right, shape (images, 2).
+      fill: the pixel: one value or one per channel.
     """
     height, width, channels = images.shape[1:]
     top = np.floor(draws[:, 0] * height).astype(np.int64) - side // 2
     left = np.floor(draws[:, 1] * width).astype(np.int64) - side // 2
-    pixel = colour(fill, channels)
+    pixel = fill_pixel(fill, channels)
     for image, y, x in zip(images, top.tolist(), left.tolist(), strict=True):
         image[max(y, 0) : y + side, max(x, 0) : x + side] = pixel
 
 
-def erase(
+def random_erasing(
     images: np.ndarray, erasing: RandomErasing, draws: np.ndarray, fill: Sequence[float]
 ) -> None:
     """Fills a random rectangle in some of the images, in place (Zhong 2017, as torchvision).
 
     Args:
       images: uint8, shape (images, height, width, channels).
-      erasing: how often, how large and with what.
+      erasing: the probability, the ranges of area and aspect ratio, and the fill.
       draws: the columns `RANDOM_ERASING`.
       fill: the mean pixel.
     """
-    chosen = np.flatnonzero(draws[:, 0] < erasing.probability)
-    pixel = colour(fill, images.shape[-1])
-    boxes = rectangles(images.shape[1:3], erasing, draws[chosen, 1:-1])
-    for place, (top, left, height, width) in zip(chosen, boxes.tolist(), strict=True):
-        part = images[place, top : top + height, left : left + width]
-        part[...] = pixel if erasing.fill == "mean" else _noise(draws[place, -1], part.shape)
+    erased = np.flatnonzero(draws[:, 0] < erasing.probability)
+    pixel = fill_pixel(fill, images.shape[-1])
+    boxes = erasing_boxes(images.shape[1:3], erasing, draws[erased, 1:-1])
+    for index, (top, left, height, width) in zip(erased, boxes.tolist(), strict=True):
+        part = images[index, top : top + height, left : left + width]
+        part[...] = pixel if erasing.fill == "mean" else _noise(draws[index, -1], part.shape)
 
 
-def rectangles(size: tuple[int, int], erasing: RandomErasing, draws: np.ndarray) -> np.ndarray:
-    """Of ten drawn areas and ratios the first rectangle that fits; an empty one where none does.
+def erasing_boxes(size: tuple[int, int], erasing: RandomErasing, draws: np.ndarray) -> np.ndarray:
+    """Returns the first of ten random rectangles that fits, or an empty one.
 
     Args:
       size: height and width of the images.
-      erasing: the ranges of area and ratio.
-      draws: ten areas, ten ratios and where the rectangle lies.
+      erasing: the ranges of area and aspect ratio.
+      draws: ten areas, ten ratios and the position, shape (images, columns).
 
     Returns:
-      top, left, height and width of each, int64.
+      top, left, height and width, int64, shape (images, 4).
     """
     height, width = size
     low, high = erasing.area
@@ -74,7 +75,7 @@ def rectangles(size: tuple[int, int], erasing: RandomErasing, draws: np.ndarray)
 
 
 def _noise(draw: float, shape: tuple[int, ...]) -> np.ndarray:
-    """Values 0..255, all equally likely; the generator's raw bits are the same in every version."""
+    """Returns uniform values 0..255; the generator's raw bits are equal in all NumPy versions."""
     count = int(np.prod(shape))
     words = np.random.Philox(key=int(draw * 2**53)).random_raw(-(-count // 8))
     return words.view(np.uint8)[:count].reshape(shape)

@@ -44,7 +44,7 @@ class ImageFormat:
 
 
 def evaluation_format(values: Input) -> ImageFormat:
-    """Returns the image format of evaluation, calibration and prediction: of `test_size`, if set."""
+    """Returns the image format of evaluation and prediction: of `test_size`, if set."""
     return _image_format(values, values.test_size)
 
 
@@ -81,7 +81,7 @@ def require_convertible(channels: int, image_format: ImageFormat) -> None:
     """Raises a `UserError` if images of `channels` cannot be converted to the image format."""
     if channels != image_format.channels and {channels, image_format.channels} != {1, 3}:
         raise UserError(
-            f"images of {channels} channels do not resize_image a network of {image_format.channels}",
+            f"images of {channels} channels do not fit a network of {image_format.channels}",
             expected=f"images of {image_format.channels} channels",
             found=f"images of {channels} channels",
             hint=f"train a network whose input.shape ends with {channels}",

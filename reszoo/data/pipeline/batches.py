@@ -1,37 +1,38 @@
-"""Batches of images and labels, the same whenever and wherever they are asked for.
+"""Batches of images and labels as a reproducible `tf.data.Dataset`.
 
-Small splits are decoded once into an array in memory; large ones, and those trained with random
-resized crops, stream. Either way the order and every augmentation are a pure function of
-(seed, epoch, index), so that batch 500 of an epoch needs nothing of the 499 before.
+Small splits are decoded once into an array in memory; large ones, and those with random crops while
+decoding, are streamed. Either way order and augmentation are a pure function of
+(seed, epoch, index), so that batch 500 of an epoch does not need the 499 before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from reszoo.data.augment.augmenter import require_supported_channels
 from reszoo.data.dataset import Split
-from reszoo.data.images.resizing import ImageFormat, fit, require_convertible
-from reszoo.data.pipeline.data_service import served
+from reszoo.data.images.resizing import ImageFormat, require_convertible, resize_image
+from reszoo.data.pipeline.data_service import remote_batches
 from reszoo.data.pipeline.preprocessing import Preprocessing
 from reszoo.data.pipeline.sampler import epoch_sampler
 from reszoo.data.seeded_random import Draws, source_indices
 from reszoo.data.source import Element
 from reszoo.data.tfdata_options import (
-    PREFETCHED_BATCHES,
     PARALLEL_BATCHES,
     PARALLEL_IMAGES,
+    PREFETCHED_BATCHES,
     without_autotuning,
 )
 from reszoo.spec.augmentation import Augmentation
 
 MEMORY_BYTES = 1 << 30
-"""Splits that take no more than this when decoded are kept in memory."""
+"""Splits up to this size, decoded, are kept in memory."""
 
-_READ_TOGETHER = 64
+_READ_SIZE = 64  # examples read by one step of the pipeline
 
 
 def batches(
@@ -50,142 +51,152 @@ def batches(
     in_memory: bool | None = None,
     data_service: str | None = None,
 ) -> tf.data.Dataset:
-    """One epoch of a split, or one worker's share of it.
+    """Returns one epoch of a split, or one worker's share of it.
 
     Args:
       split: the examples.
-      image_format: the size and channels of the images that come out.
-      batch_size: images in a batch, over all workers; the last may have fewer.
-      seed: None gives the split's own order, for evaluation; a number a permutation of it, which
-        with every augmentation is a pure function of (seed, epoch, index).
-      epoch: which epoch, from 0.
-      start: how many batches of the epoch are done already; they are not decoded again.
-      augmentation: what a recipe asks to be done to each image; needs a seed.
-      fill: the pixel shifts, padded crops and cutout fill with: one value or one per channel.
-      drop_remainder: leave out a last batch that is not full.
-      pad: fill the last batch up and give every image a weight: 0 for what fills, 1 otherwise.
-      share: worker k of n is (k, n): of every batch it gets, and decodes, the k-th of n equal
-        parts. All workers' parts together are the batch that one worker gets.
-      in_memory: decode the split once and keep it (True), or stream it (False); chosen by size
-        unless given.
+      image_format: height, width and channels of the images.
+      batch_size: images in a global batch, that is of all workers; the last may have fewer.
+      seed: of the order and the augmentation. None keeps the split's own order, for evaluation.
+      epoch: number of the epoch, from 0.
+      start: number of batches to skip; they are not decoded.
+      augmentation: the recipe's augmentation; needs a seed. Defaults to none.
+      fill: the pixel outside an image and in erased parts: one value or one per channel.
+      drop_remainder: drop the last batch if it is not full.
+      pad: pad the last batch and add weights: 0 for padding, 1 otherwise.
+      share: (k, n) for worker k of n: it gets, and decodes, the k-th of n equal parts of each
+        batch. The parts of all workers together are the batch of a single one.
+      in_memory: decode the split once and keep it (True), or stream it (False). Defaults to True
+        for splits up to `MEMORY_BYTES`.
       data_service: the dispatcher of a tf.data service (`grpc://host:port`) whose workers decode
-        what streams; see `service.py`.
+        streamed splits; see `data_service.py`.
 
     Returns:
       A dataset of (images, labels), with `pad` of (images, labels, weights): uint8 of shape
       (batch, height, width, channels), int32 and float32. Where the recipe mixes images, labels are
       float32 of shape (batch, classes): shares that sum to 1.
+
+    Raises:
+      ValueError: augmentation without a seed, or batches cannot be divided among the workers.
+      UserError: the images' channels do not fit the image format or the augmentation.
     """
     if augmentation is not None and seed is None:
         raise ValueError("augmentation needs a seed")
     require_convertible(split.source.channels, image_format)
-    asked = augmentation or Augmentation()
-    require_supported_channels(asked, image_format.channels)
-    order = epoch_sampler(
+    recipe = augmentation or Augmentation()
+    require_supported_channels(recipe, image_format.channels)
+    sampler = epoch_sampler(
         len(split),
         batch_size,
         seed=seed,
         epoch=epoch,
         start=start,
-        repeats=asked.repeats,
+        repeats=recipe.repeats,
         drop_remainder=drop_remainder,
         pad=pad,
         share=share,
-        in_pairs=asked.mixes,
+        in_pairs=recipe.mixes,
     )
-    work = Preprocessing(split, image_format, order, asked, Draws(seed or 0, epoch), tuple(fill))
+    draws = Draws(seed or 0, epoch)
+    preprocessing = Preprocessing(split, image_format, sampler, recipe, draws, tuple(fill))
     if in_memory is None:
         in_memory = fits_in_memory(split, image_format)
-    if in_memory and not work.crops:
-        dataset = _from_memory(work)
+    if in_memory and not preprocessing.crops_while_decoding:
+        dataset = _batches_from_memory(preprocessing)
     else:
-        dataset = _finished(work, served(work, data_service) if data_service else _decoded(work))
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(order.steps))
+        decoded = (
+            remote_batches(preprocessing, data_service)
+            if data_service
+            else _decoded_batches(preprocessing)
+        )
+        dataset = _augment(preprocessing, decoded)
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(sampler.steps))
     if pad:
-        weights = tf.data.Dataset.from_tensor_slices(order.weights).batch(order.size)
-        weights = weights.map(lambda weight: tf.ensure_shape(weight, [order.size]))
+        weights = tf.data.Dataset.from_tensor_slices(sampler.weights).batch(sampler.size)
+        weights = weights.map(lambda weight: tf.ensure_shape(weight, [sampler.size]))
         dataset = tf.data.Dataset.zip(dataset, weights).map(lambda pair, weight: (*pair, weight))
     return without_autotuning(dataset.prefetch(PREFETCHED_BATCHES))
 
 
 def fits_in_memory(split: Split, image_format: ImageFormat) -> bool:
-    """Whether a split is small enough, decoded in an image format, to be kept in memory."""
+    """Returns whether a decoded split is small enough to be kept in memory."""
     return len(split) * int(np.prod(image_format.shape)) <= MEMORY_BYTES
 
 
 def images_in_memory(split: Split, image_format: ImageFormat) -> np.ndarray:
-    """All images of a split in an image format: uint8, shape (examples, height, width, channels).
+    """Returns all images of a split: uint8, shape (examples, height, width, channels).
 
-    They are decoded on the first call and kept with the split until another image format is asked for.
+    They are decoded on the first call, and cached until another image format is requested.
     """
     if image_format not in split.decoded:
         split.decoded.clear()  # Progressive resizing should not hold every size.
-        split.decoded[image_format] = _all_decoded(split, image_format)
+        split.decoded[image_format] = _decode_split(split, image_format)
     return split.decoded[image_format]
 
 
-def _from_memory(work: Preprocessing) -> tf.data.Dataset:
-    whole = (
-        work.split.source.whole(work.image_format.shape) if work.image_format.crop == 1 else None
-    )
-    images = images_in_memory(work.split, work.image_format) if whole is None else whole
-    rows, keys = work.order.rows, work.keys
-    places = rows if whole is None else work.split.indices[rows]
+def _batches_from_memory(preprocessing: Preprocessing) -> tf.data.Dataset:
+    split, sampler = preprocessing.split, preprocessing.sampler
+    image_format, keys = preprocessing.image_format, preprocessing.keys
+    images, rows = None, split.indices[sampler.rows]
+    if image_format.crop == 1:
+        images = split.source.in_memory_array(image_format.shape)
+    if images is None:
+        images, rows = images_in_memory(split, image_format), sampler.rows
+    labels = split.labels[sampler.rows]
 
     def batch(step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        part = work.order.batch(int(step))
-        labels = work.split.labels[rows[part]]
-        return work.taken(images, places[part], labels, keys[part])
+        part = sampler.batch(int(step))
+        return preprocessing.augment_batch(images, labels[part], keys[part], rows[part])
 
-    steps = tf.data.Dataset.range(work.order.steps)
-    types = [tf.uint8, work.target_type]
-    return steps.map(
-        lambda step: work.shaped(*tf.numpy_function(batch, [step], types)),
+    return _map_python(preprocessing, tf.data.Dataset.range(sampler.steps), batch)
+
+
+def _augment(preprocessing: Preprocessing, decoded: tf.data.Dataset) -> tf.data.Dataset:
+    if preprocessing.augments_batches:
+        return _map_python(preprocessing, decoded, preprocessing.augment_batch)
+    return decoded.map(lambda images, labels, keys: preprocessing.ensure_shapes(images, labels))
+
+
+def _map_python(
+    preprocessing: Preprocessing, dataset: tf.data.Dataset, function: Callable[..., Any]
+) -> tf.data.Dataset:
+    """Maps a NumPy function that returns images and targets."""
+    types = [tf.uint8, preprocessing.target_dtype]
+    return dataset.map(
+        lambda *batch: preprocessing.ensure_shapes(*tf.numpy_function(function, batch, types)),
         num_parallel_calls=PARALLEL_BATCHES,
     )
 
 
-def _finished(work: Preprocessing, decoded: tf.data.Dataset) -> tf.data.Dataset:
-    if not work.finishes:
-        return decoded.map(lambda images, labels, keys: work.shaped(images, labels))
-    types = [tf.uint8, work.target_type]
-    return decoded.map(
-        lambda *batch: work.shaped(*tf.numpy_function(work.finished, batch, types)),
-        num_parallel_calls=PARALLEL_BATCHES,
-    )
-
-
-def _decoded(work: Preprocessing) -> tf.data.Dataset:
-    """Images, labels and keys, in batches in their order."""
+def _decoded_batches(preprocessing: Preprocessing) -> tf.data.Dataset:
+    """Returns decoded images, labels and keys in batches."""
 
     def load(keys: tf.Tensor) -> Element:
-        return work.split.source.load(source_indices(keys)) | work.drawn(keys)
+        encoded = preprocessing.split.source.load(source_indices(keys))
+        return encoded | preprocessing.draw_parameters(keys)
 
-    def decode(element: Element) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        return work.image(element), element["label"], element["key"]
-
-    chunks = tf.data.Dataset.from_tensor_slices(work.keys).batch(_READ_TOGETHER)
-    read = chunks.map(load, num_parallel_calls=2).unbatch()
-    images = read.map(decode, num_parallel_calls=PARALLEL_IMAGES)
-    return images.batch(work.order.size)
+    chunks = tf.data.Dataset.from_tensor_slices(preprocessing.keys).batch(_READ_SIZE)
+    elements = chunks.map(load, num_parallel_calls=2).unbatch()
+    decoded = elements.map(preprocessing.decode, num_parallel_calls=PARALLEL_IMAGES)
+    return decoded.batch(preprocessing.sampler.size)
 
 
-def _all_decoded(split: Split, image_format: ImageFormat) -> np.ndarray:
+def _decode_split(split: Split, image_format: ImageFormat) -> np.ndarray:
     source = split.source
 
     def decode(indices: tf.Tensor) -> tf.Tensor:
         # One step of the pipeline for many images: for small ones the step costs more than they.
         return tf.map_fn(
-            lambda element: fit(source.image(element), image_format),
+            lambda element: resize_image(source.image(element), image_format),
             source.load(indices),
             fn_output_signature=tf.TensorSpec(image_format.shape, tf.uint8),
         )
 
     images = np.empty((len(split), *image_format.shape), np.uint8)
-    chunks = tf.data.Dataset.from_tensor_slices(split.indices).batch(_READ_TOGETHER)
-    place = 0
+    chunks = tf.data.Dataset.from_tensor_slices(split.indices).batch(_READ_SIZE)
     decoded = without_autotuning(chunks.map(decode, num_parallel_calls=PARALLEL_IMAGES))
+    position = 0
     for group in decoded.as_numpy_iterator():
-        images[place : place + len(group)] = group
-        place += len(group)
+        images[position : position + len(group)] = group
+        position += len(group)
     return images

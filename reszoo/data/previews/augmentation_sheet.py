@@ -1,4 +1,4 @@
-"""What does a recipe do to images? One picture: some of them, and what each epoch makes of them."""
+"""Augmentation sheets: a picture of images, and of how each epoch augments them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from reszoo.data.dataset import ImageData
 from reszoo.data.images.resizing import ImageFormat
 from reszoo.data.pipeline.batches import batches
 from reszoo.data.pipeline.sampler import epoch_sampler
-from reszoo.data.previews.contact_sheet import GAP, MARGIN, PAPER, mount
+from reszoo.data.previews.contact_sheet import GAP, MARGIN, PAPER, paste_thumbnail
 from reszoo.spec.augmentation import Augmentation
 
-_SMALL = 96  # Images no larger are shown as they are, larger ones in the usual training size.
-_PHOTO = 224
+_SMALL_SIDE = 96  # Images up to this side keep their size, larger ones get that of ImageNet.
+_IMAGENET_SIDE = 224
 _GREY = (127.5,)
 
 
@@ -26,53 +26,53 @@ def augmentation_sheet(
     epochs: int = 9,
     thumbnail: int = 96,
 ) -> Image.Image:
-    """A picture with a row per image: as it is, and as it is in the first epochs of a training.
+    """Draws a row per image: the original, and how the first epochs augment it.
 
     Args:
       data: the data set.
-      split: which part of the data to take images from, spread evenly.
-      augmentation: what the recipe does; what it fills with the mean pixel is grey here.
-      images: rows; an even number, where images are mixed in pairs.
-      epochs: columns beside the first.
+      split: the split to sample images from, evenly spaced.
+      augmentation: the recipe's augmentation; grey stands for its mean pixel.
+      images: number of rows; even, if images are mixed in pairs.
+      epochs: number of columns besides the original.
       thumbnail: side of the square an image is fitted into, in pixels.
 
     Returns:
       An RGB image.
     """
-    chosen = data.split(split).sample(images)
+    sample = data.split(split).sample(images)
     image_format = _image_format(data)
-    once = augmentation.model_copy(update={"repeats": 1})
-    [(plain, _)] = batches(chosen, image_format, batch_size=len(chosen)).as_numpy_iterator()
-    columns = [plain]
+    recipe = augmentation.model_copy(update={"repeats": 1})
+    [(original, _)] = batches(sample, image_format, batch_size=len(sample)).as_numpy_iterator()
+    columns = [original]
     for epoch in range(epochs):
-        [(changed, _)] = batches(
-            chosen,
+        [(augmented, _)] = batches(
+            sample,
             image_format,
-            batch_size=len(chosen),
+            batch_size=len(sample),
             seed=0,
             epoch=epoch,
-            augmentation=once,
+            augmentation=recipe,
             fill=_GREY,
         ).as_numpy_iterator()
-        order = epoch_sampler(len(chosen), len(chosen), seed=0, epoch=epoch)
-        columns.append(changed[np.argsort(order.rows)])
-    return _drawn(columns, thumbnail)
+        sampler = epoch_sampler(len(sample), len(sample), seed=0, epoch=epoch)
+        columns.append(augmented[np.argsort(sampler.rows)])
+    return _draw(columns, thumbnail)
 
 
 def _image_format(data: ImageData) -> ImageFormat:
     smallest = data.smallest
-    if smallest is None or max(smallest) > _SMALL:
-        return ImageFormat(_PHOTO, _PHOTO, data.channels)
+    if smallest is None or max(smallest) > _SMALL_SIDE:
+        return ImageFormat(_IMAGENET_SIDE, _IMAGENET_SIDE, data.channels)
     return ImageFormat(*smallest, data.channels)
 
 
-def _drawn(columns: list[np.ndarray], thumbnail: int) -> Image.Image:
-    """The first column stands apart."""
+def _draw(columns: list[np.ndarray], thumbnail: int) -> Image.Image:
+    """Draws the columns, with a wider gap after the first."""
     step = thumbnail + GAP
     width = 2 * MARGIN + len(columns) * step - GAP + MARGIN
     sheet = Image.new("RGB", (width, 2 * MARGIN + len(columns[0]) * step - GAP), PAPER)
-    for place, images in enumerate(columns):
-        x = MARGIN + place * step + (MARGIN if place else 0)
+    for column, images in enumerate(columns):
+        x = MARGIN + column * step + (MARGIN if column else 0)
         for row, pixels in enumerate(images):
-            mount(sheet, pixels, (x, MARGIN + row * step), thumbnail)
+            paste_thumbnail(sheet, pixels, (x, MARGIN + row * step), thumbnail)
     return sheet

@@ -1,12 +1,12 @@
-"""A contact sheet: one picture that shows a few images of every class of a data set."""
+"""Contact sheets: a picture of a few images of each class of a data set."""
 
 from __future__ import annotations
 
 import numpy as np
-import tensorflow as tf
 from PIL import Image, ImageDraw, ImageFont
 
 from reszoo.data.dataset import ImageData, Split, evenly_spaced
+from reszoo.data.source import decode_each
 from reszoo.fonts import font_for
 
 MARGIN = 16
@@ -17,7 +17,7 @@ _LABEL_WIDTH = 180
 PAPER = (255, 255, 255)
 _INK = (32, 32, 32)
 _FAINT = (120, 120, 120)
-_MOUNT = (236, 236, 236)
+_BACKGROUND = (236, 236, 236)
 _ELLIPSIS = "..."
 
 
@@ -29,20 +29,20 @@ def contact_sheet(
     thumbnail: int = 72,
     most_classes: int = 50,
 ) -> Image.Image:
-    """A picture with one row per class: its name, its number of images, and some of them.
+    """Draws a row per class: its name, its number of images, and some of them.
 
     Args:
       data: the data set.
-      split: which part of the data to show.
-      per_class: images in a row; they are spread evenly over the class.
+      split: the split to show.
+      per_class: number of images in a row, evenly spaced over the class.
       thumbnail: side of the square an image is fitted into, in pixels. Small images are enlarged
         by whole factors, so that their pixels can be seen.
-      most_classes: rows at most; of more classes the first are shown, and the sheet says so.
+      most_classes: maximum number of rows; the title says if not all classes are shown.
 
     Returns:
       An RGB image.
     """
-    shown = data.split(split)
+    examples = data.split(split)
     rows = min(len(data.classes), most_classes)
     row_height = thumbnail + GAP
     top = MARGIN + _TITLE_SIZE + 2 * GAP
@@ -52,38 +52,38 @@ def contact_sheet(
     )
     sheet = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(sheet)
-    title = _title(data, shown, rows)
+    title = _title(data, examples, rows)
     font = font_for(title, _TITLE_SIZE)
-    draw.text((MARGIN, MARGIN), _shortened(draw, title, font, size[0] - 2 * MARGIN), _INK, font)
+    draw.text((MARGIN, MARGIN), _shorten(draw, title, font, size[0] - 2 * MARGIN), _INK, font)
     for label in range(rows):
         y = top + label * row_height
-        _write_label(draw, data.classes[label], shown.counts[label], y, thumbnail)
-        for column, pixels in enumerate(_examples(shown, label, per_class)):
+        _write_label(draw, data.classes[label], examples.counts[label], y, thumbnail)
+        for column, pixels in enumerate(_examples(examples, label, per_class)):
             x = MARGIN + _LABEL_WIDTH + column * (thumbnail + GAP)
-            mount(sheet, pixels, (x, y), thumbnail)
+            paste_thumbnail(sheet, pixels, (x, y), thumbnail)
     return sheet
 
 
-def _title(data: ImageData, shown: Split, rows: int) -> str:
-    title = f"{data.name}, {shown.name}: {len(shown):,} images, {len(data.classes):,} classes"
+def _title(data: ImageData, examples: Split, rows: int) -> str:
+    title = f"{data.name}, {examples.name}: {len(examples):,} images, {len(data.classes):,} classes"
     return title if rows == len(data.classes) else f"{title} (the first {rows} shown)"
 
 
 def _write_label(draw: ImageDraw.ImageDraw, name: str, count: int, y: int, thumbnail: int) -> None:
     font, small = font_for(name, _TEXT_SIZE), font_for("", _TEXT_SIZE)
     middle = y + thumbnail // 2
-    name = _shortened(draw, name, font, _LABEL_WIDTH - 2 * GAP)
+    name = _shorten(draw, name, font, _LABEL_WIDTH - 2 * GAP)
     draw.text((MARGIN, middle - GAP // 2), name, _INK, font, anchor="ls")
     draw.text((MARGIN, middle + GAP // 2), f"{count:,} images", _FAINT, small, anchor="lt")
 
 
-def _shortened(
+def _shorten(
     draw: ImageDraw.ImageDraw,
     text: str,
     font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
     width: float,
 ) -> str:
-    """The text, cut with an ellipsis where it is wider than it may be."""
+    """Cuts a text that is wider than `width`, and adds an ellipsis."""
     text = " ".join(text.encode("utf-8", "replace").decode().splitlines())
     if draw.textlength(text, font) <= width:
         return text
@@ -92,21 +92,19 @@ def _shortened(
     return text + _ELLIPSIS
 
 
-def _examples(shown: Split, label: int, count: int) -> list[np.ndarray]:
-    """The pixels of some images of a class, spread evenly over it."""
-    members = shown.indices[shown.labels == label]
+def _examples(examples: Split, label: int, count: int) -> list[np.ndarray]:
+    """Returns the pixels of some images of a class, evenly spaced over it."""
+    members = examples.indices[examples.labels == label]
     if not len(members):
         return []
-    chosen = members[evenly_spaced(len(members), count)]
-    elements = shown.source.load(tf.constant(chosen))
-    return [
-        shown.source.image({name: values[number] for name, values in elements.items()}).numpy()
-        for number in range(len(chosen))
-    ]
+    sample = members[evenly_spaced(len(members), count)]
+    return [image.numpy() for image in decode_each(examples.source, sample)]
 
 
-def mount(sheet: Image.Image, pixels: np.ndarray, corner: tuple[int, int], side: int) -> None:
-    """Puts an image, whole and in its aspect, into the middle of a square."""
+def paste_thumbnail(
+    sheet: Image.Image, pixels: np.ndarray, corner: tuple[int, int], side: int
+) -> None:
+    """Pastes an image, resized but not cropped, into the middle of a square."""
     height, width, channels = pixels.shape
     image = Image.fromarray(pixels[..., 0] if channels in (1, 2) else pixels[..., :3]).convert(
         "RGB"
@@ -116,8 +114,8 @@ def mount(sheet: Image.Image, pixels: np.ndarray, corner: tuple[int, int], side:
         fitted = image.resize((width * factor, height * factor), Image.Resampling.NEAREST)
     else:
         scale = side / max(height, width)
-        wanted = (max(1, round(width * scale)), max(1, round(height * scale)))
-        fitted = image.resize(wanted, Image.Resampling.LANCZOS)
-    sheet.paste(_MOUNT, (*corner, corner[0] + side, corner[1] + side))
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        fitted = image.resize(size, Image.Resampling.LANCZOS)
+    sheet.paste(_BACKGROUND, (*corner, corner[0] + side, corner[1] + side))
     offset = ((side - fitted.width) // 2, (side - fitted.height) // 2)
     sheet.paste(fitted, (corner[0] + offset[0], corner[1] + offset[1]))

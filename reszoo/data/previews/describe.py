@@ -1,4 +1,4 @@
-"""What is in a data set, before anyone trains on it: counts, sizes, kinds of files, broken ones."""
+"""Descriptions of data sets: counts, sizes, kinds of files and broken ones."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ import numpy as np
 import tensorflow as tf
 
 from reszoo.data.dataset import ImageData
+from reszoo.data.source import decode_each
 from reszoo.data.sources.arrays import ArraySource
 from reszoo.data.sources.tfrecord import TFRecordSource
 
-_SAMPLE = 1000
-_TOGETHER = 4096
+_SAMPLE_SIZE = 1000
+_READ_SIZE = 4096
 
 
 @dataclass(frozen=True)
 class Range:
-    """Least, median and greatest of some numbers."""
+    """Minimum, median and maximum of some numbers."""
 
     least: int
     median: int
@@ -41,28 +42,28 @@ class Description:
     classes: tuple[str, ...]
     splits: Mapping[str, int]
     counts: Mapping[str, Mapping[str, int]]
-    """Images of each class in each split."""
+    """Number of images of each class in each split."""
     channels: int
-    """Channels images are given to a network with, unless it wants another number."""
+    """Channels of the images; the maximum where they differ."""
     heights: Range
     widths: Range
     measured: int
-    """How many images the sizes and forms were taken from."""
+    """Number of images whose sizes were measured."""
     forms: Mapping[str, int]
-    """Kinds of files and how many there are, such as `JPEG RGB rotated`; the commonest first."""
+    """Number of files of each form, such as `JPEG RGB rotated`, in descending order."""
     odd: int
-    """Files that had to be made plain (rotated, transparent, CMYK, animated and the like)."""
+    """Number of files that have to be converted (rotated, transparent, CMYK, animated, ...)."""
     broken: tuple[tuple[str, str], ...]
-    """Files that cannot be read and why."""
+    """Path and reason of files that cannot be read."""
     passed_over: int
-    """Files that are no images."""
+    """Number of files that are not images."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Returns plain values for JSON."""
         return dataclasses.asdict(self)
 
     def notes(self) -> list[str]:
-        """What a person should know before training, in sentences; empty where all is ordinary."""
+        """Returns sentences on what to consider before training."""
         notes = []
         if self.broken:
             notes.append(
@@ -86,7 +87,7 @@ class Description:
 
 
 def describe(data: ImageData) -> Description:
-    """Describes a data set. Open it with `skip_bad_images=True` to see broken files named."""
+    """Describes a data set; broken files are listed if it is opened with `skip_bad_images=True`."""
     sizes, forms = _sizes_and_forms(data)
     return Description(
         name=data.name,
@@ -108,44 +109,32 @@ def describe(data: ImageData) -> Description:
 
 
 def _sizes_and_forms(data: ImageData) -> tuple[np.ndarray, Counter[str]]:
-    """Heights and widths, shape (images, 2), and how many files there are of each form."""
-    kind = (
-        "grey"
-        if data.channels == 1
-        else "RGB"
-        if data.channels == 3
-        else f"{data.channels} channels"
-    )
+    """Returns heights and widths, shape (images, 2), and the number of files of each form."""
+    kind = {1: "grey", 3: "RGB"}.get(data.channels, f"{data.channels} channels")
     if isinstance(data.source, ArraySource):
         return data.source.sizes, Counter({f"array {kind}": len(data.source)})
     if "forms" in data.facts and isinstance(data.source, TFRecordSource):
-        return _recorded_sizes(data.source), Counter(data.facts["forms"])
+        return _stored_sizes(data.source), Counter(data.facts["forms"])
     if data.smallest is not None:
         total = sum(data.splits.values())
         return np.broadcast_to(np.array(data.smallest), (total, 2)), Counter({kind: total})
     return _sampled_sizes(data), Counter({kind: sum(data.splits.values())})
 
 
-def _recorded_sizes(source: TFRecordSource) -> np.ndarray:
-    """The sizes a folder's records remember."""
+def _stored_sizes(source: TFRecordSource) -> np.ndarray:
+    """Returns the sizes stored in a folder's records."""
     sizes = []
-    for first in range(0, len(source), _TOGETHER):
-        indices = tf.range(first, min(first + _TOGETHER, len(source)), dtype=tf.int64)
+    for first in range(0, len(source), _READ_SIZE):
+        indices = tf.range(first, min(first + _READ_SIZE, len(source)), dtype=tf.int64)
         element = source.features(indices, {"height": tf.int64, "width": tf.int64})
         sizes.append(np.stack([element["height"].numpy(), element["width"].numpy()], axis=1))
     return np.concatenate(sizes)
 
 
 def _sampled_sizes(data: ImageData) -> np.ndarray:
-    """Sizes of images spread over the whole set: decoding all of a large one would take long."""
-    chosen = data.split("all").sample(_SAMPLE).indices
-    elements = data.source.load(tf.constant(chosen))
-    names = list(elements)
-    sizes = []
-    for number in range(len(chosen)):
-        image = data.source.image({name: elements[name][number] for name in names})
-        sizes.append(image.shape[:2])
-    return np.array(sizes)
+    """Returns the sizes of a sample: decoding all of a large data set would take long."""
+    sample = data.split("all").sample(_SAMPLE_SIZE)
+    return np.array([image.shape[:2] for image in decode_each(data.source, sample.indices)])
 
 
 def _range(numbers: np.ndarray) -> Range:

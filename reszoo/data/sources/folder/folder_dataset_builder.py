@@ -19,7 +19,7 @@ import tensorflow_datasets as tfds
 from reszoo.data.images.decoding import decode, encode_png, read_file
 from reszoo.data.sources.cache import LocalDatasetInfo
 from reszoo.data.sources.folder.image_check import CheckedImages, ImageFacts
-from reszoo.data.sources.folder.listing import ImageFile, FolderListing
+from reszoo.data.sources.folder.listing import FolderListing, ImageFile
 
 EMBED_BYTES = 1 << 30
 """Folders up to this size are copied into the records; of larger ones the paths are stored."""

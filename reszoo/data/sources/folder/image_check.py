@@ -19,7 +19,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 from reszoo.data.images.decoding import BrokenImageError, decode, read_file
 from reszoo.data.images.image_files import UNREADABLE_SUFFIXES
-from reszoo.data.sources.folder.listing import ImageFile, FolderListing
+from reszoo.data.sources.folder.listing import FolderListing, ImageFile
 from reszoo.data.sources.tfrecord import decode_jpeg_or_png
 
 _GROUP = 256  # files per task of the thread pool
