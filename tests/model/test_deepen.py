@@ -12,7 +12,7 @@ import tensorflow as tf
 from reszoo import spec as specs
 from reszoo.errors import UserError
 from reszoo.model.build import build
-from reszoo.model.net2net.deepen import _passing_kernel, deepen_model
+from reszoo.model.net2net.deepen import _identity_kernel, deepen_model
 from reszoo.model.saving import load_model, save_model
 from reszoo.planning.network import plan
 from reszoo.spec import Architecture, from_mapping
@@ -190,7 +190,7 @@ def test_the_new_blocks_of_a_net_strided_last_stand_before_its_last():
 
 
 REFUSED = {
-    "plain": ({"connection": "plain"}, "no shortcut on which x could pass"),
+    "plain": ({"connection": "plain"}, "no shortcut that passes x"),
     "option C": ({"shortcut": "projection_all"}, "every shortcut projects"),
     "norm after add": ({"order": "bn_after_add"}, "a normalisation follows the addition"),
     "leaky": ({"activation": "leaky_relu"}, "'leaky_relu' follows the addition"),
@@ -202,11 +202,11 @@ REFUSED = {
     ),
     "attention that survives": (
         {"connection": "stochastic", "attention": {"kind": "se", "ratio": 2}},
-        "H cannot take up the difference",
+        "H cannot make up for the difference",
     ),
     "highway that survives": (
         {"connection": "highway", "survival_probability": 0.5},
-        "H cannot take up the difference",
+        "H cannot make up for the difference",
     ),
 }
 
@@ -302,5 +302,5 @@ def test_a_kernel_passes_every_channel_as_it_is():
         x = random.normal(size=(2, 6, 6, 8)).astype(np.float32)
         layer = keras.layers.Conv2D(8, side, padding="same", groups=groups, use_bias=False)
         layer.build(x.shape)
-        layer.kernel.assign(_passing_kernel(tuple(layer.kernel.shape)))
+        layer.kernel.assign(_identity_kernel(tuple(layer.kernel.shape)))
         np.testing.assert_array_equal(layer(x).numpy(), x)

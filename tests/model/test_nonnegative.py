@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reszoo import spec
-from reszoo.model.net2net.nonnegative import nonnegative
+from reszoo.model.net2net.nonnegative import nonnegative_outputs
 from reszoo.planning.network import plan
 
 BASE = {
@@ -20,7 +20,7 @@ BASE = {
 def ends(block, **changes):
     """Whether the last block's output is proven not to be negative."""
     network = plan(spec.from_mapping(BASE | {"block": block} | changes))
-    return network.stages["stage1"] in nonnegative(network)
+    return network.stages["stage1"] in nonnegative_outputs(network)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""How does a trained net get more blocks and stay the same function?"""
+"""Net2DeeperNet (Chen 2016): a trained network with more blocks that computes the same function."""
 
 from __future__ import annotations
 
@@ -11,17 +11,22 @@ import numpy as np
 from reszoo.errors import UserError
 from reszoo.model.build import build
 from reszoo.model.copy_weights import pair_weights
-from reszoo.model.net2net.identity_blocks import IDENTITY, Change, identity_block, last_weighted
+from reszoo.model.net2net.identity_blocks import (
+    IDENTITY,
+    WeightValue,
+    identity_block,
+    last_weighted,
+)
 from reszoo.planning.network import plan
-from reszoo.planning.rows import Plan, Row, Tags
+from reszoo.planning.rows import Plan, Tags
 from reszoo.spec.architecture import Architecture
 
 GATE_BIAS = -6.0
-"""Of gates that must be shut. T is 1/400 then: an image's logits hardly move, and the gate can
-still be learned open, which at -20 it never would be (its gradient is T times that of y)."""
+"""Of gates that must be closed. T is then 1/400: an image's logits hardly change, and the gate can
+still learn to open, unlike at -20 (its gradient is T times that of y)."""
 
-_SHARED = ("residual", "stochastic", "constant", "scaled")
-"""Connections whose H may be multiplied by a number, which its last layer can do."""
+_SCALABLE = ("residual", "stochastic", "constant", "scaled")
+"""Connections whose H can be scaled through the weights of its last layer."""
 _HOMOGENEOUS = ("relu", "leaky_relu", "none")
 
 
@@ -30,11 +35,11 @@ class DeepenedModel:
     """A deepened network."""
 
     model: keras.Model
-    """Canonical float32 layers."""
+    """Made of canonical float32 layers."""
     spec: Architecture
     gate: float | None
-    """How far each new highway block moves its input towards H at first; None where all new blocks
-    are the identity to rounding."""
+    """Initial transform gate T of the new highway blocks, which add T (H - x) to their input x. None
+    if all new blocks are the identity to rounding."""
 
 
 def deepen_model(
@@ -45,55 +50,56 @@ def deepen_model(
     seed: int | None = None,
     gate_bias: float = GATE_BIAS,
 ) -> DeepenedModel:
-    """The network with more blocks and the same function.
+    """Returns the network with more blocks and the same function.
 
-    New blocks come at the end of their stage; before its last block where that one strides.
+    New blocks are appended to their stage, or inserted before its last block if that one strides.
 
     Args:
-      model: of `spec`, with its head.
+      model: built from `spec`, with its head.
       spec: the model's architecture.
-      depths: blocks of each stage, at least as many as there are.
-      seed: of the new blocks' weights.
-      gate_bias: of gates that have to be shut, where no other weights make a new highway block the
-        identity.
+      depths: number of blocks of each stage, at least the present one.
+      seed: seed of the new blocks' weights. Defaults to a random one.
+      gate_bias: bias of gates that must be closed, where no other weights make a new highway block
+        the identity.
 
     Raises:
-      UserError: the depths are not possible ones, or a block of the net cannot be the identity.
+      UserError: the depths are invalid, or no weights make a new block the identity.
     """
-    _require_depths(spec, depths)
-    deeper = _with_depths(spec, depths)
-    before, after = plan(spec), plan(deeper)
-    places = _Places(spec, depths)
+    _check_depths(spec, depths)
+    deeper_spec = _deepen_spec(spec, depths)
+    before, after = plan(spec), plan(deeper_spec)
+    positions = _BlockPositions(spec, depths)
     blocks = [
-        identity_block(after, deeper, stage, block, gate_bias=gate_bias)
-        for stage, block in places.new_blocks()
+        identity_block(after, deeper_spec, stage, block, gate_bias=gate_bias)
+        for stage, block in positions.new_blocks()
     ]
-    quotients = dict(_survival_quotients(before, after, places, deeper))
-    network = build(deeper, seed=seed)
-    layers = {layer.name: layer for layer in network.layers}
-    _copy(model, before, {row.tags: layers[row.name] for row in after.rows}, places)
-    for change in (change for block in blocks for change in block.changes):
-        _apply(change, layers[change.row])
+    quotients = dict(_survival_quotients(before, after, positions, deeper_spec))
+    deeper = build(deeper_spec, seed=seed)
+    layers = {layer.name: layer for layer in deeper.layers}
+    _copy_weights(model, before, {row.tags: layers[row.name] for row in after.rows}, positions)
+    for block in blocks:
+        for value in block.values:
+            _assign(value, layers[value.row])
     for name, quotient in quotients.items():
         _multiply(layers[name], quotient)
-    gated = any(block.gated for block in blocks)
-    return DeepenedModel(network, deeper, float(1 / (1 + np.exp(-gate_bias))) if gated else None)
+    gate = float(1 / (1 + np.exp(-gate_bias))) if any(block.gated for block in blocks) else None
+    return DeepenedModel(deeper, deeper_spec, gate)
 
 
-class _Places:
-    """Where the blocks of the shallow net stand in the deep one. All count from 1."""
+class _BlockPositions:
+    """Positions of the old blocks in the deeper net. Stages and blocks count from 1."""
 
     def __init__(self, spec: Architecture, depths: Sequence[int]) -> None:
         self._old = tuple(stage.depth for stage in spec.stages)
         self._new = tuple(depths)
-        self._last_stays = tuple(
+        self._last_stays_last = tuple(
             stage.stride > 1 and spec.stage_block(index).strided_block == "last"
             for index, stage in enumerate(spec.stages)
         )
-        self._require_room(spec)
+        self._check_room(spec)
 
-    def _require_room(self, spec: Architecture) -> None:
-        for index, stays in enumerate(self._last_stays):
+    def _check_room(self, spec: Architecture) -> None:
+        for index, stays in enumerate(self._last_stays_last):
             if stays and self._old[index] == 1 and self._new[index] > 1:
                 raise UserError(
                     f"{spec.name} cannot be deepened in stage {index + 1}: its only block changes "
@@ -103,81 +109,88 @@ class _Places:
                     found="one block, strided_block: last",
                 )
 
-    def of(self, tags: Tags) -> Tags:
-        """The tags in the deep net of a row in the shallow one."""
+    def new_tags(self, tags: Tags) -> Tags:
+        """Returns the tags in the deeper net of a row of the old one."""
         if tags.stage is None or tags.block is None:
             return tags
-        return tags._replace(block=self._moved(tags.stage, tags.block))
+        return tags._replace(block=self._new_number(tags.stage, tags.block))
 
     def new_blocks(self) -> Iterator[tuple[int, int]]:
-        """Stage and block of each new block."""
+        """Yields the stage and block numbers of the new blocks."""
         for stage, (old, new) in enumerate(zip(self._old, self._new, strict=True), start=1):
-            taken = {self._moved(stage, block) for block in range(1, old + 1)}
-            yield from ((stage, block) for block in range(1, new + 1) if block not in taken)
+            old_blocks = {self._new_number(stage, block) for block in range(1, old + 1)}
+            yield from ((stage, block) for block in range(1, new + 1) if block not in old_blocks)
 
-    def _moved(self, stage: int, block: int) -> int:
-        last = self._last_stays[stage - 1] and block == self._old[stage - 1]
-        return self._new[stage - 1] if last else block
+    def _new_number(self, stage: int, block: int) -> int:
+        is_last = block == self._old[stage - 1]
+        return self._new[stage - 1] if is_last and self._last_stays_last[stage - 1] else block
 
 
-def _require_depths(spec: Architecture, depths: Sequence[int]) -> None:
-    there = [stage.depth for stage in spec.stages]
-    words = {"found": ", ".join(map(str, depths)) or "none"}
-    if len(depths) != len(there):
+def _check_depths(spec: Architecture, depths: Sequence[int]) -> None:
+    old_depths = [stage.depth for stage in spec.stages]
+    found = ", ".join(map(str, depths)) or "none"
+    if len(depths) != len(old_depths):
         raise UserError(
-            f"{spec.name} has {len(there)} stages, not {len(depths)}",
-            expected=f"a depth for each stage, which are {', '.join(map(str, there))} blocks deep",
-            **words,
+            f"{spec.name} has {len(old_depths)} stages, not {len(depths)}",
+            expected=f"a depth for each stage, now {', '.join(map(str, old_depths))} blocks",
+            found=found,
         )
-    if any(new < old for new, old in zip(depths, there, strict=True)):
+    if any(new < old for new, old in zip(depths, old_depths, strict=True)):
         raise UserError(
             f"a deepened {spec.name} cannot have fewer blocks in a stage",
-            expected=f"{', '.join(map(str, there))} or more",
-            **words,
+            expected=f"{', '.join(map(str, old_depths))} or more",
+            found=found,
         )
-    if list(depths) == there:
+    if list(depths) == old_depths:
         raise UserError(
-            f"{spec.name} is as deep already", expected="more blocks in some stage", **words
+            f"{spec.name} is as deep already", expected="more blocks in some stage", found=found
         )
 
 
-def _with_depths(spec: Architecture, depths: Sequence[int]) -> Architecture:
-    stages = tuple(
-        stage.model_copy(update={"depth": depth})
-        for stage, depth in zip(spec.stages, depths, strict=True)
+def _deepen_spec(spec: Architecture, depths: Sequence[int]) -> Architecture:
+    pairs = zip(spec.stages, depths, strict=True)
+    return spec.model_copy(
+        update={
+            "stages": tuple(stage.model_copy(update={"depth": depth}) for stage, depth in pairs),
+            "title": f"{spec.name}, deepened to {', '.join(map(str, depths))} blocks",
+            **dict.fromkeys(("source", "published", "weights")),
+        }
     )
-    title = f"{spec.name}, deepened to {', '.join(map(str, depths))} blocks"
-    told = {"title": title, "source": None, "published": None, "weights": None}
-    return spec.model_copy(update={"stages": stages, **told})
 
 
-def _copy(
-    model: keras.Model, rows: Plan, layers: Mapping[Tags, keras.layers.Layer], places: _Places
+def _copy_weights(
+    model: keras.Model,
+    rows: Plan,
+    layers: Mapping[Tags, keras.layers.Layer],
+    positions: _BlockPositions,
 ) -> None:
-    """Gives every row of the shallow net its weights in the deep one."""
-    old = {layer.name: layer for layer in model.layers}
+    """Copies the weights of every old row to its layer in the deeper net."""
+    old_layers = {layer.name: layer for layer in model.layers}
     pairs = []
     for row in rows.rows:
         if row.parameters or row.other_parameters:
-            pairs += pair_weights(old.get(row.name), layers[places.of(row.tags)], model)
-    for here, there in pairs:
-        there.assign(here.value)
+            new_layer = layers[positions.new_tags(row.tags)]
+            pairs += pair_weights(old_layers.get(row.name), new_layer, model)
+    for old, new in pairs:
+        new.assign(old.value)
 
 
-def _apply(change: Change, layer: keras.layers.Layer) -> None:
-    variable = {weight.name: weight for weight in layer.weights}[change.weight]
-    if change.value == IDENTITY:
-        variable.assign(_passing_kernel(variable.shape))
+def _assign(value: WeightValue, layer: keras.layers.Layer) -> None:
+    variable = {weight.name: weight for weight in layer.weights}[value.weight]
+    if value.value == IDENTITY:
+        variable.assign(_identity_kernel(variable.shape))
     else:
-        variable.assign(np.full(variable.shape, change.value, np.float32))
+        variable.assign(np.full(variable.shape, value.value, np.float32))
 
 
-def _passing_kernel(shape: tuple[int, ...]) -> np.ndarray:
-    """A kernel, (units, units) or (height, width, channels of a group, channels), that changes
-    nothing at stride 1.
+def _identity_kernel(shape: tuple[int, ...]) -> np.ndarray:
+    """Returns a kernel that changes nothing at stride 1.
+
+    Args:
+      shape: (units, units) or (height, width, channels of a group, channels).
     """
     kernel = np.zeros(shape, np.float32)
-    # With an even side, the padding's odd pixel comes after (TensorFlow's `same`).
+    # With an even side, `same` pads the odd pixel after the map (TensorFlow).
     centre = tuple((side - 1) // 2 for side in shape[:-2])
     for channel in range(shape[-1]):
         kernel[(*centre, channel % shape[-2], channel)] = 1.0
@@ -185,43 +198,41 @@ def _passing_kernel(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _survival_quotients(
-    before: Plan, after: Plan, places: _Places, spec: Architecture
+    before: Plan, after: Plan, positions: _BlockPositions, spec: Architecture
 ) -> Iterator[tuple[str, float]]:
-    """By layer of the deep net: what H must be multiplied by, as its block survives otherwise.
+    """Yields layers of the deeper net with the factor that makes up for a new survival probability.
 
-    With linear decay (Huang 2016) a block's probability, by which inference multiplies H, goes by
-    the depth of the whole net.
+    With linear decay (Huang 2016) a block's survival probability, by which inference multiplies H,
+    depends on the depth of the whole net.
     """
-    new = {row.tags: row for row in after.rows}
+    new_rows = {row.tags: row for row in after.rows}
     for row in before.rows:
         if row.tags.part != "survival_probability":
             continue
-        tags = places.of(row.tags)
-        quotient = row.attributes["scale"] / new[tags].attributes["scale"]
+        tags = positions.new_tags(row.tags)
+        quotient = row.attributes["scale"] / new_rows[tags].attributes["scale"]
         if quotient != 1.0:
-            yield _multiplied(after, tags, spec), quotient
+            yield _scalable_layer(after, tags, spec), quotient
 
 
-def _multiplied(after: Plan, tags: Tags, spec: Architecture) -> str:
-    """The layer of a block that multiplies its H when its own weights are multiplied."""
+def _scalable_layer(after: Plan, tags: Tags, spec: Architecture) -> str:
+    """Returns the layer of a block whose weights scale its H."""
     rows = [row for row in after.rows if row.tags[2:] == tags[2:]]
     block = spec.stage_block((tags.stage or 1) - 1)
     if block.connection == "scaled":
         return next(row.name for row in rows if row.op == "scale")
     last = last_weighted(rows)
-    behind: list[Row] = rows[rows.index(last) + 1 :]
-    functions = [
-        row.attributes["function"]
-        for row in behind
+    is_homogeneous = block.attention.kind == "none" and all(
+        row.attributes["function"] in _HOMOGENEOUS
+        for row in rows[rows.index(last) + 1 :]
         if row.tags.role == "transform" and row.op == "activation"
-    ]
-    plain = block.attention.kind == "none" and all(one in _HOMOGENEOUS for one in functions)
-    if block.connection not in _SHARED or not plain:
+    )
+    if block.connection not in _SCALABLE or not is_homogeneous:
         raise UserError(
-            f"{spec.name} cannot be deepened: how likely a block survives goes by the depth of the "
-            "whole net, and H cannot take up the difference",
+            f"{spec.name} cannot be deepened: the survival probability of a block depends on the "
+            "depth of the whole net, and H cannot make up for the difference",
             where=spec.where("block", "survival_decay"),
-            expected="blocks whose last layer can multiply H, or `survival_decay: constant`",
+            expected="blocks whose last layer can scale H, or `survival_decay: constant`",
             found=f"connection {block.connection}, attention {block.attention.kind}",
         )
     return last.name

@@ -1,7 +1,7 @@
-"""With which weights is a block of a net the identity, and still able to learn?
+"""Weights that make a residual or highway block the identity and still let it learn.
 
-He 2015, section 1: a deeper net can be made of a shallower one and identity layers. What must hold
-is y = x for every x the block may get, and a gradient for some of its weights.
+He 2015, section 1: a deeper net can consist of a shallower one and identity layers. That takes
+y = x for every input x of the block, and a gradient for some of its weights.
 """
 
 from __future__ import annotations
@@ -10,77 +10,75 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reszoo.errors import UserError
-from reszoo.model.net2net.nonnegative import nonnegative
-from reszoo.planning.rows import Plan, Ref, Row
+from reszoo.model.net2net.nonnegative import nonnegative_outputs
+from reszoo.planning.rows import Plan, Row
 from reszoo.planning.transforms import transform
 from reszoo.spec import registry
 from reszoo.spec.architecture import Architecture, Block
 
 IDENTITY = "identity"
-"""The value of a `Change` that makes a kernel pass each channel as it is."""
+"""The value of a kernel that passes each channel unchanged."""
 
-OPEN = 20.0
-"""A sigmoid of this is 1 in float32, and of its negative so small that 1 minus it is 1."""
+OPEN_BIAS = 20.0
+"""Its sigmoid is 1 in float32, and that of its negative so small that 1 minus it is 1."""
 
 _WEIGHTED = ("conv", "dense", "norm")
 _IDEMPOTENT = ("relu", "relu6", "none")
-"""Activations that change nothing more when they come twice."""
+"""Activations that change nothing when applied a second time."""
 _FLAT_AT_ZERO = ("relu", "relu6")
 """Activations whose gradient at 0 is 0."""
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """One weight of a row and what it shall hold everywhere."""
+class WeightValue:
+    """A value for all elements of one weight of a row."""
 
     row: str
     weight: str
-    """Keras's name: kernel, bias, gamma, beta, factor."""
+    """Keras's name: kernel, bias, gamma, beta or factor."""
     value: float | str
     """A number, or `IDENTITY`."""
 
 
 @dataclass(frozen=True, slots=True)
 class IdentityBlock:
-    """What makes a block the identity."""
+    """Weights that make a block the identity."""
 
-    changes: tuple[Change, ...]
+    values: tuple[WeightValue, ...]
     gated: bool
-    """Whether it is so only as far as a gate is shut: y = x + T (H - x) with a small T."""
+    """Whether y = x only up to a nearly closed gate: y = x + T (H - x) with a small T."""
 
 
 def identity_block(
     plan: Plan, spec: Architecture, stage: int, block: int, *, gate_bias: float
 ) -> IdentityBlock:
-    """What makes a block the identity that has the input's shape and follows another of its stage.
+    """Returns the weights that make a block the identity.
+
+    The block must keep the shape of its input and follow another block of its stage.
 
     Args:
-      plan: of the spec, with the block in it.
+      plan: plan of the spec, which includes the block.
       spec: the network.
-      stage: its stage, from 1.
-      block: which block of it, from 1.
-      gate_bias: of a transform gate that has to be shut.
+      stage: number of the stage, from 1.
+      block: number of the block in its stage, from 1.
+      gate_bias: bias of a transform gate that must be closed.
 
     Raises:
       UserError: no weights make it the identity, or only weights that could never learn.
     """
     rows = [row for row in plan.rows if (row.tags.stage, row.tags.block) == (stage, block)]
-    return _Maker(plan, spec, spec.stage_block(stage - 1), rows, stage, gate_bias).make()
+    solver = _IdentitySolver(plan, spec, spec.stage_block(stage - 1), rows, stage, gate_bias)
+    return solver.solve()
 
 
 def last_weighted(rows: Sequence[Row]) -> Row:
-    """The last layer of H that has weights, among the rows of one block."""
+    """Returns the last layer of H that has weights, among the rows of one block."""
     return [row for row in rows if row.tags.role == "transform" and row.op in _WEIGHTED][-1]
 
 
-def order_of(block: Block) -> str:
-    """The order of a block: as given, or its transform's."""
-    return block.order or transform(block.transform).default_order
-
-
 @dataclass(frozen=True, slots=True)
-class _Maker:
-    """The block while it is looked at."""
+class _IdentitySolver:
+    """Finds the weights that make one block the identity."""
 
     plan: Plan
     spec: Architecture
@@ -89,135 +87,137 @@ class _Maker:
     stage: int
     gate_bias: float
 
-    def make(self) -> IdentityBlock:
-        self._require_a_free_shortcut()
-        self._require_a_free_end()
+    @property
+    def order(self) -> str:
+        return self.block.order or transform(self.block.transform).default_order
+
+    def solve(self) -> IdentityBlock:
+        self._check_shortcut()
+        self._check_merge()
         connection, gate = self.block.connection, self.block.gate
         if connection == "scaled":
-            scale = self._one("merge", ("scale",))
-            return IdentityBlock((Change(scale.name, "factor", 0.0),), gated=False)
+            scale = self._row("merge", ("scale",))
+            return IdentityBlock((WeightValue(scale.name, "factor", 0.0),), gated=False)
         if connection == "highway" and gate.coupled:
-            return self._coupled()
+            return self._coupled_highway()
         if connection == "highway":
-            return self._uncoupled()
+            return self._uncoupled_highway()
+        values = self._zero_transform()
         if connection == "shortcut_gate":
-            return IdentityBlock((*self._silent(), *self._set("carry_gate", -OPEN)), gated=False)
-        return IdentityBlock(self._silent(), gated=False)
+            values += self._constant_gate("carry_gate", -OPEN_BIAS)
+        return IdentityBlock(values, gated=False)
 
-    def _require_a_free_shortcut(self) -> None:
+    def _check_shortcut(self) -> None:
+        """Refuses a shortcut that does not pass x unchanged."""
         connection, constants = self.block.connection, self.block.constants
         if connection == "plain":
-            raise self._refused("a plain block has no shortcut on which x could pass", "connection")
+            raise self._refusal("a plain block has no shortcut that passes x", "connection")
         if connection not in registry.CONNECTIONS:
-            raise self._refused(
-                f"what the registered connection '{connection}' does is not known", "connection"
+            raise self._refusal(
+                f"the registered connection '{connection}' has unknown effects", "connection"
             )
         if self.block.shortcut.kind == "projection_all":
-            raise self._refused(
-                "every shortcut projects and normalises (option C), so none passes x as it is",
+            raise self._refusal(
+                "every shortcut projects and normalises (option C), and none passes x unchanged",
                 "shortcut",
             )
         if connection == "constant" and constants.carry != 1.0:
-            raise self._refused(
+            raise self._refusal(
                 f"the shortcut is multiplied by {constants.carry:g} in every block", "constants"
             )
 
-    def _require_a_free_end(self) -> None:
-        """What follows the addition must leave x as it is."""
-        order = order_of(self.block)
-        if order == "bn_after_add" and any(row.tags.part == "norm" for row in self._of("merge")):
-            raise self._refused(
-                "a normalisation follows the addition, and would have to know the statistics of "
-                "what passes",
-                "order",
+    def _check_merge(self) -> None:
+        """Refuses a norm or activation after the addition that would change x."""
+        if self.order == "bn_after_add" and any(
+            row.tags.part == "norm" for row in self._rows_of("merge")
+        ):
+            raise self._refusal(
+                "a normalisation follows the addition, and would need the statistics of x", "order"
             )
         function = self.block.activation or self.spec.activation
-        if order in ("post", "bn_after_add") and function not in _IDEMPOTENT:
-            raise self._refused(
-                f"'{function}' follows the addition, and changes what went through it once already",
+        if self.order in ("post", "bn_after_add") and function not in _IDEMPOTENT:
+            raise self._refusal(
+                f"'{function}' follows the addition, and changes x, which passed it before",
                 "activation",
             )
 
-    def _coupled(self) -> IdentityBlock:
-        """y = x + T (H - x): an H that is x if there is one, else a gate that is nearly shut."""
-        if (passing := self._passing()) is not None:
-            return IdentityBlock(passing, gated=False)
-        return IdentityBlock(self._set("transform_gate", self.gate_bias), gated=True)
+    def _coupled_highway(self) -> IdentityBlock:
+        """y = x + T (H - x): makes H = x if possible, else nearly closes the gate."""
+        if (values := self._identity_transform()) is not None:
+            return IdentityBlock(values, gated=False)
+        return IdentityBlock(self._constant_gate("transform_gate", self.gate_bias), gated=True)
 
-    def _uncoupled(self) -> IdentityBlock:
-        """y = C x + T H: C is 1, and H is 0 or its gate nearly shut."""
-        opened = self._set("carry_gate", OPEN)
-        if self._silence_is_deaf():
-            shut = self._set("transform_gate", self.gate_bias)
-            return IdentityBlock((*opened, *shut), gated=True)
-        return IdentityBlock((*opened, *self._silent()), gated=False)
+    def _uncoupled_highway(self) -> IdentityBlock:
+        """y = C x + T H: makes C = 1, and H = 0 or its gate nearly closed."""
+        carry = self._constant_gate("carry_gate", OPEN_BIAS)
+        if self._zero_has_no_gradient():
+            closed = self._constant_gate("transform_gate", self.gate_bias)
+            return IdentityBlock((*carry, *closed), gated=True)
+        return IdentityBlock((*carry, *self._zero_transform()), gated=False)
 
-    def _passing(self) -> tuple[Change, ...] | None:
-        """H = x, with one layer that passes what it gets and an activation that lets it through;
-        None where H has more to it.
-        """
-        layers = self._of("transform")
-        single = self.block.transform in ("conv", "dense") and not self._of("attention")
-        if not single or self._of("preactivation") or any(row.op == "norm" for row in layers):
+    def _identity_transform(self) -> tuple[WeightValue, ...] | None:
+        """H = x, for one layer and an activation that passes x; None for any other H."""
+        layers = self._rows_of("transform")
+        single = self.block.transform in ("conv", "dense") and not self._rows_of("attention")
+        if not single or self._rows_of("preactivation") or any(row.op == "norm" for row in layers):
             return None
         x = layers[0].inputs[0]
         for row in layers:
             function = row.attributes["function"] if row.op == "activation" else "none"
-            if function != "none" and not (function == "relu" and self._is_nonnegative(x)):
+            if function != "none" and not (
+                function == "relu" and x in nonnegative_outputs(self.plan)
+            ):
                 return None
         last = last_weighted(layers)
-        return (Change(last.name, "kernel", IDENTITY), *_bias(last, 0.0))
+        return (WeightValue(last.name, "kernel", IDENTITY), *_bias(last, 0.0))
 
-    def _is_nonnegative(self, x: Ref) -> bool:
-        return x in nonnegative(self.plan)
-
-    def _silent(self) -> tuple[Change, ...]:
-        """H = 0 in a way that can be unlearned."""
-        if self._silence_is_deaf():
-            raise self._refused(
-                f"H ends in '{self._ending()}', whose gradient at 0 is 0: the block would be the "
-                "identity for ever",
+    def _zero_transform(self) -> tuple[WeightValue, ...]:
+        """H = 0, with a gradient for the weights."""
+        if self._zero_has_no_gradient():
+            raise self._refusal(
+                f"H ends in '{self._last_activation()}', whose gradient at 0 is 0: the block would "
+                "always be the identity",
                 "order",
             )
-        last = last_weighted(self._of("transform"))
+        last = last_weighted(self._rows_of("transform"))
         if last.op == "norm":
-            return (Change(last.name, "gamma", 0.0), Change(last.name, "beta", 0.0))
-        return (Change(last.name, "kernel", 0.0), *_bias(last, 0.0))
+            return (WeightValue(last.name, "gamma", 0.0), WeightValue(last.name, "beta", 0.0))
+        return (WeightValue(last.name, "kernel", 0.0), *_bias(last, 0.0))
 
-    def _silence_is_deaf(self) -> bool:
+    def _zero_has_no_gradient(self) -> bool:
         if self.block.transform not in registry.TRANSFORMS:
-            raise self._refused(
-                f"what the registered transform '{self.block.transform}' does is not known",
+            raise self._refusal(
+                f"the registered transform '{self.block.transform}' has unknown effects",
                 "transform",
             )
-        return self._ending() in _FLAT_AT_ZERO
+        return self._last_activation() in _FLAT_AT_ZERO
 
-    def _ending(self) -> str | None:
-        """The activation that H ends in, if it does."""
-        layers = self._of("transform")
+    def _last_activation(self) -> str | None:
+        """Returns the activation after the last weights of H, if any."""
+        layers = self._rows_of("transform")
         after = layers[layers.index(last_weighted(layers)) :]
         return next((row.attributes["function"] for row in after if row.op == "activation"), None)
 
-    def _set(self, role: str, bias: float) -> tuple[Change, ...]:
-        """A gate that is the same everywhere, whatever it reads."""
-        layer = self._one(role, ("conv", "dense"))
-        return (Change(layer.name, "kernel", 0.0), *_bias(layer, bias))
+    def _constant_gate(self, role: str, bias: float) -> tuple[WeightValue, ...]:
+        """A gate with the same value for every input."""
+        layer = self._row(role, ("conv", "dense"))
+        return (WeightValue(layer.name, "kernel", 0.0), *_bias(layer, bias))
 
-    def _one(self, role: str, ops: Sequence[str]) -> Row:
-        return next(row for row in self._of(role) if row.op in ops)
+    def _row(self, role: str, ops: Sequence[str]) -> Row:
+        return next(row for row in self._rows_of(role) if row.op in ops)
 
-    def _of(self, role: str) -> list[Row]:
+    def _rows_of(self, role: str) -> list[Row]:
         return [row for row in self.rows if row.tags.role == role]
 
-    def _refused(self, why: str, field: str) -> UserError:
+    def _refusal(self, why: str, field: str) -> UserError:
         return UserError(
             f"{self.spec.name} cannot be deepened in stage {self.stage}: {why}",
             where=self.spec.where("stages", self.stage - 1, field),
-            expected="blocks that some weights make the identity",
-            found=f"connection {self.block.connection}, order {order_of(self.block)}",
+            expected="blocks that can be the identity",
+            found=f"connection {self.block.connection}, order {self.order}",
             hint="deepen other stages, or train a deeper network from the start",
         )
 
 
-def _bias(row: Row, value: float) -> tuple[Change, ...]:
-    return (Change(row.name, "bias", value),) if row.attributes["bias"] else ()
+def _bias(row: Row, value: float) -> tuple[WeightValue, ...]:
+    return (WeightValue(row.name, "bias", value),) if row.attributes["bias"] else ()

@@ -1,4 +1,4 @@
-"""Which outputs of a network are never below 0, whatever the weights? Proven row by row."""
+"""Row outputs that are never negative, whatever the weights, proven row by row."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping
 
 from reszoo.planning.rows import Plan, Ref, Row
 
-_ABOVE_ZERO = frozenset({"relu", "relu6", "sigmoid"})
+_NONNEGATIVE_ACTIVATIONS = frozenset({"relu", "relu6", "sigmoid"})
 
-_KEEPING = frozenset(
+_PRESERVING = frozenset(
     {"max_pool", "average_pool", "global_average_pool", "global_max_pool", "subsample", "blur"}
     | {"flatten", "reshape", "dropout", "pad_channels", "add", "multiply"}
 )
-"""Ops that make nothing negative of what is not."""
+"""Ops whose output is nonnegative if all inputs are."""
 
 
-def nonnegative(plan: Plan) -> frozenset[Ref]:
-    """The outputs that hold no value below 0 for any image and any weights."""
+def nonnegative_outputs(plan: Plan) -> frozenset[Ref]:
+    """Returns the outputs that are nonnegative for any image and any weights."""
     rows = {row.name: row for row in plan.rows}
     proven: set[Ref] = set()
     for row in plan.rows:
@@ -27,22 +27,23 @@ def nonnegative(plan: Plan) -> frozenset[Ref]:
 
 def _is_nonnegative(row: Row, rows: Mapping[str, Row], proven: Callable[[Ref], bool]) -> bool:
     if row.op == "activation":
-        known = row.attributes["function"] in _ABOVE_ZERO
-        return known or (row.attributes["function"] == "none" and proven(row.inputs[0]))
+        function = row.attributes["function"]
+        is_identity = function == "none" and proven(row.inputs[0])
+        return is_identity or function in _NONNEGATIVE_ACTIVATIONS
     if row.op == "pad":
         return row.attributes["value"] >= 0 and proven(row.inputs[0])
     if row.op == "rescale":
         positive = row.attributes["scale"] >= 0 and row.attributes["offset"] >= 0
         return positive and proven(row.inputs[0])
     if row.op == "add" and _is_highway(row, rows):
-        # x + T (h - x) lies between x and h, and so it does when rounded.
+        # x + T (h - x) lies between x and h, also after rounding.
         change = rows[rows[row.inputs[1].row].inputs[0].row]
         return all(proven(ref) for ref in change.inputs)
-    return row.op in _KEEPING and all(proven(ref) for ref in row.inputs)
+    return row.op in _PRESERVING and all(proven(ref) for ref in row.inputs)
 
 
 def _is_highway(add: Row, rows: Mapping[str, Row]) -> bool:
-    """Whether a row adds T (h - x) to x, where T is a sigmoid."""
+    """Returns whether a row adds T (h - x) to x, where T is a sigmoid."""
     x, product = add.inputs[0], rows[add.inputs[1].row]
     if product.op != "multiply":
         return False

@@ -1,8 +1,8 @@
-"""How does a trained net get more channels and stay the same function? (Net2Net, Chen 2016)
+"""Net2WiderNet (Chen 2016): a trained network with more channels that computes the same function.
 
-Every channel is made `factor` times, side by side, all the way from the stem to the head: so the
-copies meet their like at every shortcut, also where zeros are padded. What reads the copies shares
-its weights out among them, unevenly: copies read alike would learn alike and stay copies.
+Every channel is repeated `factor` times, in place, from the stem to the head, so that copies meet
+at every shortcut, also where zeros are padded. What reads the copies splits its weights among them,
+unevenly: equal copies would have equal gradients and stay equal.
 """
 
 from __future__ import annotations
@@ -14,96 +14,102 @@ import numpy as np
 
 from reszoo.errors import UserError
 from reszoo.model.build import build_canonical
+from reszoo.model.copy_weights import missing_layer
 from reszoo.planning.network import plan
 from reszoo.planning.rows import Plan, Row
-from reszoo.spec.architecture import Architecture, Stage, Stem
+from reszoo.spec.architecture import Architecture, Pool, Stage, Stem
 
 
 def widen_model(
     model: keras.Model, spec: Architecture, factor: int, *, seed: int | None = None
 ) -> tuple[keras.Model, Architecture]:
-    """The network with `factor` times the channels and, to rounding, the same function.
+    """Returns the network with `factor` times the channels and, to rounding, the same function.
 
     Args:
-      model: of `spec`, with its head.
+      model: built from `spec`, with its head.
       spec: the model's architecture.
       factor: 2 or more.
-      seed: of how weights are shared out among the copies.
+      seed: seed of how weights are split among copies. Defaults to a random one.
 
     Returns:
-      Canonical float32 layers, and their spec.
+      A model of canonical float32 layers, and its spec.
 
     Raises:
-      UserError: the factor is none, the model is not one of `spec`, or channels of the net cannot
-        be made several times.
+      UserError: the factor is less than 2, the model was not built from `spec`, or the network has
+        channels that cannot be repeated.
     """
     if factor < 2:
         raise UserError("nothing is widened", expected="a factor of 2 or more", found=str(factor))
-    wider = _with_widths(spec, factor)
-    before, after = plan(spec), plan(wider)
-    copies = {row.name: _copies(row, after, factor, spec) for row in before.rows}
-    network = build_canonical(after)
-    old, new = ({layer.name: layer for layer in one.layers} for one in (model, network))
+    wider_spec = _widen_spec(spec, factor)
+    before, after = plan(spec), plan(wider_spec)
+    repeats = {row.name: _channel_repeats(row, after, factor, spec) for row in before.rows}
+    wider = build_canonical(after)
+    old_layers = {layer.name: layer for layer in model.layers}
+    new_layers = {layer.name: layer for layer in wider.layers}
     random = np.random.default_rng(seed)
     for row in before.rows:
         if row.parameters or row.other_parameters:
-            read = copies[row.inputs[0].row]
-            values = _weights(old, row, model)
-            shared = {
-                name: _copied(value, name, read, copies[row.name], random)
-                for name, value in values.items()
+            input_repeats = repeats[row.inputs[0].row]
+            weights = {
+                name: _widen_weight(value, name, input_repeats, repeats[row.name], random)
+                for name, value in _weights(old_layers, row, model).items()
             }
-            for weight in new[row.name].weights:
-                weight.assign(shared[weight.name])
-    return network, wider
+            for weight in new_layers[row.name].weights:
+                weight.assign(weights[weight.name])
+    return wider, wider_spec
 
 
-def _with_widths(spec: Architecture, factor: int) -> Architecture:
-    stages = tuple(_wider_stage(stage, factor) for stage in spec.stages)
-    title = f"{spec.name}, widened {factor} times"
-    told = {"title": title, "source": None, "published": None, "weights": None}
-    stem = _wider_stem(spec.stem, factor)
-    return spec.model_copy(update={"stem": stem, "stages": stages, **told})
+def _widen_spec(spec: Architecture, factor: int) -> Architecture:
+    return spec.model_copy(
+        update={
+            "stem": _widen_stem(spec.stem, factor),
+            "stages": tuple(_widen_stage(stage, factor) for stage in spec.stages),
+            "title": f"{spec.name}, widened {factor} times",
+            **dict.fromkeys(("source", "published", "weights")),
+        }
+    )
 
 
-def _wider_stem(stem: Stem, factor: int) -> Stem:
-    filters, pool = stem.filters, stem.pool
-    wider: int | tuple[int, ...]
-    if isinstance(filters, tuple):
-        wider = tuple(one * factor for one in filters)
+def _widen_stem(stem: Stem, factor: int) -> Stem:
+    filters: int | tuple[int, ...]
+    if isinstance(stem.filters, tuple):
+        filters = tuple(count * factor for count in stem.filters)
     else:
-        wider = filters * factor
-    if pool.filters is not None:
-        pool = pool.model_copy(update={"filters": pool.filters * factor})
-    return stem.model_copy(update={"filters": wider, "pool": pool})
+        filters = stem.filters * factor
+    return stem.model_copy(update={"filters": filters, "pool": _widen_pool(stem.pool, factor)})
 
 
-def _wider_stage(stage: Stage, factor: int) -> Stage:
+def _widen_stage(stage: Stage, factor: int) -> Stage:
     update: dict[str, object] = {"width": stage.width * factor}
-    pool = stage.after.pool
-    if pool.filters is not None:
-        pool = pool.model_copy(update={"filters": pool.filters * factor})
+    if stage.after.pool.filters is not None:
+        pool = _widen_pool(stage.after.pool, factor)
         update["after"] = stage.after.model_copy(update={"pool": pool})
     return stage.model_copy(update=update)
 
 
-def _copies(row: Row, after: Plan, factor: int, spec: Architecture) -> int:
-    """How often each channel of a row's output stands in the wider net: once or `factor` times."""
+def _widen_pool(pool: Pool, factor: int) -> Pool:
+    if pool.filters is None:
+        return pool
+    return pool.model_copy(update={"filters": pool.filters * factor})
+
+
+def _channel_repeats(row: Row, after: Plan, factor: int, spec: Architecture) -> int:
+    """Returns how often the wider net repeats each channel of a row's output: 1 or `factor`."""
     wider = after.row(row.name)
-    times = wider.shape[-1] / row.shape[-1]
+    repeats = wider.shape[-1] / row.shape[-1]
     if row.op == "conv1d":
-        raise _refused(
+        raise _refusal(
             spec, row, "ECA's convolution over the channels would read copies for neighbours"
         )
-    fits = times in (1, factor)
+    is_multiple = repeats in (1, factor)
     if row.op == "pad_channels":
-        fits = wider.attributes["before"] == factor * row.attributes["before"]
-    if not fits:
-        raise _refused(spec, row, "its width is not a multiple of what it was")
-    return int(times)
+        is_multiple = wider.attributes["before"] == factor * row.attributes["before"]
+    if not is_multiple:
+        raise _refusal(spec, row, "its new width is not a multiple of the old one")
+    return int(repeats)
 
 
-def _refused(spec: Architecture, row: Row, why: str) -> UserError:
+def _refusal(spec: Architecture, row: Row, why: str) -> UserError:
     return UserError(
         f"{spec.name} cannot be widened: {why}",
         expected="layers that may hold each channel several times",
@@ -116,34 +122,30 @@ def _weights(
     layers: Mapping[str, keras.layers.Layer], row: Row, model: keras.Model
 ) -> dict[str, np.ndarray]:
     if row.name not in layers:
-        raise UserError(
-            f"no weights for layer {row.name!r}",
-            expected=f"a layer of that name in the model {model.name!r}",
-            found="none",
-        )
+        raise missing_layer(row.name, model)
     return {weight.name: weight.numpy() for weight in layers[row.name].weights}
 
 
-def _copied(
-    value: np.ndarray, name: str, read: int, written: int, random: np.random.Generator
+def _widen_weight(
+    value: np.ndarray, name: str, inputs: int, outputs: int, random: np.random.Generator
 ) -> np.ndarray:
-    """One weight of the wider net.
+    """Returns one weight of the wider net.
 
     Args:
-      value: the weight as it was: a kernel (..., input, output), or a number per channel.
-      name: Keras's name of it.
-      read: how often each input channel stands there.
-      written: how often each output channel stands there.
+      value: the old weight: a kernel (..., input, output), or a number per channel.
+      name: its Keras name.
+      inputs: how often each input channel is repeated.
+      outputs: how often each output channel is repeated.
       random: draws the shares.
     """
     if value.ndim == 0:
         return value
-    value = np.repeat(value, written, axis=-1)
-    if name != "kernel" or read == 1:
+    value = np.repeat(value, outputs, axis=-1)
+    if name != "kernel" or inputs == 1:
         return value
-    # Each input channel's copies weigh 1 together, for every output channel in another way.
-    shape = (value.shape[-2], read, value.shape[-1])
+    # The shares of an input channel's copies sum to 1, drawn anew for every output channel.
+    shape = (value.shape[-2], inputs, value.shape[-1])
     shares = random.uniform(0.5, 1.5, shape).astype(np.float32)
     shares /= shares.sum(axis=1, keepdims=True)
-    shared = np.expand_dims(value, -2) * shares
-    return shared.reshape(*value.shape[:-2], -1, value.shape[-1])
+    split = np.expand_dims(value, -2) * shares
+    return split.reshape(*value.shape[:-2], -1, value.shape[-1])
