@@ -1,6 +1,6 @@
-"""How long does `reszoo build resnet152 -o x.keras` take beside the same with keras.applications?
+"""Time of `reszoo build resnet152 -o x.keras`, compared with keras.applications.
 
-Both run as whole processes, in turn, and a round's two times are compared with each other, so that
+Both run as whole processes, in turn. The two times of a round are compared with each other, so that
 a busy machine slows both alike:
 
     python benchmarks/build_speed.py --rounds 7
@@ -28,14 +28,14 @@ keras.applications.ResNet152(weights=None).save(sys.argv[1])
 
 
 def commands(folder: Path) -> dict[str, list[str]]:
-    """The two processes, by name."""
+    """Returns the command of each side."""
     ours = [sys.executable, "-m", "reszoo", "build", "resnet152", "-o", str(folder / "ours.keras")]
     theirs = [sys.executable, "-c", KERAS, str(folder / "theirs.keras")]
     return {"reszoo": ours, "keras.applications": theirs}
 
 
 def measure(command: Sequence[str]) -> tuple[float, float]:
-    """Wall and processor seconds of one process."""
+    """Returns wall and processor seconds of one process."""
     wall, usage = run_silently(command)
     return wall, usage.ru_utime + usage.ru_stime
 
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def report(times: dict[str, list[tuple[float, float]]]) -> None:
-    """A table of medians, and the median of each round's ratio."""
+    """Prints a table of medians, and the median ratio of a round."""
     print(f"{'':20}{'wall s':>8}{'cpu s':>8}")
     medians = {}
     for name, rounds in times.items():

@@ -1,4 +1,4 @@
-"""How long do `reszoo list` and `reszoo show resnet152` take? Medians of whole processes, warm."""
+"""Time of the light commands, such as `reszoo list`: medians of whole processes, warm."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RUNS = 5
 
 
 def seconds(command: tuple[str, ...]) -> float:
-    """Wall seconds of one run, from the start of Python to its end."""
+    """Returns the wall seconds of one process, from the start of Python to its end."""
     begun = time.perf_counter()
     subprocess.run([sys.executable, "-m", "reszoo", *command], check=True, capture_output=True)
     return time.perf_counter() - begun
@@ -22,10 +22,10 @@ def main() -> None:
     """Prints a line per command."""
     for command in COMMANDS:
         seconds(command)  # warms the file cache
-        taken = sorted(seconds(command) for _ in range(RUNS))
+        times = sorted(seconds(command) for _ in range(RUNS))
         print(
-            f"reszoo {' '.join(command):24}  median {statistics.median(taken):.3f} s  "
-            f"(of {RUNS}: {taken[0]:.3f} to {taken[-1]:.3f} s)"
+            f"reszoo {' '.join(command):24}  median {statistics.median(times):.3f} s  "
+            f"(of {RUNS}: {times[0]:.3f} to {times[-1]:.3f} s)"
         )
 
 

@@ -1,8 +1,8 @@
-"""How fast does a trained network answer on a CPU beside what a user would otherwise run?
+"""Inference speed of a trained network on a CPU, compared with other libraries.
 
-All sides compute the same network on one constant batch, with moving statistics drawn at random: a
-fresh network's are 0 and 1, and its folded biases vanish. Each lives in a process of its own with
-the same number of threads; they take turns, and the times of a round are compared:
+All sides compute the same network on one constant batch. The moving statistics are random, because
+those of a new network are 0 and 1, so that its folded biases vanish. Each side runs in its own
+process with the same number of threads; they take turns, and the times of a round are compared:
 
     python benchmarks/inference.py --net resnet50 --batch 16 --torch-python /tmp/timm/bin/python \
         --sides reszoo canonical applications torch compile
@@ -10,14 +10,14 @@ the same number of threads; they take turns, and the times of a round are compar
 | side | what it is |
 |---|---|
 | reszoo | `reszoo.fold`, as `evaluate --fast` and `predict` use it |
-| canonical | the network as it was saved, in one graph |
+| canonical | the network as it is saved, in one graph |
 | applications | `predict_on_batch` of keras.applications |
 | torch | timm's network in PyTorch, eager |
-| compile | the same under `torch.compile` with weights frozen |
+| compile | the same under `torch.compile` with frozen weights |
 
 Precisions are bfloat16 (PyTorch: autocast) for reszoo, torch and compile, float32 for the others,
-unless a side says otherwise: `reszoo:float32`, `applications:mixed_bfloat16`. Prints a table, in
-which each side's time is divided by that of the first, and last one line of JSON.
+unless given with the side: `reszoo:float32`, `applications:mixed_bfloat16`. Prints a table, in
+which each side's time is divided by that of the first, and, last, one line of JSON.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PRECISIONS = {
     "torch": "bfloat16",
     "compile": "bfloat16",
 }
-"""By side, what it computes in unless told otherwise."""
+"""Default precision of each side."""
 _IN_TORCH = ("torch", "compile")
 _HERE = Path(__file__).parent
 
@@ -46,15 +46,15 @@ def main() -> None:
     """Measures and reports."""
     options = arguments()
     commands = {side: command(side, options) for side in options.sides}
-    taken = take_turns(commands, options.rounds, options.threads)
-    sides = print_table(taken, options.calls * options.batch)
+    seconds = take_turns(commands, options.rounds, options.threads)
+    sides = print_table(seconds, options.calls * options.batch)
     names = ("net", "batch", "threads", "rounds", "calls")
     facts = {name: getattr(options, name) for name in names}
     print(json.dumps({"benchmark": "inference", **facts, "sides": sides}))
 
 
 def arguments() -> argparse.Namespace:
-    """What to measure, from the command line."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -75,7 +75,7 @@ def arguments() -> argparse.Namespace:
 
 
 def command(side: str, options: argparse.Namespace) -> Sequence[str]:
-    """The process of one side; see `inference_keras.py` and `inference_torch.py`."""
+    """Returns the command of one side; see `inference_keras.py` and `inference_torch.py`."""
     kind, _, precision = side.partition(":")
     in_torch = kind in _IN_TORCH
     python = options.torch_python if in_torch else sys.executable

@@ -1,4 +1,4 @@
-"""The sides of `inference.py` that run in TensorFlow: one process of one."""
+"""The sides of `inference.py` that run in TensorFlow, one per process."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from reszoo.inference.evaluate import inference_function
 from reszoo.inference.trained import TrainedModel
 from reszoo.spec import Architecture
 
-Answer = Callable[[], Any]
+Predict = Callable[[], Any]
 
 
 def main() -> None:
-    """Answers as told on the command line, for as long as somebody asks."""
+    """Runs the task on the command line whenever `inference.py` gives a turn."""
     task = json.loads(sys.argv[1])
     tf.config.threading.set_intra_op_parallelism_threads(task["threads"])
     tf.config.threading.set_inter_op_parallelism_threads(task["threads"])
@@ -29,31 +29,31 @@ def main() -> None:
     shape = (task["batch"], *spec.input.shape)
     images = tf.constant(np.random.default_rng(0).integers(0, 256, shape), tf.uint8)
     make = {"reszoo": folded, "canonical": canonical, "applications": applications}
-    answer = make[task["kind"]](spec, images, task["precision"])
+    predict = make[task["kind"]](spec, images, task["precision"])
 
-    def answers(count: int) -> None:
+    def repeat(count: int) -> None:
         for _ in range(count):
-            answer()
+            predict()
 
-    answers(3)
-    serve(timed(lambda: answers(task["calls"])))
+    repeat(3)
+    serve(timed(lambda: repeat(task["calls"])))
 
 
-def folded(spec: Architecture, images: tf.Tensor, precision: Any) -> Answer:
-    """reszoo's folded network."""
+def folded(spec: Architecture, images: tf.Tensor, precision: Any) -> Predict:
+    """Returns reszoo's folded network."""
     model = random_statistics(reszoo.build(spec, seed=0))
     network = reszoo.fold(TrainedModel(model, spec, None, None), computes=precision)
     return lambda: network(images).numpy()
 
 
-def canonical(spec: Architecture, images: tf.Tensor, precision: str) -> Answer:
-    """The stock Keras layers, in one graph."""
+def canonical(spec: Architecture, images: tf.Tensor, precision: str) -> Predict:
+    """Returns the stock Keras layers in one graph."""
     call = inference_function(random_statistics(reszoo.build(spec, seed=0, dtype=precision)))
     return lambda: call(images).numpy()
 
 
-def applications(spec: Architecture, images: tf.Tensor, precision: str) -> Answer:
-    """The network of that name in keras.applications, under a global policy."""
+def applications(spec: Architecture, images: tf.Tensor, precision: str) -> Predict:
+    """Returns the network of that name in keras.applications, under a global policy."""
     keras.config.set_dtype_policy(precision)
     names = {name.lower(): name for name in dir(keras.applications) if name[0].isupper()}
     network = getattr(keras.applications, names[spec.name.replace("_", "")])
@@ -64,7 +64,7 @@ def applications(spec: Architecture, images: tf.Tensor, precision: str) -> Answe
 
 
 def random_statistics(model: keras.Model) -> keras.Model:
-    """The model with normalisations as a training may leave them."""
+    """Returns the model with normalisations as a training may leave them."""
     rng = np.random.default_rng(1)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):

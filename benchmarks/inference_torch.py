@@ -1,7 +1,7 @@
 """The sides of `inference.py` that run in PyTorch, in a Python without TensorFlow and reszoo.
 
-Both in channels_last, as PyTorch's own guide for CPUs recommends. `compile` freezes the weights, so
-that Inductor folds the normalisations and packs the weights for oneDNN.
+Both use channels_last, as PyTorch's own guide for CPUs recommends. `compile` freezes the weights,
+so that Inductor folds the normalisations and packs the weights for oneDNN.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from turns import serve, timed
 
 
 def main() -> None:
-    """Answers as told on the command line, for as long as somebody asks."""
+    """Runs the task on the command line whenever `inference.py` gives a turn."""
     task = json.loads(sys.argv[1])
     torch.set_num_threads(task["threads"])
     torch.set_num_interop_threads(1)
@@ -32,17 +32,17 @@ def main() -> None:
     images = torch.rand(task["batch"], *size).to(memory_format=torch.channels_last)
     low = task["precision"] == "bfloat16"
 
-    def answers(count: int) -> None:
+    def repeat(count: int) -> None:
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=low):
             for _ in range(count):
                 model(images)
 
-    answers(3)
-    serve(timed(lambda: answers(task["calls"])))
+    repeat(3)
+    serve(timed(lambda: repeat(task["calls"])))
 
 
 def random_statistics(model: nn.Module) -> None:
-    """Normalisations as a training may leave them."""
+    """Sets the normalisations as a training may leave them."""
     for layer in model.modules():
         if isinstance(layer, nn.BatchNorm2d):
             for weight in (layer.weight, layer.running_var):

@@ -1,14 +1,14 @@
-"""How close does the input pipeline come to what the JPEG decoder can do?
+"""Speed of the input pipeline, compared with the JPEG decoder alone and with other loaders.
 
-Photographs of 500 x 375 pixels and about 43 kB are made up in a temporary folder. Each loader turns
-them into batches of 224 x 224 random resized crops, half of them mirrored, as uint8; `decode` only
-decodes them whole. Each lives in a process of its own on one core; they take turns, and a round's
-figures are compared with each other. What is counted is seconds of the core, so that whatever else
-runs on the machine matters little:
+Synthetic photographs of 500 x 375 pixels and about 43 kB are written to a temporary folder. Each
+loader turns them into batches of 224 x 224 random resized crops, half of them mirrored, as uint8;
+`decode` only decodes them. Each runs in its own process on one core; they take turns, and the
+figures of a round are compared. Processor seconds are counted, so that other processes matter
+little:
 
     python benchmarks/input_pipeline.py --rounds 7
 
-torchvision is measured where a Python that has it is named: `--torch-python /path/to/python`.
+torchvision is measured if a Python that has it is given: `--torch-python /path/to/python`.
 Prints a table and, last, one line of JSON.
 """
 
@@ -32,11 +32,11 @@ KINDS = ("decode", "reszoo", "pillow", "torchvision")
 
 
 def main() -> None:
-    """Measures and reports, or, told so by itself, is one of the loaders."""
+    """Measures and reports; with --child, runs one of the loaders."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--images", type=int, default=384, help="photographs that there are")
-    parser.add_argument("--times", type=int, default=8, help="how often a round goes through them")
+    parser.add_argument("--images", type=int, default=384, help="number of photographs")
+    parser.add_argument("--times", type=int, default=8, help="passes over them in a round")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--core", type=int, default=0, help="the core that every loader runs on")
     parser.add_argument("--torch-python", help="a Python that has torch and torchvision")
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def make_photos(folder: Path, count: int) -> float:
-    """Draws photographs: smooth shapes with grain. Returns their mean size in kB."""
+    """Writes photographs of smooth shapes with grain, and returns their mean size in kB."""
     import numpy as np
     from PIL import Image
 
@@ -72,27 +72,30 @@ def make_photos(folder: Path, count: int) -> float:
 
 
 def measure(options: argparse.Namespace) -> dict[str, list[float]]:
-    """Images per second of the core in each round, by kind."""
+    """Returns images per processor second in each round, by loader."""
     kinds = [kind for kind in KINDS if kind != "torchvision" or options.torch_python]
-    taken = take_turns({kind: command(kind, options) for kind in kinds}, options.rounds, threads=1)
-    images = counted(options)
-    return {kind: [images / one.processor for one in rounds] for kind, rounds in taken.items()}
+    times = take_turns({kind: command(kind, options) for kind in kinds}, options.rounds, threads=1)
+    images = images_per_round(options)
+    return {kind: [images / time.processor for time in rounds] for kind, rounds in times.items()}
 
 
 def command(kind: str, options: argparse.Namespace) -> list[str]:
-    """The process of one loader."""
+    """Returns the command of one loader."""
     python = options.torch_python if kind == "torchvision" else sys.executable
     return [python, *sys.argv, "--child", kind, "--folder", str(options.folder)]
 
 
-def counted(options: argparse.Namespace) -> int:
-    """Images of a round: all from the second batch on. An epoch takes a fifth of a second to begin,
-    however long it is, and ImageNet's has 1.28 million images."""
+def images_per_round(options: argparse.Namespace) -> int:
+    """Returns the number of images in a round, without the first batch.
+
+    An epoch takes a fifth of a second to start however long it is, and ImageNet's has 1.28 million
+    images.
+    """
     return int(options.images * options.times - options.batch)
 
 
 def load(options: argparse.Namespace) -> None:
-    """Goes through the photographs once, and then whenever it is this loader's turn."""
+    """Reads the photographs once, and then whenever it is this loader's turn."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {options.core})
     loaders = {"decode": decode, "reszoo": ours, "pillow": pillow, "torchvision": torchvision}
@@ -104,7 +107,7 @@ def load(options: argparse.Namespace) -> None:
         next(batches)
         begun = now()
         images = sum(len(batch) for batch in batches)
-        assert images == counted(options), images
+        assert images == images_per_round(options), images
         return since(begun)
 
     turn()
@@ -115,11 +118,11 @@ Epochs = Callable[[int], Iterator[Any]]
 
 
 def decode(options: argparse.Namespace) -> Epochs:
-    """Reads and decodes, and nothing else: the limit."""
+    """Reads and decodes only: the upper limit."""
     import tensorflow as tf
 
     files = tf.data.Dataset.from_tensor_slices(paths(options)).repeat(options.times)
-    # Only the shapes leave the graph: what the pixels cost in Python is no part of decoding.
+    # Only the shapes leave the graph: copying the pixels to Python is no part of decoding.
     shapes = files.map(
         lambda path: tf.shape(tf.io.decode_jpeg(tf.io.read_file(path), channels=3)),
         num_parallel_calls=tf.data.AUTOTUNE,
@@ -128,7 +131,7 @@ def decode(options: argparse.Namespace) -> Epochs:
 
 
 def ours(options: argparse.Namespace) -> Epochs:
-    """What `reszoo train` reads."""
+    """Reads as `reszoo train` does."""
     import numpy as np
 
     from reszoo.data import ImageFormat
@@ -155,7 +158,7 @@ def ours(options: argparse.Namespace) -> Epochs:
 
 
 def pillow(options: argparse.Namespace) -> Epochs:
-    """The loop that anybody writes first."""
+    """Reads in the straightforward loop."""
     import numpy as np
     from PIL import Image
 
@@ -189,7 +192,7 @@ def pillow(options: argparse.Namespace) -> Epochs:
 
 
 def torchvision(options: argparse.Namespace) -> Epochs:
-    """torchvision's transforms in a DataLoader, in this process: on one core workers only cost."""
+    """Reads by torchvision's transforms in a DataLoader; workers would only cost on one core."""
     import torch
     from torchvision import datasets, transforms
 
@@ -208,18 +211,18 @@ def torchvision(options: argparse.Namespace) -> Epochs:
 
 
 def paths(options: argparse.Namespace) -> list[str]:
-    """The photographs."""
+    """Returns the paths of the photographs."""
     return sorted(str(path) for path in options.folder.rglob("*.jpg"))
 
 
 def report(speeds: dict[str, list[float]], kilobytes: float, options: argparse.Namespace) -> None:
-    """A table of medians, and the median of each round's ratio to ours."""
+    """Prints a table of medians, and the median ratio of a round to reszoo."""
     print(f"{options.images} photographs of 500 x 375 pixels, {kilobytes:.1f} kB; one core")
     medians = {kind: statistics.median(rounds) for kind, rounds in speeds.items()}
     ratios = {kind: median_ratio(speeds["reszoo"], rounds) for kind, rounds in speeds.items()}
     for kind, speed in medians.items():
-        told = "" if kind == "reszoo" else f"   reszoo is {ratios[kind]:.2f} of it"
-        print(f"{kind:12}{speed:8.0f} images/s{told}")
+        ratio = "" if kind == "reszoo" else f"   reszoo is {ratios[kind]:.2f} of it"
+        print(f"{kind:12}{speed:8.0f} images/s{ratio}")
     line = {"benchmark": "input_pipeline", "images": options.images, "batch": options.batch}
     line |= {kind: round(speed, 1) for kind, speed in medians.items()}
     line |= {f"ratio_{kind}": round(ratio, 3) for kind, ratio in ratios.items()}

@@ -1,4 +1,4 @@
-"""How many specs a second does the plan cost? Each candidate differs, as in a search."""
+"""Specs planned and costed per second; each candidate differs, as in a search."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SECONDS_PER_ROUND = 1.0
 
 
 def rate(name: str) -> float:
-    """Specs planned and costed in a second of one core; reading the YAML is not counted."""
+    """Returns the specs planned and costed per second on one core, without reading the YAML."""
     base = specs.load(name)
     done, begun = 0, time.perf_counter()
     while (elapsed := time.perf_counter() - begun) < SECONDS_PER_ROUND:

@@ -1,4 +1,4 @@
-"""What does a command cost as a whole process, by the operating system's own account?"""
+"""Cost of a command as a whole process, as the operating system accounts it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 
 def run_silently(command: Sequence[str]) -> tuple[float, resource.struct_rusage]:
-    """Wall seconds of one process, and what it used; it reads nothing and prints nowhere.
+    """Runs a command without input or output, and returns its wall seconds and resource usage.
 
     Raises:
       SystemExit: the command failed.

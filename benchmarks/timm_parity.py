@@ -1,16 +1,16 @@
-"""Do our networks put out timm's logits, given the same weights?
+"""Parity with timm: the same weights must give the same logits.
 
-torch and TensorFlow stay apart: each network first runs in a Python that has timm, which writes
-its random weights, its images and its logits to a file, and then in this one, which reads it:
+torch and TensorFlow run in separate processes: each network first runs in a Python that has timm,
+which writes random weights, images and logits to a file, and then in this one, which reads it:
 
     python -m venv /tmp/timm
     /tmp/timm/bin/pip install torch==2.13.0 numpy pillow pyyaml safetensors huggingface_hub
     /tmp/timm/bin/pip install --no-deps timm==1.0.31 torchvision
     python benchmarks/timm_parity.py --timm-python /tmp/timm/bin/python
 
-Writes `results/timm_parity.json` beside itself, where the results of other networks stay, and
-prints its table. `--nets NAME..` takes other networks. `--signatures NAME..`, run by timm's Python,
-prints what timm calls its tensors and how many it counts, for the tests.
+Updates `results/timm_parity.json` beside this file and prints the table. `--nets NAME..` selects
+networks. `--signatures NAME..`, run by timm's Python, prints timm's tensor names and parameter
+counts, for the tests.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ NETS = (
     *("resnet50_v2", "resnet101_v2"),
 )
 SIZES = ((96, 64), (97, 75))
-"""Height and width: even, and odd, neither square, so that no axis may be mistaken for another."""
+"""Heights and widths: one even, one odd, neither square, so that swapped axes are noticed."""
 EVEN_ONLY = ("resnetaa50",)
-"""timm's averaged strides round down and its projections up, so that odd maps do not fit."""
+"""Networks whose odd maps do not fit: timm's averaged strides round down, its projections up."""
 IMAGES = 2
 TOLERANCE = 1e-4
-"""Largest difference of two logits, by the largest logit."""
+"""Largest difference of two logits, relative to the largest logit."""
 RESULTS = Path(__file__).parent / "results" / "timm_parity.json"
 
 
 def timm_model(net: str) -> str:
-    """What timm calls a network of the zoo."""
+    """Returns timm's name of a network of the zoo."""
     return re.sub(r"resnet(\d+)_v2", r"resnetv2_\1", net)
 
 
@@ -54,9 +54,9 @@ def timm_model(net: str) -> str:
 
 
 def import_timm() -> Any:
-    """timm, beside a torchvision that may be built for another torch.
+    """Imports timm, beside a torchvision that may be built for another torch.
 
-    timm needs no operator of torchvision's; torchvision only wants to describe two of them.
+    timm needs none of torchvision's operators; torchvision only registers descriptions of two.
     """
     import torch
 
@@ -72,7 +72,7 @@ def import_timm() -> Any:
 
 
 def reference(net: str, file: Path) -> dict[str, Any]:
-    """Writes weights, images and logits of timm's network."""
+    """Writes weights, images and logits of timm's network to `file`."""
     timm = import_timm()
     import numpy as np
     import torch
@@ -82,7 +82,7 @@ def reference(net: str, file: Path) -> dict[str, Any]:
     randomize(model, torch)
     random = np.random.default_rng(0)
     arrays = {f"weight:{name}": tensor.numpy() for name, tensor in model.state_dict().items()}
-    # what the pretrained weights were trained with, which is not always what the spec says
+    # those of the pretrained weights, which may differ from the spec's
     arrays |= {name: 255 * np.asarray(model.default_cfg[name]) for name in ("mean", "std")}
     mean, std = (torch.tensor(arrays[name]).reshape(1, 3, 1, 1) for name in ("mean", "std"))
     for height, width in SIZES[: 1 if net in EVEN_ONLY else None]:
@@ -97,7 +97,7 @@ def reference(net: str, file: Path) -> dict[str, Any]:
 
 
 def randomize(model: Any, torch: Any) -> None:
-    """Random weights, and the moving statistics that they really lead to."""
+    """Sets random weights, and the moving statistics that they lead to."""
     norms = [module for module in model.modules() if hasattr(module, "running_var")]
     with torch.no_grad():
         for norm in norms:
@@ -111,7 +111,7 @@ def randomize(model: Any, torch: Any) -> None:
 
 
 def signature(net: str) -> dict[str, Any]:
-    """What timm calls the tensors of a network, as one digest, and how much they hold."""
+    """Returns a digest of the names and shapes of timm's tensors, and the number of parameters."""
     timm = import_timm()
     import torch
 
@@ -133,7 +133,7 @@ def signature(net: str) -> dict[str, Any]:
 
 
 def compare(net: str, file: Path) -> dict[str, Any]:
-    """Our network with timm's weights: how far its logits are from timm's, at each size."""
+    """Returns the relative difference between our logits and timm's, at each size."""
     import numpy as np
 
     import reszoo
@@ -153,7 +153,7 @@ def compare(net: str, file: Path) -> dict[str, Any]:
             ],
         )
         model = reszoo.build(spec)
-        give_weights(model, spec, arrays)
+        assign_weights(model, spec, arrays)
         ours = model(arrays[key]).numpy()
         theirs = arrays[f"logits:{size}"]
         result["parameters"] = sum(int(np.prod(w.shape)) for w in model.trainable_weights)
@@ -161,27 +161,29 @@ def compare(net: str, file: Path) -> dict[str, Any]:
     return result
 
 
-def give_weights(model: Any, spec: Any, arrays: Mapping[str, Any]) -> None:
-    """timm's tensors to our layers; each of them must find its place."""
-    from reszoo.model.importing.timm_names import COUNTERS, from_torch, timm_tensors
+def assign_weights(model: Any, spec: Any, arrays: Mapping[str, Any]) -> None:
+    """Assigns timm's tensors to our layers, and fails if one is left over."""
+    from reszoo.model.importing.timm_names import COUNTER_SUFFIX, from_torch, timm_tensor_names
     from reszoo.planning.network import plan
 
-    left = {name for name in arrays if name.startswith("weight:") and not name.endswith(COUNTERS)}
+    unused = {
+        name for name in arrays if name.startswith("weight:") and not name.endswith(COUNTER_SUFFIX)
+    }
     for row in plan(spec).rows:
-        names = timm_tensors(row, spec)
+        names = timm_tensor_names(row, spec)
         for weight in model.get_layer(row.name).weights if names else ():
             name = f"weight:{names[weight.name]}"
             weight.assign(from_torch(row, weight.name, arrays[name]))
-            left.remove(name)
-    if left:
-        raise SystemExit(f"{spec.name}: without a place: {', '.join(sorted(left))}")
+            unused.remove(name)
+    if unused:
+        raise SystemExit(f"{spec.name}: unused tensors: {', '.join(sorted(unused))}")
 
 
 # ---- both ----------------------------------------------------------------------------------------
 
 
 def child(python: str, *arguments: str) -> Any:
-    """Another process of this script; returns the JSON of its last line."""
+    """Runs this script in another process and returns the JSON of its last line."""
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(
         [python, __file__, *arguments], env=environment, stdout=subprocess.PIPE, text=True
@@ -192,7 +194,7 @@ def child(python: str, *arguments: str) -> Any:
 
 
 def run(nets: Sequence[str], timm_python: str) -> dict[str, Any]:
-    """Every network, one process at a time."""
+    """Compares every network, one process at a time."""
     known = json.loads(RESULTS.read_text(encoding="utf-8"))["nets"] if RESULTS.exists() else {}
     ours = {name: version(name) for name in ("tensorflow", "keras")}
     report = {"benchmark": "timm_parity", "tolerance": TOLERANCE, **ours, "nets": known}
@@ -207,35 +209,35 @@ def run(nets: Sequence[str], timm_python: str) -> dict[str, Any]:
 
 
 def line(net: str, result: Mapping[str, Any]) -> str:
-    """A network's line of the table."""
+    """Returns a network's line of the table."""
     errors = [result.get(f"{height}x{width}") for height, width in SIZES]
     words = ["-" if error is None else f"{error:.1e}" for error in errors]
     return f"| {net} | {result['parameters']:,} | {' | '.join(words)} |"
 
 
 def main() -> None:
-    """Compares, or does one side's part."""
+    """Compares; with --reference or --compare, does the part of one side."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--timm-python", help="the Python that has torch and timm")
     parser.add_argument("--nets", nargs="+", default=NETS, metavar="NAME")
     parser.add_argument("--signatures", nargs="+", metavar="NAME")
     for side in ("--reference", "--compare"):
         parser.add_argument(side, nargs=2, help=argparse.SUPPRESS)
-    given = parser.parse_args()
+    options = parser.parse_args()
     sides: tuple[tuple[Any, Callable[[str, Path], Any]], ...] = (
-        (given.reference, reference),
-        (given.compare, compare),
+        (options.reference, reference),
+        (options.compare, compare),
     )
     for arguments, side_of in sides:
         if arguments:
             print(json.dumps(side_of(arguments[0], Path(arguments[1]))))
             return
-    if given.signatures:
-        print(json.dumps({net: signature(net) for net in given.signatures}, indent=1))
+    if options.signatures:
+        print(json.dumps({net: signature(net) for net in options.signatures}, indent=1))
         return
-    if not given.timm_python:
+    if not options.timm_python:
         parser.error("--timm-python is needed")
-    report = run(given.nets, given.timm_python)
+    report = run(options.nets, options.timm_python)
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     errors = [value for net in report["nets"].values() for key, value in net.items() if "x" in key]

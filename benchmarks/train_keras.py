@@ -1,4 +1,4 @@
-"""The sides of `train_step.py` and `train_memory.py` that run in TensorFlow: one process of one."""
+"""The sides of `train_step.py` and `train_memory.py` that run in TensorFlow, one per process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Steps = Callable[[int], None]
 
 
 def main() -> None:
-    """Takes steps as told on the command line, for as long as somebody asks."""
+    """Runs the task on the command line whenever `train_step.py` gives a turn."""
     task = json.loads(sys.argv[1])
     tf.config.threading.set_intra_op_parallelism_threads(task["threads"])
     tf.config.threading.set_inter_op_parallelism_threads(task["threads"])
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def own_loop(spec: Architecture, task: dict[str, Any]) -> Steps:
-    """reszoo's own loop on the network as `reszoo train` builds it for a CPU."""
+    """Returns reszoo's own loop on the network as `reszoo train` builds it for a CPU."""
     model = reszoo.build(spec, dtype=task["precision"], device="cpu", seed=0)
     recipe = Optimizer(kind="sgd", momentum=0.9, nesterov=True, weight_decay=0.0)
     loop = Loop(model, make_optimizer(recipe, 0.01), recipe, batch=task["batch"])
@@ -49,19 +49,19 @@ def own_loop(spec: Architecture, task: dict[str, Any]) -> Steps:
 
 
 def fast_fit(spec: Architecture, task: dict[str, Any]) -> Steps:
-    """`fit` on the same layers."""
+    """Returns `fit` on the same layers."""
     model = reszoo.build(spec, dtype=task["precision"], device="cpu", seed=0)
     return fit(model, repeated_batch(spec, task), from_logits=True)
 
 
 def stock_fit(spec: Architecture, task: dict[str, Any]) -> Steps:
-    """`fit` on the same network in stock Keras layers."""
+    """Returns `fit` on the same network in stock Keras layers."""
     model = reszoo.build(spec, dtype=task["precision"], seed=0)
     return fit(model, repeated_batch(spec, task), from_logits=True)
 
 
 def applications(spec: Architecture, task: dict[str, Any]) -> Steps:
-    """`fit` on the network of that name in keras.applications, under a global policy."""
+    """Returns `fit` on the network of that name in keras.applications, under a global policy."""
     keras.config.set_dtype_policy(task["precision"])
     names = {name.lower(): name for name in dir(keras.applications) if name[0].isupper()}
     network = getattr(keras.applications, names[spec.name.replace("_", "")])
@@ -71,7 +71,7 @@ def applications(spec: Architecture, task: dict[str, Any]) -> Steps:
 
 
 def fit(model: keras.Model, batches: tf.data.Dataset, *, from_logits: bool) -> Steps:
-    """Steps of `fit`, without XLA, which is slower on CPUs."""
+    """Returns the steps of `fit` without XLA, which is slower on CPUs."""
     model.compile(
         optimizer=keras.optimizers.SGD(0.01, momentum=0.9, nesterov=True),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=from_logits),
@@ -82,8 +82,10 @@ def fit(model: keras.Model, batches: tf.data.Dataset, *, from_logits: bool) -> S
 
 
 def repeated_batch(spec: Architecture, task: dict[str, Any]) -> tf.data.Dataset:
-    """The same images and labels again and again; see `without_autotuning`, without which a round may take
-    twice as long on any side."""
+    """Returns one batch, repeated.
+
+    With autotuning, a round may take twice as long on any side; see `without_autotuning`.
+    """
     generator = tf.random.Generator.from_seed(0)
     shape = (task["batch"], *spec.input.shape)
     images = tf.cast(generator.uniform(shape, maxval=256, dtype=tf.int32), tf.uint8)

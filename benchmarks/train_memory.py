@@ -1,13 +1,13 @@
-"""How much memory does training take at its peak, beside what a user would otherwise run?
+"""Peak memory of training, compared with other libraries.
 
-Each side builds the network and takes its first steps in a process of its own, whose peak resident
-memory the operating system tells:
+Each side builds the network and takes its first steps in its own process, whose peak resident
+memory the operating system reports:
 
     python benchmarks/train_memory.py --net resnet152 --batch 8 \
         --sides reszoo applications:float32
 
 Sides and options are those of `train_step.py`. Prints a table, in which each side's peak is divided
-by that of the last, and one line of JSON.
+by that of the last, and, last, one line of JSON.
 """
 
 from __future__ import annotations

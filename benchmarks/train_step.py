@@ -1,8 +1,8 @@
-"""How fast is a training step beside what a user would otherwise run?
+"""Time of a training step on a CPU, compared with other libraries.
 
 All sides train the same network on one constant batch with SGD, Nesterov momentum, loss and
-accuracy. Each lives in a process of its own with the same number of threads; they take turns, and
-the times of a round are compared with each other:
+accuracy. Each runs in its own process with the same number of threads; they take turns, and the
+times of a round are compared:
 
     python benchmarks/train_step.py --net resnet50 --batch 16 --sides reszoo applications torch \
         --torch-python /tmp/timm/bin/python
@@ -15,8 +15,8 @@ the times of a round are compared with each other:
 | applications | that of keras.applications (ImageNet's ResNets) | `fit` |
 | torch | timm's (ImageNet's ResNets), or a plain ResNet for CIFAR | PyTorch, eager |
 
-A side may have a precision of its own: `stock:float32`. Prints a table, in which each side's time
-is divided by that of the first, and last one line of JSON.
+A side may have its own precision: `stock:float32`. Prints a table, in which each side's time is
+divided by that of the first, and, last, one line of JSON.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def arguments(description: str | None) -> argparse.Namespace:
-    """What to measure, from the command line."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -61,7 +61,7 @@ def arguments(description: str | None) -> argparse.Namespace:
 
 
 def command(side: str, options: argparse.Namespace) -> Sequence[str]:
-    """The process of one side; see `train_keras.py` and `train_torch.py`."""
+    """Returns the command of one side; see `train_keras.py` and `train_torch.py`."""
     kind, _, precision = side.partition(":")
     python = options.torch_python if kind == "torch" else sys.executable
     file = _HERE / ("train_torch.py" if kind == "torch" else "train_keras.py")
@@ -77,9 +77,9 @@ def command(side: str, options: argparse.Namespace) -> Sequence[str]:
     return [python, str(file), json.dumps(task)]
 
 
-def report(taken: Mapping[str, Sequence[Seconds]], options: argparse.Namespace) -> None:
-    """The table, and the line of JSON."""
-    sides = print_table(taken, options.steps * options.batch)
+def report(seconds: Mapping[str, Sequence[Seconds]], options: argparse.Namespace) -> None:
+    """Prints the table and the line of JSON."""
+    sides = print_table(seconds, options.steps * options.batch)
     facts = {
         name: getattr(options, name)
         for name in ("net", "set", "precision", "batch", "threads", "rounds", "steps")

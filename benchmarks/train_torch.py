@@ -1,6 +1,6 @@
 """The side of `train_step.py` that runs in PyTorch, in a Python without TensorFlow and reszoo.
 
-Eager, channels_last, automatic mixed precision: what PyTorch's own guide for CPUs recommends.
+Eager, channels_last and automatic mixed precision, as PyTorch's own guide for CPUs recommends.
 `torch.compile` was measured to be as fast.
 """
 
@@ -19,7 +19,7 @@ from turns import serve, timed
 
 
 def main() -> None:
-    """Takes steps as told on the command line, for as long as somebody asks."""
+    """Runs the task on the command line whenever `train_step.py` gives a turn."""
     task = json.loads(sys.argv[1])
     torch.set_num_threads(task["threads"])
     torch.set_num_interop_threads(1)
@@ -51,7 +51,7 @@ CIFAR_DEPTHS = {"resnet20": 3, "resnet32": 5, "resnet44": 7, "resnet56": 9, "res
 
 
 def network(name: str) -> nn.Module:
-    """timm's network of that name, or He 2015's for CIFAR."""
+    """Returns timm's network of that name, or He 2015's for CIFAR."""
     if name in CIFAR_DEPTHS:
         return cifar_resnet(CIFAR_DEPTHS[name])
     model: nn.Module = import_timm().create_model(name)
@@ -59,7 +59,7 @@ def network(name: str) -> nn.Module:
 
 
 def cifar_resnet(depth: int) -> nn.Module:
-    """He 2015, section 4.2, with shortcuts of option A."""
+    """Returns the network of He 2015, section 4.2, with shortcuts of option A."""
     widths = [16] * (depth + 1) + [32] * depth + [64] * depth
     blocks = [Block(before, after) for before, after in pairwise(widths)]
     stem = [nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU(inplace=True)]
@@ -68,7 +68,7 @@ def cifar_resnet(depth: int) -> nn.Module:
 
 
 class Block(nn.Module):
-    """Two convolutions and the shortcut; a wider one also halves the map."""
+    """Two convolutions and a shortcut; a block that widens also halves the map."""
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class Block(nn.Module):
         self.norm2 = nn.BatchNorm2d(after)
 
     def forward(self, x: Any) -> Any:
-        """relu(x + H(x))."""
+        """Computes relu(x + H(x))."""
         h = functional.relu(self.norm1(self.conv1(x)), inplace=True)
         h = self.norm2(self.conv2(h))
         if self.wider:

@@ -1,7 +1,7 @@
-"""How do processes that do the same work take turns, so that a busy machine slows all alike?
+"""Turns among processes that do the same work, so that a busy machine slows all alike.
 
-Each side lives in a process of its own, with whatever Python and packages it needs; nothing but the
-standard library is imported here.
+Each side runs in its own process, with the Python and packages it needs; this module imports only
+the standard library.
 """
 
 from __future__ import annotations
@@ -16,39 +16,39 @@ from typing import Any, NamedTuple
 
 
 class Seconds(NamedTuple):
-    """What one round took."""
+    """Times of one round."""
 
     wall: float
     processor: float
-    """Of all threads together; other processes hardly change it."""
+    """Sum over all threads; other processes hardly change it."""
 
 
 def take_turns(
     commands: Mapping[str, Sequence[str]], rounds: int, threads: int
 ) -> dict[str, list[Seconds]]:
-    """What each side took in each round. All sides are started first, and warm when they begin."""
+    """Returns the times of each side in each round; all sides are started and warm beforehand."""
     sides = {name: _start(command, threads) for name, command in commands.items()}
-    taken: dict[str, list[Seconds]] = {name: [] for name in sides}
+    times: dict[str, list[Seconds]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, side in sides.items():
             side.stdin.write("go\n")
             side.stdin.flush()
-            taken[name].append(_answer(side))
+            times[name].append(_read_times(side))
     for side in sides.values():
         side.stdin.close()
         side.wait()
-    return taken
+    return times
 
 
 def serve(turn: Callable[[], Seconds]) -> None:
-    """In a side's process: takes a turn whenever a line comes in, and says what it took."""
+    """In a side's process: takes a turn for every line on stdin, and prints its times."""
     print(0.0, 0.0, flush=True)
     for _ in sys.stdin:
         print(*turn(), flush=True)
 
 
 def timed(work: Callable[[], Any]) -> Callable[[], Seconds]:
-    """A turn that is this work from beginning to end."""
+    """Returns a turn that times all of `work`."""
 
     def turn() -> Seconds:
         begun = now()
@@ -59,23 +59,26 @@ def timed(work: Callable[[], Any]) -> Callable[[], Seconds]:
 
 
 def now() -> Seconds:
-    """The time, to be given to `since`."""
+    """Returns the present time, for `since`."""
     return Seconds(time.perf_counter(), time.process_time())
 
 
-def since(begun: Seconds) -> Seconds:
-    """What was taken since then."""
-    return Seconds(*(end - begin for end, begin in zip(now(), begun, strict=True)))
+def since(start: Seconds) -> Seconds:
+    """Returns the time since `start`."""
+    return Seconds(*(end - begin for end, begin in zip(now(), start, strict=True)))
 
 
-def print_table(taken: Mapping[str, Sequence[Seconds]], images: int) -> dict[str, Any]:
-    """Prints and returns the median speeds of rounds of so many images, and each side's time by
-    that of the first.
+def print_table(times: Mapping[str, Sequence[Seconds]], images: int) -> dict[str, Any]:
+    """Prints and returns each side's median speed and its time relative to the first side.
+
+    Args:
+      times: of each side, from `take_turns`.
+      images: number of images in a round.
     """
-    first, *_ = taken.values()
+    first, *_ = times.values()
     result = {}
     print(f"{'':24}{'images/s':>10}{'time':>8}{'images/CPU s':>14}{'CPU time':>10}")
-    for side, seconds in taken.items():
+    for side, seconds in times.items():
         speeds = [images / statistics.median(column) for column in zip(*seconds, strict=True)]
         pairs = zip(zip(*seconds, strict=True), zip(*first, strict=True), strict=True)
         ratios = [median_ratio(theirs, ours) for theirs, ours in pairs]
@@ -87,21 +90,21 @@ def print_table(taken: Mapping[str, Sequence[Seconds]], images: int) -> dict[str
 
 
 def median_ratio(theirs: Sequence[float], ours: Sequence[float]) -> float:
-    """How many times as long the others took, in the middle one of all rounds."""
+    """Returns the median over the rounds of their time divided by ours."""
     return statistics.median(other / own for other, own in zip(theirs, ours, strict=True))
 
 
 def _start(command: Sequence[str], threads: int) -> Any:
-    """A side that is ready for its first round."""
+    """Starts a side and waits until it is ready for its first round."""
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": str(threads)}
     side = subprocess.Popen(
         command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    _answer(side)
+    _read_times(side)
     return side
 
 
-def _answer(side: Any) -> Seconds:
+def _read_times(side: Any) -> Seconds:
     line = side.stdout.readline()
     if not line:
         raise SystemExit(f"this failed: {' '.join(map(str, side.args))}")

@@ -1,8 +1,8 @@
-"""How long does it take to load ResNet-152 from safetensors, and how much memory?
+"""Time and memory of loading ResNet-152 from safetensors.
 
-Each measurement is a process of its own: one imports TensorFlow and Keras only, the others load a
-state dict with timm's names and random values, as `reszoo build resnet152 --weights` does, and
-save the network where told. What counts is the memory above the import, in units of the weights:
+Each measurement is a process: one only imports TensorFlow and Keras, the others load a state dict
+with timm's names and random values as `reszoo build resnet152 --weights` does, and the last one
+saves the network. What counts is the memory above the import, in units of the weights:
 
     python benchmarks/weights_import.py --rounds 5
 
@@ -30,13 +30,13 @@ reszoo.load_pretrained(reszoo.load(sys.argv[1]), sys.argv[2])
 """
 
 
-def write(network: str, path: Path) -> int:
-    """Writes random weights of the network with timm's names; returns their bytes."""
+def write(network: str, path: Path) -> None:
+    """Writes random weights of the network with timm's names."""
     import numpy as np
     from safetensors.numpy import save_file
 
-    from reszoo.model.importing.convert import WeightMapping, shape_of
-    from reszoo.model.importing.timm_names import timm_tensors
+    from reszoo.model.importing.convert import weight_shape
+    from reszoo.model.importing.timm_names import timm_tensor_names
     from reszoo.planning.network import plan
     from reszoo.spec import load
 
@@ -45,19 +45,18 @@ def write(network: str, path: Path) -> int:
     rows = plan(spec)
     state = {}
     for row in rows.rows:
-        for weight, name in timm_tensors(row, spec).items():
-            shape = shape_of(rows, WeightMapping(row, weight, name))
+        for weight, name in timm_tensor_names(row, spec).items():
+            shape = weight_shape(rows, row, weight)
             if weight == "kernel":
                 shape = (shape[-1], shape[-2], *shape[:-2])
             state[name] = random.standard_normal(shape, dtype="float32") * 0.01
             if weight == "moving_variance":
                 state[name] += 1.0
     save_file(state, path)
-    return sum(values.nbytes for values in state.values())
 
 
 def measure(command: Sequence[str]) -> tuple[float, float]:
-    """Wall seconds and peak memory in MB of one process."""
+    """Returns wall seconds and peak memory in MB of one process."""
     wall, usage = run_silently(command)
     return wall, usage.ru_maxrss / 1024
 
@@ -93,7 +92,7 @@ def main() -> None:
 def report(
     rounds: dict[str, list[tuple[float, float]]], size: float, options: argparse.Namespace
 ) -> None:
-    """A table of medians."""
+    """Prints a table of medians."""
     print(f"{'':26}{'wall s':>8}{'peak MB':>9}{'above import':>14}   weights: {size:.0f} MB")
     medians = {
         name: tuple(statistics.median(column) for column in zip(*values, strict=True))
