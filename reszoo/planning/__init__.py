@@ -1,4 +1,4 @@
-"""The plan: a spec as rows of layers with shapes, parameters and multiply-adds. No TensorFlow."""
+"""Plans: specs as rows of layers with shapes, parameters and multiply-adds, without TensorFlow."""
 
 from reszoo.planning.cost import Cost
 from reszoo.planning.rows import Plan, Ref, Row, Tags

@@ -12,7 +12,7 @@ _ROLE = "attention"
 
 
 def attention(plan: BlockPlan, h: Ref) -> Ref:
-    """H with its channels weighed; H itself where the block has no attention."""
+    """Returns H with its channels weighted, or H itself if the block has no attention."""
     kind = plan.block.attention.kind
     if kind == "none":
         return h
@@ -29,18 +29,18 @@ def attention(plan: BlockPlan, h: Ref) -> Ref:
 
 
 def _squeeze_excite(plan: BlockPlan, h: Ref) -> Ref:
-    scope, choice = plan.scope, plan.block.attention
+    scope, config = plan.scope, plan.block.attention
     channels = scope.channels(h)
-    squeezed = squeezed_width(channels, choice.ratio, choice.divisor)
+    squeezed = squeezed_width(channels, config.ratio, config.divisor)
     x = scope.add("global_average_pool", h, role=_ROLE, part="se_pool", keep_dimensions=True)
-    x = scope.conv(x, squeezed, 1, role=_ROLE, part="se_reduce", bias=choice.bias)
+    x = scope.conv(x, squeezed, 1, role=_ROLE, part="se_reduce", bias=config.bias)
     x = scope.activation(x, "relu", role=_ROLE, part="se_activation")
-    x = scope.conv(x, channels, 1, role=_ROLE, part="se_expand", bias=choice.bias)
+    x = scope.conv(x, channels, 1, role=_ROLE, part="se_expand", bias=config.bias)
     return scope.activation(x, "sigmoid", role=_ROLE, part="se_gate")
 
 
 def _eca(plan: BlockPlan, h: Ref) -> Ref:
-    """A convolution over the channels themselves, so that a handful of weights does (Wang 2020)."""
+    """A convolution over the channels, with only `kernel` weights (Wang 2020)."""
     scope = plan.scope
     channels = scope.channels(h)
     kernel = plan.block.attention.kernel or eca_kernel(channels)
@@ -61,13 +61,21 @@ def _eca(plan: BlockPlan, h: Ref) -> Ref:
 
 
 def squeezed_width(channels: int, ratio: float, divisor: int) -> int:
-    """Squeezed width as timm rounds it: to the nearest multiple of `divisor`, at least one."""
+    """Returns the squeezed width, rounded to a multiple of `divisor` and at least that, as in timm.
+
+    Example:
+      >>> squeezed_width(64, ratio=16.0, divisor=8)
+      8
+    """
     return max(divisor, int(channels / ratio + divisor / 2) // divisor * divisor)
 
 
 def eca_kernel(channels: int) -> int:
-    """The odd kernel near (log2 C + 1) / 2, as timm: 5, 5, 5, 7 for 256, 512, 1024, 2048
-    channels.
+    """Returns the odd kernel size near (log2 C + 1) / 2, as in timm.
+
+    Example:
+      >>> [eca_kernel(channels) for channels in (256, 512, 1024, 2048)]
+      [5, 5, 5, 7]
     """
     size = int(abs(math.log2(channels) + 1) / 2)
     return max(size if size % 2 else size + 1, 3)

@@ -1,4 +1,4 @@
-"""One block of a stage with all its questions answered: widths, stride, order, norm, gates."""
+"""The plan of one block: widths, stride, order, norm and gates, with all defaults resolved."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from reszoo.spec.architecture import Block, Norm
 
 @dataclass(frozen=True, slots=True)
 class BlockPlan:
-    """What a transform, a shortcut and a connection need to know of the block they write."""
+    """Settings of a block for its transform, shortcut and connection."""
 
     scope: Scope
     block: Block
     width: int
     """Width of the stage."""
     output_width: int
-    """Channels (features) that leave the block."""
+    """Output channels (features) of the block."""
     stride: int
     order: str
     norm: Norm
@@ -30,30 +30,30 @@ class BlockPlan:
 
     @property
     def preactivated(self) -> bool:
-        """Whether activation comes before the first convolution."""
+        """Whether an activation precedes the first convolution."""
         return self.order in ("relu_only_pre", "full_pre")
 
     @property
     def pre_normed(self) -> bool:
-        """Whether each convolution is normalised before it, not after it."""
+        """Whether normalisation precedes each convolution."""
         return self.order == "full_pre"
 
     @property
     def starts_at_zero(self) -> bool:
-        """Whether H starts at 0. Only where something else is left of the block, and where nothing
-        comes between the last normalisation and the addition: the gradient of a ReLU at 0 is 0.
+        """Whether gamma of the last normalisation of H is initialised to 0.
+
+        Only if the block adds a shortcut, and nothing comes between that normalisation and the
+        addition: the gradient of a ReLU at 0 is 0.
         """
         added = self.order in ("post", "relu_only_pre") and self.block.connection != "plain"
         return self.block.zero_gamma and added
 
     def changes_shape(self, x: Ref) -> bool:
-        """Whether the block puts out another shape than x has."""
+        """Whether the output shape of the block differs from that of x."""
         return self.stride != 1 or self.scope.channels(x) != self.output_width
 
     def has_bias(self, part: str) -> bool:
-        """Whether convolution `part` has a bias: as the spec says, else in blocks without
-        normalisation.
-        """
+        """Whether convolution `part` has a bias. Defaults to true without normalisation."""
         bias = self.block.bias
         if bias is None:
             return self.norm.kind == "none"

@@ -1,8 +1,7 @@
-"""A plan while it is being written: rows are added one by one, each with its size and cost."""
+"""Construction of plans: rows are added one by one, each with its shape and cost."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from reszoo.spec.base import KeyPath
 
 
 class PlanBuilder:
-    """The rows so far, and the spec they come from."""
+    """Collects the rows of a plan."""
 
     def __init__(self, spec: Architecture) -> None:
         self.spec = spec
@@ -23,7 +22,7 @@ class PlanBuilder:
         self._shapes: dict[Ref, Shape] = {}
 
     def shape(self, ref: Ref) -> Shape:
-        """The shape of one example of that output."""
+        """Shape of one example of an output."""
         return self._shapes[ref]
 
     def add(
@@ -35,7 +34,7 @@ class PlanBuilder:
         attributes: Mapping[str, Any],
         precision: str | None = None,
     ) -> Ref:
-        """Writes one row and returns its output."""
+        """Adds a row and returns its output."""
         size = OPS[op]([self._shapes[ref] for ref in inputs], attributes)
         row = Row(name, op, inputs, size.shape, tags, attributes, *size[1:], precision)
         self.rows.append(row)
@@ -46,7 +45,7 @@ class PlanBuilder:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A pen for one part of the network: it names and tags the rows it writes.
+    """Adds rows for one part of the network, with its names and tags.
 
     Rows of role `transform` are named `stage1_block2_conv1`, those of other roles
     `stage1_block2_shortcut_conv`.
@@ -54,21 +53,21 @@ class Scope:
 
     builder: PlanBuilder
     path: KeyPath
-    """Where the part stands in the spec, for error messages."""
+    """Path of the part in the spec, for error messages."""
     stage: int | None = None
     block: int | None = None
 
     @property
     def spec(self) -> Architecture:
-        """The spec being planned."""
+        """The spec that is planned."""
         return self.builder.spec
 
     def shape(self, x: Ref) -> Shape:
-        """The shape of one example of x."""
+        """Shape of one example of x."""
         return self.builder.shape(x)
 
     def channels(self, x: Ref) -> int:
-        """The width of x: its channels or features."""
+        """Channels or features of x."""
         return self.builder.shape(x)[-1]
 
     def add(
@@ -80,7 +79,7 @@ class Scope:
         precision: str | None = None,
         **attributes: Any,
     ) -> Ref:
-        """Writes a row of any op."""
+        """Adds a row of any op and returns its output."""
         tags = Tags(role, part, self.stage, self.block)
         try:
             return self.builder.add(self._name(role, part), op, inputs, tags, attributes, precision)
@@ -111,7 +110,7 @@ class Scope:
         padding: str | None = None,
         initializer: Initializer | None = None,
     ) -> Ref:
-        """A convolution, with a padding row before it where `same` would pad differently."""
+        """Adds a convolution, after a padding row if `same` would pad differently."""
         channels = self.channels(x)
         if channels % groups or filters % groups:
             self.fail(
@@ -149,7 +148,7 @@ class Scope:
         initializer: Initializer | None = None,
         precision: str | None = None,
     ) -> Ref:
-        """A fully connected layer."""
+        """Adds a fully connected layer."""
         return self.add(
             "dense",
             x,
@@ -163,7 +162,7 @@ class Scope:
         )
 
     def norm(self, x: Ref, norm: Norm, *, role: str, part: str, gamma: float = 1.0) -> Ref:
-        """Normalisation; nothing where the kind is `none`."""
+        """Adds a normalisation; none for kind `none`."""
         if norm.kind == "none":
             return x
         return self.add(
@@ -177,7 +176,7 @@ class Scope:
         )
 
     def activation(self, x: Ref, function: str, *, role: str, part: str) -> Ref:
-        """An activation; nothing for `none`."""
+        """Adds an activation; none for `none`."""
         if function == "none":
             return x
         return self.add("activation", x, role=role, part=part, function=function)
@@ -194,8 +193,9 @@ class Scope:
         padding: str | None = None,
         border: float | None = None,
     ) -> Ref:
-        """Max or average pooling; `border` is what surrounds a max-pool's map, None where any value
-        up to 0 is right.
+        """Adds max or average pooling.
+
+        `border` is the padding value of a max-pool; None if every value up to 0 is right.
         """
         if kind == "average":
             # torch's ceil_mode without counting the padding is TensorFlow's `same`
@@ -208,7 +208,7 @@ class Scope:
         )
 
     def blur(self, x: Ref, stride: int, *, role: str, part: str) -> Ref:
-        """A low-pass filter that subsamples (Zhang 2019)."""
+        """Adds a low-pass filter that subsamples (Zhang 2019)."""
         if min(self.shape(x)[:2]) < 2:
             self.fail(
                 "a blur mirrors the map at its border and needs two pixels",
@@ -230,22 +230,22 @@ class Scope:
         part: str,
         border: float | None = None,
     ) -> tuple[Ref, str]:
-        """X made ready for a window, and the window's own padding mode (same or valid).
+        """Pads x for a window; returns it and the padding mode of the window (same or valid).
 
-        torch pads (kernel - 1) // 2 on every side. Where TensorFlow's `same` does just that, no
-        row is needed; a strided window on an even map needs one. So does a max-pool whose border
-        is 0, because TensorFlow's own is -infinity.
+        torch pads (kernel - 1) // 2 on every side. No row is needed where TensorFlow's `same` does
+        the same; a strided window on an even map needs one, and so does a max-pool with border 0,
+        because TensorFlow pads with -infinity.
         """
         mode = padding or self.spec.padding
         self._check_window(x, kernel, stride, mode)
         if mode == "valid":
             return x, mode
-        by_itself = tuple(same_padding(side, kernel, stride) for side in self.shape(x)[:2])
+        same_amounts = tuple(same_padding(side, kernel, stride) for side in self.shape(x)[:2])
         side = (kernel - 1) // 2
-        amounts = ((side, side), (side, side)) if mode == "torch" else by_itself
+        amounts = ((side, side), (side, side)) if mode == "torch" else same_amounts
         if not any(map(any, amounts)):
-            return x, "same" if amounts == by_itself else "valid"
-        if amounts == by_itself and border != 0.0:
+            return x, "same" if amounts == same_amounts else "valid"
+        if amounts == same_amounts and border != 0.0:
             return x, "same"
         value = border or 0.0
         return self.add(
@@ -253,12 +253,12 @@ class Scope:
         ), "valid"
 
     def fail(self, what: str, field: str, *, expected: str, found: str, hint: str) -> None:
-        """Raises a UserError that points at `field` of the part being planned."""
+        """Raises a UserError that points at `field` of the part."""
         what = f"{self.spec.name}: {what}"
-        raise UserError(what, where=self._written(field), expected=expected, found=found, hint=hint)
+        raise UserError(what, where=self._place(field), expected=expected, found=found, hint=hint)
 
-    def _written(self, field: str) -> Place | str | None:
-        """Where the field stands: a block's, unless the stage says it again."""
+    def _place(self, field: str) -> Place | str | None:
+        """Place of a field; the block's unless the stage overrides it."""
         spec = self.spec
         if self.block is not None and field in Block.model_fields:
             stage = spec.stages[int(self.path[1])]
@@ -299,8 +299,3 @@ class Scope:
         if role != "transform":
             words.append(role)
         return "_".join([*words, part])
-
-
-def pixels(shape: Shape) -> int:
-    """Values in one example of a feature map."""
-    return math.prod(shape)

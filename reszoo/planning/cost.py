@@ -1,11 +1,11 @@
-"""What a network costs: parameters, multiply-adds, bytes of weights and of activations, depth."""
+"""The cost of a network: parameters, multiply-adds, bytes of weights and activations, depth."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reszoo.planning.builder import pixels
 from reszoo.planning.network import plan as plan_of
 from reszoo.planning.rewrites import fold_norms, for_inference, reader_counts
 from reszoo.planning.rows import Plan, Ref, Row
@@ -27,14 +27,16 @@ _IN_PLACE = (
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """The cost of one network at batch 1. Weights and activations are counted as they are shipped:
-    normalisations folded into convolutions, activations fused.
+    """The cost of a network at batch size 1.
+
+    Weights and activations are counted as deployed: normalisations folded into convolutions,
+    activations fused.
     """
 
     parameters: int
     """Trainable weights, as torch counts them."""
     other_parameters: int
-    """Moving means and variances, a mean image; Keras's `count_params()` adds them."""
+    """Moving means and variances, a mean image; included in Keras's `count_params()`."""
     macs: int
     """Multiply-adds of convolutions and dense layers for one image."""
     weight_bytes_int8: int
@@ -42,18 +44,25 @@ class Cost:
     weight_bytes_fp16: int
     weight_bytes_fp32: int
     peak_activation_bytes_int8: int
-    """The most feature maps that are alive at once, 1 byte per value."""
+    """Peak of the feature maps alive at once, 1 byte per value."""
     peak_activation_bytes_fp32: int
     depth: int
-    """Weighted layers on the main path, as the papers count: neither shortcuts nor gates."""
+    """Weighted layers on the main path, as counted in the papers: no shortcuts, no gates."""
 
 
 def cost(what: Plan | Architecture) -> Cost:
-    """Adds the rows of a canonical plan up. Takes a spec, too."""
+    """Returns the cost of a canonical plan or of a spec.
+
+    Example:
+      >>> from reszoo.spec import load
+      >>> network = cost(load("resnet50"))
+      >>> network.parameters, network.macs
+      (25557032, 4089184256)
+    """
     plan = what if isinstance(what, Plan) else plan_of(what)
-    shipped = fold_norms(for_inference(plan))
-    weights, biases = _weights_and_biases(shipped.rows)
-    peak = _peak_values(shipped)
+    deployed = fold_norms(for_inference(plan))
+    weights, biases = _weights_and_biases(deployed.rows)
+    peak = _peak_values(deployed)
     return Cost(
         parameters=sum(row.parameters for row in plan.rows),
         other_parameters=sum(row.other_parameters for row in plan.rows),
@@ -68,13 +77,14 @@ def cost(what: Plan | Architecture) -> Cost:
 
 
 def _weights_and_biases(rows: Iterable[Row]) -> tuple[int, int]:
-    """Of an unfolded normalisation, a factor and a bias per channel are left at inference; of a
-    mean image, itself.
+    """Numbers of weights and biases at inference.
+
+    An unfolded normalisation is a factor and a bias per channel, a mean image is itself.
     """
     weights = biases = 0
     for row in rows:
         if row.op == "mean_image":
-            weights += pixels(row.shape)
+            weights += math.prod(row.shape)
         if not row.parameters:
             continue
         if row.op == "norm":
@@ -97,17 +107,17 @@ def _depth(rows: Iterable[Row]) -> int:
 
 
 def _peak_values(plan: Plan) -> int:
-    """The most values alive at once when rows run in order and each is freed after its last reader.
+    """Peak of values alive at once if rows run in order and are freed after their last reader.
 
-    A row that works value by value takes over its input's memory where nothing else reads it, which
-    is also what fusing an activation into a convolution comes to.
+    An elementwise row reuses the memory of an input that nothing else reads, which also covers an
+    activation fused into a convolution.
     """
     readers = reader_counts(plan)
     sizes: dict[Ref, int] = {}
     alive = peak = 0
     for row in plan.rows:
         output = Ref(row.name)
-        size = pixels(row.shape)
+        size = math.prod(row.shape)
         free = 0
         for ref in row.inputs:
             readers[ref] -= 1

@@ -1,7 +1,7 @@
-"""Which groups of rows does a CPU pass over at once? Additions with their ReLU, and gated merges.
+"""Fusion of rows on a CPU: additions with their ReLU, and gated merges.
 
-Each becomes one row with the name of its last. `add_relu` and `gated_merge` have one output for
-each row that reads them (attribute `copies`), all the same.
+A group becomes one row with the name of its last. `add_relu` and `gated_merge` have one output per
+reader (attribute `copies`), all equal.
 """
 
 from __future__ import annotations
@@ -15,95 +15,102 @@ from reszoo.planning.rewrites import reader_counts
 from reszoo.planning.rows import Plan, Ref, Row
 
 _LARGE_MAP = 1 << 13
-"""Values of one example from which a kernel of its own pays for being compiled and called."""
+"""Values per example from which on a compiled kernel is worth its overhead."""
 _FORKED = ("add_relu", "gated_merge")
 
 
 def is_large(row: Row) -> bool:
-    """Whether a map is worth a kernel of its own."""
+    """Whether a feature map is worth a compiled kernel."""
     return len(row.shape) == 3 and math.prod(row.shape) >= _LARGE_MAP
 
 
 def is_relu(row: Row) -> bool:
-    """Whether a row is the activation `relu`."""
+    """Whether a row is a ReLU."""
     return _is_activation(row, "relu")
 
 
 def fuse_add_relu(plan: Plan) -> Plan:
-    """Each addition that only a large ReLU reads becomes one row with it."""
-    group = _Grouping(plan)
+    """Fuses each addition with the large ReLU that is its only reader."""
+    fusion = _Fusion(plan)
     for row in plan.rows:
         if not (is_relu(row) and is_large(row)):
             continue
-        total = group.rows[row.inputs[0].row]
-        if total.op == "add" and group.only_feeds(total) and group.of_one_shape(total):
-            group.make(row, "add_relu", total.inputs, {"copies": 1}, [total])
-    return group.plan()
+        total = fusion.rows[row.inputs[0].row]
+        if total.op == "add" and fusion.has_one_reader(total) and fusion.has_one_shape(total):
+            fusion.fuse(row, "add_relu", total.inputs, {"copies": 1}, [total])
+    return fusion.plan()
 
 
 def fuse_gated_merge(plan: Plan) -> Plan:
-    """Each large coupled merge x + T (H - x) becomes one row with the sigmoid of T, and with the
-    ReLU of H where only the merge reads it.
+    """Fuses each large coupled merge x + T (H - x) with the sigmoid of T.
+
+    The ReLU of H is included if only the merge reads it.
     """
-    group = _Grouping(plan)
+    fusion = _Fusion(plan)
     for row in plan.rows:
         if row.op != "add" or not is_large(row):
             continue
         shortcut, product = row.inputs
-        found = group.gated(group.rows[product.row], shortcut)
-        if found is None or not group.of_one_shape(row):
+        merge = fusion.match_gated_product(fusion.rows[product.row], shortcut)
+        if merge is None or not fusion.has_one_shape(row):
             continue
-        change, gate, multiply = found
-        inside = [change, gate, multiply]
+        change, gate, multiply = merge
+        inner = [change, gate, multiply]
         h = change.inputs[0]
-        relu = is_relu(group.rows[h.row]) and group.only_feeds(group.rows[h.row])
+        relu = is_relu(fusion.rows[h.row]) and fusion.has_one_reader(fusion.rows[h.row])
         if relu:
-            inside.insert(0, group.rows[h.row])
-            h = group.rows[h.row].inputs[0]
+            inner.insert(0, fusion.rows[h.row])
+            h = fusion.rows[h.row].inputs[0]
         attributes = {"relu": relu, "copies": 1}
-        group.make(row, "gated_merge", (shortcut, h, gate.inputs[0]), attributes, inside)
-    return group.plan()
+        fusion.fuse(row, "gated_merge", (shortcut, h, gate.inputs[0]), attributes, inner)
+    return fusion.plan()
 
 
-class _Grouping:
-    """A plan while groups of its rows become one row each."""
+class _Fusion:
+    """A plan during fusion of groups of its rows."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._readers: Counter[Ref] = reader_counts(plan)
-        self._kept = set(plan.stages.values())
-        self._gone: set[str] = set()
+        self._stage_outputs = set(plan.stages.values())
+        self._fused: set[str] = set()
         self.rows: dict[str, Row] = {row.name: row for row in plan.rows}
 
-    def only_feeds(self, row: Row) -> bool:
-        """Whether nobody but one other row ever sees this one's output."""
-        return self._readers[Ref(row.name)] == 1 and Ref(row.name) not in self._kept
+    def has_one_reader(self, row: Row) -> bool:
+        """Whether a single row reads the output of this row, and no stage ends with it."""
+        return self._readers[Ref(row.name)] == 1 and Ref(row.name) not in self._stage_outputs
 
-    def of_one_shape(self, row: Row) -> bool:
-        """Whether nothing that the row reads is broadcast."""
+    def has_one_shape(self, row: Row) -> bool:
+        """Whether no input of the row is broadcast."""
         return all(self.rows[ref.row].shape == row.shape for ref in row.inputs)
 
-    def gated(self, multiply: Row, shortcut: Ref) -> tuple[Row, Row, Row] | None:
-        """The rows of T (H - x) in their own order: difference, sigmoid, product; or None."""
+    def match_gated_product(self, multiply: Row, shortcut: Ref) -> tuple[Row, Row, Row] | None:
+        """Matches T (H - x); returns its difference, sigmoid and product, or None."""
         if multiply.op != "multiply":
             return None
         change, gate = (self.rows[ref.row] for ref in multiply.inputs)
         rows = (change, gate, multiply)
-        fits = change.op == "subtract" and change.inputs[1] == shortcut
-        fits = fits and _is_activation(gate, "sigmoid") and all(map(self.only_feeds, rows))
-        return rows if fits and self.of_one_shape(multiply) and self.of_one_shape(change) else None
+        matches = (
+            change.op == "subtract"
+            and change.inputs[1] == shortcut
+            and _is_activation(gate, "sigmoid")
+            and all(map(self.has_one_reader, rows))
+            and self.has_one_shape(multiply)
+            and self.has_one_shape(change)
+        )
+        return rows if matches else None
 
-    def make(
+    def fuse(
         self,
         last: Row,
         op: str,
         inputs: tuple[Ref, ...],
         attributes: Mapping[str, object],
-        before: list[Row],
+        inner: list[Row],
     ) -> None:
-        """Lets one row, of the name of the last, stand for it and for those before it."""
-        names = [row.name for row in self._plan.rows if row in before or row.name == last.name]
-        self._gone |= {row.name for row in before}
+        """Replaces `inner` rows and the last one by a single row with the name of the last."""
+        names = [row.name for row in self._plan.rows if row in inner or row.name == last.name]
+        self._fused |= {row.name for row in inner}
         self.rows[last.name] = replace(
             last,
             op=op,
@@ -113,15 +120,13 @@ class _Grouping:
         )
 
     def plan(self) -> Plan:
-        """With the groups that were made."""
-        rows = (self.rows[row.name] for row in self._plan.rows if row.name not in self._gone)
+        """Returns the plan with the fused rows."""
+        rows = (self.rows[row.name] for row in self._plan.rows if row.name not in self._fused)
         return replace(self._plan, rows=tuple(rows))
 
 
 def fork_outputs(plan: Plan) -> Plan:
-    """Each reader of a grouped row reads an output of its own; the plan's outputs read the
-    first.
-    """
+    """Gives each reader of a fused row its own output; outputs of the plan read the first."""
     readers = reader_counts(replace(plan, outputs=()))
     copies = {
         row.name: readers[Ref(row.name)]

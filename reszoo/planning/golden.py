@@ -1,7 +1,7 @@
-"""The golden cost file: what every spec of the zoo costs, counted once, kept and checked by a test.
+"""The golden cost file: the cost of every spec of the zoo, checked by a test.
 
 It is keyed by the fingerprint of what a spec computes, so that `reszoo list` need not plan the zoo
-and a changed spec can never show an old number.
+and a changed spec never shows an outdated number.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ _FORMAT = 1
 
 
 def golden_file() -> Path:
-    """Where the golden cost file lies."""
+    """Path of the golden cost file."""
     return resources.zoo_folder() / "golden.json"
 
 
 def known_cost(spec: Architecture) -> Cost:
-    """The spec's cost: from the golden file where it knows this very network, else counted now."""
+    """Returns the cost of a spec, from the golden file if it has this network."""
     key = fingerprint(spec)
-    return _known().get(key) or cost(spec)
+    return _golden_costs().get(key) or cost(spec)
 
 
 def count_zoo() -> dict[str, Any]:
-    """The golden file's content, counted from every spec in the zoo."""
+    """Counts every spec of the zoo; returns the content of the golden file."""
     specs = {}
     for name in architecture_names():
         spec = load(name)
@@ -42,13 +42,13 @@ def count_zoo() -> dict[str, Any]:
 
 
 def write_golden_file() -> Path:
-    """Counts the zoo and writes the golden file; run it by `python -m reszoo.planning.golden`."""
+    """Writes the golden file; run with `python -m reszoo.planning.golden`."""
     atomic_files.write_json(golden_file(), count_zoo())
     return golden_file()
 
 
 @cache
-def _known() -> Mapping[str, Cost]:
+def _golden_costs() -> Mapping[str, Cost]:
     try:
         content = json.loads(golden_file().read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""How does the last feature map become logits?"""
+"""The head: pooling, dense layers and logits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from reszoo.planning.rows import Ref
 
 
 def write_head(scope: Scope, x: Ref) -> Ref:
-    """What turns the last feature map into logits."""
+    """Adds the head; returns the logits."""
     spec, head = scope.spec, scope.spec.head
     if head.conv:
         bias = spec.norm.kind == "none"
@@ -15,7 +15,7 @@ def write_head(scope: Scope, x: Ref) -> Ref:
         x = scope.norm(x, spec.norm, role="head", part="norm")
         x = scope.activation(x, spec.activation, role="head", part="activation")
     if len(scope.shape(x)) == 3:
-        x = _vector(scope, x)
+        x = _pool_globally(scope, x)
     for number, units in enumerate(head.hidden, start=1):
         x = scope.dense(x, units, role="head", part=f"hidden{number}")
         x = scope.activation(x, spec.activation, role="head", part=f"hidden_activation{number}")
@@ -44,7 +44,7 @@ def write_head(scope: Scope, x: Ref) -> Ref:
     return x
 
 
-def _vector(scope: Scope, x: Ref) -> Ref:
+def _pool_globally(scope: Scope, x: Ref) -> Ref:
     kind = scope.spec.head.pool
     if kind == "none":
         return scope.add("flatten", x, role="head", part="flatten")

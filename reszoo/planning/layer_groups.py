@@ -1,4 +1,7 @@
-"""Which rows are the stem, a stage, the head, the backbone? By tags, for freezing and rates."""
+"""Layer groups: stem, stages, head and backbone, for freezing and learning rate multipliers.
+
+Rows are grouped by their tags. The counterpart of timm's `group_matcher`.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +14,30 @@ from reszoo.planning.rows import Plan, Row
 BACKBONE = "backbone"
 HEAD = "head"
 BIAS = "bias"
-"""No part: every bias, wherever it is."""
+"""Every bias of the network, whatever its layer group."""
 LOGITS = "logits"
-"""No part: the last layer of the head, which gives the logits."""
+"""The last layer of the head, which outputs the logits."""
 _STEM = "stem"
 _RANGE = re.compile(r"(\w+)\.\.(\w+)")
 
 
 def group_names(plan: Plan) -> tuple[str, ...]:
-    """The network's parts from the image to the logits: `stem`, `stage1`, `stage2`.., `head`."""
+    """Names of the layer groups from image to logits: `stem`, `stage1`, `stage2`.., `head`.
+
+    Example:
+      >>> from reszoo.planning.network import plan
+      >>> from reszoo.spec import load
+      >>> group_names(plan(load("resnet20")))
+      ('stem', 'stage1', 'stage2', 'stage3', 'head')
+    """
     return (*plan.stages, HEAD)
 
 
 def group_of(row: Row, plan: Plan) -> str:
-    """The part a row belongs to. What follows a stage's blocks (its pool, the last normalisation
-    of a pre-activation net) is of that stage.
+    """Returns the layer group of a row.
+
+    Layers after the blocks of a stage (its pool, the final norm of a pre-activation net) belong to
+    that stage.
     """
     if row.tags.stage is not None:
         return f"stage{row.tags.stage}"
@@ -35,65 +47,65 @@ def group_of(row: Row, plan: Plan) -> str:
 
 
 def resolve_groups(
-    plan: Plan, words: Iterable[str], *, where: Place | str | None = None
+    plan: Plan, names: Iterable[str], *, where: Place | str | None = None
 ) -> frozenset[str]:
-    """The parts that words name, each just itself: `stage3` is stage 3 and nothing before it.
+    """Returns the layer groups of names and ranges; `stage3` is stage 3 and nothing before it.
 
     Args:
       plan: the network.
-      words: `stem`, `stage1`.., `head`; `stem..stage3` for all from the one to the other;
-        `backbone` for everything but the head.
-      where: where the words stand, for errors.
+      names: `stem`, `stage1`.., `head`; a range such as `stem..stage3`; `backbone` for everything
+        but the head.
+      where: place of the names, for errors.
 
     Raises:
-      UserError: a word names no part of this network.
+      UserError: the network has no such layer group.
     """
-    return frozenset(part for word in words for part in _parts(plan, word, where))
+    return frozenset(group for name in names for group in _expand(plan, name, where))
 
 
-def _parts(plan: Plan, word: str, where: Place | str | None) -> tuple[str, ...]:
-    parts = group_names(plan)
-    if word == BACKBONE:
-        return parts[:-1]
-    if found := _RANGE.fullmatch(word):
-        first, last = (_known(parts, end, where) for end in found.groups())
-        return parts[parts.index(first) : parts.index(last) + 1]
-    return (_known((*parts, BACKBONE), word, where),)
+def _expand(plan: Plan, name: str, where: Place | str | None) -> tuple[str, ...]:
+    groups = group_names(plan)
+    if name == BACKBONE:
+        return groups[:-1]
+    if match := _RANGE.fullmatch(name):
+        first, last = (_require(groups, end, where) for end in match.groups())
+        return groups[groups.index(first) : groups.index(last) + 1]
+    return (_require((*groups, BACKBONE), name, where),)
 
 
-def _known(parts: tuple[str, ...], word: str, where: Place | str | None) -> str:
-    if word in parts:
-        return word
+def _require(groups: tuple[str, ...], name: str, where: Place | str | None) -> str:
+    if name in groups:
+        return name
     raise UserError(
-        f"the network has no part '{word}'",
+        f"the network has no layer group '{name}'",
         where=where,
-        expected=f"{', '.join(parts)}, or a range such as stem..stage2",
-        found=repr(word),
-        hint=did_you_mean(word, parts),
+        expected=f"{', '.join(groups)}, or a range such as stem..stage2",
+        found=repr(name),
+        hint=did_you_mean(name, groups),
     )
 
 
-def row_names_in(plan: Plan, parts: frozenset[str]) -> frozenset[str]:
-    """The names of the rows of these parts."""
-    return frozenset(row.name for row in plan.rows if group_of(row, plan) in parts)
+def row_names_in(plan: Plan, groups: frozenset[str]) -> frozenset[str]:
+    """Names of the rows of layer groups."""
+    return frozenset(row.name for row in plan.rows if group_of(row, plan) in groups)
 
 
 def group_factors(
-    plan: Plan, given: Mapping[str, float], *, where: Place | str | None = None
+    plan: Plan, factors: Mapping[str, float], *, where: Place | str | None = None
 ) -> dict[str, float]:
-    """The factor of every part: its own where given, else the backbone's, else 1.
+    """Returns the factor of every layer group: its own, else the backbone's, else 1.
 
     Args:
       plan: the network.
-      given: factors by `stem`, `stage1`.., `head`, or `backbone` for all but the head. Those of
-        `bias` and `logits` are passed over.
-      where: where they are given, for errors.
+      factors: by `stem`, `stage1`.., `head`, or `backbone` for all but the head. `bias` and
+        `logits` are ignored.
+      where: place of the factors, for errors.
 
     Raises:
-      UserError: a name is no part of this network.
+      UserError: the network has no such layer group.
     """
-    parts = group_names(plan)
-    for word in given:
-        _known((*parts, BACKBONE, BIAS, LOGITS), word, where)
-    rest = given.get(BACKBONE, 1.0)
-    return {part: given.get(part, 1.0 if part == HEAD else rest) for part in parts}
+    groups = group_names(plan)
+    for name in factors:
+        _require((*groups, BACKBONE, BIAS, LOGITS), name, where)
+    backbone = factors.get(BACKBONE, 1.0)
+    return {group: factors.get(group, 1.0 if group == HEAD else backbone) for group in groups}

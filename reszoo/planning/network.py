@@ -1,4 +1,4 @@
-"""From a spec to its plan: stem, stages of blocks, head, written row by row."""
+"""The planner: from a spec to its rows of stem, stages of blocks and head."""
 
 from __future__ import annotations
 
@@ -16,23 +16,30 @@ from reszoo.spec.architecture import Architecture, Block
 
 
 def plan(spec: Architecture, *, head: bool = True) -> Plan:
-    """The network as rows, one per Keras layer.
+    """Plans a network as rows, one per Keras layer.
 
     Args:
-      spec: what to plan.
-      head: without it the network ends with the last stage's feature map, as a backbone.
+      spec: the architecture.
+      head: whether to add the head. False: the network ends with the feature map of the last
+        stage, as a backbone.
 
     Raises:
-      UserError: the spec is well-formed but cannot be a network: a stride that leaves no pixels,
-        groups that do not divide a width, an identity shortcut that would change shape.
+      UserError: the spec is valid but no network: a stride that leaves no pixels, groups that do
+        not divide a width, an identity shortcut that would change the shape.
+
+    Example:
+      >>> from reszoo.spec import load
+      >>> rows = plan(load("resnet20")).rows
+      >>> rows[-1].name, rows[-1].shape
+      ('head_logits', (10,))
     """
     builder = PlanBuilder(spec)
     stages: dict[str, Ref] = {}
     x = write_input(builder)
     x = stages["stem"] = write_stem(Scope(builder, ("stem",)), x)
-    blocks = _Blocks(spec)
+    progress = _Progress(spec)
     for index in range(len(spec.stages)):
-        x = _stage(builder, index, x, blocks)
+        x = _stage(builder, index, x, progress)
         if index == len(spec.stages) - 1:
             x = _final_norm(builder, x, spec)
         stages[f"stage{index + 1}"] = x
@@ -42,8 +49,8 @@ def plan(spec: Architecture, *, head: bool = True) -> Plan:
     return Plan(spec.name, tuple(builder.rows), (x,), stages)
 
 
-class _Blocks:
-    """Which block of the network is being planned, for what depends on depth."""
+class _Progress:
+    """Counts the planned blocks, for settings that depend on depth."""
 
     def __init__(self, spec: Architecture) -> None:
         self.count = sum(stage.depth for stage in spec.stages)
@@ -56,52 +63,61 @@ class _Blocks:
 
 
 def guideline_bias(layers: int) -> float:
-    """The initial bias of transform gates by depth: about -1, -2, -3 at 10, 20, 30 layers, and -4
-    in the deepest nets (Srivastava 2015, sections 3 and 4).
+    """Initial bias of transform gates by depth (Srivastava 2015, sections 3 and 4).
+
+    About -1, -2, -3 at 10, 20, 30 layers, and -4 in the deepest nets.
     """
     return -float(min(max(round(layers / 10), 1), 4))
 
 
-def _stage(builder: PlanBuilder, index: int, x: Ref, blocks: _Blocks) -> Ref:
+def _stage(builder: PlanBuilder, index: int, x: Ref, progress: _Progress) -> Ref:
     spec = builder.spec
     stage, block = spec.stages[index], spec.stage_block(index)
     strided = stage.depth - 1 if block.strided_block == "last" else 0
     for number in range(stage.depth):
         scope = Scope(builder, ("stages", index), index + 1, number + 1)
-        here = _plain_layer(block) if number == 0 and stage.first == "plain" else block
+        current = _plain_layer(block) if number == 0 and stage.first == "plain" else block
         stride = stage.stride if number == strided else 1
-        x = _block(_block_plan(scope, here, stage.width, stride, blocks), x)
-        blocks.done += 1
+        x = _block(_block_plan(scope, current, stage.width, stride, progress), x)
+        progress.done += 1
     return x
 
 
 def _plain_layer(block: Block) -> Block:
-    """The plain layer with which the highway nets' authors change the shape."""
+    """The plain layer with which the authors of highway nets change the shape."""
     kind = "dense" if block.transform == "dense" else "conv"
     return block.model_copy(update={"transform": kind, "connection": "plain", "order": None})
 
 
-def _block_plan(scope: Scope, block: Block, width: int, stride: int, blocks: _Blocks) -> BlockPlan:
+def _block_plan(
+    scope: Scope, block: Block, width: int, stride: int, progress: _Progress
+) -> BlockPlan:
     spec, kind = scope.spec, transform(block.transform)
-    bias = block.gate.bias if block.gate.bias is not None else blocks.gate_bias
+    bias = block.gate.bias if block.gate.bias is not None else progress.gate_bias
     return BlockPlan(
         scope=scope,
         block=block,
         width=width,
         output_width=kind.output_width(block, width),
         stride=stride,
-        order=block.order or kind.default_order,
+        order=_order(block),
         norm=block.norm or spec.norm,
         activation=block.activation or spec.activation,
         gate_bias=bias,
-        survival_probability=_survival(block, blocks),
-        first_of_network=blocks.done == 0 and stem_activation(scope) == "none",
+        survival_probability=_survival(block, progress),
+        first_of_network=progress.done == 0 and stem_activation(scope) == "none",
     )
 
 
-def _survival(block: Block, blocks: _Blocks) -> float:
-    """P of this block i of L: 1 - (i / L) (1 - p_L), linear in depth (Huang 2016), or with timm
-    1 - (i - 1) / (L - 1) (1 - p_L), so that the first block always survives.
+def _order(block: Block) -> str:
+    return block.order or transform(block.transform).default_order
+
+
+def _survival(block: Block, progress: _Progress) -> float:
+    """Survival probability of block i of L, 1 - drop_path.
+
+    Linear in depth: 1 - (i / L) (1 - p_L) (Huang 2016), or 1 - (i - 1) / (L - 1) (1 - p_L) in timm,
+    where the first block always survives.
     """
     last = block.survival_probability
     if last is None:
@@ -109,13 +125,13 @@ def _survival(block: Block, blocks: _Blocks) -> float:
     if block.survival_decay == "constant":
         return last
     if block.survival_decay == "linear_from_one":
-        return 1.0 - blocks.done / max(blocks.count - 1, 1) * (1.0 - last)
-    return 1.0 - (blocks.done + 1) / blocks.count * (1.0 - last)
+        return 1.0 - progress.done / max(progress.count - 1, 1) * (1.0 - last)
+    return 1.0 - (progress.done + 1) / progress.count * (1.0 - last)
 
 
 def _block(plan: BlockPlan, x: Ref) -> Ref:
     activated = _preactivation(plan, x)
-    h = _checked(plan, transform(plan.block.transform).write(plan, activated))
+    h = _check_width(plan, transform(plan.block.transform).write(plan, activated))
     h = attention(plan, h)
     if plan.block.connection == "plain":
         y = h
@@ -129,12 +145,12 @@ def _block(plan: BlockPlan, x: Ref) -> Ref:
     return y
 
 
-def _checked(plan: BlockPlan, h: Ref) -> Ref:
-    """H, whose width a registered transform may have got wrong."""
+def _check_width(plan: BlockPlan, h: Ref) -> Ref:
+    """Returns H after checking its width, which a registered transform may get wrong."""
     width = plan.scope.channels(h)
     if width != plan.output_width:
         plan.scope.fail(
-            f"the transform '{plan.block.transform}' puts out another width than it declares",
+            f"the transform '{plan.block.transform}' has another output width than it declares",
             "transform",
             expected=f"{plan.output_width} channels",
             found=f"{width}",
@@ -153,10 +169,10 @@ def _preactivation(plan: BlockPlan, x: Ref) -> Ref:
 
 
 def _final_norm(builder: PlanBuilder, x: Ref, spec: Architecture) -> Ref:
-    """Pre-activation nets normalise and activate once more after the last block (He 2016)."""
+    """Adds the norm and activation after the last block of pre-activation nets (He 2016)."""
     index = len(spec.stages) - 1
     block = spec.stage_block(index)
-    order = block.order or transform(block.transform).default_order
+    order = _order(block)
     scope = Scope(builder, ("stages", index))
     if order == "full_pre":
         x = scope.norm(x, block.norm or spec.norm, role="final_norm", part="norm")
@@ -170,8 +186,8 @@ def _after_stage(builder: PlanBuilder, index: int, x: Ref) -> Ref:
     after = builder.spec.stages[index].after
     scope = Scope(builder, ("stages", index, "after"), index + 1)
     block = builder.spec.stage_block(index)
-    # only the orders that end a block with its activation promise values of at least 0
-    order = block.order or transform(block.transform).default_order
+    # Only orders that end with the activation guarantee nonnegative values.
+    order = _order(block)
     nonnegative = (
         order in ("post", "bn_after_add")
         and (block.activation or builder.spec.activation) in NONNEGATIVE

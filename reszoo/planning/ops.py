@@ -1,11 +1,11 @@
-"""Every op a plan row may have: its attributes, its output shape and its cost.
+"""Ops of plan rows: attributes, output shapes and costs.
 
 | op | inputs | attributes |
 |---|---|---|
 | input | - | shape |
 | normalize | 1 | mean, std: tuples of floats, one per channel; (x - mean) / std in float32 |
 | contrast | 1 | epsilon; each example less its mean, divided by sqrt(its variance + epsilon) |
-| mean_image | 1 | - ; x - mean, one number for each value of an example, found by the training |
+| mean_image | 1 | - ; x - mean, one number per value of an example, computed from training images |
 | conv | 1 | filters, kernel, stride, padding (same, valid), groups, bias and the initial values |
 | conv1d | 1 | filters, kernel, bias, initial values; over (length, channels), same padding |
 | dense | 1 | units, bias and the initial values |
@@ -19,12 +19,12 @@
 | global_average_pool, global_max_pool | 1 | keep_dimensions: bool |
 | flatten | 1 | - |
 | reshape | 1 | shape |
-| dropout | 1 | rate; each: what one draw is about, a value, an example or the whole batch |
+| dropout | 1 | rate; each: the unit of a draw: value, example or batch |
 | rescale | 1 | scale, offset: x * scale + offset with two numbers |
 | scale | 1 | granularity (scalar, channel), initial: a learned factor |
 | add, subtract, multiply | 2 | - ; (1, 1, c) broadcasts over (h, w, c) |
 
-The initial values are `kernel_initializer`, a spec `Initializer`, and (but for conv1d)
+The initial values are `kernel_initializer`, a spec `Initializer`, and (except for conv1d)
 `bias_initial`, a number.
 """
 
@@ -38,7 +38,7 @@ from reszoo.planning.rows import Shape
 
 
 class Size(NamedTuple):
-    """What a row puts out and what it costs for one example."""
+    """Output shape and cost of a row for one example."""
 
     shape: Shape
     parameters: int = 0
@@ -134,9 +134,9 @@ def _scale(inputs: Sequence[Shape], attributes: Attributes) -> Size:
 
 def _merge(inputs: Sequence[Shape], _: Attributes) -> Size:
     first, second = inputs
-    if len(first) != len(second):
-        raise ValueError(f"cannot merge shapes {first} and {second}")
-    if any(a != b and 1 not in (a, b) for a, b in zip(first, second, strict=True)):
+    if len(first) != len(second) or any(
+        a != b and 1 not in (a, b) for a, b in zip(first, second, strict=True)
+    ):
         raise ValueError(f"cannot merge shapes {first} and {second}")
     return Size(tuple(max(a, b) for a, b in zip(first, second, strict=True)))
 
@@ -171,15 +171,18 @@ OPS: Mapping[str, Arithmetic] = {
 
 
 def window_count(size: int, kernel: int, stride: int, padding: str) -> int:
-    """How many windows of `kernel` pixels fit, `stride` apart, along a side of `size` pixels."""
+    """Number of windows of `kernel` pixels, `stride` apart, along a side of `size` pixels."""
     if padding == "same":
         return -(-size // stride)
     return (size - kernel) // stride + 1
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """What TensorFlow's `same` padding adds (before, after) along a side; the odd pixel goes
-    after.
+    """Returns TensorFlow's `same` padding (before, after) along a side; the odd pixel is after.
+
+    Example:
+      >>> same_padding(8, kernel=3, stride=2)
+      (0, 1)
     """
     total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2

@@ -1,4 +1,4 @@
-"""What is a pool of the stem or behind a stage, and what does it see beyond the border?"""
+"""Pooling in the stem and after stages, and its padding at the border."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from reszoo.planning.rows import Ref
 from reszoo.spec.architecture import Pool
 
 NONNEGATIVE = ("relu", "relu6")
-"""Activations behind which no value is below 0."""
+"""Activations without negative outputs."""
 
 
 def write_pool(scope: Scope, x: Ref, pool: Pool, *, role: str, nonnegative: bool) -> Ref:
-    """A pool of the stem or after a stage."""
+    """Adds a pool of the stem or after a stage.
+
+    `nonnegative` tells that x has no value below 0, so that padding with 0 equals -infinity.
+    """
     part, padding = "pool", pool.padding
     if pool.kind == "none":
         return x
     if pool.kind == "conv":
-        return _pooling_conv(scope, x, pool, role)
+        return _conv_pool(scope, x, pool, role)
     if pool.kind == "average":
         return scope.pool(
             x, "average", pool.size, pool.stride, role=role, part=part, padding=padding
         )
-    # behind a ReLU no value is below 0, so that padding with 0 equals padding with -infinity
     border = 0.0 if pool.zero_padded else None if nonnegative else float("-inf")
     stride = 1 if pool.kind == "blur" else pool.stride
     x = scope.pool(
@@ -32,7 +34,7 @@ def write_pool(scope: Scope, x: Ref, pool: Pool, *, role: str, nonnegative: bool
     return x
 
 
-def _pooling_conv(scope: Scope, x: Ref, pool: Pool, role: str) -> Ref:
+def _conv_pool(scope: Scope, x: Ref, pool: Pool, role: str) -> Ref:
     spec = scope.spec
     x = scope.conv(
         x,

@@ -1,4 +1,4 @@
-"""A plan: the network as rows, one per Keras layer. The single truth for cost and for the graph."""
+"""Plans and rows: a network as one row per Keras layer, for both cost and graph."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Ref(NamedTuple):
 
 
 class Tags(NamedTuple):
-    """What a row is in the network, so that nobody parses names.
+    """Role and position of a row in the network, so that names need not be parsed.
 
     role is one of stem, preactivation, transform, attention, shortcut, transform_gate, carry_gate,
-    merge, pool, final_norm, head; part names what repeats inside a role (conv1, norm2, se_reduce).
+    merge, pool, final_norm, head; part distinguishes rows of a role (conv1, norm2, se_reduce).
     Stages and blocks count from 1; the stem and the head have neither.
     """
 
@@ -33,12 +33,12 @@ class Tags(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One layer: what it computes, from what, and what that costs for one example."""
+    """One layer: op, inputs, attributes, and its cost for one example."""
 
     name: str
-    """Also the Keras layer's name, e.g. `stage1_block2_conv1`; weights travel by it."""
+    """Name of the Keras layer, such as `stage1_block2_conv1`, which identifies its weights."""
     op: str
-    """What the layer computes; `reszoo.planning.ops` lists every op with its attributes."""
+    """Kind of layer; `reszoo.planning.ops` lists all ops with their attributes."""
     inputs: tuple[Ref, ...]
     shape: Shape
     tags: Tags
@@ -46,22 +46,21 @@ class Row:
     parameters: int = 0
     """Trainable weights."""
     other_parameters: int = 0
-    """Weights that no gradient changes: moving means and variances, a mean image."""
+    """Non-trainable weights: moving means and variances, a mean image."""
     macs: int = 0
     """Multiply-adds of convolutions and dense layers."""
     precision: str | None = None
-    """`float32` where the layer must not run in the build's lower precision."""
+    """`float32` if the layer must not run in the lower precision of the model."""
     stands_for: tuple[str, ...] = ()
-    """In a rewritten plan: the canonical rows that this row replaces."""
+    """In a rewritten plan: the canonical rows this row replaces."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A network as rows in an order in which each row comes after its inputs; the first is the
-    input.
+    """A network as topologically sorted rows; the first is the input.
 
-    `outputs` names what the model returns: the logits, or with no head the last feature map.
-    `stages` gives each named feature map, `stem` and `stage1`.., as the row that holds it.
+    `outputs` are the outputs of the model: the logits, or the last feature map without a head.
+    `stages` maps `stem` and `stage1`.. to the rows of their feature maps.
     """
 
     name: str
@@ -70,8 +69,5 @@ class Plan:
     stages: Mapping[str, Ref]
 
     def row(self, name: str) -> Row:
-        """The row of that name. Raises KeyError."""
-        return self._index()[name]
-
-    def _index(self) -> dict[str, Row]:
-        return {row.name: row for row in self.rows}
+        """Returns the row of a name; raises KeyError."""
+        return {row.name: row for row in self.rows}[name]

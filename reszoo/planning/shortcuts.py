@@ -1,4 +1,4 @@
-"""The shortcut: how x reaches the merge of a block, and how it changes shape on the way."""
+"""Shortcuts: identity, zero padding and projections from x to the merge of a block."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ _ROLE = "shortcut"
 
 
 def shortcut(plan: BlockPlan, x: Ref, activated: Ref) -> Ref:
-    """The rows from x to the merge.
+    """Adds the shortcut of a block; returns its output.
 
     Args:
       plan: the block.
-      x: the block's input.
-      activated: x after the block's pre-activation, which projections of pre-activation nets read
-        (He 2016); x itself otherwise.
+      x: input of the block.
+      activated: x after the pre-activation, which projections of pre-activation nets read (He
+        2016); else x itself.
     """
-    output = _reshaped(plan, x, activated)
+    output = _match_shape(plan, x, activated)
     rate = plan.block.shortcut.dropout
     if rate:
         output = plan.scope.add(
@@ -27,13 +27,13 @@ def shortcut(plan: BlockPlan, x: Ref, activated: Ref) -> Ref:
     return output
 
 
-def _reshaped(plan: BlockPlan, x: Ref, activated: Ref) -> Ref:
+def _match_shape(plan: BlockPlan, x: Ref, activated: Ref) -> Ref:
     kind = plan.block.shortcut.kind
     if kind == "projection_all":
         return _projection(plan, activated, plan.stride)
     if plan.first_of_network:
-        # a pre-activation net activates right behind its first convolution, "before splitting into
-        # two paths" (He 2016, appendix)
+        # A pre-activation net activates right after its first convolution, "before splitting into
+        # two paths" (He 2016, appendix).
         x = activated
     if not plan.changes_shape(x):
         return x
@@ -53,12 +53,10 @@ def _reshaped(plan: BlockPlan, x: Ref, activated: Ref) -> Ref:
 
 
 def _projection(plan: BlockPlan, x: Ref, stride: int) -> Ref:
-    """Options B, C and D of He 2015 and its followers: a 1x1 convolution, normalised after
-    activation.
-    """
-    scope, choice = plan.scope, plan.block.shortcut
-    norm = plan.norm if choice.norm and not plan.pre_normed else Norm(kind="none")
-    bias = choice.bias if choice.bias is not None else plan.norm.kind == "none"
+    """Options B, C (He 2015) and D: a 1x1 convolution, normalised unless pre-normed."""
+    scope, config = plan.scope, plan.block.shortcut
+    norm = plan.norm if config.norm and not plan.pre_normed else Norm(kind="none")
+    bias = config.bias if config.bias is not None else plan.norm.kind == "none"
     if len(scope.shape(x)) == 1:
         x = scope.dense(x, plan.output_width, role=_ROLE, part="dense", bias=bias)
     else:

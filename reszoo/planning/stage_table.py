@@ -12,14 +12,14 @@ _SIDE_ROLES = ("shortcut", "attention", "transform_gate", "carry_gate")
 
 @dataclass(frozen=True, slots=True)
 class StageSummary:
-    """One line of the table: the stem, a stage or the head."""
+    """One line of the table: the stem, a stage, its pool, or the head."""
 
     name: str
     output: Shape
     layers: tuple[str, ...]
     """The weighted layers of one block (or of the stem or head), such as `3x3, 64`."""
     blocks: int
-    """How often the layers stand in a row; 1 for the stem and the head."""
+    """Number of repetitions of the layers; 1 for the stem and the head."""
     gated: bool
     """Whether the blocks have gates."""
     parameters: int
@@ -27,14 +27,22 @@ class StageSummary:
 
 
 def stage_table(plan: Plan) -> tuple[StageSummary, ...]:
-    """The network's parts from stem to head. A stage shows its last block, the one that repeats."""
+    """Returns the table from stem to head; a stage shows its last block, which repeats.
+
+    Example:
+      >>> from reszoo.planning.network import plan
+      >>> from reszoo.spec import load
+      >>> stage = stage_table(plan(load("resnet50")))[2]
+      >>> stage.name, stage.blocks, stage.layers
+      ('stage 2', 4, ('1x1, 128', '3x3, 128', '1x1, 512'))
+    """
     groups: dict[str, list[Row]] = {}
     for row in plan.rows:
-        groups.setdefault(_part_of(row), []).append(row)
-    return tuple(_part(name, rows) for name, rows in groups.items())
+        groups.setdefault(_group_of(row), []).append(row)
+    return tuple(_summarize(name, rows) for name, rows in groups.items())
 
 
-def _part_of(row: Row) -> str:
+def _group_of(row: Row) -> str:
     if row.tags.role == "pool":
         return f"pool {row.tags.stage}"
     if row.tags.stage is not None:
@@ -42,13 +50,13 @@ def _part_of(row: Row) -> str:
     return "stem" if row.tags.role == "stem" else "head"
 
 
-def _part(name: str, rows: list[Row]) -> StageSummary:
+def _summarize(name: str, rows: list[Row]) -> StageSummary:
     blocks = max((row.tags.block or 1) for row in rows)
-    shown = [row for row in rows if row.tags.block in (None, blocks)]
+    repeated = [row for row in rows if row.tags.block in (None, blocks)]
     return StageSummary(
         name=name,
         output=rows[-1].shape,
-        layers=tuple(_words(shown)),
+        layers=tuple(_layers(repeated)),
         blocks=blocks,
         gated=any(row.tags.role.endswith("_gate") for row in rows),
         parameters=sum(row.parameters for row in rows),
@@ -56,7 +64,7 @@ def _part(name: str, rows: list[Row]) -> StageSummary:
     )
 
 
-def _words(rows: Iterable[Row]) -> Iterable[str]:
+def _layers(rows: Iterable[Row]) -> Iterable[str]:
     for row in rows:
         if row.tags.role in _SIDE_ROLES:
             continue

@@ -1,4 +1,4 @@
-"""How does the image become the first feature map? Its normalisation, and the stem."""
+"""The stem: normalisation of the image, convolutions or dense layers, and a pool."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from reszoo.spec.architecture import Architecture, Stem
 
 
 def write_input(builder: PlanBuilder) -> Ref:
-    """The image and its normalisation."""
-    field = builder.spec.input
-    x = builder.add("image", "input", (), Tags("stem", "image"), {"shape": field.shape})
-    if field.contrast.kind == "global":
-        tags, contrast = Tags("stem", "contrast"), {"epsilon": field.contrast.epsilon}
+    """Adds the input and its normalisation."""
+    config = builder.spec.input
+    x = builder.add("image", "input", (), Tags("stem", "image"), {"shape": config.shape})
+    if config.contrast.kind == "global":
+        tags, contrast = Tags("stem", "contrast"), {"epsilon": config.contrast.epsilon}
         x = builder.add("contrast", "contrast", (x,), tags, contrast, "float32")
-    if field.mean == "image":
+    if config.mean == "image":
         x = builder.add("mean_image", "mean_image", (x,), Tags("stem", "mean_image"), {}, "float32")
-    mean = _per_channel(builder.spec, "mean", 0.0 if field.mean == "image" else field.mean)
-    std = _per_channel(builder.spec, "std", field.std)
-    if field.contrast.kind == "global":
-        std = tuple(value / field.contrast.scale for value in std)
+    mean = _per_channel(builder.spec, "mean", 0.0 if config.mean == "image" else config.mean)
+    std = _per_channel(builder.spec, "std", config.std)
+    if config.contrast.kind == "global":
+        std = tuple(value / config.contrast.scale for value in std)
     if any(mean) or any(value != 1.0 for value in std):
         tags, normalization = Tags("stem", "normalize"), {"mean": mean, "std": std}
         x = builder.add("normalize", "normalize", (x,), tags, normalization, "float32")
-    if field.dropout:
-        tags, dropout = Tags("stem", "dropout"), {"rate": field.dropout, "each": "value"}
+    if config.dropout:
+        tags, dropout = Tags("stem", "dropout"), {"rate": config.dropout, "each": "value"}
         x = builder.add("input_dropout", "dropout", (x,), tags, dropout)
     return x
 
@@ -48,7 +48,7 @@ def _per_channel(
 
 
 def write_stem(scope: Scope, x: Ref) -> Ref:
-    """The stem's convolutions or dense layers, and its pool."""
+    """Adds the convolutions or dense layers of the stem, and its pool."""
     stem = scope.spec.stem
     if stem.kind == "none":
         return x
@@ -61,7 +61,7 @@ def write_stem(scope: Scope, x: Ref) -> Ref:
 
 
 def stem_activation(scope: Scope) -> str:
-    """The activation behind the stem's last layer."""
+    """Activation after the last layer of the stem."""
     return scope.spec.stem.activation or scope.spec.activation
 
 

@@ -1,4 +1,4 @@
-"""The transforms H(x): basic, bottleneck, conv, dense, and those a user registers."""
+"""Transforms H(x): basic, bottleneck, conv, dense, and those registered by users."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ TransformFunction = Callable[[BlockPlan, Ref], Ref]
 
 @dataclass(frozen=True, slots=True)
 class Transform:
-    """How a kind of block computes H, and what the planner must know about it beforehand."""
+    """A kind of transform and what the planner must know about it."""
 
     write: TransformFunction
-    """Writes the rows of H(x) and returns its output; x is already pre-activated where the order
-    says so."""
+    """Adds the rows of H(x) and returns its output; x is already pre-activated, if the order is."""
     layers: int = 1
-    """Weighted layers, for the network's depth."""
+    """Weighted layers, for the depth of the network."""
     output_width: Callable[[Block, int], int] = lambda _, width: width
-    """Output channels from the block and the stage's width."""
+    """Output channels by block and width of the stage."""
     gate_kernel: Callable[[Block], int] = lambda block: block.kernel
     default_order: str = "post"
 
@@ -39,7 +38,7 @@ class _Conv:
 
 
 def _convolutions(plan: BlockPlan, x: Ref, convs: list[_Conv]) -> Ref:
-    """Convolutions in a row, normalised and activated in the block's order (He 2016, Figure 4)."""
+    """Adds successive convolutions with norms and activations in the block's order (He 2016)."""
     scope = plan.scope
     role = "transform"
     for number, conv in enumerate(convs, start=1):
@@ -74,9 +73,7 @@ def _convolutions(plan: BlockPlan, x: Ref, convs: list[_Conv]) -> Ref:
 
 
 def _between(plan: BlockPlan, x: Ref, conv: _Conv, number: int) -> Ref:
-    """What stands between two convolutions, after the activation: a filter that subsamples,
-    dropout.
-    """
+    """Adds the layers between two convolutions, after the activation: anti-aliasing and dropout."""
     x = _filtered(plan, x, conv, number)
     if plan.block.dropout:
         x = plan.scope.add(
@@ -91,9 +88,7 @@ def _between(plan: BlockPlan, x: Ref, conv: _Conv, number: int) -> Ref:
 
 
 def _filtered(plan: BlockPlan, x: Ref, conv: _Conv, number: int) -> Ref:
-    """Anti-aliasing (Zhang 2019): the strided convolution ran at stride 1 and a low-pass filter
-    strides.
-    """
+    """Anti-aliasing (Zhang 2019): a low-pass filter strides instead of the convolution."""
     if conv.stride == 1 or plan.block.antialias == "none":
         return x
     part = f"antialias{number}"
@@ -161,7 +156,7 @@ _registered: dict[str, Transform] = {}
 
 
 def transform(name: str) -> Transform:
-    """The transform a block names."""
+    """Returns the built-in or registered transform of a name."""
     return _registered.get(name) or _BUILT_IN[name]
 
 
@@ -174,7 +169,7 @@ def register_transform(
     gate_kernel: int = 1,
     order: str = "post",
 ) -> TransformFunction | Callable[[TransformFunction], TransformFunction]:
-    """Adds a transform that a spec's `transform:` can then name; also usable as a decorator.
+    """Registers a transform for `transform:` in specs; also a decorator.
 
     ```python
     @reszoo.register_transform("depthwise", layers=2)
@@ -186,11 +181,11 @@ def register_transform(
     ```
 
     Args:
-      name: the word in YAML.
-      function: gets the `BlockPlan` and x, writes the rows of H through `block.scope` and returns
+      name: its name in YAML.
+      function: takes the `BlockPlan` and x, adds the rows of H through `block.scope` and returns
         its output, `block.output_width` channels at `1 / block.stride` of the size.
-      layers: weighted layers of H, for the network's depth.
-      output_width: output channels from the block and the stage's width; the width unless given.
+      layers: weighted layers of H, for the depth of the network.
+      output_width: output channels by block and width of the stage. Defaults to the width.
       gate_kernel: kernel of a highway gate beside this transform.
       order: `post` activates after the merge; `relu_before_add` leaves activation to H.
 
@@ -201,9 +196,9 @@ def register_transform(
         raise ValueError(f"'{name}' is a built-in transform; choose another name")
     width_of = output_width or (lambda _, width: width)
 
-    def register(given: TransformFunction) -> TransformFunction:
-        _registered[name] = Transform(given, layers, width_of, lambda _: gate_kernel, order)
-        registry.registered_transforms[name] = (given.__doc__ or name).strip().splitlines()[0]
-        return given
+    def register(function: TransformFunction) -> TransformFunction:
+        _registered[name] = Transform(function, layers, width_of, lambda _: gate_kernel, order)
+        registry.registered_transforms[name] = (function.__doc__ or name).strip().splitlines()[0]
+        return function
 
     return register if function is None else register(function)

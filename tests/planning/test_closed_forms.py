@@ -152,6 +152,33 @@ def test_grouped_and_wide_bottlenecks_count_as_torchvision_does() -> None:
     assert bottleneck(base_width=128) == 68_883_240
 
 
+@pytest.mark.parametrize(
+    ("width", "base_width", "groups", "inner"),
+    [
+        (64, 4, 32, 4 * 32),
+        # timm: floor(planes * base_width / 64) * groups, so groups multiply after the rounding
+        (24, 4, 32, 1 * 32),  # 24 * 4 / 64 = 1.5; rounded after the groups it would be 48
+        (48, 26, 8, 19 * 8),  # 48 * 26 / 64 = 19.5; rounded after the groups it would be 156
+        (40, 100, 1, 62),  # 40 * 100 / 64 = 62.5
+    ],
+)
+def test_bottleneck_width_is_rounded_down_before_it_is_multiplied_by_the_groups(
+    width: int, base_width: int, groups: int, inner: int
+) -> None:
+    spec = architecture(
+        name="net",
+        input={"shape": [8, 8, 3]},
+        stem={"filters": 16},
+        block={"transform": "bottleneck", "base_width": base_width, "groups": groups},
+        stages=[{"depth": 1, "width": width}],
+        classes=2,
+    )
+    convs = [plan(spec).row(f"stage1_block1_conv{number}") for number in (1, 2, 3)]
+    assert [conv.attributes["filters"] for conv in convs] == [inner, inner, 4 * width]
+    kernels = [16 * inner, 9 * inner * inner // groups, inner * 4 * width]
+    assert [conv.parameters for conv in convs] == kernels
+
+
 def test_int8_weights_take_one_byte_and_biases_four() -> None:
     # stem 3x3x1x2 + bias, head 2x3 + bias; the normalisation folds into the stem's bias
     spec = architecture(

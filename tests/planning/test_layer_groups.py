@@ -1,4 +1,4 @@
-"""Parts are found by tags, each named is just itself; factors go from the special to the rest."""
+"""Layer groups are found by tags, a name is one group, factors fall back to the backbone's."""
 
 from __future__ import annotations
 
@@ -16,44 +16,44 @@ from reszoo.planning.layer_groups import (
 from reszoo.planning.network import plan
 
 RESNET20 = plan(spec.load("resnet20"))
-PARTS = ("stem", "stage1", "stage2", "stage3", "head")
+GROUPS = ("stem", "stage1", "stage2", "stage3", "head")
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"),
+    ("names", "expected"),
     [
         (["stem"], {"stem"}),
         (["stage3"], {"stage3"}),
         (["stem", "stage2"], {"stem", "stage2"}),
         (["stem..stage2"], {"stem", "stage1", "stage2"}),
         (["stage2..stage3"], {"stage2", "stage3"}),
-        (["backbone"], set(PARTS) - {"head"}),
+        (["backbone"], set(GROUPS) - {"head"}),
         (["head"], {"head"}),
         ([], set()),
     ],
 )
-def test_a_word_names_itself_and_a_range_all_between(words, expected):
-    assert resolve_groups(RESNET20, words) == expected
+def test_a_name_is_one_group_and_a_range_all_between(names, expected):
+    assert resolve_groups(RESNET20, names) == expected
 
 
-@pytest.mark.parametrize("word", ["stage4", "stagr1", "stem..stage9", "", "stage3..", "block1"])
-def test_an_unknown_part_is_refused_with_those_there_are(word):
+@pytest.mark.parametrize("name", ["stage4", "stagr1", "stem..stage9", "", "stage3..", "block1"])
+def test_an_unknown_group_is_refused_with_the_known_ones(name):
     with pytest.raises(UserError, match="stem, stage1, stage2, stage3, head"):
-        resolve_groups(RESNET20, [word])
+        resolve_groups(RESNET20, [name])
 
 
-def test_the_nearest_part_is_offered():
+def test_the_nearest_group_is_suggested():
     with pytest.raises(UserError, match="did you mean 'stage1'"):
         resolve_groups(RESNET20, ["stagr1"])
 
 
 @pytest.mark.parametrize("name", ["resnet20", "resnet110_v2", "highway19_cifar10", "resnetrs50"])
-def test_every_row_is_in_one_part(name):
+def test_every_row_is_in_one_group(name):
     network = plan(spec.load(name))
     every = [row.name for row in network.rows]
-    by_part = [row_names_in(network, frozenset({part})) for part in group_names(network)]
-    assert sorted(name for rows in by_part for name in rows) == sorted(every)
-    assert all(by_part)
+    by_group = [row_names_in(network, frozenset({group})) for group in group_names(network)]
+    assert sorted(name for rows in by_group for name in rows) == sorted(every)
+    assert all(by_group)
 
 
 def test_the_last_normalisation_belongs_to_the_last_stage_and_pools_to_theirs():
@@ -65,14 +65,14 @@ def test_the_last_normalisation_belongs_to_the_last_stage_and_pools_to_theirs():
     assert [group_of(row, highway) for row in pools] == ["stage1", "stage2", "stage3"]
 
 
-def test_factors_go_by_part_then_backbone_then_one():
-    assert group_factors(RESNET20, {}) == dict.fromkeys(PARTS, 1.0)
-    given = {"backbone": 0.1, "stage3": 0.5}
+def test_factors_go_by_group_then_backbone_then_one():
+    assert group_factors(RESNET20, {}) == dict.fromkeys(GROUPS, 1.0)
+    factors = {"backbone": 0.1, "stage3": 0.5}
     expected = {"stem": 0.1, "stage1": 0.1, "stage2": 0.1, "stage3": 0.5, "head": 1.0}
-    assert group_factors(RESNET20, given) == expected
+    assert group_factors(RESNET20, factors) == expected
     assert group_factors(RESNET20, {"head": 10.0})["head"] == 10.0
 
 
-def test_a_factor_for_no_part_is_refused():
-    with pytest.raises(UserError, match="no part 'stage5'"):
+def test_a_factor_for_an_unknown_group_is_refused():
+    with pytest.raises(UserError, match="no layer group 'stage5'"):
         group_factors(RESNET20, {"stage5": 0.5})

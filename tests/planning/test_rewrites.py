@@ -48,6 +48,29 @@ def test_folding_leaves_only_norms_that_no_convolution_feeds(order: str) -> None
     assert all(row.attributes["bias"] for row in replaced)
 
 
+def test_a_norm_stays_where_a_shortcut_reads_the_convolution_before_it() -> None:
+    # The stem ends with a convolution (its pool) that the norm of the first pre-activation and the
+    # identity shortcut both read.
+    spec = architecture(
+        name="net",
+        input={"shape": [8, 8, 3]},
+        norm="none",
+        activation="none",
+        stem={"filters": 16, "activation": "relu", "pool": {"kind": "conv", "filters": 16}},
+        block={"order": "full_pre", "norm": "batch", "activation": "relu"},
+        stages=[{"depth": 1, "width": 16}],
+        classes=3,
+    )
+    canonical = plan(spec)
+    norm, add = "stage1_block1_preactivation_norm", "stage1_block1_merge_add"
+    assert {canonical.row(name).inputs[0].row for name in (norm, add)} == {"stem_pool_conv"}
+    folded = fold_norms(canonical)
+    assert_whole(folded)
+    assert folded.row(norm).inputs == canonical.row(norm).inputs
+    assert folded.row("stem_pool_conv") == canonical.row("stem_pool_conv")
+    assert folded.row("stage1_block1_conv1").stands_for[1:] == ("stage1_block1_norm2",)
+
+
 def test_fast_rows_stand_for_canonical_rows_of_the_same_name() -> None:
     canonical = plan(cifar(2))
     fast = for_device(canonical, "cpu")

@@ -11,7 +11,7 @@ from reszoo.model.saving import save_model
 from reszoo.planning.network import plan
 from reszoo.runs import Run
 from reszoo.spec import from_mapping, override
-from reszoo.training.freezing import freezing, learns_before, paces
+from reszoo.training.freezing import freezing, param_groups, trainable_before
 from reszoo.training.loop.loop import Loop
 from reszoo.training.optimizers.optimizers import make_optimizer
 from reszoo.training.train import resume, train
@@ -238,10 +238,10 @@ def test_factors_slow_their_parts_down():
     for name, factors in (("plain", {}), ("slow", {"stem": 0.1, "stage1": 0.5})):
         model = build(spec, seed=2)
         recipe = SHORT.model_copy(update={"rate_factors": factors})
-        learning, pace = paces(model, freezing(plan(spec), recipe), recipe, steps=1)
+        learning, pace = param_groups(model, freezing(plan(spec), recipe), recipe, steps=1)
         options = recipe.optimizer
         optimizer = make_optimizer(options, 0.1)
-        loop = Loop(model, optimizer, options, batch=16, learning=learning, paces=pace)
+        loop = Loop(model, optimizer, options, batch=16, variables=learning, param_groups=pace)
         before = {layer.name: layer.get_weights() for layer in model.layers}
         loop.train(images, labels)
         steps[name] = {
@@ -269,7 +269,7 @@ def test_parts_that_learn_before_frozen_ones_are_noticed():
     rows = plan(spec)
     for words, early in ((("stage2",), ("stem", "stage1")), (("stem..stage2",), ()), ((), ())):
         recipe = SHORT.model_copy(update={"freeze": words})
-        assert learns_before(rows, freezing(rows, recipe).rows) == early
+        assert trainable_before(rows, freezing(rows, recipe).rows) == early
 
 
 @pytest.mark.parametrize(
@@ -277,7 +277,7 @@ def test_parts_that_learn_before_frozen_ones_are_noticed():
     [
         ({"freeze": ["stagr1"]}, "did you mean 'stage1'"),
         ({"freeze": ["backbone", "head"]}, "the head is new and cannot be frozen"),
-        ({"recipe_overrides": ["freeze=[stem]", "rate_factors.stage7=1"]}, "no part 'stage7'"),
+        ({"recipe_overrides": ["freeze=[stem]", "rate_factors.stage7=1"]}, "no layer group 'stage7'"),
         ({"unfreeze_at": 2}, "nothing is frozen that could be opened"),
         ({"freeze": ["stem"], "unfreeze_at": 5}, "an epoch from 2 to 4"),
         ({"freeze": ["stem"], "unfreeze_at": 1}, "an epoch from 2 to 4"),
