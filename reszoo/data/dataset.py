@@ -115,11 +115,7 @@ class ImageData:
                 expected=self._counts(),
                 hint=did_you_mean(name, self.splits),
             )
-        offset = 0
-        for earlier, count in self.splits.items():
-            if earlier == name:
-                break
-            offset += count
+        offset = sum(list(self.splits.values())[: list(self.splits).index(name)])
         count = self.splits[name]
         bounds = slice(_parse_bound(start, count), _parse_bound(stop, count))
         return offset + np.arange(count, dtype=np.int64)[bounds]

@@ -12,14 +12,7 @@ import tensorflow as tf
 
 from reszoo.data.dataset import ImageData, numbered_classes
 from reszoo.data.sources.arrays import ArraySource, from_arrays, from_dataset
-from reszoo.data.sources.cache import (
-    data_folder,
-    is_prepared,
-    mark_used,
-    prepare,
-    prune,
-    short_hash,
-)
+from reszoo.data.sources.cache import data_folder, is_prepared, prepare, prune, short_hash, touch
 from reszoo.data.sources.digits import digits_dataset_builder
 from reszoo.data.sources.folder import folder_dataset_builder
 from reszoo.data.sources.folder.image_check import BrokenFile, CheckedImages, check_images
@@ -129,7 +122,7 @@ def _open_folder(word: str, listing: FolderListing, skip: bool, cache: Path) -> 
             folder,
         )
         prune(folder.parent, keep=folder)
-    mark_used(folder)
+    touch(folder)
     facts = dict(builder.info.metadata)
     broken = tuple(BrokenFile(path, reason) for path, reason in facts["broken"])
     if broken and not skip:

@@ -26,19 +26,15 @@ class Source(Protocol):
     @property
     def labels(self) -> np.ndarray:
         """Class of each image, int32."""
-        ...
 
     def in_memory_array(self, shape: tuple[int, int, int]) -> np.ndarray | None:
         """Returns all images as one uint8 array if they are in memory in this shape, else None."""
-        ...
 
     def load(self, indices: tf.Tensor) -> Element:
         """Returns the encoded examples at some indices, as tensors with a common first axis."""
-        ...
 
     def image(self, element: Element) -> tf.Tensor:
         """Decodes one example: uint8, shape (height, width, channels)."""
-        ...
 
     def crop(
         self, element: Element, box: Callable[[tf.Tensor], tf.Tensor], *, colours: bool
@@ -48,11 +44,9 @@ class Source(Protocol):
         `box` maps the image's height and width to top, left, height and width, all int32.
         With `colours` a grey image may be returned with its channel repeated.
         """
-        ...
 
     def remote_reader(self, indices: np.ndarray) -> RemoteReader | None:
         """Returns how another machine reads some examples; None if only this process can."""
-        ...
 
 
 def decode_each(source: Source, indices: np.ndarray) -> Iterator[tf.Tensor]:

@@ -157,10 +157,7 @@ def test_alternating_flips_while_decoding_mirror_every_other_epoch(photos):
     recipe = Augmentation(flip="alternating", resized_crop=crop)
     split, every = photos.split(), []
     for epoch in range(3):
-        source = batches(
-            split, image_format, batch_size=24, seed=4, epoch=epoch, augmentation=recipe
-        )
-        [(images, _)] = source.as_numpy_iterator()
+        images, _ = read(split, image_format, seed=4, epoch=epoch, augmentation=recipe)
         order = np.random.default_rng([4, epoch]).permutation(24)
         every.append(images[np.argsort(order)])
     np.testing.assert_array_equal(every[1], every[0][:, :, ::-1])

@@ -51,9 +51,8 @@ def test_mixing_keeps_shapes_and_labels_sum_to_one(seed, count, alphas):
 
 def test_mixup_blends_as_the_labels_say():
     images, labels = drawn(200)
-    mixed, targets = mixup.mixup_or_cutmix(
-        images, labels, Augmentation(mixup=1.0), Draws(0, 0), np.arange(200)
-    )
+    recipe = Augmentation(mixup=1.0)
+    mixed, targets = mixup.mixup_or_cutmix(images, labels, recipe, Draws(0, 0), np.arange(200))
     partner = np.arange(200) ^ 1
     kept = targets[np.arange(200), np.arange(200) % 10][:, None, None, None].astype(np.float64)
     expected = kept * images + (1 - kept) * images[partner]

@@ -17,12 +17,8 @@ def test_random_boxes_keep_to_area_and_ratio():
     crop = RandomResizedCrop(area=(0.25, 0.5), ratio=(0.8, 1.25))
     draws = uniform(0, 0, np.arange(300), RESIZED_CROP)
     candidates = crop_candidates(crop, draws)
-    boxes = np.array(
-        [
-            random_resized_crop_box(tf.constant([200, 300]), crop, candidate)
-            for candidate in candidates
-        ]
-    )
+    size = tf.constant([200, 300])
+    boxes = np.array([random_resized_crop_box(size, crop, row) for row in candidates])
     top, left, height, width = boxes.T
     assert (top >= 0).all() and (left >= 0).all()
     assert (top + height <= 200).all() and (left + width <= 300).all()
@@ -39,12 +35,8 @@ def test_where_no_box_fits_the_largest_central_one_is_taken():
     # 10 x 1,000 pixels and a ratio of 1: no area from 0.5 fits, so a square of 10 in the middle.
     crop = RandomResizedCrop(area=(0.5, 1.0), ratio=(1.0, 1.0))
     [candidate] = crop_candidates(crop, uniform(0, 0, np.arange(1), RESIZED_CROP))
-    assert random_resized_crop_box(tf.constant([10, 1000]), crop, candidate).numpy().tolist() == [
-        0,
-        495,
-        10,
-        10,
-    ]
+    box = random_resized_crop_box(tf.constant([10, 1000]), crop, candidate)
+    assert box.numpy().tolist() == [0, 495, 10, 10]
 
 
 def test_draws_of_almost_one_stay_inside():
@@ -55,22 +47,16 @@ def test_draws_of_almost_one_stay_inside():
         [candidate] = crop_candidates(crop, draws[None])
         box = random_resized_crop_box(tf.constant([30, 40]), crop, candidate).numpy()
         assert box[0] + box[2] <= 30 and box[1] + box[3] <= 40
-    box = scale_jitter_box(
-        tf.constant([300, 400]), ScaleJitter(), ImageFormat(224, 224, 3), draws[:3]
-    )
+    size, image_format = tf.constant([300, 400]), ImageFormat(224, 224, 3)
+    box = scale_jitter_box(size, ScaleJitter(), image_format, draws[:3])
     assert box.numpy().tolist() == [300 - 140, 400 - 140, 140, 140]
 
 
 def test_scale_jitter_cuts_what_the_crop_is_of_the_resized_image():
     # 300 pixels resized to 256..480, of which 224 are cut: 262.5 .. 140 pixels before resizing.
-    image_format = ImageFormat(224, 224, 3)
+    size, image_format = tf.constant([300, 400]), ImageFormat(224, 224, 3)
     draws = uniform(0, 0, np.arange(400), SCALE_JITTER)
-    boxes = np.array(
-        [
-            scale_jitter_box(tf.constant([300, 400]), ScaleJitter(), image_format, draw)
-            for draw in draws
-        ]
-    )
+    boxes = np.array([scale_jitter_box(size, ScaleJitter(), image_format, row) for row in draws])
     top, left, height, width = boxes.T
     np.testing.assert_array_equal(height, width)
     assert height.min() == 140 and height.max() in (262, 263)

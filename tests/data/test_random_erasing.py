@@ -57,12 +57,8 @@ def test_boxes_have_the_areas_and_ratios_asked_for():
 
 def test_erasing_comes_as_often_as_asked_and_fills_with_the_mean():
     images = np.full((1000, 8, 8, 3), 200, np.uint8)
-    random_erasing(
-        images,
-        RandomErasing(probability=0.3),
-        uniform(0, 0, np.arange(1000), RANDOM_ERASING),
-        (1, 2, 3),
-    )
+    draws = uniform(0, 0, np.arange(1000), RANDOM_ERASING)
+    random_erasing(images, RandomErasing(probability=0.3), draws, (1, 2, 3))
     changed = (images != 200).any(axis=(1, 2, 3))
     # Standard error: sqrt(0.3 * 0.7 / 1,000) = 0.0145.
     assert abs(changed.mean() - 0.3) < 0.05

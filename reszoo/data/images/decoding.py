@@ -4,8 +4,8 @@ The rules, the same everywhere:
 
 - Values are uint8, with one channel for grey and three (RGB) otherwise.
 - JPEG is decoded with libjpeg's accurate integer DCT, so the pixels equal Pillow's and
-  `tf.io.decode_jpeg(..., dct_method="INTEGER_ACCURATE")` bit for bit. (Random crops, which training
-  decodes alone, do not interpolate subsampled chroma.)
+  `tf.io.decode_jpeg(..., dct_method="INTEGER_ACCURATE")` bit for bit. (Training's
+  random crops are the exception: subsampled chroma is not interpolated.)
 - EXIF orientation is applied, transparency is composited on white, CMYK is converted to RGB, a
   palette to its colours, 16-bit values keep their high byte (as libpng does), and an animation is
   its first frame.
@@ -28,6 +28,7 @@ FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF")
 MAX_PIXELS = 178_956_970
 """Larger images are rejected as decompression bombs (Pillow's limit for an error)."""
 
+_PIL_ERRORS = (OSError, ValueError, SyntaxError, EOFError, ArithmeticError, LookupError, TypeError)
 _PLAIN_MODES = frozenset({"L", "RGB"})
 _ALPHA_MODES = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
 _ROTATED = range(2, 9)
@@ -98,15 +99,7 @@ def decode(encoded: bytes) -> tuple[np.ndarray, str]:
         raise BrokenImageError("not an image in a known format") from None
     except Image.DecompressionBombError:
         raise BrokenImageError(f"more than {MAX_PIXELS:,} pixels") from None
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        EOFError,
-        ArithmeticError,
-        LookupError,
-        TypeError,
-    ) as error:
+    except _PIL_ERRORS as error:
         reason = "truncated" if "truncated" in str(error).lower() else "damaged"
         raise BrokenImageError(f"{reason} ({error})") from None
 

@@ -99,9 +99,9 @@ def resize_image(image: tf.Tensor, image_format: ImageFormat) -> tf.Tensor:
 def with_channels(image: tf.Tensor, channels: int) -> tf.Tensor:
     """Repeats grey for three channels, and converts RGB to luma for one."""
     if channels == 1:
-        return _when(_channels(image) == 3, lambda: luma(image), lambda: image)
+        return _static_cond(_channels(image) == 3, lambda: luma(image), lambda: image)
     if channels == 3:
-        return _when(_channels(image) == 1, lambda: tf.tile(image, [1, 1, 3]), lambda: image)
+        return _static_cond(_channels(image) == 1, lambda: tf.tile(image, [1, 1, 3]), lambda: image)
     return image
 
 
@@ -130,7 +130,7 @@ def _channels(image: tf.Tensor) -> int | tf.Tensor:
     return tf.shape(image)[-1] if static is None else static
 
 
-def _when(
+def _static_cond(
     condition: bool | tf.Tensor, yes: Callable[[], tf.Tensor], no: Callable[[], tf.Tensor]
 ) -> tf.Tensor:
     """Is `tf.cond`, but in Python if the condition is known already."""

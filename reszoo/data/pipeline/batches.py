@@ -103,13 +103,10 @@ def batches(
         in_memory = fits_in_memory(split, image_format)
     if in_memory and not preprocessing.crops_while_decoding:
         dataset = _batches_from_memory(preprocessing)
+    elif data_service:
+        dataset = _augment(preprocessing, remote_batches(preprocessing, data_service))
     else:
-        decoded = (
-            remote_batches(preprocessing, data_service)
-            if data_service
-            else _decoded_batches(preprocessing)
-        )
-        dataset = _augment(preprocessing, decoded)
+        dataset = _augment(preprocessing, _decoded_batches(preprocessing))
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(sampler.steps))
     if pad:
         weights = tf.data.Dataset.from_tensor_slices(sampler.weights).batch(sampler.size)

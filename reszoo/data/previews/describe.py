@@ -72,7 +72,7 @@ class Description:
         if self.odd:
             notes.append(f"{self.odd:,} odd files are made plain: turned, flattened or converted")
         if self.passed_over:
-            notes.append(f"{self.passed_over:,} files that are no images are passed over")
+            notes.append(f"{self.passed_over:,} files that are not images are ignored")
         for split, counts in self.counts.items():
             least, most = min(counts.values()), max(counts.values())
             if most >= 3 * max(least, 1):

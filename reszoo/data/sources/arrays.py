@@ -99,7 +99,7 @@ def from_arrays(images: Any, labels: Any, where: str) -> tuple[ArraySource, tupl
     Raises:
       UserError: the shapes, lengths or values are not those of labelled images.
     """
-    pixels = _to_images(_one_array(images, where), where)
+    pixels = _to_images(_as_array(images, where), where)
     numbers, names = _to_labels(np.asarray(labels), where)
     if len(pixels) != len(numbers):
         raise UserError(
@@ -207,7 +207,7 @@ def _to_text(label: Any) -> str:
     return label.decode(errors="replace") if isinstance(label, bytes) else str(label)
 
 
-def _one_array(images: Any, where: str) -> np.ndarray:
+def _as_array(images: Any, where: str) -> np.ndarray:
     try:
         return np.asarray(images)
     except ValueError:

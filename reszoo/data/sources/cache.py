@@ -124,7 +124,7 @@ def silence_tfds() -> Iterator[None]:
         tfds.display_progress_bar(progress_bar)
 
 
-def mark_used(folder: Path) -> None:
+def touch(folder: Path) -> None:
     """Sets the time prepared data were last used; a read-only folder is never pruned."""
     with contextlib.suppress(OSError):
         os.utime(folder)

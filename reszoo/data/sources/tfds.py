@@ -54,7 +54,7 @@ def _builder(word: str, name: str, folder: Path) -> Any:
         ) from None
     except (ValueError, AssertionError) as error:
         raise UserError(
-            f"cannot open {word}: {_first_sentences(error)}",
+            f"cannot open {word}: {_shorten_error(error)}",
             expected="tfds:NAME, tfds:NAME/CONFIG or tfds:NAME/CONFIG:VERSION",
         ) from None
     except ImportError as error:
@@ -94,7 +94,7 @@ def _download(word: str, builder: Any) -> None:
         raise _missing_package(word, error) from error
     except Exception as error:  # The errors of requests, TensorFlow and TFDS have no common base.
         raise MachineError(
-            f"cannot download and prepare {word}: {_first_sentences(error)}",
+            f"cannot download and prepare {word}: {_shorten_error(error)}",
             where=str(folder),
             hint="check the network and the disk, then repeat the command",
         ) from error
@@ -164,7 +164,7 @@ def _missing_package(word: str, error: ImportError) -> MachineError:
     return MachineError(f"{word} needs the package '{package}'", hint=f"pip install {package}")
 
 
-def _first_sentences(error: BaseException) -> str:
+def _shorten_error(error: BaseException) -> str:
     """Shortens an error of TensorFlow Datasets: without its prefix and its lists."""
     text = str(error).split("builder_kwargs", 1)[-1].split('}": ', 1)[-1]
     lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -69,7 +69,7 @@ def check_images(listing: FolderListing) -> CheckedImages:
     ) as bar:
         for split, files in listing.splits.items():
             readable: list[tuple[ImageFile, ImageFacts]] = []
-            for file, result in _in_parallel(listing.root, files):
+            for file, result in _check_in_parallel(listing.root, files):
                 if isinstance(result, ImageFacts):
                     readable.append((file, result))
                 else:
@@ -92,7 +92,7 @@ def check_image(encoded: bytes) -> ImageFacts:
     )
 
 
-def _in_parallel(
+def _check_in_parallel(
     root: Path, files: Sequence[ImageFile]
 ) -> Iterator[tuple[ImageFile, ImageFacts | str]]:
     """Yields each file with its facts, or with the reason why it is broken, in order."""

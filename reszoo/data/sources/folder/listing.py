@@ -228,12 +228,12 @@ def _common_classes(root: Path, splits: Mapping[str, _SplitFiles]) -> tuple[str,
             where=str(root),
             expected=f"two class folders or more: {_LAYOUT}",
             found=_join_names(classes) or "no folders",
-            hint=_deeper(root, classes),
+            hint=_deeper_hint(root, classes),
         )
     return tuple(classes)
 
 
-def _deeper(root: Path, classes: Sequence[str]) -> str | None:
+def _deeper_hint(root: Path, classes: Sequence[str]) -> str | None:
     """Returns a hint if the class folders are one level further down."""
     if len(classes) == 1 and _has_folders(root / classes[0]):
         return f"did you mean folder:{root / classes[0]}?"
