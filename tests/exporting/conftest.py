@@ -1,4 +1,4 @@
-"""A small residual and a small highway net, trained once on digits, exported once per target."""
+"""A small residual and a small highway network, trained once, exported once per target."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 
 
 def small_net(connection: str) -> TrainedModel:
-    """An untrained net of one stage, with a strided block, for 8x8 digits."""
+    """An untrained network with a strided block for 8x8 digits."""
     spec = from_mapping(
         {
             "name": f"small-{connection}",
@@ -77,14 +77,14 @@ def nets() -> dict[str, TrainedModel]:
 def bundle_of(
     nets: dict[str, TrainedModel], data: ImageData, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str, str], Bundle]:
-    """The bundle of a net and a target, exported when it is first asked for."""
-    made: dict[tuple[str, str], Bundle] = {}
+    """Returns the bundle of a network and a target, exported on first use."""
+    bundles: dict[tuple[str, str], Bundle] = {}
     folder = tmp_path_factory.mktemp("bundles")
 
     def bundle(net: str, target: str) -> Bundle:
-        if (net, target) not in made:
+        if (net, target) not in bundles:
             out = folder / f"{net}-{target}"
-            made[net, target] = export(nets[net], target, out=out, data=data)
-        return made[net, target]
+            bundles[net, target] = export(nets[net], target, out=out, data=data)
+        return bundles[net, target]
 
     return bundle

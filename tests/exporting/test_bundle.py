@@ -1,4 +1,4 @@
-"""What a bundle holds."""
+"""Contents of a bundle."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def test_bundle_holds_its_files_and_nothing_else(
 
 @pytest.mark.parametrize("net", NETS)
 def test_sizes_are_those_on_disk_and_int8_is_smaller(bundle_of: BundleOf, net: str) -> None:
-    whole, small = bundle_of(net, "mobile-float32"), bundle_of(net, "mobile-int8")
-    for bundle in (whole, small):
+    full, small = bundle_of(net, "mobile-float32"), bundle_of(net, "mobile-int8")
+    for bundle in (full, small):
         assert bundle.tflite is not None and bundle.saved_model is not None
         assert bundle.tflite_bytes == bundle.tflite.stat().st_size
         files = [path for path in bundle.saved_model.rglob("*") if path.is_file()]
         assert bundle.saved_model_bytes == sum(path.stat().st_size for path in files)
-    assert small.tflite_bytes < 0.6 * whole.tflite_bytes
+    assert small.tflite_bytes < 0.6 * full.tflite_bytes
 
 
 @pytest.mark.parametrize("net", NETS)
@@ -64,14 +64,14 @@ def test_int8_file_is_integer_inside_with_a_fixed_batch_and_pixels_as_they_are(
 ) -> None:
     bundle = bundle_of(net, "mobile-int8")
     contents = read_contents(bundle.tflite.read_bytes())
-    inside = [operator for operator in contents.operators if operator.name != "DEQUANTIZE"]
-    assert {operator.dtype for operator in inside} <= {"INT8", "INT32"}
+    operators = [operator for operator in contents.operators if operator.name != "DEQUANTIZE"]
+    assert {operator.dtype for operator in operators} <= {"INT8", "INT32"}
     assert contents.dynamic_tensors == ()
-    runner = TFLiteInterpreter(bundle.tflite)
-    assert runner.input["dtype"] is np.uint8
-    assert runner.input["quantization"] == (pytest.approx(1.0, abs=1e-6), 0)
-    assert runner.output["dtype"] is np.float32
-    assert list(runner.input["shape_signature"]) == [1, 8, 8, 1]
+    interpreter = TFLiteInterpreter(bundle.tflite)
+    assert interpreter.input["dtype"] is np.uint8
+    assert interpreter.input["quantization"] == (pytest.approx(1.0, abs=1e-6), 0)
+    assert interpreter.output["dtype"] is np.float32
+    assert list(interpreter.input["shape_signature"]) == [1, 8, 8, 1]
 
 
 def test_float_file_has_no_leftovers_of_training(bundle_of: BundleOf) -> None:
@@ -94,7 +94,7 @@ def test_tflite_accuracy_on_the_whole_split_is_close_to_keras(
     assert evaluation.accuracy == pytest.approx(keras_accuracy, abs=0.01)
 
 
-def test_bundle_of_a_keras_file_goes_where_it_is_told(
+def test_bundle_of_a_keras_file_goes_into_the_current_folder(
     nets: dict[str, TrainedModel], data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -110,7 +110,7 @@ def test_bundle_of_a_keras_file_goes_where_it_is_told(
     ]
 
 
-def test_float_bundle_without_data_is_compared_on_generated_pictures(
+def test_float_bundle_without_data_is_compared_on_generated_images(
     nets: dict[str, TrainedModel], tmp_path: Path
 ) -> None:
     bundle = export(nets["highway"], "server", out=tmp_path / "bundle")
@@ -119,7 +119,7 @@ def test_float_bundle_without_data_is_compared_on_generated_pictures(
     assert bundle.contract["example"]["label"] is None
 
 
-def test_model_without_a_spec_is_exported_as_it_stands(data: ImageData, tmp_path: Path) -> None:
+def test_model_without_a_spec_is_exported_as_it_is(data: ImageData, tmp_path: Path) -> None:
     inputs = keras.Input((8, 8, 1))
     outputs = keras.layers.Dense(10)(keras.layers.Flatten()(inputs))
     bundle = export(keras.Model(inputs, outputs), "mobile-float32", out=tmp_path / "b", data=data)
@@ -142,7 +142,7 @@ def test_data_of_other_classes_are_refused(nets: dict[str, TrainedModel], tmp_pa
     assert not any(tmp_path.iterdir())
 
 
-def test_tflite_is_not_judged_on_data_of_other_classes(bundle_of: BundleOf) -> None:
+def test_tflite_is_not_evaluated_on_data_of_other_classes(bundle_of: BundleOf) -> None:
     tflite = bundle_of("residual", "mobile-int8").tflite
     images = np.zeros((20, 8, 8, 1), np.uint8)
     words = np.array(["cat", "dog"])[np.arange(20) % 2]

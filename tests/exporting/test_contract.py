@@ -1,4 +1,4 @@
-"""A client that has only the bundle and ai-edge-litert gets what the contract says."""
+"""A client with only the bundle and ai-edge-litert reproduces the contract's example."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def test_worked_example_is_reproduced_with_litert_alone(
     bundle_of: Callable[[str, str], Bundle], net: str, target: str
 ) -> None:
     bundle = bundle_of(net, target)
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", CLIENT, str(bundle.path)], capture_output=True, text=True
     )
-    assert done.stdout.strip() == "reproduced", done.stderr
+    assert process.stdout.strip() == "reproduced", process.stderr
 
 
 def test_contract_says_how_pixels_become_input_and_output_probabilities(
@@ -100,7 +100,7 @@ def test_quantised_numbers_follow_the_formulas() -> None:
     assert dequantize(np.array([-128, 0], np.int8), details).tolist() == [0.0, 64.0]
 
 
-def test_golden_image_is_right_and_neither_sure_nor_doubtful() -> None:
+def test_golden_image_is_correct_and_of_median_confidence() -> None:
     keras = np.array([[0.99, 0.01], [0.8, 0.2], [0.51, 0.49], [0.3, 0.7]])
     tflite = np.array([[0.99, 0.01], [0.8, 0.2], [0.49, 0.51], [0.3, 0.7]])
     # Image 2 divides them, image 3 is wrong; of 0 and 1 the upper median is 0.

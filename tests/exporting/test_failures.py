@@ -1,4 +1,4 @@
-"""Whatever goes wrong while a bundle is written, nothing stands under its name."""
+"""A failure while a bundle is written leaves nothing under its name."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_interrupt_leaves_an_older_bundle_as_it_was(
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 
-def test_folder_that_is_no_bundle_is_never_replaced(
+def test_folder_that_is_not_a_bundle_is_never_replaced(
     nets: dict[str, TrainedModel], data: ImageData, tmp_path: Path
 ) -> None:
     (tmp_path / "diary.txt").write_text("mine")
@@ -76,7 +76,9 @@ def test_folder_that_is_no_bundle_is_never_replaced(
     assert (tmp_path / "diary.txt").read_text() == "mine"
 
 
-def test_layer_that_tflite_has_not_is_one_clear_error(data: ImageData, tmp_path: Path) -> None:
+def test_layer_without_a_tflite_operator_is_one_clear_error(
+    data: ImageData, tmp_path: Path
+) -> None:
     class Bessel(keras.layers.Layer):
         def call(self, inputs: Any) -> Any:
             return tf.math.special.bessel_i0(inputs / 255)
@@ -90,7 +92,7 @@ def test_layer_that_tflite_has_not_is_one_clear_error(data: ImageData, tmp_path:
     assert not any(tmp_path.iterdir())
 
 
-def test_what_tensorflow_says_on_stderr_is_hidden_but_kept_for_errors() -> None:
+def test_output_of_tensorflow_is_hidden_but_kept_for_errors() -> None:
     program = """
 import os
 from reszoo.stderr import quiet
@@ -104,10 +106,10 @@ except ValueError as error:
     print(error.__notes__)
 os.write(2, b"heard")
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout == "['the reason']\n"
-    assert done.stderr.endswith("heard")
-    assert "noise" not in done.stderr and "reason" not in done.stderr
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert process.stdout == "['the reason']\n"
+    assert process.stderr.endswith("heard")
+    assert "noise" not in process.stderr and "reason" not in process.stderr
 
 
 def test_quiet_restores_the_log_level_after_an_error() -> None:

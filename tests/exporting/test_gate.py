@@ -1,4 +1,4 @@
-"""A bundle that disagrees is not written, and the report says by how much and where it begins."""
+"""A bundle beyond its limits is not written, and the report names the first divergent layer."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def sabotage(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("net", "target"), [("residual", "mobile-float32"), ("highway", "mobile-int8")]
 )
-def test_changed_weights_are_refused_with_the_layer_they_begin_in(
+def test_changed_weights_are_refused_with_the_first_divergent_layer(
     nets: dict[str, TrainedModel], data: ImageData, tmp_path: Path, net: str, target: str
 ) -> None:
     with pytest.raises(GateError) as refused:
@@ -61,7 +61,7 @@ def test_changed_weights_are_refused_with_the_layer_they_begin_in(
 
 
 @pytest.mark.usefixtures("sabotage")
-def test_without_the_gate_the_contract_says_that_it_failed(
+def test_without_the_gate_the_contract_records_the_failure(
     nets: dict[str, TrainedModel], data: ImageData, tmp_path: Path
 ) -> None:
     bundle = export(
@@ -101,7 +101,7 @@ def test_untrained_network_that_agrees_with_itself_is_refused_in_int8(
 
 def test_untrained_network_is_refused_in_int8(data: ImageData, tmp_path: Path) -> None:
     net = small_net("residual")
-    # Weights that no training has tamed: every class is as likely as any other.
+    # Tiny weights in the head: every class is as likely as any other.
     head = net.model.layers[-1]
     head.kernel.assign(head.kernel * 1e-3)
     with pytest.raises(GateError, match="same first class"):

@@ -1,4 +1,4 @@
-"""Nets whose input is normalised by contrast and mean image convert, and pass the gate."""
+"""Networks with contrast normalization and a mean image convert and pass the gate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reszoo.exporting.export import export
 from reszoo.inference.trained import TrainedModel
 from reszoo.model.build import build
 from reszoo.spec import from_mapping
-from reszoo.training.image_statistics import give_mean_image
+from reszoo.training.image_statistics import set_mean_image
 from tests.exporting.conftest import TRAINING, digits
 
 
@@ -32,7 +32,7 @@ def net(data: ImageData) -> TrainedModel:
         }
     )
     model = build(spec, seed=1)
-    give_mean_image(model, spec, data.split("train"), training_format(spec.input), 0)
+    set_mean_image(model, spec, data.split("train"), training_format(spec.input), 0)
     images, labels = digits()
     keras.utils.set_random_seed(0)
     model.compile(

@@ -1,4 +1,4 @@
-"""Layers of a .tflite are found by the names of the plan's rows."""
+"""Layers of a .tflite are matched by the names of the plan's rows."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .conftest import NETS, TEST, digits
 
 
 @pytest.mark.parametrize("net", NETS)
-def test_every_layer_found_in_the_float_file_equals_keras(
+def test_every_matched_layer_of_the_float_file_equals_keras(
     bundle_of: Callable[[str, str], Bundle], nets: dict[str, TrainedModel], net: str
 ) -> None:
     content = bundle_of(net, "mobile-float32").tflite.read_bytes()
-    found = compare_layers(nets[net].model, content, digits()[0][TEST][:3])
+    layers = compare_layers(nets[net].model, content, digits()[0][TEST][:3])
     # A name that is matched to the wrong tensor would show here.
-    assert max(layer.relative for layer in found) < 1e-5
-    names = [layer.layer for layer in found]
+    assert max(layer.relative for layer in layers) < 1e-5
+    names = [layer.layer for layer in layers]
     assert {"stem_activation", "stage2_block1_activation1", "head_logits"} <= set(names)
     assert ("stage1_block1_transform_gate_sigmoid" in names) == (net == "highway")
     order = [layer.name for layer in nets[net].model.layers]
@@ -34,9 +34,9 @@ def test_int8_layers_stay_near_keras(
     bundle_of: Callable[[str, str], Bundle], nets: dict[str, TrainedModel], net: str
 ) -> None:
     content = bundle_of(net, "mobile-int8").tflite.read_bytes()
-    found = compare_layers(nets[net].model, content, digits()[0][TEST][:3])
-    assert len(found) > 8
-    assert 0 < max(layer.relative for layer in found) < 0.1
+    layers = compare_layers(nets[net].model, content, digits()[0][TEST][:3])
+    assert len(layers) > 8
+    assert 0 < max(layer.relative for layer in layers) < 0.1
 
 
 def test_numbered_scopes_are_read_as_the_layers_they_are() -> None:

@@ -1,4 +1,4 @@
-"""The arithmetic of the verdict."""
+"""Arithmetic of the parity checks."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_not_a_number_fails() -> None:
     assert not compare("tflite", np.log(keras), exported, None, ParityLimits(), "float32").passed
 
 
-def test_probabilities_that_vanish_are_not_compared_by_their_logarithm() -> None:
+def test_tiny_probabilities_are_not_compared_by_their_logarithm() -> None:
     keras, exported = np.array([[1.0, 1e-30]]), np.array([[1.0, 0.0]])
     assert compare("tflite", np.log(keras), exported, None, ParityLimits(), "float32").passed
 
@@ -100,7 +100,7 @@ def test_int8_fails_on_disagreement_and_on_a_sure_loss_of_accuracy() -> None:
     ]
 
 
-def test_a_drop_that_few_images_cannot_tell_from_chance_passes_and_is_stated() -> None:
+def test_an_insignificant_drop_passes_and_is_reported() -> None:
     labels = np.arange(100) % 2
     # Two of 100 lost: 2 points, give or take 2.3.
     keras = np.log(certain(list(labels)))

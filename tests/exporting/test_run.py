@@ -1,4 +1,4 @@
-"""A run folder is all that an export needs."""
+"""A run folder suffices for an export."""
 
 from __future__ import annotations
 

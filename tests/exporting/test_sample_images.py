@@ -1,4 +1,4 @@
-"""Which images calibrate and which compare."""
+"""Calibration and comparison images come from disjoint splits."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def numbered(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 def test_calibration_draws_from_training_by_its_seed(data: ImageData) -> None:
     images, _ = digits()
-    drawn = calibration_images(data, EIGHT, Calibration(images=50)).images
-    assert drawn.shape == (52, 8, 8, 1) and drawn.dtype == np.uint8
-    assert rows(drawn[:-2]) <= rows(images[TRAINING])
+    sample = calibration_images(data, EIGHT, Calibration(images=50)).images
+    assert sample.shape == (52, 8, 8, 1) and sample.dtype == np.uint8
+    assert rows(sample[:-2]) <= rows(images[TRAINING])
     again = calibration_images(data, EIGHT, Calibration(images=50)).images
-    np.testing.assert_array_equal(drawn, again)
+    np.testing.assert_array_equal(sample, again)
     other = calibration_images(data, EIGHT, Calibration(images=50, seed=1)).images
-    assert rows(other) != rows(drawn)
+    assert rows(other) != rows(sample)
 
 
 def test_calibration_always_has_a_black_and_a_white_image(data: ImageData) -> None:
@@ -55,10 +55,10 @@ def test_calibration_always_has_a_black_and_a_white_image(data: ImageData) -> No
 
 def test_comparison_draws_from_the_test_split(data: ImageData) -> None:
     images, labels = digits()
-    pictures = comparison_images(data, EIGHT, 1000)
-    np.testing.assert_array_equal(pictures.images, images[TEST])
-    np.testing.assert_array_equal(pictures.labels, labels[TEST])
-    assert pictures.source == "arrays, test: 360 of 360 images"
+    sample = comparison_images(data, EIGHT, 1000)
+    np.testing.assert_array_equal(sample.images, images[TEST])
+    np.testing.assert_array_equal(sample.labels, labels[TEST])
+    assert sample.source == "arrays, test: 360 of 360 images"
     assert len(comparison_images(data, EIGHT, 40).images) == 40
 
 
@@ -78,13 +78,13 @@ def test_without_a_test_split_no_image_both_calibrates_and_compares(
     assert len(compared) + len(calibrated) == 150
 
 
-def test_what_a_run_held_out_does_not_calibrate(data: ImageData) -> None:
+def test_images_held_out_by_a_run_do_not_calibrate(data: ImageData) -> None:
     labels = data.split("train").labels
     kept, _ = stratified_holdout(labels, 0.1, 5)
-    drawn = calibration_images(
+    images = calibration_images(
         data, EIGHT, Calibration(images=5000), validation={"fraction": 0.1, "seed": 5}
     ).images
-    assert len(drawn) == len(kept) + 2
+    assert len(images) == len(kept) + 2
 
 
 def test_noise_and_blank_images_are_refused_and_digits_are_not() -> None:

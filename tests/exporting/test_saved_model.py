@@ -1,4 +1,4 @@
-"""The SavedModel opens and answers where there is no Keras."""
+"""The SavedModel opens and computes without Keras."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from reszoo.inference.trained import TrainedModel
 
 from .conftest import NETS, TEST, digits
 
-# Runs in a process of its own, with the folder and the images' file as arguments.
+# Runs in a process of its own, with the folder, the images and the output file as arguments.
 CLIENT = """
 import sys
 sys.modules["keras"] = None
@@ -30,28 +30,28 @@ sys.modules["reszoo"] = None
 import numpy as np
 import tensorflow as tf
 
-folder, pictures, answers = sys.argv[1:]
+folder, pictures, outputs_file = sys.argv[1:]
 images = np.load(pictures)
 model = tf.saved_model.load(folder)
-found = {}
+results = {}
 for dtype, name in (("uint8", "serving_uint8"), ("float32", "serving_default")):
     for batch in (1, 5):
         outputs = model.signatures[name](image=tf.constant(images[:batch].astype(dtype)))
         for key, value in outputs.items():
-            found[f"{dtype} {batch} {key}"] = value.numpy()
-np.savez(answers, **found)
+            results[f"{dtype} {batch} {key}"] = value.numpy()
+np.savez(outputs_file, **results)
 """
 
 
 @pytest.mark.parametrize("net", NETS)
-@pytest.mark.parametrize(("target", "off"), [("server", 1e-4), ("server-cpu", 0.25)])
-def test_saved_model_says_what_keras_says_without_keras(
+@pytest.mark.parametrize(("target", "tolerance"), [("server", 1e-4), ("server-cpu", 0.25)])
+def test_saved_model_agrees_with_keras_without_keras(
     bundle_of: Callable[[str, str], Bundle],
     nets: dict[str, TrainedModel],
     tmp_path: Path,
     net: str,
     target: str,
-    off: float,
+    tolerance: float,
 ) -> None:
     images = digits()[0][TEST][:5]
     np.save(tmp_path / "images.npy", images)
@@ -65,9 +65,9 @@ def test_saved_model_says_what_keras_says_without_keras(
     for dtype in ("uint8", "float32"):
         for batch in (1, 5):
             case = f"{dtype} {batch}"
-            np.testing.assert_allclose(answers[f"{case} logits"], logits[:batch], atol=off)
+            np.testing.assert_allclose(answers[f"{case} logits"], logits[:batch], atol=tolerance)
             np.testing.assert_allclose(
-                answers[f"{case} probabilities"], probabilities[:batch], atol=off / 10
+                answers[f"{case} probabilities"], probabilities[:batch], atol=tolerance / 10
             )
             np.testing.assert_array_equal(answers[f"{case} class"], logits[:batch].argmax(-1))
     np.testing.assert_array_equal(answers["uint8 5 logits"], answers["float32 5 logits"])
@@ -99,7 +99,7 @@ def test_folded_saved_model_holds_its_weights_once_and_in_bfloat16(
     assert 0 < comparison.max_probability_difference < 0.1
 
 
-def test_folded_in_float32_keeps_the_limits_of_float32(
+def test_folding_in_float32_stays_within_the_float32_limits(
     nets: dict[str, TrainedModel], data: ImageData, tmp_path: Path
 ) -> None:
     bundle = export(
@@ -114,7 +114,7 @@ def test_folded_in_float32_keeps_the_limits_of_float32(
     assert comparison.max_probability_difference < 1e-5
 
 
-def test_a_model_that_stock_keras_made_cannot_be_folded(data: ImageData, tmp_path: Path) -> None:
+def test_a_model_of_stock_layers_cannot_be_folded(data: ImageData, tmp_path: Path) -> None:
     image = keras.Input((8, 8, 1))
     stock = keras.Model(image, keras.layers.Dense(10)(keras.layers.Flatten()(image)))
     with pytest.raises(UserError, match="does not say what it is made of"):

@@ -1,4 +1,4 @@
-"""The trained run that the tests of training share."""
+"""The trained run, shared with the tests of training."""
 
 from tests.training.conftest import assert_equal_runs, reference
 

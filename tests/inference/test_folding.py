@@ -1,4 +1,4 @@
-"""A folded network predicts and evaluates as the canonical one does, and says how closely."""
+"""A folded network agrees with the canonical one, and the agreement is reported."""
 
 import json
 
@@ -21,13 +21,13 @@ def test_in_float32_the_logits_are_the_networks_own(reference):
     images, _ = bars(7)
     network = fold(reference, computes="float32")
     expected = np.asarray(load_trained(reference).model(images, training=False))
-    for given in (images, images.astype(np.float32)):
-        np.testing.assert_allclose(network(given), expected, rtol=1e-4, atol=1e-5)
+    for pixels in (images, images.astype(np.float32)):
+        np.testing.assert_allclose(network(pixels), expected, rtol=1e-4, atol=1e-5)
     assert network(images[:1]).shape == (1, 3)
     assert (network.classes, network.computes) == (("0", "1", "2"), "float32")
 
 
-def test_fast_evaluation_says_how_it_agrees(reference):
+def test_fast_evaluation_reports_its_agreement(reference):
     exact, fast = evaluate(reference, bar_data()), evaluate(reference, bar_data(), fast=True)
     assert exact.agreement is None
     assert fast.accuracy == pytest.approx(exact.accuracy, abs=0.05)
@@ -40,20 +40,20 @@ def test_fast_evaluation_says_how_it_agrees(reference):
 
 def test_many_images_are_predicted_by_the_folded_network(reference):
     images, _ = bars(_FOLD_FROM)
-    told = []
-    many = predict(reference, images, compared=told.append)
-    assert [found.images for found in told] == [16]
-    few = predict(reference, images[:-1], compared=told.append)
-    exact = predict(reference, images, fast=False, compared=told.append)
-    assert len(told) == 1
+    agreements = []
+    many = predict(reference, images, compared=agreements.append)
+    assert [agreement.images for agreement in agreements] == [16]
+    few = predict(reference, images[:-1], compared=agreements.append)
+    exact = predict(reference, images, fast=False, compared=agreements.append)
+    assert len(agreements) == 1
     assert few == exact[:-1] != many[:-1]
-    for one, other in zip(many, exact, strict=True):
-        shares = dict(zip(other.classes, other.probabilities, strict=True))
-        for name, share in zip(one.classes, one.probabilities, strict=True):
-            assert share == pytest.approx(shares[name], abs=0.05)
+    for folded, canonical in zip(many, exact, strict=True):
+        expected = dict(zip(canonical.classes, canonical.probabilities, strict=True))
+        for name, probability in zip(folded.classes, folded.probabilities, strict=True):
+            assert probability == pytest.approx(expected[name], abs=0.05)
 
 
-def test_the_command_line_tells_the_agreement_apart_from_the_answers(reference, tmp_path, capsys):
+def test_the_command_line_prints_the_agreement_on_stderr(reference, tmp_path, capsys):
     from PIL import Image
 
     Image.fromarray(bars(1)[0][0][..., 0]).save(tmp_path / "one.png")
@@ -66,7 +66,7 @@ def test_the_command_line_tells_the_agreement_apart_from_the_answers(reference, 
     assert "logits within" not in capsys.readouterr().err
 
 
-def test_what_cannot_be_folded_says_so(tmp_path):
+def test_networks_without_a_canonical_plan_are_not_folded(tmp_path):
     image = keras.Input((8, 8, 1))
     stock = keras.Model(image, keras.layers.Dense(3)(keras.layers.Flatten()(image)))
     images, labels = bars(_FOLD_FROM)
@@ -78,6 +78,6 @@ def test_what_cannot_be_folded_says_so(tmp_path):
         fold(fast_rows)
     file = tmp_path / "net.tflite"
     assert is_tflite(file)
-    for ask in (predict, evaluate):
+    for function in (predict, evaluate):
         with pytest.raises(UserError, match="cannot be folded"):
-            ask(file, (images, labels), fast=True)
+            function(file, (images, labels), fast=True)

@@ -1,10 +1,10 @@
-"""Evaluation numbers equal scikit-learn's and the formulas of the books."""
+"""Metrics equal scikit-learn's and published values."""
 
 import numpy as np
 import pytest
 from sklearn import metrics
 
-from reszoo.inference.metrics import score, softmax, wilson_interval
+from reszoo.inference.metrics import score, softmax, top_k, wilson_interval
 
 CLASSES = tuple("abcdefg")
 
@@ -20,24 +20,24 @@ def guesses():
 
 def test_scores_equal_scikit_learn(guesses):
     labels, logits = guesses
-    found = score(labels, logits, CLASSES, data="made up", split="test")
+    evaluation = score(labels, logits, CLASSES, data="made up", split="test")
     predicted = logits.argmax(1)
     precision, recall, _, support = metrics.precision_recall_fscore_support(labels, predicted)
-    assert found.accuracy == metrics.accuracy_score(labels, predicted)
-    assert found.top5 == metrics.top_k_accuracy_score(labels, logits, k=5)
-    assert found.loss == pytest.approx(metrics.log_loss(labels, softmax(logits)))
-    np.testing.assert_array_equal(found.confusion, metrics.confusion_matrix(labels, predicted))
-    assert [one.precision for one in found.classes] == pytest.approx(list(precision))
-    assert [one.recall for one in found.classes] == pytest.approx(list(recall))
-    assert [one.examples for one in found.classes] == list(support)
+    assert evaluation.accuracy == metrics.accuracy_score(labels, predicted)
+    assert evaluation.top5 == metrics.top_k_accuracy_score(labels, logits, k=5)
+    assert evaluation.loss == pytest.approx(metrics.log_loss(labels, softmax(logits)))
+    np.testing.assert_array_equal(evaluation.confusion, metrics.confusion_matrix(labels, predicted))
+    assert [row.precision for row in evaluation.classes] == pytest.approx(list(precision))
+    assert [row.recall for row in evaluation.classes] == pytest.approx(list(recall))
+    assert [row.examples for row in evaluation.classes] == list(support)
 
 
 def test_classes_without_examples_or_guesses_have_no_score():
     logits = np.eye(3, dtype=np.float32)[[0, 0, 1]]
-    found = score(np.array([0, 2, 2]), logits, ("a", "b", "c"), data="", split="")
-    assert [one.precision for one in found.classes] == [0.5, 0.0, None]
-    assert [one.recall for one in found.classes] == [1.0, None, 0.0]
-    assert found.top5 is None
+    evaluation = score(np.array([0, 2, 2]), logits, ("a", "b", "c"), data="", split="")
+    assert [row.precision for row in evaluation.classes] == [0.5, 0.0, None]
+    assert [row.recall for row in evaluation.classes] == [1.0, None, 0.0]
+    assert evaluation.top5 is None
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,12 @@ def test_large_logits_do_not_overflow():
     np.testing.assert_array_equal(probabilities, [[1, 0], [0, 1]])
 
 
+def test_the_first_of_equal_classes_ranks_first():
+    np.testing.assert_array_equal(top_k(np.array([[1.0, 2, 2, 0]]), 3), [[1, 2, 0]])
+
+
 def test_an_evaluation_is_plain_json(guesses):
     import json
 
-    found = score(*guesses, CLASSES, data="made up", split="test").to_dict()
-    assert json.loads(json.dumps(found)) == found
+    values = score(*guesses, CLASSES, data="made up", split="test").to_dict()
+    assert json.loads(json.dumps(values)) == values

@@ -1,4 +1,4 @@
-"""A run or a file is deepened or widened, checked, saved, and trained on from there."""
+"""A run or a file is deepened or widened, verified, saved, and trained further."""
 
 import keras
 import numpy as np
@@ -17,12 +17,12 @@ from tests.training.samples import SHORT, TINY, bar_data
 PLAIN = TINY.model_copy(update={"block": TINY.block.model_copy(update={"connection": "plain"})})
 
 
-def test_a_deepened_run_says_what_the_run_said_and_trains_on(tmp_path, reference):
+def test_a_deepened_run_computes_the_same_and_trains_further(tmp_path, reference):
     out = tmp_path / "deeper.keras"
     deeper = reszoo.deepen(reference.path, [3], out=out, seed=1)
     assert (deeper.gate, deeper.classes) == (None, ("0", "1", "2"))
     assert deeper.difference <= 1e-6
-    before, after = (evaluate(one, bar_data()) for one in (reference.path, out))
+    before, after = (evaluate(path, bar_data()) for path in (reference.path, out))
     assert after.loss == pytest.approx(before.loss, rel=1e-5)
     assert after.confusion == before.confusion
     recipe = SHORT.model_copy(update={"epochs": 1})
@@ -30,11 +30,11 @@ def test_a_deepened_run_says_what_the_run_said_and_trains_on(tmp_path, reference
     assert run.architecture().stages[0].depth == 3
     assert run.info["start"] == {"source": str(out), "new_layers": []}
     assert evaluate(run, bar_data()).accuracy >= before.accuracy - 0.1
-    moved = load_trained(run).model.get_layer("stage1_block3_norm2").gamma.numpy()
-    assert np.any(moved)
+    gamma = load_trained(run).model.get_layer("stage1_block3_norm2").gamma.numpy()
+    assert np.any(gamma)
 
 
-def test_what_is_refused_leaves_no_file(tmp_path, reference):
+def test_a_refusal_leaves_no_file(tmp_path, reference):
     out = tmp_path / "deeper.keras"
     for target, depths, reason in (
         (reference.path, [1], "as deep already"),
@@ -50,7 +50,7 @@ def test_what_is_refused_leaves_no_file(tmp_path, reference):
     assert [path.name for path in tmp_path.iterdir()] == ["plain.keras"]
 
 
-def test_a_deeper_net_that_says_something_else_is_not_saved(tmp_path, reference, monkeypatch):
+def test_a_deeper_network_of_another_function_is_not_saved(tmp_path, reference, monkeypatch):
     deepen = deepen_model
 
     def broken(model, spec, depths, **options):
@@ -65,12 +65,12 @@ def test_a_deeper_net_that_says_something_else_is_not_saved(tmp_path, reference,
     assert not list(tmp_path.iterdir())
 
 
-def test_a_widened_run_says_what_the_run_said_and_trains_on(tmp_path, reference):
+def test_a_widened_run_computes_the_same_and_trains_further(tmp_path, reference):
     out = tmp_path / "wider.keras"
     wider = reszoo.widen(reference.path, 3, out=out, seed=1)
     assert wider.difference <= 1e-5
     assert wider.spec.stages[0].width == 12
-    before, after = (evaluate(one, bar_data()) for one in (reference.path, out))
+    before, after = (evaluate(path, bar_data()) for path in (reference.path, out))
     assert after.loss == pytest.approx(before.loss, rel=1e-4)
     recipe = SHORT.model_copy(update={"epochs": 1})
     run = train(start=out, data=bar_data(), recipe=recipe, out=tmp_path / "run", quiet=True)

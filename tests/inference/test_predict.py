@@ -1,4 +1,4 @@
-"""Prediction and evaluation see the same pixels and say the same."""
+"""Prediction and evaluation see the same pixels and agree."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from tests.training.samples import bar_data, bars
 
 @pytest.fixture
 def pictures(tmp_path):
-    """Thirty test images as PNG files in a folder, with a file that is none, and their labels."""
+    """Thirty test images as PNG files in a folder, beside a text file, and their labels."""
     folder = tmp_path / "pictures"
     (folder / "more").mkdir(parents=True)
     images, labels = bars(30, seed=1)
@@ -26,12 +26,12 @@ def pictures(tmp_path):
     return folder, labels
 
 
-def test_predictions_of_files_are_the_evaluations(reference, pictures):
+def test_predictions_of_files_agree_with_evaluation(reference, pictures):
     folder, labels = pictures
-    found = predict(reference, folder)
-    assert [one.path[-6:-4] for one in found] == [f"{number:02d}" for number in range(30)]
-    right = [one.classes[0] == str(label) for one, label in zip(found, labels, strict=True)]
-    assert np.mean(right) == evaluate(reference, bar_data()).accuracy
+    predictions = predict(reference, folder)
+    assert [row.path[-6:-4] for row in predictions] == [f"{number:02d}" for number in range(30)]
+    correct = [row.classes[0] == str(label) for row, label in zip(predictions, labels, strict=True)]
+    assert np.mean(correct) == evaluate(reference, bar_data()).accuracy
 
 
 def test_a_run_a_file_and_a_model_agree(reference, pictures):
@@ -39,24 +39,24 @@ def test_a_run_a_file_and_a_model_agree(reference, pictures):
     by_run = predict(reference.path, folder, top=2)
     assert predict(reference.model_path, folder, top=2) == by_run
     bare = predict(load_trained(reference).model, folder, top=2)
-    assert [one.probabilities for one in bare] == [one.probabilities for one in by_run]
+    assert [row.probabilities for row in bare] == [row.probabilities for row in by_run]
 
 
 def test_arrays_bytes_and_files_of_one_image_agree(reference, pictures):
     folder, _ = pictures
     file = folder / "00.png"
     pixels = np.asarray(Image.open(file))
-    found = predict(reference, [file, file.read_bytes(), pixels, pixels[..., None]])
-    assert len({one.probabilities for one in found}) == 1
-    assert [one.path for one in found] == [str(file), "1", "2", "3"]
+    predictions = predict(reference, [file, file.read_bytes(), pixels, pixels[..., None]])
+    assert len({row.probabilities for row in predictions}) == 1
+    assert [row.path for row in predictions] == [str(file), "1", "2", "3"]
 
 
 def test_probabilities_are_sorted_and_sum_to_one(reference):
     images, _ = bars(4)
-    for one in predict(reference, images):
-        assert sum(one.probabilities) == pytest.approx(1.0)
-        assert list(one.probabilities) == sorted(one.probabilities, reverse=True)
-        assert set(one.classes) == {"0", "1", "2"}
+    for row in predict(reference, images):
+        assert sum(row.probabilities) == pytest.approx(1.0)
+        assert list(row.probabilities) == sorted(row.probabilities, reverse=True)
+        assert set(row.classes) == {"0", "1", "2"}
 
 
 def test_a_colour_photograph_of_any_size_is_made_to_fit(reference, tmp_path):
@@ -77,8 +77,8 @@ def test_unreadable_missing_and_absent_images_are_named(reference, tmp_path):
         predict(reference, [])
 
 
-def test_hidden_files_of_a_folder_are_no_pictures(reference, tmp_path):
-    folder = tmp_path / ".cache" / "pictures"  # what lies above it does not hide it
+def test_hidden_files_of_a_folder_are_skipped(reference, tmp_path):
+    folder = tmp_path / ".cache" / "pictures"  # a hidden parent hides nothing
     (folder / ".thumbnails").mkdir(parents=True)
     for name in ("._seen.png", ".thumbnails/seen.png"):
         (folder / name).write_bytes(b"not a picture")
@@ -86,13 +86,13 @@ def test_hidden_files_of_a_folder_are_no_pictures(reference, tmp_path):
     assert [Path(p.path).name for p in predict(reference, folder)] == ["seen.png"]
 
 
-def test_a_name_of_the_zoo_is_told_that_it_is_not_trained(tmp_path, monkeypatch):
+def test_a_name_of_the_zoo_is_refused_as_untrained(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="`reszoo train resnet20` makes a run of it"):
         predict("resnet20", bars(1)[0])
 
 
-def test_targets_that_are_none_are_refused(tmp_path):
+def test_missing_and_damaged_targets_are_refused(tmp_path):
     images, _ = bars(1)
     with pytest.raises(UserError, match=r"there is no .*nothing\.tflite"):
         predict(tmp_path / "nothing.tflite", images)
@@ -105,7 +105,7 @@ def test_targets_that_are_none_are_refused(tmp_path):
 
 @pytest.fixture(scope="session")
 def tflite(reference, tmp_path_factory):
-    """The reference network as a plain float .tflite with probabilities out, and its labels."""
+    """The reference network as a plain float .tflite of probabilities, with its labels."""
     import keras
     import tensorflow as tf
 
@@ -121,22 +121,22 @@ def tflite(reference, tmp_path_factory):
 
 def test_a_tflite_predicts_what_keras_predicts(reference, tflite):
     images, _ = bars(6)
-    ours, theirs = predict(reference, images), predict(tflite, images)
+    by_keras, by_tflite = predict(reference, images), predict(tflite, images)
     names = {"0": "across", "1": "down", "2": "slanted"}
-    for one, two in zip(ours, theirs, strict=True):
-        assert [names[name] for name in one.classes] == list(two.classes)
-        assert one.probabilities == pytest.approx(two.probabilities, abs=1e-5)
+    for keras_row, tflite_row in zip(by_keras, by_tflite, strict=True):
+        assert [names[name] for name in keras_row.classes] == list(tflite_row.classes)
+        assert keras_row.probabilities == pytest.approx(tflite_row.probabilities, abs=1e-5)
 
 
 def test_labels_that_do_not_fit_a_tflite_are_refused(tflite):
     labels = tflite.with_name("labels.txt")
-    whole = labels.read_text()
+    text = labels.read_text()
     labels.write_text("across\n")
     try:
         with pytest.raises(UserError, match="3 lines, one per class"):
             predict(tflite, bars(1)[0])
     finally:
-        labels.write_text(whole)
+        labels.write_text(text)
 
 
 def test_evaluation_refuses_other_classes(reference):
@@ -148,7 +148,7 @@ def test_evaluation_refuses_other_classes(reference):
         evaluate(reference, (images, names))
 
 
-def test_an_unfinished_run_says_how_to_go_on(tmp_path):
+def test_an_unfinished_run_says_how_to_resume(tmp_path):
     from tests.runs.samples import new_run
 
     run = new_run(tmp_path / "run")

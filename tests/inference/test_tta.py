@@ -1,4 +1,4 @@
-"""The mean over views is what NumPy says it is, crop by crop, and the report says which views."""
+"""The mean over views equals NumPy's, crop by crop, and the report names the views."""
 
 from __future__ import annotations
 
@@ -38,31 +38,31 @@ def net() -> TrainedModel:
 
 
 def by_hand(net: TrainedModel, pictures: np.ndarray, views: Views) -> np.ndarray:
-    """The mean answer, from resized images and slices of them."""
+    """The mean over views, from resized images and slices of them."""
     # covering 8 / 0.8 = 10 pixels: 14x12 becomes 11x10 (the longer side cut to whole pixels)
-    whole = ImageFormat(11, 10, 1) if views.crops == 5 else None
-    answers = []
+    uncropped = ImageFormat(11, 10, 1) if views.crops == 5 else None
+    rows = []
     for image in pictures:
-        if whole is None:
+        if uncropped is None:
             crops = [resize_to_format(image, net.image_format)]
         else:
-            large = resize_to_format(image, whole)
+            large = resize_to_format(image, uncropped)
             starts = [(0, 0), (0, 2), (3, 0), (3, 2), (2, 1)]
             crops = [large[y : y + 8, x : x + 8] for y, x in starts]
-        found = []
+        terms = []
         for crop in crops:
-            looks = [(crop, 1.0)]
+            views_of_crop = [(crop, 1.0)]
             if views.shift:
                 larger = np.pad(crop, ((1, 1), (1, 1), (0, 0)), mode="reflect")
-                looks = [(crop, 0.5), (larger[:-2, :-2], 0.25), (larger[2:, 2:], 0.25)]
-            for look, weight in looks:
-                mirrored = [look, look[:, ::-1]] if views.flip else [look]
-                for one in mirrored:
-                    logits = net.model(one[None].astype("float32"), training=False).numpy()
-                    answer = softmax(logits) if views.average == "probabilities" else logits
-                    found.append(weight / len(mirrored) * answer[0])
-        answers.append(np.sum(found, axis=0) / len(crops))
-    mean = np.array(answers)
+                views_of_crop = [(crop, 0.5), (larger[:-2, :-2], 0.25), (larger[2:, 2:], 0.25)]
+            for view, weight in views_of_crop:
+                mirrored = [view, view[:, ::-1]] if views.flip else [view]
+                for pixels in mirrored:
+                    logits = net.model(pixels[None].astype("float32"), training=False).numpy()
+                    scores = softmax(logits) if views.average == "probabilities" else logits
+                    terms.append(weight / len(mirrored) * scores[0])
+        rows.append(np.sum(terms, axis=0) / len(crops))
+    mean = np.array(rows)
     return mean if views.average == "probabilities" else softmax(mean)
 
 
@@ -73,10 +73,10 @@ WORDS = ["1", "flip", 5, "10", "airbench", {"shift": 1, "crops": 5}]
 def test_the_mean_is_that_of_numpy(net: TrainedModel, pictures: np.ndarray, word) -> None:
     views = Views.model_validate(word)
     expected = by_hand(net, pictures, views)
-    found = predict(net, list(pictures), top=3, views=views)
-    for row, prediction in zip(expected, found, strict=True):
-        told = dict(zip(prediction.classes, prediction.probabilities, strict=True))
-        np.testing.assert_allclose([told[name] for name in "012"], row, atol=1e-4)
+    predictions = predict(net, list(pictures), top=3, views=views)
+    for row, prediction in zip(expected, predictions, strict=True):
+        probabilities = dict(zip(prediction.classes, prediction.probabilities, strict=True))
+        np.testing.assert_allclose([probabilities[name] for name in "012"], row, atol=1e-4)
     labels = np.arange(7, dtype=np.int32) % 3
     evaluation = evaluate(net, open_data({"test": (pictures, labels)}), views=views)
     assert evaluation.loss == pytest.approx(-np.log(expected[np.arange(7), labels]).mean(), 1e-3)
@@ -112,10 +112,10 @@ def test_a_run_is_tested_with_the_views_of_its_recipe(tmp_path, capsys) -> None:
     assert "views" not in evaluation_text(single)
 
 
-def test_crops_of_a_network_that_sees_the_whole_image_are_refused(tmp_path) -> None:
-    with pytest.raises(UserError, match="no corners") as caught:
+def test_crops_of_a_network_without_a_crop_margin_are_refused(tmp_path) -> None:
+    with pytest.raises(UserError, match="no corners") as refused:
         train(TINY, bar_data(), specs.override(SHORT, ["test_time=10"]), out=tmp_path / "run")
-    assert "test_time" in str(caught.value)
+    assert "test_time" in str(refused.value)
     assert not (tmp_path / "run").exists()
 
 
