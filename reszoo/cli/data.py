@@ -41,7 +41,7 @@ def run(options: Namespace) -> None:
     recipe = spec.load_recipe(options.augment) if options.augment else None
     start_tensorflow(debug=options.debug)
     from reszoo.data.open_data import open_data
-    from reszoo.data.previews.augmentation_sheet import augmented_sheet
+    from reszoo.data.previews.augmentation_sheet import augmentation_sheet
     from reszoo.data.previews.contact_sheet import contact_sheet
     from reszoo.data.previews.describe import describe
 
@@ -57,7 +57,7 @@ def run(options: Namespace) -> None:
         if recipe is None:
             sheet = contact_sheet(data, split)
         else:
-            sheet = augmented_sheet(data, split, recipe.augmentation)
+            sheet = augmentation_sheet(data, split, recipe.augmentation)
         with atomic_file(options.sheet) as temporary:
             sheet.save(temporary, "PNG")
         if not options.json:

@@ -30,7 +30,7 @@ _MEASURES = {
 
 def preview_text(preview: Preview) -> str:
     """Returns the space, its costs, the training budget and what is tried first."""
-    values = [(one.name, ", ".join(map(str, one.labels))) for one in preview.dimensions]
+    values = [(axis.name, ", ".join(map(str, axis.labels))) for axis in preview.dimensions]
     fields = table(("field", "values"), values, "ll")
     return "\n\n".join([_candidates(preview), fields, _costs(preview), _budget(preview)])
 

@@ -72,14 +72,16 @@ def test_predictions_are_a_table_or_csv():
 
 
 def test_a_search_tells_each_training_once_it_has_ended():
-    row = SimpleNamespace(trial=2, epochs=6, val_accuracy=0.5, changes={"stages[*].depth": 3})
-    event = SimpleNamespace(kind="recalled", row=row, done=1, planned=4, best=row)
+    record = SimpleNamespace(trial=2, epochs=6, val_accuracy=0.5, changes={"stages[*].depth": 3})
+    event = SimpleNamespace(kind="recalled", record=record, done=1, planned=4, best=record)
     assert event_text(event) == (
         "1/4  trial 2, 6 epochs: 50.00 % (from before)  stages[*].depth=3  best: 50.00 %"
     )
-    assert event_text(SimpleNamespace(**{**vars(event), "row": None})) is None
-    failed = SimpleNamespace(**{**vars(row), "val_accuracy": None})
-    assert "failed" in event_text(SimpleNamespace(**{**vars(event), "row": failed, "best": None}))
+    assert event_text(SimpleNamespace(**{**vars(event), "record": None})) is None
+    failed = SimpleNamespace(**{**vars(record), "val_accuracy": None})
+    assert "failed" in event_text(
+        SimpleNamespace(**{**vars(event), "record": failed, "best": None})
+    )
 
 
 def test_broken_files_are_named_and_counted():
