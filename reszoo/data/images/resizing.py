@@ -150,7 +150,7 @@ def _resize(image: tf.Tensor, image_format: ImageFormat) -> tf.Tensor:
 
 def _resample(image: tf.Tensor, size: tf.Tensor, image_format: ImageFormat) -> tf.Tensor:
     # The arithmetic of torchvision's Resize and CenterCrop: the shorter side, relative to the
-    # target, gets exactly its size, the other is truncated to whole pixels, as is the crop's start.
+    # target, gets exactly its size, the other is truncated, and the crop starts at a whole pixel.
     target = np.array([image_format.height, image_format.width], np.float64)
     covered = np.rint(target / image_format.crop)
     size_before = tf.cast(size, tf.float64)
