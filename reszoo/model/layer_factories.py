@@ -274,5 +274,5 @@ DEVICE_LAYERS = (
     GatedMerge,
     CentredContrast,
 )
-"""Layers of plans that `device_rewrites` and `rewrites` in `reszoo.planning` wrote. Saved models have
-none of them, but their canonical counterparts."""
+"""Layers of plans that `device_rewrites` and `rewrites` in `reszoo.planning` wrote. A saved model
+has the canonical layers instead."""

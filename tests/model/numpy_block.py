@@ -1,4 +1,4 @@
-"""What does one block compute? y = act(C(x) * shortcut(x) + T(x) * H(x)), in NumPy."""
+"""One block in NumPy: y = act(C(x) * shortcut(x) + T(x) * H(x))."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class OneBlock:
         if last is None:
             last = 0.5 if self.block.connection == "stochastic" else 1.0
         if self.block.survival_draw == "example":
-            return 1.0  # what survives was scaled up in training instead
+            return 1.0  # training scaled up what survived instead
         if self.block.survival_decay == "constant":
             return last
         if self.block.survival_decay == "linear_from_one":
@@ -122,9 +122,7 @@ class OneBlock:
         return a
 
     def between(self, a: Array, number: int, count: int) -> Array:
-        """What follows convolution `number` of H before the next one or the merge (He 2016,
-        Figure 4).
-        """
+        """Norm and activation after convolution `number` of H (He 2016, Figure 4)."""
         if number < count:
             after = number + 1 if self.order == "full_pre" else number
             return self.act(self.norm(a, f"norm{after}"))

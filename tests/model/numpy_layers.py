@@ -1,4 +1,4 @@
-"""What is a convolution, a pool, a normalisation? Their definitions in NumPy, for comparison.
+"""Convolutions, pools and normalisations by their definitions in NumPy, for comparison.
 
 Maps are (batch, height, width, channels) in float64. Nothing here knows reszoo or TensorFlow.
 """
@@ -52,7 +52,7 @@ def surrounded(x: Array, kernel: int, stride: int, padding: str, value: float) -
 
 
 def windows(x: Array, size: int, stride: int) -> Array:
-    """(batch, rows, columns, channels, size, size): what each window sees."""
+    """The pixels of each window: (batch, rows, columns, channels, size, size)."""
     return sliding_window_view(x, (size, size), axis=(1, 2))[:, ::stride, ::stride]
 
 
@@ -88,7 +88,7 @@ def max_pool(x: Array, size: int, stride: int, padding: str, border: float = -np
 
 
 def average_pool(x: Array, size: int, stride: int, padding: str) -> Array:
-    """The mean of the pixels that a window has of the map; what surrounds the map does not count.
+    """The mean of a window's pixels inside the map; the padding does not count.
 
     An average pool has TensorFlow's windows where the nets have torch's: those of torch's
     `ceil_mode=True, count_include_pad=False` for windows that do not overlap.
@@ -99,9 +99,7 @@ def average_pool(x: Array, size: int, stride: int, padding: str) -> Array:
 
 
 def blur(x: Array, stride: int) -> Array:
-    """Zhang 2019: the binomial filter [1, 2, 1] both ways over a mirrored border, then every
-    stride-th pixel.
-    """
+    """The binomial filter [1, 2, 1] both ways with mirrored borders, then a stride (Zhang 2019)."""
     binomial = np.outer([1.0, 2.0, 1.0], [1.0, 2.0, 1.0]) / 16.0
     mirrored = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
     return np.einsum("nrscij,ij->nrsc", windows(mirrored, 3, stride), binomial)

@@ -1,7 +1,7 @@
-"""What does a spec compute, by the papers' equations? An independent forward pass in NumPy.
+"""An independent forward pass of a spec in NumPy, by the papers' equations.
 
-It reads an `Architecture` and weights by name. It knows nothing of plans, rows or Keras, so that it
-can disagree with them. Inference only: dropout is the identity.
+It reads an `Architecture` and weights by name, and uses no plans, rows or Keras, so that it can
+disagree with them. Inference only: dropout is the identity.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Weights = Mapping[str, Array]
 
 
 class Reference:
-    """The forward pass of one network. `unused` holds the weights that it has not read."""
+    """The forward pass of one network. `unused` holds the weights it has not read."""
 
     def __init__(self, spec: Architecture, weights: Weights) -> None:
         self.spec = spec
@@ -54,7 +54,7 @@ class Reference:
             x = x / np.sqrt((x**2).mean((1, 2, 3), keepdims=True) + given.contrast.epsilon)
             scale = given.contrast.scale
         if given.mean == "image":
-            # Keras keeps a variance beside it, which is to stay 1, and a count.
+            # Keras also stores a variance, which must stay 1, and a count.
             assert (self.weight("mean_image", "variance") == 1).all()
             assert self.weight("mean_image", "count") == 0
             mean = self.weight("mean_image", "mean")
@@ -164,6 +164,6 @@ class Reference:
 
 
 def _plain_layer(block: Block) -> Block:
-    """What Srivastava 2015 changes the shape with: one layer of weights and its activation."""
+    """One layer of weights and its activation, with which Srivastava 2015 changes the shape."""
     kind = "dense" if block.transform == "dense" else "conv"
     return block.model_copy(update={"transform": kind, "connection": "plain", "order": None})

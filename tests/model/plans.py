@@ -1,4 +1,4 @@
-"""Plans written by hand, with shapes and counts worked out by hand, apart from the planner."""
+"""Plans with shapes and counts worked out by hand, independent of the planner."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def row(
     precision: str | None = None,
     **attributes: Any,
 ) -> Row:
-    """A row; `inputs` are row names with spaces between, `weights` (trainable, other)."""
+    """A row; `inputs` are row names separated by spaces, `weights` (trainable, other)."""
     refs = tuple(Ref(source) for source in inputs.split())
     tags = Tags("transform", name)
     return Row(name, op, refs, shape, tags, attributes, *weights, precision=precision)
 
 
 def conv(name: str, source: str, shape: tuple[int, ...], weights: int, **given: Any) -> Row:
-    """A 3x3 convolution unless told otherwise."""
+    """A convolution, 3x3 by default."""
     attributes = {
         "filters": shape[-1],
         "kernel": 3,
@@ -145,6 +145,6 @@ EVERY_OP = plan_of(
     row("flat", "flatten", "layer_scale", (32,)),
     dense("logits", "flat", 3, 32 * 3, bias=False),
 )
-"""Every op that the other two have not."""
+"""Every op that the other two lack."""
 
 ALL = (RESIDUAL, HIGHWAY, EVERY_OP)

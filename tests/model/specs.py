@@ -1,4 +1,4 @@
-"""Small specs, as the mappings a YAML file holds."""
+"""Small specs for tests."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ def small(connection: str = "residual", **changed: Any) -> Architecture:
 
 
 def with_own_layers() -> Architecture:
-    """A net that stock Keras cannot say: blurred strides and a learned scale."""
+    """A net that needs layers of reszoo: blurred strides and a learned scale."""
     block = {"connection": "scaled", "antialias": "blur"}
     return small("scaled", block=block)

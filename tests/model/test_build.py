@@ -1,4 +1,4 @@
-"""A model is its plan: one layer for each row, with the row's shape, weights and meaning."""
+"""A model has one layer for each row of its plan, with the row's shape, weights and function."""
 
 from __future__ import annotations
 

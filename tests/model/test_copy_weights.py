@@ -1,4 +1,4 @@
-"""Weights travel by layer name, and feature maps by stage name."""
+"""Weights are copied by layer name, and feature maps returned by stage name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A deepened net computes the same and can learn; what cannot be the identity is refused."""
+"""A deepened net computes the same and can learn; other blocks are refused with the reason."""
 
 from __future__ import annotations
 

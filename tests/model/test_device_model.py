@@ -1,4 +1,4 @@
-"""A network built for a device writes canonical files, whoever asks it to."""
+"""A network built for a device saves itself as the canonical network, also through Keras."""
 
 from __future__ import annotations
 

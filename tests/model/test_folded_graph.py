@@ -1,4 +1,4 @@
-"""A frozen network with its norms folded in says what the canonical network says, fused."""
+"""A folded graph computes what the canonical network does, with fused kernels."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 def trained(spec: Architecture) -> keras.Model:
-    """A model whose every weight is as a training may leave it: nothing is 0 or 1."""
+    """A model with weights as after training: none is 0 or 1."""
     model = build(spec, seed=0)
     rng = np.random.default_rng(1)
     for layer in model.layers:
@@ -79,7 +79,7 @@ def images(spec: Architecture, count: int = 4) -> tf.Tensor:
 
 
 def optimised(graph: Any, pixels: tf.Tensor) -> list[Any]:
-    """The nodes that really run."""
+    """The nodes that run after TensorFlow's optimisation."""
     context.context().enable_graph_collection()
     try:
         graph(pixels)
@@ -101,7 +101,7 @@ def test_folded_network_equals_the_canonical_one(kind: str) -> None:
     assert 0 < np.abs(low - expected).max() < 0.1 * np.abs(expected).max()
 
 
-def test_own_layers_freeze_too() -> None:
+def test_own_layers_fold_too() -> None:
     spec = with_own_layers()
     model = trained(spec)
     expected = np.asarray(model(images(spec), training=False))
@@ -139,7 +139,7 @@ def test_every_convolution_is_one_kernel_with_all_that_follows(model_of: Any) ->
     assert all(b"Relu" in node.attr["fused_ops"].list.s for node in merges)
 
 
-def test_a_frozen_graph_reads_the_model_no_more() -> None:
+def test_a_folded_graph_does_not_read_the_model_again() -> None:
     spec = small()
     model = trained(spec)
     graph = graph_of(model, spec)

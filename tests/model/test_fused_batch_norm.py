@@ -1,4 +1,4 @@
-"""The fused normalisation is the stock layer: numbers, gradients, statistics, files."""
+"""The fused normalisation equals the stock layer in numbers, gradients, statistics and files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A convolution that learns by matrix products is the stock layer: numbers, gradients, files."""
+"""A convolution with matrix products for its gradient equals the stock layer."""
 
 from __future__ import annotations
 

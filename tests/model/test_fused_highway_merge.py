@@ -1,4 +1,4 @@
-"""The compiled gated merge is the stock layers': outputs, gradients, files."""
+"""The compiled gated merge equals the stock layers in outputs, gradients and files."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def step(outputs_of: object, dtype: str) -> list[np.ndarray]:
 @pytest.mark.parametrize("relu", [False, True], ids=["as it is", "relu"])
 @pytest.mark.parametrize(
     ("dtype", "tolerance"),
-    # The stock layers round to bfloat16 (2 ** -8) four times, the island once.
+    # The stock layers round to bfloat16 (2 ** -8) four times, the compiled merge once.
     [("float32", 1e-6), ("float64", 1e-14), ("mixed_bfloat16", 4e-2), ("mixed_float16", 5e-3)],
 )
 def test_merge_and_its_gradients_equal_the_stock_layers(
@@ -67,7 +67,7 @@ def test_merge_and_its_gradients_equal_the_stock_layers(
         np.testing.assert_allclose(value, reference, atol=copies * tolerance, rtol=tolerance)
 
 
-def test_island_rounds_once_where_the_stock_layers_round_at_every_step() -> None:
+def test_compiled_merge_rounds_once_where_the_stock_layers_round_at_every_step() -> None:
     x, h, t = (inputs("bfloat16", seed) for seed in range(3))
     exact = stock(False, *(tf.cast(one, tf.float64) for one in (x, h, t)))
     found = GatedMerge(dtype="mixed_bfloat16")([x, h, t])

@@ -1,4 +1,4 @@
-"""A network built for the CPU takes the canonical network's step, and is saved as it."""
+"""A network built for the CPU trains like the canonical one and is saved as it."""
 
 from __future__ import annotations
 

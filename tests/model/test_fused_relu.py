@@ -1,4 +1,4 @@
-"""Compiled ReLUs are the stock ones bit for bit: outputs, gradients, files."""
+"""Compiled ReLUs equal the stock ones bit for bit in outputs, gradients and files."""
 
 from __future__ import annotations
 

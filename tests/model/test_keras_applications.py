@@ -1,7 +1,7 @@
 """The zoo's Keras layouts are the networks of keras.applications: the same weights, equal logits.
 
-Ours take the raw image; theirs take what `preprocess_input` makes of it (BGR in the first version,
-which is why the first kernel's input channels are turned around).
+Ours take raw images; theirs take the result of `preprocess_input` (BGR in version 1, for which the
+first kernel's input channels are reversed).
 """
 
 from __future__ import annotations

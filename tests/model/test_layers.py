@@ -1,4 +1,4 @@
-"""The layers stock Keras has not: what they compute, and that files bring them back."""
+"""The layers that stock Keras lacks compute their definitions and load from files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is proven never to be below 0 is not, and the proof goes far enough to be of use."""
+"""Outputs are proven nonnegative only where they are, and often enough to be of use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BASE = {
 
 
 def ends(block, **changes):
-    """Whether the last block's output is proven not to be negative."""
+    """Whether the last block's output is proven nonnegative."""
     network = plan(spec.from_mapping(BASE | {"block": block} | changes))
     return network.stages["stage1"] in nonnegative_outputs(network)
 

@@ -1,4 +1,4 @@
-"""A saved network is one file of stock float32 layers: whole or not there, and never code."""
+"""A saved network is one file of stock float32 layers, written atomically, without code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model for images of another size has the same weights, not equal ones."""
+"""A model for another image size shares the first model's variables."""
 
 from __future__ import annotations
 

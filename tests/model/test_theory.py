@@ -1,6 +1,6 @@
-"""The equalities of the theory: which network is a special case of which.
+"""Special cases that the theory predicts: networks that equal another one.
 
-Twins are built from one spec with one word changed and share the weights of the rows they share.
+Twins are built from one spec with one word changed and share the weights of common rows.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A widened net computes the same, its copies part ways, and what cannot be copied is refused."""
+"""A widened net computes the same, and copies of a channel learn differently."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every spec of the zoo: what the plan says of a row is what Keras has as a layer."""
+"""Every plan of the zoo has the shapes and counts of Keras's layers."""
 
 from __future__ import annotations
 

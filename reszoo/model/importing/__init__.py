@@ -1,4 +1,4 @@
-"""Weights that others trained, in our graphs: fetched, read and converted exactly."""
+"""Pretrained weights from keras.applications, timm, torchvision and files, converted exactly."""
 
 from reszoo.model.importing.pretrained import Pretrained, load_pretrained
 

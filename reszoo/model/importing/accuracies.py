@@ -1,4 +1,4 @@
-"""Which accuracy is published for which weights? Only where the source was read."""
+"""Published accuracies of pretrained weights, each read from its source."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _TOP1: Mapping[str, tuple[float, int]] = {
     "seresnet50.ra2_in1k": (80.26, 224),
     "seresnext50_32x4d.racm_in1k": (81.268, 224),
 }
-"""By tag: percent, and the side of the square image it was measured at."""
+"""By tag: percent, and the side in pixels of the square images it was measured on."""
 
 
 def published_accuracy(source: str) -> dict[str, Any]:
-    """The fields of a spec's `weights` that tell its accuracy; empty where none was read."""
+    """Returns the accuracy fields of a spec's `weights`; empty if none is known."""
     tag = source.removeprefix("timm:")
     if tag == source:
         return {}

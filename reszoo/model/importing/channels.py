@@ -1,10 +1,9 @@
-"""How do weights made for RGB read images of 1 or 4 channels?
+"""RGB weights adapted to images of 1 or 4 channels.
 
-The rule: with one channel the first convolution's kernels are summed over R, G and B, so that a
-grey image is seen as it would be with three equal channels; mean and std are the averages of the
-three, which is exact where these are equal and close where they are ImageNet's. A fourth channel
-gets the mean of the three, in kernels, mean and std alike, and R, G and B stay as they are. Any
-other number is refused.
+For one channel, the first convolution's kernels are summed over R, G and B: a grey image has the
+result of three equal channels. Mean and std are averaged, which is exact if the three are equal and
+close for ImageNet's. A fourth channel receives the mean of the three, in kernels, mean and std
+alike, and R, G and B are unchanged. Other numbers of channels are refused.
 """
 
 from __future__ import annotations
@@ -14,46 +13,46 @@ import numpy as np
 from reszoo.errors import UserError
 from reszoo.spec.architecture import Architecture
 
-ADAPTED = (1, 4)
+_ADAPTABLE = (1, 4)
 
 
-def fitting_input(spec: Architecture) -> Architecture:
-    """The spec with a mean and a std for each channel of its input.
+def adapt_input(spec: Architecture) -> Architecture:
+    """Returns the spec with a mean and a std for each channel of its input.
 
     Raises:
-      UserError: there is no rule for that many channels.
+      UserError: weights cannot be adapted to that many channels.
     """
     channels = spec.input.shape[2]
-    changed = {}
+    update = {}
     for name in ("mean", "std"):
         value = getattr(spec.input, name)
         if not isinstance(value, tuple) or len(value) == channels:
             continue
-        if len(value) != 3 or channels not in ADAPTED:
-            raise _refused(spec, len(value))
+        if len(value) != 3 or channels not in _ADAPTABLE:
+            raise _refusal(spec, len(value))
         average = sum(value) / 3
-        changed[name] = (average,) if channels == 1 else (*value, average)
-    pixels = spec.input.model_copy(update=changed)
-    return spec.model_copy(update={"input": pixels}) if changed else spec
+        update[name] = (average,) if channels == 1 else (*value, average)
+    pixels = spec.input.model_copy(update=update)
+    return spec.model_copy(update={"input": pixels}) if update else spec
 
 
-def fitting_kernel(kernel: np.ndarray, spec: Architecture) -> np.ndarray:
-    """A first convolution's kernel, (height, width, input, output), for the spec's channels.
+def adapt_kernel(kernel: np.ndarray, spec: Architecture) -> np.ndarray:
+    """Returns the first convolution's kernel, (height, width, in, out), for the spec's channels.
 
     Raises:
-      UserError: there is no rule for that many channels.
+      UserError: weights cannot be adapted to that many channels.
     """
     channels = spec.input.shape[2]
     if kernel.ndim != 4 or kernel.shape[2] == channels:
         return kernel
-    if kernel.shape[2] != 3 or channels not in ADAPTED:
-        raise _refused(spec, kernel.shape[2])
+    if kernel.shape[2] != 3 or channels not in _ADAPTABLE:
+        raise _refusal(spec, kernel.shape[2])
     if channels == 1:
         return kernel.sum(axis=2, keepdims=True)
     return np.concatenate([kernel, kernel.mean(axis=2, keepdims=True)], axis=2)
 
 
-def _refused(spec: Architecture, channels: int) -> UserError:
+def _refusal(spec: Architecture, channels: int) -> UserError:
     return UserError(
         f"weights for {channels} channels cannot read images of {spec.input.shape[2]}",
         where=spec.where("input", "shape"),

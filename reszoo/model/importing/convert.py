@@ -1,4 +1,4 @@
-"""Where does each tensor go? Every weight must find its place, and every place its weight."""
+"""Conversion of a weights file: each tensor maps to one Keras weight, and none is left over."""
 
 from __future__ import annotations
 
@@ -11,167 +11,175 @@ import keras
 import numpy as np
 
 from reszoo.errors import UserError
-from reszoo.model.importing.channels import fitting_kernel
-from reszoo.model.importing.layouts import Layout
-from reszoo.model.importing.tensors import Shape, Tensors
+from reszoo.model.importing.channels import adapt_kernel
+from reszoo.model.importing.weight_layout import WeightLayout
+from reszoo.model.importing.weights_file import Shape, WeightsFile
 from reszoo.model.initializers import kernel_initializer
 from reszoo.planning.rows import Plan, Row
 from reszoo.spec.architecture import Architecture
 
-_NAMED = 4
-"""How many names a message tells before it counts the others."""
+_LISTED_NAMES = 4
+"""Names that a message lists before it counts the rest."""
 
-_LARGEST = 1 << 28
-"""Numbers in one tensor; the largest of these networks has 19 million."""
+_MAX_ELEMENTS = 1 << 28
+"""Elements of one tensor; the largest of these networks has 19 million."""
 
 
 @dataclass(frozen=True, slots=True)
 class WeightMapping:
-    """One Keras weight and the tensor it is made of."""
+    """A Keras weight and the tensor that it is converted from."""
 
     row: Row
     weight: str
     """The Keras weight's name, such as `kernel`."""
     tensor: str
     bias: str | None = None
-    """A convolution's bias, taken off the moving mean of the norm behind it: BN(x + b) with mean m
+    """A convolution's bias, subtracted from the moving mean of the next norm: BN(x + b) with mean m
     is BN(x) with mean m - b."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """How a file's tensors become a network's weights."""
+    """The conversion of a weights file to a network's weights."""
 
     spec: Architecture
     rows: Plan
-    layout: Layout
-    tensors: Tensors
+    layout: WeightLayout
+    file: WeightsFile
     new_head: bool
-    told: str | None = None
+    config_architecture: str | None = None
     """The network's name in timm's config.json."""
 
-    def check(self) -> tuple[WeightMapping, ...]:
-        """The place of each tensor.
+    def map_weights(self) -> tuple[WeightMapping, ...]:
+        """Maps each tensor to its Keras weight.
 
         Raises:
-          UserError: a tensor is missing, left over or misshapen, or classes differ; all are named.
+          UserError: tensors are missing, left over or misshapen, or the number of classes differs;
+            all tensors concerned are named.
         """
-        places = list(self._places())
-        # weights without a classifier will do where a new one is drawn
-        kept = [place for place in places if not (self.new_head and _of_head(place.row))]
-        here = self.tensors.shapes
-        missing = [place.tensor for place in kept if place.tensor not in here]
-        wanted = {name for place in places for name in (place.tensor, place.bias)}
-        left = [name for name in here if name not in wanted and not self.layout.ignored(name)]
-        misshapen = [] if missing else [text for place in kept if (text := self._misfit(place))]
-        if missing or left or misshapen:
-            raise self._refused(missing, left, misshapen)
-        return tuple(kept)
+        mappings = list(self._mappings())
+        # A file without classifier is enough for a new head.
+        required = [
+            mapping for mapping in mappings if not (self.new_head and _in_head(mapping.row))
+        ]
+        shapes = self.file.shapes
+        missing = [mapping.tensor for mapping in required if mapping.tensor not in shapes]
+        known = {name for mapping in mappings for name in (mapping.tensor, mapping.bias)}
+        unused = [name for name in shapes if name not in known and not self.layout.is_ignored(name)]
+        misshapen = [] if missing else [text for m in required if (text := self._misfit(m))]
+        if missing or unused or misshapen:
+            raise self._refusal(missing, unused, misshapen)
+        return tuple(required)
 
-    def fill(self, model: keras.Model, places: Sequence[WeightMapping], seed: int | None) -> None:
-        """Gives the model its weights, one tensor at a time; a new head is drawn."""
+    def assign(
+        self, model: keras.Model, mappings: Sequence[WeightMapping], seed: int | None
+    ) -> None:
+        """Assigns the weights one tensor at a time, and initialises a new head."""
         layers = {layer.name: layer for layer in model.layers}
-        for place in places:
-            variables = {one.name: one for one in layers[place.row.name].weights}
-            variables[place.weight].assign(self._values(place))
+        for mapping in mappings:
+            variables = {weight.name: weight for weight in layers[mapping.row.name].weights}
+            variables[mapping.weight].assign(self._values(mapping))
         if self.new_head:
             for row in self.rows.rows:
-                if _of_head(row) and "kernel_initializer" in row.attributes:
-                    kernel = layers[row.name].kernel
-                    kernel.assign(
-                        kernel_initializer(row, seed)(tuple(kernel.shape), dtype=kernel.dtype)
-                    )
+                if _in_head(row) and "kernel_initializer" in row.attributes:
+                    kernel, initialize = layers[row.name].kernel, kernel_initializer(row, seed)
+                    kernel.assign(initialize(tuple(kernel.shape), dtype=kernel.dtype))
 
-    def _places(self) -> Iterator[WeightMapping]:
-        biases = self._folded()
+    def _mappings(self) -> Iterator[WeightMapping]:
+        biases = self._absorbed_biases()
         for row in self.rows.rows:
-            names = self.layout.tensors(row, self.spec) if row.parameters else {}
+            names = self.layout.tensor_names(row, self.spec) if row.parameters else {}
             for weight, tensor in names.items():
                 bias = biases.get(row.name) if weight == "moving_mean" else None
                 yield WeightMapping(row, weight, tensor, bias)
 
-    def _folded(self) -> dict[str, str]:
-        """By norm: the bias of the convolution it normalises, where only the file has one."""
+    def _absorbed_biases(self) -> dict[str, str]:
+        """Returns, by norm, the bias of the convolution before it that only the file has."""
         readers: dict[str, list[Row]] = {}
         for row in self.rows.rows:
             for ref in row.inputs:
                 readers.setdefault(ref.row, []).append(row)
-        folded = {}
+        biases = {}
         for row in self.rows.rows:
-            bias = self.layout.folded(row)
-            if bias is None or bias not in self.tensors.shapes:
+            bias = self.layout.absorbed_bias(row)
+            if bias is None or bias not in self.file.shapes:
                 continue
-            behind = readers.get(row.name, [])
-            if [one.op for one in behind] == ["norm"]:
-                folded[behind[0].name] = bias
-        return folded
+            next_rows = readers.get(row.name, [])
+            if [reader.op for reader in next_rows] == ["norm"]:
+                biases[next_rows[0].name] = bias
+        return biases
 
-    def _values(self, place: WeightMapping) -> np.ndarray:
-        values = self._ours(place, self.tensors.read(place.tensor))
-        return values if place.bias is None else values - self.tensors.read(place.bias)
+    def _values(self, mapping: WeightMapping) -> np.ndarray:
+        values = self._to_keras(mapping, self.file.read(mapping.tensor))
+        return values if mapping.bias is None else values - self.file.read(mapping.bias)
 
-    def _ours(self, place: WeightMapping, values: np.ndarray) -> np.ndarray:
-        first = place.row.name == self._first and place.weight == "kernel"
-        values = self.layout.ours(place.row, place.weight, values, first=first)
-        return fitting_kernel(values, self.spec) if first else values
+    def _to_keras(self, mapping: WeightMapping, values: np.ndarray) -> np.ndarray:
+        is_first = mapping.row.name == self._first_convolution and mapping.weight == "kernel"
+        values = self.layout.to_keras(mapping.row, mapping.weight, values, is_first=is_first)
+        return adapt_kernel(values, self.spec) if is_first else values
 
     @property
-    def _first(self) -> str | None:
+    def _first_convolution(self) -> str | None:
         """The convolution that reads the image."""
         return next((row.name for row in self.rows.rows if row.op == "conv"), None)
 
-    def _misfit(self, place: WeightMapping) -> str | None:
-        """What is wrong with a tensor's shape; None where it fits."""
-        theirs, wanted = self.tensors.shapes[place.tensor], shape_of(self.rows, place)
-        if math.prod(theirs) > _LARGEST:
-            return f"{place.tensor} {theirs}"
+    def _keras_shape(self, mapping: WeightMapping) -> Shape | None:
+        """Returns the shape of the unread tensor when converted; None if it cannot be."""
+        placeholder = np.broadcast_to(np.float32(0), self.file.shapes[mapping.tensor])
         try:
-            # no numbers are read: this array has one value in memory
-            ours = self._ours(place, np.broadcast_to(np.float32(0), theirs)).shape
+            return self._to_keras(mapping, placeholder).shape
         except (ValueError, IndexError):
-            ours = None
-        if ours == wanted and (place.bias is None or self.tensors.shapes[place.bias] == wanted):
             return None
-        return f"{place.tensor} {theirs} for {place.weight} {wanted} of {place.row.name}"
 
-    def _refused(self, missing: list[str], left: list[str], misshapen: list[str]) -> UserError:
-        if not missing and not left and (classes := self._other_classes(misshapen)):
+    def _misfit(self, mapping: WeightMapping) -> str | None:
+        """Describes a tensor whose shape does not fit; None if it fits."""
+        shapes, row = self.file.shapes, mapping.row
+        shape, expected = shapes[mapping.tensor], weight_shape(self.rows, row, mapping.weight)
+        if math.prod(shape) > _MAX_ELEMENTS:
+            return f"{mapping.tensor} {shape}"
+        bias_fits = mapping.bias is None or shapes[mapping.bias] == expected
+        if bias_fits and self._keras_shape(mapping) == expected:
+            return None
+        return f"{mapping.tensor} {shape} for {mapping.weight} {expected} of {row.name}"
+
+    def _refusal(self, missing: list[str], unused: list[str], misshapen: list[str]) -> UserError:
+        if not missing and not unused and (classes := self._other_classes(misshapen)):
             return UserError(
-                f"{self.tensors.path} has {classes} classes, not {self.spec.classes}",
+                f"{self.file.path} has {classes} classes, not {self.spec.classes}",
                 expected=f"weights for {self.spec.classes} classes",
                 found=f"a head of {classes}",
                 hint=f"build it with {classes} classes; `reszoo train --weights` fine-tunes on "
                 "others, with a new head",
             )
-        parts = [("missing", missing), ("left over", left), ("misshapen", misshapen)]
-        found = "; ".join(f"{what}: {_some(names)}" for what, names in parts if names)
-        told = self.told or f"named as {self.layout.title} names its layers"
+        problems = [("missing", missing), ("left over", unused), ("misshapen", misshapen)]
+        found = "; ".join(f"{what}: {_some(names)}" for what, names in problems if names)
+        network = self.config_architecture or f"named as {self.layout.title} names its layers"
         return UserError(
-            f"the weights in {self.tensors.path} do not fit {self.spec.name}",
+            f"the weights in {self.file.path} do not fit {self.spec.name}",
             expected="a tensor for every layer, a layer for every tensor",
             found=found,
-            hint=f"build the network they were made for ({told})",
+            hint=f"build the network they were made for ({network})",
         )
 
     def _other_classes(self, misshapen: list[str]) -> int | None:
-        """How many classes the file has, where nothing but that is wrong."""
-        head = [place for place in self._places() if place.row.tags.part == "logits"]
-        wrong = [place for place in head if self._misfit(place)]
+        """Returns the file's number of classes if nothing else is wrong."""
+        head = [mapping for mapping in self._mappings() if mapping.row.tags.part == "logits"]
+        wrong = [mapping for mapping in head if self._misfit(mapping)]
         if not wrong or len(wrong) != len(misshapen):
             return None
-        kernel = next(place for place in head if place.weight == "kernel")
-        ours = self._ours(
-            kernel, np.broadcast_to(np.float32(0), self.tensors.shapes[kernel.tensor])
+        kernel = next(mapping for mapping in head if mapping.weight == "kernel")
+        shape, features = (
+            self._keras_shape(kernel),
+            weight_shape(self.rows, kernel.row, "kernel")[0],
         )
-        return ours.shape[-1] if ours.shape[0] == shape_of(self.rows, kernel)[0] else None
+        return shape[-1] if shape and shape[0] == features else None
 
 
-def shape_of(rows: Plan, place: WeightMapping) -> Shape:
-    """The shape of a Keras weight, from the plan."""
-    row = place.row
+def weight_shape(rows: Plan, row: Row, weight: str) -> Shape:
+    """Returns the shape of a Keras weight, from the plan."""
     if row.op == "scale":
         return () if row.attributes["granularity"] == "scalar" else (row.shape[-1],)
-    if place.weight != "kernel":
+    if weight != "kernel":
         return (row.shape[-1],)
     channels: Any = rows.row(row.inputs[0].row).shape[-1]
     if row.op == "dense":
@@ -182,10 +190,10 @@ def shape_of(rows: Plan, place: WeightMapping) -> Shape:
     return (size, size, channels // row.attributes["groups"], filters)
 
 
-def _of_head(row: Row) -> bool:
+def _in_head(row: Row) -> bool:
     return row.tags.role == "head"
 
 
 def _some(names: list[str]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - _LISTED_NAMES
+    return ", ".join(names[:_LISTED_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -1,8 +1,8 @@
-"""How do published weights reach this machine? Through keras.utils.get_file and huggingface_hub.
+"""Downloads of published weights, through keras.utils.get_file and huggingface_hub.
 
-Each file is downloaded with a progress bar (on stderr), checked against its checksum, and appears
-in its cache whole or not at all. A cached file is checked again before it is used; one that does
-not agree is fetched anew. What a cache holds must lie inside the cache.
+Files are downloaded with a progress bar (on stderr), verified against their checksums and cached
+atomically. A cached file is verified again before use and downloaded again if it does not match.
+Links that lead out of a cache are refused.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import keras
 
 from reszoo.atomic_files import machine_error
 from reszoo.errors import MachineError, UserError
-from reszoo.model.importing.tensors import describe_error
+from reszoo.model.importing.weights_file import describe_error
 
 KERAS_FILES = {
     "resnet50": "2cb95161c43110f7111970584f804107",
@@ -34,7 +34,7 @@ KERAS_FILES = {
     "resnet101v2": "6343647c601c52e1368623803854d971",
     "resnet152v2": "a49b44d1979771252814e80f8ec446f9",
 }
-"""MD5 of each network's weights, as keras.applications publishes them."""
+"""MD5 of each network's weights, as published by keras.applications."""
 
 _KERAS_FOLDER = "https://storage.googleapis.com/tensorflow/keras-applications/resnet/"
 _CLASS_INDEX = (
@@ -43,51 +43,52 @@ _CLASS_INDEX = (
     "c2c37ea517e94d9795004a39431a14cb",
 )
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS})
-_ELSE = "connect to the network, or give a file: `--weights FILE`"
+_DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS})
+_OFFLINE_HINT = "connect to the network, or give a file: `--weights FILE`"
 
 
 def keras_weights(network: str) -> Path:
-    """keras.applications' ImageNet weights of a network, from the cache of Keras or the network.
+    """Returns the file of keras.applications' ImageNet weights, from Keras's cache or downloaded.
 
     Raises:
-      UserError: the cache points somewhere else.
-      MachineError: there is no network, or no room.
+      UserError: the cached file is a link out of the cache.
+      MachineError: the download failed, or the disk is full.
     """
     name = f"{network}_weights_tf_dim_ordering_tf_kernels.h5"
     return _keras_file(name, _KERAS_FOLDER + name, KERAS_FILES[network])
 
 
 def imagenet_classes() -> tuple[str, ...] | None:
-    """The names of ImageNet's 1000 classes; None where they cannot be had.
+    """Returns the names of ImageNet's 1000 classes, or None if they cannot be downloaded.
 
-    Names that occur twice (crane, maillot) are told apart by WordNet's number.
+    Names that occur twice (crane, maillot) are followed by their WordNet ID.
     """
     try:
         index = json.loads(_keras_file(*_CLASS_INDEX).read_text(encoding="utf-8"))
         pairs = [index[str(number)] for number in range(1000)]
     except (MachineError, OSError, ValueError, KeyError):
         return None
-    often = Counter(name for _, name in pairs)
-    return tuple(name if often[name] == 1 else f"{name} ({synset})" for synset, name in pairs)
+    counts = Counter(name for _, name in pairs)
+    return tuple(name if counts[name] == 1 else f"{name} ({synset})" for synset, name in pairs)
 
 
 def timm_weights(tag: str) -> tuple[Path, Path | None]:
-    """timm's weights of that tag and their config.json, from the hub or its cache.
+    """Returns the files of timm's weights and their config.json, from the hub or its cache.
 
     Raises:
-      UserError: there is no such tag, it has no safetensors, or the cache points somewhere else.
-      MachineError: there is no network, or no room.
+      UserError: the tag does not exist or has no safetensors, or a cached file is a link out of the
+        cache.
+      MachineError: the download failed, or the disk is full.
     """
     weights = _hub_file(tag, "model.safetensors")
     try:
         return weights, _hub_file(tag, "config.json")
-    except _NoSuchFile:
+    except _MissingFileError:
         return weights, None
 
 
-class _NoSuchFile(UserError):
-    """The tag is there, the file is not."""
+class _MissingFileError(UserError):
+    """The tag exists, but not the file."""
 
 
 def _keras_file(name: str, url: str, md5: str) -> Path:
@@ -99,16 +100,16 @@ def _keras_file(name: str, url: str, md5: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as temporary:
-            os.replace(_downloaded(name, url, md5, temporary), target)
+            os.replace(_download(name, url, md5, temporary), target)
     except OSError as error:
         raise machine_error(error, target) from error
     return target
 
 
-def _downloaded(name: str, url: str, md5: str, folder: str) -> str:
-    """The path of the checked file in a folder of its own."""
+def _download(name: str, url: str, md5: str, folder: str) -> str:
+    """Downloads and verifies a file, and returns its path inside the folder."""
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # where a progress bar belongs
+        with contextlib.redirect_stdout(sys.stderr):  # for the progress bar
             path: str = keras.utils.get_file(
                 name,
                 origin=url,
@@ -117,15 +118,15 @@ def _downloaded(name: str, url: str, md5: str, folder: str) -> str:
                 cache_dir=folder,
                 cache_subdir="file",
             )
-    except Exception as error:  # get_file raises Exception itself where the network fails
-        if getattr(error, "errno", None) in _DISK:
+    except Exception as error:  # get_file raises Exception itself for network errors
+        if getattr(error, "errno", None) in _DISK_ERRNOS:
             raise
-        raise _not_downloaded(name, error) from error
+        raise _download_error(name, error) from error
     return path
 
 
 def _hub_file(tag: str, name: str) -> Path:
-    """A file of a tag, whole; a damaged one in the cache is fetched anew."""
+    """Returns a verified file of a tag; a damaged one in the cache is downloaded again."""
     from huggingface_hub import constants
 
     cache = Path(constants.HF_HUB_CACHE)
@@ -135,21 +136,21 @@ def _hub_file(tag: str, name: str) -> Path:
         _refuse_outside(path, cache)
         return path
 
-    return _intact(fetch, f"timm:{tag}")
+    return _verified(fetch, f"timm:{tag}")
 
 
-def _intact(fetch: Callable[[bool], Path], what: str) -> Path:
+def _verified(fetch: Callable[[bool], Path], what: str) -> Path:
     for force in (False, True):
         path = fetch(force)
         blob = path.resolve()
-        # the hub's cache calls a large file by its SHA-256
+        # The hub's cache names large files by their SHA-256.
         if not _SHA256.fullmatch(blob.name) or _digest(blob, "sha256") == blob.name:
             return path
         blob.unlink()
         path.unlink(missing_ok=True)
     raise MachineError(
         f"the download of {what} is damaged, twice",
-        expected="a file with the checksum that the hub tells",
+        expected="a file with the checksum that the hub reports",
         found="other bytes",
         hint="try again later",
     )
@@ -163,14 +164,14 @@ def _from_hub(tag: str, name: str, cache: Path, force: bool) -> Path:
     where: dict[str, Any] = {"cache_dir": cache, "library_name": "reszoo"}
     if not force:
         with contextlib.suppress(errors.LocalEntryNotFoundError):
-            # what a tag holds does not change, so that a cached file needs no network
+            # The files of a tag never change, so a cached one needs no network.
             return Path(hub.hf_hub_download(repository, name, local_files_only=True, **where))
     try:
-        # asked first because this fails at once where a download tries again for half a minute
+        # First, because it fails at once where a download retries for half a minute.
         hub.get_hf_file_metadata(hub.hf_hub_url(repository, name))
         path = hub.hf_hub_download(repository, name, force_download=force, **where)
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
-        raise _not_downloaded(f"timm:{tag}", error) from error
+        raise _download_error(f"timm:{tag}", error) from error
     except (
         errors.RepositoryNotFoundError,
         errors.RevisionNotFoundError,
@@ -183,30 +184,30 @@ def _from_hub(tag: str, name: str, cache: Path, force: bool) -> Path:
             hint="timm.list_pretrained() lists them, and so does timm's page on the hub",
         ) from error
     except errors.EntryNotFoundError as error:
-        raise _NoSuchFile(
+        raise _MissingFileError(
             f"timm:{tag} has no {name}",
             expected="weights in safetensors; pickles are never opened",
             found="only other files",
             hint="choose another tag of that model",
         ) from error
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in _DISK:
+        if isinstance(error, OSError) and error.errno in _DISK_ERRNOS:
             raise machine_error(error, cache) from error
-        raise _not_downloaded(f"timm:{tag}", error) from error
+        raise _download_error(f"timm:{tag}", error) from error
     return Path(path)
 
 
-def _not_downloaded(what: str, error: BaseException) -> MachineError:
+def _download_error(what: str, error: BaseException) -> MachineError:
     return MachineError(
         f"cannot download {what}",
         expected="a connection, or the file in the cache",
         found=describe_error(error.__cause__ or error),
-        hint=_ELSE,
+        hint=_OFFLINE_HINT,
     )
 
 
 def _refuse_outside(path: Path, cache: Path) -> None:
-    """A link in the cache that leads out of it could pass any file off as weights."""
+    """Refuses a link that leads out of the cache, which could pass any file off as weights."""
     if not path.resolve().is_relative_to(cache.resolve()):
         raise UserError(
             f"{path} points out of its cache and was not read",

@@ -1,7 +1,7 @@
-"""Which weights are in an HDF5 file of Keras's? By layer and weight, in both of its layouts.
+"""Keras's HDF5 files in both layouts: weights by layer and name.
 
 The old layout (`.h5`) names layers and weights. The new one (`.weights.h5`, and inside `.keras`)
-numbers a layer's weights and keeps the layer's name as an attribute.
+numbers a layer's weights and stores the layer's name as an attribute.
 """
 
 from __future__ import annotations
@@ -11,28 +11,28 @@ from typing import Any
 
 import h5py
 
-_NEW_ORDER = {
+_WEIGHT_ORDER = {
     4: ("gamma", "beta", "moving_mean", "moving_variance"),
     2: ("kernel", "bias"),
     1: ("kernel",),
 }
-"""A layer's weights by how many there are, in the order in which Keras numbers them."""
+"""A layer's weights in the order in which Keras numbers them, by their count."""
 
 
 class LinkError(ValueError):
-    """A name in the file stands for something outside of it."""
+    """A name in the file links to something outside the file."""
 
 
-class NamelessError(ValueError):
-    """The file does not say what its layers are called."""
+class MissingNamesError(ValueError):
+    """The file has no names of its layers."""
 
 
-def datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
-    """Every weight as `layer/weight`, such as `conv1_conv/kernel`; optimizers are left out.
+def weight_datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
+    """Returns every weight by `layer/weight`, such as `conv1_conv/kernel`, without optimizers.
 
     Raises:
-      LinkError: something in it points out of the file.
-      NamelessError: it is of the new layout, without names.
+      LinkError: the file links to something outside itself.
+      MissingNamesError: the file has the new layout without layer names.
     """
     root = _child(file, "model_weights") if "model_weights" in file else file
     if "layer_names" in root.attrs or "layer_names0" in root.attrs:
@@ -46,19 +46,19 @@ def _named(root: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
     for layer in _names(root, "layer_names"):
         group = _child(root, layer)
         for weight in _names(group, "weight_names"):
-            # `conv1_conv/kernel:0` of TensorFlow's days is `conv1_conv/kernel` today
+            # Older versions of Keras wrote `conv1_conv/kernel:0` for `conv1_conv/kernel`.
             yield f"{layer}/{weight.rpartition('/')[2].partition(':')[0]}", _dataset(group, weight)
 
 
 def _names(group: h5py.Group, key: str) -> list[str]:
-    """A list of names, which Keras cuts in pieces where it is too long for one attribute."""
+    """Returns a list of names, which Keras splits where it is too long for one attribute."""
     if key in group.attrs:
-        return [_text(name) for name in group.attrs[key]]
+        return [_decode(name) for name in group.attrs[key]]
     names: list[str] = []
-    number = 0
-    while f"{key}{number}" in group.attrs:
-        names += [_text(name) for name in group.attrs[f"{key}{number}"]]
-        number += 1
+    chunk = 0
+    while f"{key}{chunk}" in group.attrs:
+        names += [_decode(name) for name in group.attrs[f"{key}{chunk}"]]
+        chunk += 1
     return names
 
 
@@ -71,9 +71,9 @@ def _numbered(layers: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
         if not len(variables):
             continue
         if "name" not in variables.attrs:
-            raise NamelessError(key)
-        layer = _text(variables.attrs["name"])
-        order = _NEW_ORDER.get(len(variables), ())
+            raise MissingNamesError(key)
+        layer = _decode(variables.attrs["name"])
+        order = _WEIGHT_ORDER.get(len(variables), ())
         for number in sorted(variables, key=_number):
             index = _number(number)
             weight = order[index] if index < len(order) else f"weight {index}"
@@ -81,11 +81,11 @@ def _numbered(layers: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
 
 
 def _number(key: str) -> int:
-    return int(key) if key.isdecimal() else len(_NEW_ORDER) + 1
+    return int(key) if key.isdecimal() else len(_WEIGHT_ORDER) + 1
 
 
 def _child(group: h5py.Group, name: str) -> Any:
-    """A member of the file itself; a link could read any other file of this machine."""
+    """Returns a member of the file itself; a link could read any other file on the machine."""
     for part in name.split("/"):
         if not isinstance(group.get(part, getlink=True), h5py.HardLink):
             raise LinkError(name) if part in group else KeyError(name)
@@ -94,13 +94,13 @@ def _child(group: h5py.Group, name: str) -> Any:
 
 
 def _dataset(group: h5py.Group, name: str) -> h5py.Dataset:
-    found = _child(group, name)
-    if not isinstance(found, h5py.Dataset):
+    dataset = _child(group, name)
+    if not isinstance(dataset, h5py.Dataset):
         raise KeyError(name)
-    if found.is_virtual or found.external:
+    if dataset.is_virtual or dataset.external:
         raise LinkError(name)
-    return found
+    return dataset
 
 
-def _text(name: Any) -> str:
+def _decode(name: Any) -> str:
     return name.decode() if isinstance(name, bytes) else str(name)

@@ -1,9 +1,9 @@
-"""What does keras.applications call the weights of a row, and what must the spec say for them?
+"""keras.applications' names of a row's weights, and the spec that these weights need.
 
-Its first version (ResNet50, 101, 152) strides in the first 1x1 convolution, as He 2015 did, has a
-bias on every convolution, and takes BGR with Caffe's means. Its second (ResNet50V2, ...) strides
-in the last block of a stage, behind a shortcut that pools, pads with zeros before the stem's
-max-pool, has biases where no normalisation follows, and takes -1..1.
+Version 1 (ResNet50, 101, 152) strides in the first 1x1 convolution, as He 2015 did, has a bias on
+every convolution, and takes BGR with Caffe's means. Version 2 (ResNet50V2, ...) strides in the last
+block of a stage with a shortcut that pools, pads with zeros before the stem's max pool, has biases
+where no normalisation follows, and takes -1..1.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from collections.abc import Mapping
 import numpy as np
 
 from reszoo.errors import UserError
-from reszoo.model.importing.changes import refuse_other_equation, with_block, with_epsilon
+from reszoo.model.importing.spec_updates import (
+    is_preactivated,
+    require_residual_blocks,
+    with_block,
+    with_epsilon,
+)
+from reszoo.model.importing.weight_layout import WeightLayout, no_counterpart, weight_names
 from reszoo.planning.rows import Row
 from reszoo.spec.architecture import Architecture, Shortcut
 
 EPSILON = 1.001e-5
 INPUT_SIZE = (224, 224)
 _CAFFE_MEAN = (123.68, 116.779, 103.939)
-"""Of R, G, B; keras.applications has them in the order of its BGR input."""
-
-_WEIGHTS: Mapping[str, tuple[str, ...]] = {
-    "conv": ("kernel", "bias"),
-    "dense": ("kernel", "bias"),
-    "norm": ("gamma", "beta", "moving_mean", "moving_variance"),
-}
+"""In the order R, G, B; keras.applications lists them in the order of its BGR input."""
 
 _DEPTHS: Mapping[tuple[int, ...], str] = {
     (3, 4, 6, 3): "resnet50",
@@ -36,63 +36,58 @@ _DEPTHS: Mapping[tuple[int, ...], str] = {
 _WIDTHS = (64, 128, 256, 512)
 
 
-class KerasLayout:
-    """The names of keras.applications' ResNets, and what is different there."""
+class KerasLayout(WeightLayout):
+    """The names of keras.applications' ResNets, of version 2 if `preactivated`, else of 1."""
 
     title = "keras.applications"
 
     def __init__(self, preactivated: bool) -> None:
         self._preactivated = preactivated
 
-    def adapted(self, spec: Architecture) -> Architecture:
-        """The spec with the strides, constants, biases and pixels of keras.applications.
+    def adapt_spec(self, spec: Architecture) -> Architecture:
+        """Returns the spec with the strides, constants, biases and input of keras.applications.
 
         Raises:
-          UserError: it is none of a residual bottleneck net of the weights' version.
+          UserError: the spec is not a residual bottleneck net of the weights' version.
         """
-        refuse_other_equation(spec, self.title)
-        if _preactivated(spec) != self._preactivated:
-            wanted, other = ("V2", "V1") if self._preactivated else ("V1", "V2")
+        require_residual_blocks(spec, self.title)
+        if is_preactivated(spec) != self._preactivated:
+            version, other = ("V2", "V1") if self._preactivated else ("V1", "V2")
             raise UserError(
-                f"weights of keras.applications' {wanted} nets do not fit {spec.name}",
+                f"weights of keras.applications' {version} nets do not fit {spec.name}",
                 expected=f"a {'pre-activation' if self._preactivated else 'post-activation'} net",
                 found=f"the layout of its {other} nets",
-                hint=f"build the {wanted} twin of {spec.name}",
+                hint=f"build the {version} twin of {spec.name}",
             )
         spec = with_epsilon(spec, EPSILON).model_copy(update={"padding": "torch"})
-        return _second(spec) if self._preactivated else _first(spec)
+        return _version2_spec(spec) if self._preactivated else _version1_spec(spec)
 
-    def tensors(self, row: Row, spec: Architecture) -> dict[str, str]:
-        """The names of a row's tensors by the names of the Keras weights."""
-        name = self._name(row)
-        if name is None or row.op not in _WEIGHTS:
-            raise UserError(
-                f"keras.applications has no counterpart of the layer '{row.name}'",
-                where=spec.name,
+    def tensor_names(self, row: Row, spec: Architecture) -> dict[str, str]:
+        """Returns the tensors of a row by the names of its Keras weights."""
+        layer = self._layer_name(row)
+        if layer is None or row.op in ("conv1d", "scale"):
+            raise no_counterpart(
+                self.title,
+                row,
+                spec,
                 expected="a bottleneck net such as resnet50, 101 or 152",
-                found=f"a layer that is the {row.tags.role.replace('_', ' ')}'s {row.tags.part}",
                 hint="use the weights with the spec they belong to",
             )
-        biased = row.op == "norm" or row.attributes["bias"]
-        return {one: f"{name}/{one}" for one in _WEIGHTS[row.op] if biased or one != "bias"}
+        return {name: f"{layer}/{name}" for name in weight_names(row)}
 
-    def folded(self, row: Row) -> str | None:
-        """The bias the weights have where the row has none: its norm's mean takes it."""
+    def absorbed_bias(self, row: Row) -> str | None:
+        """Returns the bias of a convolution that has none in the row; its norm absorbs it."""
         if row.op != "conv" or row.attributes["bias"]:
             return None
-        name = self._name(row)
-        return name and f"{name}/bias"
+        layer = self._layer_name(row)
+        return layer and f"{layer}/bias"
 
-    def ignored(self, name: str) -> bool:
-        """Whether no network needs the tensor."""
-        return False
+    def to_keras(self, row: Row, weight: str, values: np.ndarray, *, is_first: bool) -> np.ndarray:
+        """Flips BGR to RGB in the first convolution of version 1."""
+        is_bgr = is_first and not self._preactivated and values.ndim == 4 and values.shape[2] == 3
+        return values[:, :, ::-1] if is_bgr and weight == "kernel" else values
 
-    def ours(self, row: Row, weight: str, values: np.ndarray, *, first: bool) -> np.ndarray:
-        """The values as the row has them; the first convolution of version 1 reads BGR."""
-        flipped = first and not self._preactivated and values.ndim == 4 and values.shape[2] == 3
-        return values[:, :, ::-1] if flipped and weight == "kernel" else values
-
-    def _name(self, row: Row) -> str | None:
+    def _layer_name(self, row: Row) -> str | None:
         role, part = row.tags.role, row.tags.part
         if role == "stem":
             return {"conv": "conv1_conv", "norm": "conv1_bn"}.get(part)
@@ -113,12 +108,12 @@ class KerasLayout:
         number = int(part.removeprefix(kind))
         if kind == "conv":
             return f"{block}_{number}_conv"
-        # a pre-activation net's norm2 stands before conv2; Keras counts it with conv1
+        # The norm2 of a pre-activation net precedes conv2; Keras numbers it with conv1.
         return f"{block}_{number - 1 if self._preactivated else number}_bn"
 
 
-def network_of(spec: Architecture) -> str:
-    """The network of keras.applications whose weights the spec can take, such as `resnet50v2`.
+def applications_network(spec: Architecture) -> str:
+    """Returns the network of keras.applications whose weights fit, such as `resnet50v2`.
 
     Raises:
       UserError: there is none.
@@ -136,35 +131,31 @@ def network_of(spec: Architecture) -> str:
         raise UserError(
             f"keras.applications has no weights of {spec.name}",
             expected="ResNet-50, 101 or 152, in version 1 or 2",
-            found=f"{spec.name}: stages of {', '.join(str(one.depth) for one in spec.stages)}",
+            found=f"{spec.name}: stages of {', '.join(str(stage.depth) for stage in spec.stages)}",
             hint="timm has weights of more networks: `--weights timm:TAG`",
         )
-    return f"{name}v2" if _preactivated(spec) else name
+    return f"{name}v2" if is_preactivated(spec) else name
 
 
-def _preactivated(spec: Architecture) -> bool:
-    return spec.stage_block(0).order == "full_pre"
-
-
-def _first(spec: Architecture) -> Architecture:
+def _version1_spec(spec: Architecture) -> Architecture:
     pixels = spec.input.model_copy(update={"mean": _CAFFE_MEAN, "std": 1.0})
     return with_block(spec, stride_at="first", strided_block="first").model_copy(
         update={"input": pixels}
     )
 
 
-def _second(spec: Architecture) -> Architecture:
+def _version2_spec(spec: Architecture) -> Architecture:
     pixels = spec.input.model_copy(update={"mean": 127.5, "std": 127.5})
     stages = spec.stages
     if spec.stage_block(0).strided_block == "first":
-        # what a stage did at its begin, the one before it does at its end
+        # A stage strides at its end where the next one strode at its start.
         strides = [stage.stride for stage in stages[1:]] + [1]
         pairs = zip(stages, strides, strict=True)
-        stages = tuple(one.model_copy(update={"stride": stride}) for one, stride in pairs)
+        stages = tuple(stage.model_copy(update={"stride": stride}) for stage, stride in pairs)
     pool = spec.stem.pool.model_copy(update={"zero_padded": True})
     stem = spec.stem.model_copy(update={"bias": True, "pool": pool})
-    changed = spec.model_copy(update={"input": pixels, "stages": stages, "stem": stem})
+    spec = spec.model_copy(update={"input": pixels, "stages": stages, "stem": stem})
     shortcut = Shortcut(kind="max_pool", bias=True)
     return with_block(
-        changed, stride_at="spatial", strided_block="last", shortcut=shortcut, bias=("conv3",)
+        spec, stride_at="spatial", strided_block="last", shortcut=shortcut, bias=("conv3",)
     )

@@ -1,4 +1,4 @@
-"""What does timm's config.json say of the weights beside it? Pixels, sizes, crop, names."""
+"""timm's config.json beside its weights: normalisation, image size, crop and class names."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from reszoo.errors import UserError
 from reszoo.spec.architecture import Input
 
 _INTERPOLATIONS = ("bilinear", "bicubic")
-_LONGEST = 1 << 24
+_MAX_BYTES = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
 class TimmConfig:
-    """The part of a config.json that a network needs."""
+    """The fields of a config.json that a network needs."""
 
     architecture: str | None
     input_size: tuple[int, int] | None
     """Height and width."""
     mean: tuple[float, ...]
-    """Of pixels 0..255."""
+    """For pixels 0..255."""
     std: tuple[float, ...]
     crop: float
     interpolation: str
     classes: tuple[str, ...] | None
 
-    def changed(self, pixels: Input) -> Input:
-        """The input as these weights need it; its shape stays."""
+    def update_input(self, pixels: Input) -> Input:
+        """Returns the input as these weights need it, with its shape unchanged."""
         return pixels.model_copy(
             update={
                 "mean": self.mean,
@@ -43,21 +43,21 @@ class TimmConfig:
         )
 
 
-def read_config(path: Path) -> TimmConfig | None:
-    """The config, or None where the file is of another kind or not there.
+def read_timm_config(path: Path) -> TimmConfig | None:
+    """Returns the config, or None if the file is missing or not one of timm's.
 
     Raises:
-      UserError: it is timm's, but what it says cannot be understood.
+      UserError: it is timm's, but has missing or unknown values.
     """
     try:
-        if not path.is_file() or path.stat().st_size > _LONGEST:
+        if not path.is_file() or path.stat().st_size > _MAX_BYTES:
             return None
-        whole = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    if not isinstance(whole, dict) or "architecture" not in whole:
+    if not isinstance(document, dict) or "architecture" not in document:
         return None
-    fields = {**whole, **whole["pretrained_cfg"]} if "pretrained_cfg" in whole else whole
+    fields = {**document, **document.get("pretrained_cfg", {})}
     try:
         return _config(fields)
     except (KeyError, TypeError, ValueError) as error:
@@ -90,16 +90,16 @@ def _config(fields: Mapping[str, Any]) -> TimmConfig:
     )
 
 
-def _pixel(share: float) -> float:
-    """A share of full brightness as a pixel value; 0.485 is 123.675 and not 123.67499999999998."""
-    return round(float(share) * 255.0, 6)
+def _pixel(value: float) -> float:
+    """Scales 0..1 to 0..255, rounded: 0.485 is 123.675 and not 123.67499999999998."""
+    return round(float(value) * 255.0, 6)
 
 
 def _classes(fields: Mapping[str, Any]) -> tuple[str, ...] | None:
     names = fields.get("label_names")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         return None
-    described = fields.get("label_descriptions")
-    return tuple(
-        str(described.get(one, one)) if isinstance(described, dict) else one for one in names
-    )
+    descriptions = fields.get("label_descriptions")
+    if not isinstance(descriptions, dict):
+        return tuple(names)
+    return tuple(str(descriptions.get(name, name)) for name in names)

@@ -1,8 +1,8 @@
-"""What does timm call the weights of a row? `layer1.0.bn2` for `stage1_block1_norm2`.
+"""timm's names of a row's weights, such as `layer1.0.bn2` for `stage1_block1_norm2`.
 
-timm has two layouts, and torchvision has the first of them too: `ResNet`, whose blocks end with
-their activation, and `ResNetV2`, whose blocks begin with it. Which of them a net has, its spec
-says; what a row is, its tags say. So nothing here knows a network by name.
+timm has two layouts: `ResNet`, whose blocks end with their activation (torchvision's too), and
+`ResNetV2`, whose blocks begin with it. The spec decides the layout and a row's tags its name;
+nothing here knows a network by its name.
 """
 
 from __future__ import annotations
@@ -11,79 +11,73 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from reszoo.errors import UserError
+from reszoo.model.importing.spec_updates import is_preactivated
+from reszoo.model.importing.weight_layout import no_counterpart, weight_names
 from reszoo.planning.rows import Row
 from reszoo.spec.architecture import Architecture
 
-COUNTERS = "num_batches_tracked"
-"""The end of the names of timm's counters of training steps, which no network needs."""
+COUNTER_SUFFIX = "num_batches_tracked"
+"""Of torch's counters of training steps, which no network needs."""
 
-_TENSORS: Mapping[str, Mapping[str, str]] = {
-    "conv": {"kernel": "weight", "bias": "bias"},
-    "conv1d": {"kernel": "weight", "bias": "bias"},
-    "dense": {"kernel": "weight", "bias": "bias"},
-    "norm": {
-        "gamma": "weight",
-        "beta": "bias",
-        "moving_mean": "running_mean",
-        "moving_variance": "running_var",
-    },
+_TORCH_NAMES: Mapping[str, str] = {
+    "kernel": "weight",
+    "bias": "bias",
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
 }
-"""By op: what torch calls each of the Keras layer's weights."""
+"""torch's names of Keras's weights."""
 
 _AXES = {"conv": (2, 3, 1, 0), "conv1d": (2, 1, 0), "dense": (1, 0)}
-"""By op: torch's axes of a kernel, output channels first, in the order of Keras's."""
+"""By op: permutation of torch's kernel axes (output channels first) to Keras's."""
 
 _ATTENTION = {"se_reduce": "se.fc1", "se_expand": "se.fc2", "eca_conv": "se.conv"}
 
 
-def timm_tensors(row: Row, spec: Architecture) -> dict[str, str]:
-    """The names of a row's tensors in timm's state dict, by the names of the Keras weights.
+def timm_tensor_names(row: Row, spec: Architecture) -> dict[str, str]:
+    """Returns the names of a row's tensors in timm's state dict, by its Keras weights.
 
-        >>> timm_tensors(plan(spec).row("stage1_block1_norm2"), spec)["moving_variance"]
+        >>> timm_tensor_names(plan(spec).row("stage1_block1_norm2"), spec)["moving_variance"]
         'layer1.0.bn2.running_var'
 
-    A row without weights has none.
+    Empty for a row without weights.
 
     Raises:
       UserError: timm's networks have no such layer.
     """
     if not row.parameters:
         return {}
-    names = dict(_TENSORS.get(row.op, {}))
-    if row.op != "norm" and not row.attributes.get("bias"):
-        names.pop("bias", None)
-    module = timm_name(row, spec)
-    return {ours: f"{module}.{theirs}" for ours, theirs in names.items()}
+    module = timm_module(row, spec)
+    return {name: f"{module}.{_TORCH_NAMES[name]}" for name in weight_names(row)}
 
 
-def timm_name(row: Row, spec: Architecture) -> str:
-    """The module of timm's network that holds a row's weights, such as `layer1.0.downsample.0`.
+def timm_module(row: Row, spec: Architecture) -> str:
+    """Returns the module of timm's network with a row's weights, such as `layer1.0.downsample.0`.
 
     Raises:
-      UserError: timm's networks have no such layer, as those of a gate.
+      UserError: timm's networks have no such layer, for example a gate.
     """
-    preactivated = spec.stage_block(0).order == "full_pre"
-    name = _preactivated_name(row) if preactivated else _name(row, spec)
-    if name is None or row.op not in _TENSORS:
-        raise UserError(
-            f"timm has no counterpart of the layer '{row.name}'",
-            where=spec.name,
-            expected="a plain or residual network of the layouts that timm has",
-            found=f"a layer that is the {row.tags.role.replace('_', ' ')}'s {row.tags.part}",
+    module = _resnetv2_module(row) if is_preactivated(spec) else _resnet_module(row, spec)
+    if module is None or row.op == "scale":
+        raise no_counterpart(
+            "timm",
+            row,
+            spec,
+            expected="a plain or residual network in a layout of timm's",
             hint="use the weights with the spec they belong to, such as resnet50",
         )
-    return name
+    return module
 
 
 def from_torch(row: Row, weight: str, tensor: np.ndarray) -> np.ndarray:
-    """A tensor of torch in the shape of the Keras layer's weight.
+    """Transposes a torch tensor to the shape of the Keras weight.
 
     Args:
       row: the layer.
       weight: the Keras weight's name, such as `kernel`.
-      tensor: kernels as (output, input, height, width) and the like; a dense layer's may be that
-        of a 1x1 convolution.
+      tensor: kernels as (output, input, height, width) or (output, input); a dense layer's may be
+        that of a 1x1 convolution.
     """
     if weight != "kernel":
         return tensor
@@ -92,11 +86,11 @@ def from_torch(row: Row, weight: str, tensor: np.ndarray) -> np.ndarray:
     return tensor.transpose(_AXES[row.op])
 
 
-def _name(row: Row, spec: Architecture) -> str | None:
-    """In `timm.models.resnet`, and in torchvision."""
+def _resnet_module(row: Row, spec: Architecture) -> str | None:
+    """Module names of `timm.models.resnet` and torchvision."""
     role, part = row.tags.role, row.tags.part
     if role == "stem":
-        return _stem_name(part, spec)
+        return _stem_module(part, spec)
     if role == "head":
         return "fc" if part == "logits" else None
     if row.tags.stage is None or row.tags.block is None:
@@ -107,16 +101,18 @@ def _name(row: Row, spec: Architecture) -> str | None:
     if role == "attention" and part in _ATTENTION:
         return f"{block}.{_ATTENTION[part]}"
     if role == "shortcut":
-        # a shortcut that pools begins with the pool, in stage 1 with nothing in its place
+        # A shortcut that pools starts with the pool; in stage 1 its place is empty.
         kind = spec.stage_block(row.tags.stage - 1).shortcut.kind
         first = 1 if kind == "average_projection" else 0
         return f"{block}.downsample.{first if part == 'conv' else first + 1}"
     return None
 
 
-def _stem_name(part: str, spec: Architecture) -> str | None:
-    """A deep stem is a sequence of convolution, norm and activation that ends with a convolution;
-    the last norm stands behind it.
+def _stem_module(part: str, spec: Architecture) -> str | None:
+    """Module names of a stem.
+
+    A deep stem is a sequence of convolution, norm and activation that ends with a convolution; the
+    last norm follows the sequence.
     """
     if part in ("pool_conv", "pool_norm"):
         return "maxpool.0" if part == "pool_conv" else "maxpool.1"
@@ -130,8 +126,8 @@ def _stem_name(part: str, spec: Architecture) -> str | None:
     return "conv1" if count == 1 else f"conv1.{3 * number - 3}"
 
 
-def _preactivated_name(row: Row) -> str | None:
-    """In `timm.models.resnetv2`."""
+def _resnetv2_module(row: Row) -> str | None:
+    """Module names of `timm.models.resnetv2`."""
     role, part = row.tags.role, row.tags.part
     if role == "final_norm":
         return "norm"

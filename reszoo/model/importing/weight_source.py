@@ -1,4 +1,4 @@
-"""Which weights does a SOURCE mean? `keras:imagenet`, `timm:TAG`, or a file."""
+"""Sources of weights: `keras:imagenet`, `timm:TAG` or a file."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ _EXPECTED = "keras:imagenet, timm:TAG such as timm:resnet50.a1_in1k, or a file"
 
 @dataclass(frozen=True, slots=True)
 class WeightSource:
-    """Where weights come from, understood but not fetched."""
+    """A parsed source of weights, not yet downloaded."""
 
     text: str
-    """As it was asked for."""
+    """The source as the user wrote it."""
     kind: Literal["keras", "timm", "file"]
     name: str
-    """The part behind the colon, or the file."""
+    """The part after the colon, or the file."""
 
 
-def parse_source(text: str) -> WeightSource:
-    """What SOURCE means.
+def parse_weight_source(text: str) -> WeightSource:
+    """Parses a source.
 
     Raises:
-      UserError: it is no source, the file is not there, or it is a pickle.
+      UserError: the source is malformed, the file is missing, or it is a pickle.
     """
     kind, colon, name = text.partition(":")
     if kind == "keras" and colon:
-        return _keras(text, name)
+        return _parse_keras(text, name)
     if kind == "timm" and colon:
-        return _timm(text, name)
+        return _parse_timm(text, name)
     path = Path(text)
     if path.suffix in _PICKLES:
-        raise refused_pickle(text)
+        raise pickle_refusal(text)
     if not path.is_file():
         found = "a folder" if path.is_dir() else "no file of this name"
         hint = did_you_mean(text, ["keras:imagenet", "timm:resnet50.a1_in1k"])
@@ -48,25 +48,25 @@ def parse_source(text: str) -> WeightSource:
         )
     if path.suffix not in SUFFIXES:
         raise UserError(
-            f"{text} is not a kind of weights file that is read here",
+            f"{text} is not a supported weights file",
             expected="a .h5, .weights.h5, .keras or .safetensors file",
             found=path.name,
         )
     return WeightSource(text, "file", text)
 
 
-def refused_pickle(text: str) -> UserError:
-    """Why a file of torch.save is not opened."""
+def pickle_refusal(text: str) -> UserError:
+    """Returns the error for a file that torch.save or pickle wrote."""
     return UserError(
         f"{text} is a pickle and was not opened: loading one runs whatever code is in it",
         expected="a .safetensors, .h5, .weights.h5 or .keras file",
-        found="a format of torch.save or pickle",
+        found="a file of torch.save or pickle",
         hint="take the model.safetensors of the same weights, or write one with "
         "`safetensors.torch.save_file(model.state_dict(), ...)` where you trust the file",
     )
 
 
-def _keras(text: str, name: str) -> WeightSource:
+def _parse_keras(text: str, name: str) -> WeightSource:
     if name != "imagenet":
         raise UserError(
             f"keras.applications has no weights '{name}'",
@@ -77,10 +77,10 @@ def _keras(text: str, name: str) -> WeightSource:
     return WeightSource(text, "keras", name)
 
 
-def _timm(text: str, tag: str) -> WeightSource:
+def _parse_timm(text: str, tag: str) -> WeightSource:
     if not _TAG.fullmatch(tag) or ".." in tag or "--" in tag:
         raise UserError(
-            f"'{tag}' is no tag of timm's",
+            f"'{tag}' is not a tag of timm",
             expected="a model and its weights, such as timm:resnet50.a1_in1k",
             found=text,
         )

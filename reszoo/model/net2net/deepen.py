@@ -38,7 +38,7 @@ class DeepenedModel:
     """Made of canonical float32 layers."""
     spec: Architecture
     gate: float | None
-    """Initial transform gate T of the new highway blocks, which add T (H - x) to their input x. None
+    """Initial transform gate T of the new highway blocks, which add T (H - x) to their input. None
     if all new blocks are the identity to rounding."""
 
 

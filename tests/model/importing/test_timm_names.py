@@ -1,4 +1,4 @@
-"""Every row with weights knows its tensors in timm's state dicts, by name and by shape."""
+"""Every row with weights has timm's names and shapes of its tensors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from reszoo.errors import UserError
 from reszoo.model.build import build
-from reszoo.model.importing.timm_names import from_torch, timm_name, timm_tensors
+from reszoo.model.importing.timm_names import from_torch, timm_module, timm_tensor_names
 from reszoo.planning import Plan
 from reszoo.planning.network import plan
 from reszoo.planning.rows import Row
@@ -95,7 +95,7 @@ def tensors(spec: Architecture) -> dict[str, tuple[int, ...]]:
     rows = plan(spec)
     found: dict[str, tuple[int, ...]] = {}
     for row in rows.rows:
-        for weight, tensor in timm_tensors(row, spec).items():
+        for weight, tensor in timm_tensor_names(row, spec).items():
             assert tensor not in found
             found[tensor] = tensor_shapes(row, rows)[weight]
     return found
@@ -138,7 +138,7 @@ def test_preactivated_nets_have_the_names_of_timms_second_layout(name: str) -> N
 )
 def test_a_row_has_the_name_a_reader_of_timm_knows(spec: str, row: str, module: str) -> None:
     architecture = load(spec)
-    assert timm_name(plan(architecture).row(row), architecture) == module
+    assert timm_module(plan(architecture).row(row), architecture) == module
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_what_timm_has_not_is_refused_by_name(name: str, overrides: list[str]) -
     spec = load(name, overrides)
     with pytest.raises(UserError, match="timm has no counterpart of the layer") as error:
         for row in plan(spec).rows:
-            timm_tensors(row, spec)
+            timm_tensor_names(row, spec)
     assert error.value.hint
 
 
@@ -164,7 +164,7 @@ def test_rows_without_weights_have_no_tensors() -> None:
     spec = load("resnet18")
     without = [row for row in plan(spec).rows if not row.parameters]
     assert without
-    assert all(timm_tensors(row, spec) == {} for row in without)
+    assert all(timm_tensor_names(row, spec) == {} for row in without)
 
 
 def test_tensors_of_torch_take_the_shapes_of_keras() -> None:

@@ -1,4 +1,4 @@
-"""Weights with timm's names find their places, and the network says what it said before."""
+"""Weights with timm's names are converted, and the network computes the same as before."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from safetensors.numpy import save_file
 from reszoo.errors import UserError
 from reszoo.model.build import build
 from reszoo.model.importing.pretrained import load_pretrained
-from reszoo.model.importing.timm_names import timm_tensors
+from reszoo.model.importing.timm_names import timm_tensor_names
 from reszoo.model.saving import load_model, save_model
 from reszoo.planning.network import plan
 from reszoo.spec import fingerprint, to_yaml
 from reszoo.spec import load as load_spec
-from tests.model.weights.samples import (
+from tests.model.importing.weight_samples import (
     PIXELS,
     difference,
     images,
@@ -54,7 +54,7 @@ def test_a_state_dict_says_what_the_network_said(network, tmp_path):
 def test_the_names_of_a_bottleneck_block_are_timms():
     spec = load_spec("resnet50")
     rows = [row for row in plan(spec).rows if row.tags.stage == 1 and row.tags.block == 1]
-    assert {name for row in rows for name in timm_tensors(row, spec).values()} == {
+    assert {name for row in rows for name in timm_tensor_names(row, spec).values()} == {
         "layer1.0.conv1.weight",
         "layer1.0.bn1.weight",
         "layer1.0.bn1.bias",
@@ -82,7 +82,9 @@ def test_the_modules_outside_blocks_are_timms():
     def modules(name):
         spec = load_spec(name)
         rows = [row for row in plan(spec).rows if row.tags.block is None and row.parameters]
-        return [next(iter(timm_tensors(row, spec).values())).rpartition(".")[0] for row in rows]
+        return [
+            next(iter(timm_tensor_names(row, spec).values())).rpartition(".")[0] for row in rows
+        ]
 
     assert modules("resnet50") == ["conv1", "bn1", "fc"]
     deep = ["conv1.0", "conv1.1", "conv1.3", "conv1.4", "conv1.6", "bn1"]

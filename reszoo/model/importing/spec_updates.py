@@ -1,4 +1,4 @@
-"""How does a spec become the one whose weights are at hand? Changes that both layouts need."""
+"""Changes of a spec, and checks, that the layouts of pretrained weights share."""
 
 from __future__ import annotations
 
@@ -9,37 +9,42 @@ from reszoo.spec.architecture import Architecture, Norm
 
 
 def with_epsilon(spec: Architecture, epsilon: float) -> Architecture:
-    """The spec with another epsilon in each normalisation it has."""
+    """Returns the spec with that epsilon in every normalisation."""
 
-    def changed(norm: Norm | None) -> Norm | None:
+    def updated(norm: Norm | None) -> Norm | None:
         if norm is None or norm.kind == "none":
             return norm
         return norm.model_copy(update={"epsilon": epsilon})
 
-    stages = tuple(one.model_copy(update={"norm": changed(one.norm)}) for one in spec.stages)
+    stages = (stage.model_copy(update={"norm": updated(stage.norm)}) for stage in spec.stages)
     return spec.model_copy(
         update={
-            "norm": changed(spec.norm),
-            "stem": spec.stem.model_copy(update={"norm": changed(spec.stem.norm)}),
-            "block": spec.block.model_copy(update={"norm": changed(spec.block.norm)}),
-            "stages": stages,
+            "norm": updated(spec.norm),
+            "stem": spec.stem.model_copy(update={"norm": updated(spec.stem.norm)}),
+            "block": spec.block.model_copy(update={"norm": updated(spec.block.norm)}),
+            "stages": tuple(stages),
         }
     )
 
 
 def with_block(spec: Architecture, **fields: Any) -> Architecture:
-    """The spec with these fields in every block; no stage says otherwise any more."""
-    silent = dict.fromkeys(fields)
-    stages = tuple(stage.model_copy(update=silent) for stage in spec.stages)
+    """Returns the spec with these fields in every block, without the overrides of its stages."""
+    unset = dict.fromkeys(fields)
+    stages = tuple(stage.model_copy(update=unset) for stage in spec.stages)
     block = spec.block.model_copy(update=fields)
     return spec.model_copy(update={"block": block, "stages": stages})
 
 
-def refuse_other_equation(spec: Architecture, title: str) -> None:
-    """Weights of a residual net in another equation would fit, and compute something else.
+def is_preactivated(spec: Architecture) -> bool:
+    """Returns whether the blocks are full pre-activation blocks (He 2016), as in ResNet v2."""
+    return spec.stage_block(0).order == "full_pre"
+
+
+def require_residual_blocks(spec: Architecture, title: str) -> None:
+    """Refuses blocks that pretrained weights would fit, but that compute something else.
 
     Raises:
-      UserError: a block is not residual, may be dropped, or has another order than the weights'.
+      UserError: a block is not residual, may be dropped, or has another order than the weights.
     """
     for index in range(len(spec.stages)):
         block = spec.stage_block(index)
@@ -54,7 +59,7 @@ def refuse_other_equation(spec: Architecture, title: str) -> None:
 def _refuse(spec: Architecture, title: str, expected: str, found: str, index: int) -> None:
     raise UserError(
         f"{title} has no weights of {spec.name}: its blocks compute something else",
-        expected=f"blocks that are residual, as the weights' are: {expected}",
+        expected=f"residual blocks, as the weights have: {expected}",
         found=f"{found} in stages[{index}]",
         hint="build the residual twin with the weights",
     )

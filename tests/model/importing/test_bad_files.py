@@ -1,4 +1,4 @@
-"""A weights file that cannot be used ends in one message that says why."""
+"""An unusable weights file ends in one message with the reason."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from reszoo.model.build import build
 from reszoo.model.importing.pretrained import load_pretrained
 from reszoo.model.saving import save_model
 from reszoo.spec import load
-from tests.model.weights.samples import small, torch_state, write_timm
+from tests.model.importing.weight_samples import small, torch_state, write_timm
 
 
 class Harmful:
-    """What a pickle may hold."""
+    """Code in a pickle."""
 
     ran = False
 
@@ -175,7 +175,7 @@ def test_new_weights_files_without_names_are_told_how_to_get_them(spec, tmp_path
     path = tmp_path / "x.weights.h5"
     with h5py.File(path, "w") as file:
         file["layers/conv2d/vars/0"] = np.zeros((7, 7, 3, 64), "float32")
-    with pytest.raises(UserError, match="does not say what its layers are called") as error:
+    with pytest.raises(UserError, match="has no names of its layers") as error:
         load_pretrained(spec, str(path))
     assert "save that again" in error.value.hint
 
@@ -184,9 +184,9 @@ def test_new_weights_files_without_names_are_told_how_to_get_them(spec, tmp_path
     ("source", "told"),
     [
         ("keras:imagnet", "keras.applications has no weights 'imagnet'"),
-        ("timm:", "is no tag of timm's"),
-        ("timm:../../etc", "is no tag of timm's"),
-        ("timm:org/model", "is no tag of timm's"),
+        ("timm:", "is not a tag of timm"),
+        ("timm:../../etc", "is not a tag of timm"),
+        ("timm:org/model", "is not a tag of timm"),
         ("nothing.h5", "there are no weights 'nothing.h5'"),
         ("torch:resnet50", "there are no weights 'torch:resnet50'"),
         ("", "there are no weights ''"),
@@ -200,7 +200,7 @@ def test_a_source_that_is_none_is_told(spec, source, told):
 
 def test_a_file_of_another_kind_is_told(spec, tmp_path):
     (tmp_path / "x.npz").write_bytes(b"PK")
-    with pytest.raises(UserError, match="is not a kind of weights file"):
+    with pytest.raises(UserError, match="is not a supported weights file"):
         load_pretrained(spec, str(tmp_path / "x.npz"))
 
 

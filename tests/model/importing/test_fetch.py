@@ -1,4 +1,4 @@
-"""Downloads appear whole, are checked, and leave a cache that can be used; nothing goes out."""
+"""Downloads are atomic and verified, and leave a usable cache; no test uses the network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reszoo.errors import MachineError, UserError
 from reszoo.model.build import build
 from reszoo.model.importing import fetch
 from reszoo.model.importing.pretrained import load_pretrained
-from tests.model.weights.samples import PIXELS, small, torch_state, write_timm
+from tests.model.importing.weight_samples import PIXELS, small, torch_state, write_timm
 
 FILE = "resnet50_weights_tf_dim_ordering_tf_kernels.h5"
 

@@ -1,4 +1,4 @@
-"""Which tensors are in a weights file? Their names and shapes at once, their values one by one."""
+"""Weights files: the names and shapes of all tensors, and their values one at a time."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ import numpy as np
 import safetensors
 
 from reszoo.errors import MachineError, UserError, first_line
-from reszoo.model.importing.hdf5 import LinkError, NamelessError, datasets
-from reszoo.model.importing.weight_source import refused_pickle
+from reszoo.model.importing.hdf5 import LinkError, MissingNamesError, weight_datasets
+from reszoo.model.importing.weight_source import pickle_refusal
 
 Shape = tuple[int, ...]
 
@@ -28,69 +28,72 @@ _FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
 
 
 @dataclass(frozen=True, slots=True)
-class Tensors:
-    """An open weights file. Keras's weights are called `layer/weight`, torch's as torch does."""
+class WeightsFile:
+    """An open weights file. Keras's weights are named `layer/weight`, torch's as in torch."""
 
     path: Path
     shapes: Mapping[str, Shape]
     _read: Callable[[str], np.ndarray]
 
     def read(self, name: str) -> np.ndarray:
-        """One tensor in float32.
+        """Returns one tensor in float32.
 
         Raises:
-          UserError: the file is damaged there, or the values are no finite numbers.
+          UserError: the tensor is damaged or has values that are not finite.
         """
         try:
             values = np.asarray(self._read(name), dtype=np.float32)
         except (OSError, ValueError, TypeError, safetensors.SafetensorError) as error:
-            raise damaged(self.path, f"{name}: {describe_error(error)}") from error
+            raise damaged_file(self.path, f"{name}: {describe_error(error)}") from error
         if not np.isfinite(values).all():
-            raise damaged(self.path, f"values in {name} that are no numbers")
+            raise damaged_file(self.path, f"values in {name} that are no numbers")
         return values
 
 
 @contextlib.contextmanager
-def open_tensors(path: Path) -> Iterator[Tensors]:
-    """The tensors of a .h5, .weights.h5, .keras or .safetensors file; nothing in it is run.
+def open_weights_file(path: Path) -> Iterator[WeightsFile]:
+    """Opens a .h5, .weights.h5, .keras or .safetensors file. No code in it is run.
 
     Raises:
-      UserError: the file is damaged, cut off, a pickle by another name, or its layers are nameless.
-      MachineError: it may not be read, or there is no room to unpack it.
+      UserError: the file is damaged, truncated, a pickle with another suffix, or without layer
+        names.
+      MachineError: the file is not readable, or there is no space to unpack it.
     """
     _refuse_pickle(path)
     with contextlib.ExitStack() as stack:
         try:
-            tensors = _opened(path, stack)
-        except NamelessError as error:
+            tensors = _open(path, stack)
+        except MissingNamesError as error:
             raise UserError(
-                f"{path} does not say what its layers are called",
-                expected="weights saved by a Keras that writes layers' names",
-                found=f"a layer known as {error} only",
+                f"{path} has no names of its layers",
+                expected="weights saved by a version of Keras that writes layer names",
+                found=f"only a layer with the key {error}",
                 hint="load them into their model and save that again, as .keras or .weights.h5",
             ) from error
         except LinkError as error:
             raise UserError(
                 f"{path} points to another file and was not read",
-                expected="a file that holds its weights itself",
+                expected="a file that contains its weights",
                 found=f"a link or external data at {error}",
             ) from error
         except (zipfile.BadZipFile, safetensors.SafetensorError, ValueError, KeyError) as error:
-            raise damaged(path, describe_error(error)) from error
+            raise damaged_file(path, describe_error(error)) from error
         except OSError as error:
             if error.errno:
-                raise unreadable(path, error) from error
-            raise damaged(path, describe_error(error)) from error  # HDF5's own have no number
+                raise unreadable_file(path, error) from error
+            raise damaged_file(
+                path, describe_error(error)
+            ) from error  # HDF5's own errors have no errno
         yield tensors
 
 
-def unreadable(path: Path, error: OSError) -> MachineError:
-    """What to say of a file that the machine does not let us read."""
+def unreadable_file(path: Path, error: OSError) -> MachineError:
+    """Returns the error for a file that the operating system refuses to read."""
     return MachineError(f"cannot read {path}: {error.strerror or describe_error(error)}")
 
 
-def damaged(path: Path, found: str) -> UserError:
-    """What to say of a file that cannot be read."""
+def damaged_file(path: Path, found: str) -> UserError:
+    """Returns the error for a damaged file."""
     return UserError(
         f"{path} is not a readable weights file",
         expected="a whole .h5, .weights.h5, .keras or .safetensors file",
@@ -104,54 +107,54 @@ def describe_error(error: BaseException) -> str:
     return f"{type(error).__name__}: {first_line(error)}"
 
 
-def _opened(path: Path, stack: contextlib.ExitStack) -> Tensors:
+def _open(path: Path, stack: contextlib.ExitStack) -> WeightsFile:
     if path.suffix == ".safetensors":
         return _safetensors(path, stack)
     if path.suffix == ".keras":
-        return _hdf5(_unpacked(path, stack), path, stack)
+        return _hdf5(_unpack(path, stack), path, stack)
     return _hdf5(path, path, stack)
 
 
-def _safetensors(path: Path, stack: contextlib.ExitStack) -> Tensors:
+def _safetensors(path: Path, stack: contextlib.ExitStack) -> WeightsFile:
     window = _Window(path)
     stack.callback(window.close)
-    own = {name: window.file.get_slice(name) for name in window.file.keys()}  # noqa: SIM118
-    floats = {name: part for name, part in own.items() if part.get_dtype() in _FLOATS}
-    # a Keras model in safetensors: `conv1_conv.kernel` is `conv1_conv/kernel` everywhere else
-    keras = any(_KERAS_NAME.search(name) for name in floats)
-    theirs = {_keras_name(name) if keras else name: name for name in floats}
-    shapes = {name: tuple(floats[their].get_shape()) for name, their in theirs.items()}
-    return Tensors(path, shapes, lambda name: window.read(theirs[name]))
+    slices = {name: window.file.get_slice(name) for name in window.file.keys()}  # noqa: SIM118
+    floats = {name: tensor for name, tensor in slices.items() if tensor.get_dtype() in _FLOATS}
+    # A Keras model in safetensors: `conv1_conv.kernel` is `conv1_conv/kernel` everywhere else.
+    is_keras = any(_KERAS_NAME.search(name) for name in floats)
+    stored_names = {_keras_name(name) if is_keras else name: name for name in floats}
+    shapes = {name: tuple(floats[stored].get_shape()) for name, stored in stored_names.items()}
+    return WeightsFile(path, shapes, lambda name: window.read(stored_names[name]))
 
 
 class _Window:
-    """A safetensors file that is mapped into memory anew after every so many bytes.
+    """A memory-mapped safetensors file that is mapped again after every 4 MiB read.
 
-    What was read from a mapped file counts as this process's memory until it is unmapped; in the
-    end that would be all weights twice.
+    Pages read from a mapped file count as this process's memory until it is unmapped: with one
+    mapping, all weights would be in memory twice.
     """
 
-    _BYTES = 1 << 22
+    _MAX_BYTES = 1 << 22
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seen = 0
-        self.file: Any = self._mapped()
+        self._bytes_read = 0
+        self.file: Any = self._map()
 
     def read(self, name: str) -> np.ndarray:
-        """A tensor's values, in memory of their own."""
-        if self._seen > self._BYTES:
+        """Returns a copy of a tensor's values."""
+        if self._bytes_read > self._MAX_BYTES:
             self.close()
-            self.file, self._seen = self._mapped(), 0
+            self.file, self._bytes_read = self._map(), 0
         values: np.ndarray = self.file.get_tensor(name)
-        self._seen += values.nbytes
+        self._bytes_read += values.nbytes
         return values
 
     def close(self) -> None:
         """Unmaps the file."""
         self.file.__exit__(None, None, None)
 
-    def _mapped(self) -> Any:
+    def _map(self) -> Any:
         return safetensors.safe_open(self._path, framework="numpy").__enter__()
 
 
@@ -161,14 +164,14 @@ def _keras_name(name: str) -> str:
     return f"{layer}/{weight}" if dot and "/" not in weight else name
 
 
-def _hdf5(file_path: Path, path: Path, stack: contextlib.ExitStack) -> Tensors:
-    found = datasets(stack.enter_context(h5py.File(file_path, "r")))
-    shapes = {name: tuple(dataset.shape) for name, dataset in found.items()}
-    return Tensors(path, shapes, lambda name: found[name][()])
+def _hdf5(file_path: Path, path: Path, stack: contextlib.ExitStack) -> WeightsFile:
+    datasets = weight_datasets(stack.enter_context(h5py.File(file_path, "r")))
+    shapes = {name: tuple(dataset.shape) for name, dataset in datasets.items()}
+    return WeightsFile(path, shapes, lambda name: datasets[name][()])
 
 
-def _unpacked(path: Path, stack: contextlib.ExitStack) -> Path:
-    """The HDF5 file in a .keras archive, on disk, so that it need not stand in memory."""
+def _unpack(path: Path, stack: contextlib.ExitStack) -> Path:
+    """Unpacks the HDF5 file in a .keras archive to disk, to keep it out of memory."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reszoo-weights-")))
     target = folder / _KERAS_MEMBER
     with zipfile.ZipFile(path) as archive:
@@ -180,20 +183,20 @@ def _unpacked(path: Path, stack: contextlib.ExitStack) -> Path:
 
 
 def _refuse_pickle(path: Path) -> None:
-    """A pickle under the name of something else is told apart by what it begins with."""
+    """Refuses a pickle with another suffix, recognised by its first bytes."""
     try:
         with path.open("rb") as file:
             start = file.read(8)
     except OSError as error:
-        raise unreadable(path, error) from error
-    # a safetensors file begins with the length of its header, whose upper bytes are 0
+        raise unreadable_file(path, error) from error
+    # A safetensors file starts with the length of its header, whose upper bytes are 0.
     protocol = start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
     if (protocol and start[4:] != bytes(4)) or (start[:2] == b"PK" and _holds_pickle(path)):
-        raise refused_pickle(str(path))
+        raise pickle_refusal(str(path))
 
 
 def _holds_pickle(path: Path) -> bool:
-    """Whether it is the archive that torch.save writes."""
+    """Returns whether a zip archive is one that torch.save writes."""
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith(".pkl") for name in archive.namelist())

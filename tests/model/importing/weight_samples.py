@@ -1,4 +1,4 @@
-"""Weights files as others write them: keras.applications' own, and torch's state dicts."""
+"""Weights and files as timm writes them, for the tests of importing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from safetensors.numpy import save_file
 
-from reszoo.model.importing.timm_names import timm_tensors
+from reszoo.model.importing.timm_names import timm_tensor_names
 from reszoo.planning.network import plan
 from reszoo.planning.rows import Row
 from reszoo.spec import Architecture, load
@@ -56,7 +56,7 @@ def images(*shape: int) -> np.ndarray:
 
 
 def logits(model: keras.Model, pixels: np.ndarray) -> np.ndarray:
-    """What the network says in inference."""
+    """The network's logits at inference."""
     return np.asarray(model(pixels, training=False))
 
 
@@ -66,10 +66,10 @@ def difference(ours: np.ndarray, theirs: np.ndarray) -> float:
 
 
 def torch_state(spec: Architecture, model: keras.Model) -> dict[str, np.ndarray]:
-    """The model's weights as timm has them in its state dict, counters included."""
+    """The model's weights as timm's state dict, with counters."""
     state: dict[str, np.ndarray] = {}
     for row in plan(spec).rows:
-        names = timm_tensors(row, spec)
+        names = timm_tensor_names(row, spec)
         if not names:
             continue
         weights = {one.name: np.asarray(one) for one in model.get_layer(row.name).weights}
@@ -90,7 +90,7 @@ def as_torch(row: Row, weight: str, values: np.ndarray) -> np.ndarray:
 
 
 def write_timm(folder: Path, state: dict[str, np.ndarray], **config: Any) -> Path:
-    """`model.safetensors`, with a config.json beside it where anything is said in it."""
+    """Writes `model.safetensors`, with a config.json beside it if there are fields for it."""
     path = folder / "model.safetensors"
     save_file(state, path, metadata={"format": "pt"})
     if config:
@@ -106,4 +106,4 @@ PIXELS = {
     "mean": [0.485, 0.456, 0.406],
     "std": [0.229, 0.224, 0.225],
 }
-"""What timm says in a config.json."""
+"""timm's fields of a config.json."""

@@ -1,4 +1,4 @@
-"""keras.applications' files, written by Keras itself, give the logits that Keras gives."""
+"""Files of keras.applications, written by Keras itself, give Keras's logits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reszoo.model.build import build
 from reszoo.model.copy_weights import copy_weights
 from reszoo.model.importing.pretrained import load_pretrained
 from reszoo.spec import load
-from tests.model.weights.samples import difference, images, logits, randomise
+from tests.model.importing.weight_samples import difference, images, logits, randomise
 
 SIDE, CLASSES = 64, 7
 ASKED = [f"input.shape=[{SIDE},{SIDE},3]", f"classes={CLASSES}"]
@@ -47,7 +47,7 @@ def reference(folder: Path, version: int) -> Reference:
 
 
 def write(folder: Path, model: keras.Model) -> None:
-    """All the ways in which Keras keeps weights, and one that converters use."""
+    """Writes weights in all of Keras's formats, and in one that converters use."""
     with h5py.File(folder / "official.h5", "w") as file:
         legacy_h5_format.save_weights_to_hdf5_group(file, model)
     model.save(folder / "whole.h5")

@@ -1,4 +1,4 @@
-"""Weights made for RGB read grey and four-channel images by the stated rule."""
+"""RGB weights are adapted to grey and four-channel images as documented."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from reszoo.errors import UserError
 from reszoo.model.build import build
 from reszoo.model.importing.pretrained import load_pretrained
-from tests.model.weights.samples import (
+from tests.model.importing.weight_samples import (
     difference,
     images,
     logits,

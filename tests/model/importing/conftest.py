@@ -1,4 +1,4 @@
-"""Stand-ins for the places that weights are downloaded from: a hub on this machine, a folder."""
+"""Local stand-ins for the servers of weights: a hub and a folder."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ COMMIT = "a" * 40
 
 
 class Hub:
-    """Files by `timm/TAG/NAME`, served as the hub does, with what was asked of it."""
+    """Files by `timm/TAG/NAME`, served as the hub does, with a log of requests."""
 
     def __init__(self, cache: Path) -> None:
         self.cache = cache
         self.files: dict[str, bytes] = {}
         self.asked: list[str] = []
         self.sent: dict[str, bytes] = {}
-        """What is sent in place of a file, while its checksum stays."""
+        """Bytes sent instead of a file, whose checksum is unchanged."""
 
     def put(self, tag: str, name: str, content: bytes) -> None:
         self.files[f"timm/{tag}/{name}"] = content
 
     def blob(self, tag: str) -> Path:
-        """The file in the cache that holds the bytes of the tag's weights."""
+        """The cached file of the tag's weights."""
         (link,) = self.cache.glob(f"models--timm--{tag}/snapshots/*/model.safetensors")
         return link.resolve()
 
@@ -106,7 +106,7 @@ def hub(tmp_path, monkeypatch) -> Iterator[Hub]:
 
 @pytest.fixture
 def offline(monkeypatch):
-    """Points the hub and Keras at a port where nobody listens; call it when it shall begin."""
+    """Returns a function that points the hub and Keras to a closed port."""
 
     def begin() -> None:
         _point_at(9, monkeypatch)
@@ -128,7 +128,7 @@ def keras_home(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def keras_server(tmp_path, monkeypatch) -> Path:
-    """A folder from which Keras downloads; `publish` says what it shall hold."""
+    """A folder that Keras downloads from; `publish` fills it."""
     folder = tmp_path / "published"
     folder.mkdir()
     monkeypatch.setattr(fetch, "_KERAS_FOLDER", folder.as_uri() + "/")
