@@ -74,7 +74,7 @@ def _observable(
 
     The converter names a tensor after everything that it fused into it, as in
     `net_1/relu_1/Relu;net_1/norm_1/add;net_1/conv_1/Conv2D`. A layer may be spread over operators
-    (a normalization before a ReLU becomes a multiplication and an addition with ReLU), so that the
+    (a normalisation before a ReLU becomes a multiplication and an addition with ReLU), so that the
     last operator that names it decides: only if nothing later is fused there does it output the
     layer.
     """

@@ -33,7 +33,7 @@ def write_saved_model(network: InferenceGraph, folder: Path, folded: Folded = "n
     Args:
       network: the network to write.
       folder: the folder to write to.
-      folded: dtype to compute in with normalizations folded and weights constant. Defaults to
+      folded: dtype to compute in with normalisations folded and weights constant. Defaults to
         "none", which keeps layers and variables.
 
     Raises:

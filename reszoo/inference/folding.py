@@ -22,7 +22,7 @@ Computes = Literal["float32", "bfloat16"]
 
 @dataclass(frozen=True, slots=True)
 class FoldedModel:
-    """A trained network as a CPU graph of constants, its normalizations folded in.
+    """A trained network as a CPU graph of constants, its normalisations folded in.
 
     Call it with images `(batch, height, width, channels)`, pixels 0..255, to get logits
     `(batch, classes)`, float32.
@@ -32,7 +32,7 @@ class FoldedModel:
     """Size, channels and resizing of the images it takes."""
     classes: tuple[str, ...]
     computes: Computes
-    """Dtype of the convolutions; input normalization and logits are float32."""
+    """Dtype of the convolutions; input normalisation and logits are float32."""
     _call: Callable[[tf.Tensor], tf.Tensor]
 
     def __call__(self, images: Any) -> tf.Tensor:
@@ -49,7 +49,7 @@ def fold(target: Target, *, computes: Literal["auto"] | Computes = "auto") -> Fo
         >>> network = reszoo.fold(run)  # doctest: +SKIP
         >>> logits = network(images)  # (batch, 8, 8, 1) to (batch, 10)  # doctest: +SKIP
 
-    Normalizations are folded into the convolutions and weights become constants, so that oneDNN
+    Normalisations are folded into the convolutions and weights become constants, so that oneDNN
     computes a convolution, its bias, an addition and a ReLU in one kernel. In float32 the logits
     equal the network's up to rounding; in bfloat16, measure the agreement on your images with
     `evaluate(..., fast=True)`.

@@ -57,7 +57,7 @@ def _read_format(path: Path, shape: list[int]) -> ImageFormat:
             expected="one input of shape (1, height, width, channels)",
             found=str(tuple(shape)),
         )
-    image_format = ImageFormat(*shape[1:])
+    image_format = ImageFormat(shape[1], shape[2], shape[3])
     contract = path.with_name("contract.json")
     if not contract.is_file():
         return image_format

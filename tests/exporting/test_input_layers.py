@@ -1,4 +1,4 @@
-"""Networks with contrast normalization and a mean image convert and pass the gate."""
+"""Networks with contrast normalisation and a mean image convert and pass the gate."""
 
 from __future__ import annotations
 
