@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reszoo.report.text import facts, format_accuracy, format_percent, table
+from reszoo.report.text import facts, format_accuracy, format_percent, table, text_cells
 
 if TYPE_CHECKING:
     from reszoo.inference.metrics import Agreement, Evaluation
@@ -67,10 +67,10 @@ def _matrix(evaluation: Evaluation) -> str:
 
 
 def _abbreviate(name: str) -> str:
-    from rich.cells import cell_len, set_cell_size
-
-    if cell_len(name) <= _NAME_CELLS:
+    if text_cells(name) <= _NAME_CELLS:
         return name
+    from rich.cells import set_cell_size
+
     return set_cell_size(name, _NAME_CELLS - 1) + "~"
 
 
