@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from reszoo.planning.transforms import register_transform
     from reszoo.spec.loader import load
     from reszoo.training.console.signals import TrainingStopped
-    from reszoo.training.job import ClassWeights
+    from reszoo.training.options import ClassWeights
     from reszoo.training.train import resume, train
     from reszoo.tuning.tune import tune
 
@@ -71,7 +71,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "ClassWeights": "reszoo.training.job",
+    "ClassWeights": "reszoo.training.options",
     "GateError": "reszoo.errors",
     "MachineError": "reszoo.errors",
     "ReszooError": "reszoo.errors",

@@ -45,8 +45,10 @@ SUBFLOORS = {
         ("previews",),
     ),
     "training": (
+        ("options",),
         ("optimizers", "console", "checkpoint", "distribution"),
         ("loop", "freezing", "progressive_resizing"),
+        ("fit_to_data",),
         ("job",),
         ("*",),
         ("train",),

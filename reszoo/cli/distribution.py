@@ -9,7 +9,7 @@ from reszoo.cli.options import positive_int
 from reszoo.runs.cluster.devices import STRATEGIES
 from reszoo.spec.recipe import Precision
 
-_XLA = {"auto": None, "on": True, "off": False}
+_XLA = {"auto": "auto", "on": True, "off": False}
 
 
 def add_distribution(parser: ArgumentParser) -> None:
@@ -74,7 +74,7 @@ def add_precision(parser: ArgumentParser) -> None:
 
 
 def distribution_arguments(options: Namespace) -> dict[str, Any]:
-    """Returns the options that were set, as keyword arguments of `reszoo.train`."""
+    """Returns the options that were set, as keyword arguments of `reszoo.resume`."""
     names = (
         *("strategy", "devices", "sync_norm", "accumulate"),
         *("port", "peer_timeout", "data_service"),

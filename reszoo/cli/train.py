@@ -5,7 +5,9 @@ Ctrl-C saves a checkpoint, from which `reszoo resume` continues.
 
 from __future__ import annotations
 
+import dataclasses
 from argparse import ArgumentParser, Namespace
+from typing import TypeVar
 
 from reszoo import spec
 from reszoo.cli.distribution import add_distribution, add_precision, distribution_arguments
@@ -21,6 +23,9 @@ from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.cli.supervision import add_checkpointing, supervise_train
 from reszoo.planning.network import plan
 from reszoo.report.run_summary import run_text
+from reszoo.runs.checkpoint_policy import CheckpointPolicy
+
+Options = TypeVar("Options")
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -114,29 +119,30 @@ def run(options: Namespace) -> int | None:
     if options.supervise:
         return supervise_train(options, architecture.name if architecture else None)
     start_tensorflow(debug=options.debug)
-    from reszoo.training.train import train
+    from reszoo.training.options import DataOptions, DistributionOptions, InitialWeightsOptions
+    from reszoo.training.train import start_training
 
-    trained = train(
+    trained = start_training(
         architecture,
-        options.data,
         options.recipe,
-        start=options.start,
-        weights=options.weights,
-        freeze=options.freeze,
-        unfreeze_at=options.unfreeze_at,
-        overrides=options.overrides if architecture is None else (),
+        data=_fields(DataOptions, options),
+        initial=_fields(InitialWeightsOptions, options),
+        distribution=DistributionOptions().changed(**distribution_arguments(options)),
+        policy=CheckpointPolicy().changed(
+            checkpoint_every=options.checkpoint_every, keep_checkpoints=options.keep_checkpoints
+        ),
         epochs=options.epochs,
         seed=options.seed,
         out=options.out,
+        overrides=options.overrides if architecture is None else (),
         recipe_overrides=options.set_recipe,
-        classes=options.classes,
-        class_weights=options.class_weights,
-        skip_bad_images=options.skip_bad_images,
-        enlarge_small_images=options.enlarge_small_images,
-        checkpoint_every=options.checkpoint_every,
-        keep_checkpoints=options.keep_checkpoints,
         command=options.command_line,
-        **distribution_arguments(options),
     )
     print(run_text(trained))
     return None
+
+
+def _fields(kind: type[Options], options: Namespace) -> Options:
+    """Returns the dataclass of options whose fields have the names of parsed arguments."""
+    names = (field.name for field in dataclasses.fields(kind))  # type: ignore[arg-type]
+    return kind(**{name: getattr(options, name) for name in names if hasattr(options, name)})

@@ -1,79 +1,86 @@
-"""What is put together for a training: the model, its loop, its judge."""
+"""The assembly of a training: everything that is built before a run folder exists."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 
 from reszoo.data import ImageFormat
 from reszoo.data.images.resizing import evaluation_format, training_format
 from reszoo.inference.trained import at_size
-from reszoo.model.build import build as build_model
+from reszoo.model.build import build
 from reszoo.planning.network import plan
-from reszoo.training.callbacks import compile_for_callbacks
+from reszoo.training.callbacks import Callbacks, compile_for_callbacks
 from reszoo.training.distribution.strategy import DeviceSetup
-from reszoo.training.freezing import Freezing, freezing, paces
+from reszoo.training.freezing import Freezing, freezing, param_groups
 from reszoo.training.initial_weights import InitialWeights
 from reszoo.training.job import TrainingJob
 from reszoo.training.loop.loop import Loop
 from reszoo.training.loop.losses import example_losses
 from reszoo.training.optimizers.optimizers import make_optimizer
-from reszoo.training.optimizers.schedules import keras_rate
+from reszoo.training.optimizers.schedules import keras_rate, rate_callbacks
 from reszoo.training.progressive_resizing import ProgressiveResizing
 from reszoo.training.validation import Validator
 
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """A model and what trains and judges it."""
+    """A model with its optimizer, and everything that trains and validates it."""
 
     model: keras.Model
     loop: Loop
-    judge: Validator
+    validator: Validator
     freezing: Freezing
-    sizes: ProgressiveResizing
+    resizing: ProgressiveResizing
+    callbacks: Callbacks
 
 
 def assemble(
-    job: TrainingJob, placement: DeviceSetup, *, seed: int, start: InitialWeights | None = None
+    job: TrainingJob,
+    setup: DeviceSetup,
+    *,
+    callbacks: Sequence[Any] = (),
+    initial_weights: InitialWeights | None = None,
 ) -> Assembly:
-    """Builds everything under the placement's strategy.
+    """Builds the model, its optimizer and its loop under the setup's strategy.
 
     Args:
-      job: what trains.
-      placement: where.
-      seed: of the weights.
-      start: other weights to begin with.
+      job: the network, the recipe and the data.
+      setup: the devices.
+      callbacks: Keras callbacks of the user.
+      initial_weights: trained weights to start from. Defaults to weights drawn with the job's seed.
 
     Raises:
-      UserError: the network cannot be built, or takes no such weights.
+      UserError: the network cannot be built, the weights do not fit it, or a callback does not
+        work with the recipe.
     """
     recipe = job.recipe
-    training, image_format = (
-        of(job.architecture.input) for of in (training_format, evaluation_format)
-    )
+    train_format = training_format(job.architecture.input)
+    val_format = evaluation_format(job.architecture.input)
 
-    def build(image_format: ImageFormat, shared: keras.Model | None = None) -> keras.Model:
-        with placement.strategy.scope():
-            return build_model(
+    def build_at(image_format: ImageFormat, shared: keras.Model | None = None) -> keras.Model:
+        with setup.strategy.scope():
+            return build(
                 at_size(job.architecture, image_format),
-                dtype=placement.precision,
-                seed=seed,
-                device=placement.device_kind,
-                sync_norm=placement.sync_norm,
+                dtype=setup.precision,
+                seed=job.seed,
+                device=setup.device_kind,
+                sync_norm=setup.sync_norm,
                 shared=shared,
             )
 
-    with placement.strategy.scope():
-        model = build(training)
-        # Another network on its weights, where a spec trains and evaluates at two sizes.
-        same = image_format.shape == training.shape
-        judged = model if same else build(image_format, model)
-        if start is not None:
-            start.give(model, start.new_layers(job.data))
+    with setup.strategy.scope():
+        model = build_at(train_format)
+        # A second network on the same variables, where a spec trains and evaluates at two sizes.
+        same_size = val_format.shape == train_format.shape
+        val_model = model if same_size else build_at(val_format, model)
+        if initial_weights is not None:
+            initial_weights.copy_to(model, initial_weights.new_layers(job.data))
         frozen = freezing(plan(job.architecture), recipe)
-        learning, pace = paces(model, frozen, recipe, job.steps)
+        variables, groups = param_groups(model, frozen, recipe, job.steps)
         rate = keras_rate(recipe.schedule, job.steps * recipe.epochs)
         optimizer = make_optimizer(recipe.optimizer, rate, ema=recipe.ema)
         compile_for_callbacks(model, optimizer)
@@ -82,15 +89,26 @@ def assemble(
         optimizer,
         recipe.optimizer,
         batch=job.batch,
-        strategy=placement.strategy,
+        strategy=setup.strategy,
         losses=example_losses(recipe, job.class_weights),
-        judge=judged,
-        learning=learning,
-        paces=pace,
-        accumulate=placement.accumulate,
-        xla=placement.xla,
-        steps_per_execution=placement.steps_per_execution,
+        val_model=val_model,
+        variables=variables,
+        param_groups=groups,
+        accumulate=setup.accumulate,
+        xla=setup.xla,
+        steps_per_execution=setup.steps_per_execution,
     )
-    judge = Validator(job, placement, loop, model, image_format)
-    sizes = ProgressiveResizing(job.architecture, recipe, model, lambda size: build(size, model))
-    return Assembly(model, loop, judge, frozen, sizes)
+    return Assembly(
+        model,
+        loop,
+        Validator(job, setup, loop, val_format),
+        frozen,
+        ProgressiveResizing(job.architecture, recipe, model, lambda size: build_at(size, model)),
+        Callbacks(
+            [*rate_callbacks(recipe.schedule), *callbacks],
+            model,
+            ema=recipe.ema is not None,
+            rate_is_free=recipe.schedule.is_free,
+            writes=setup.is_chief,
+        ),
+    )

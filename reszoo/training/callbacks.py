@@ -1,4 +1,4 @@
-"""How do Keras callbacks work in our loop, and go on in a run that goes on?"""
+"""Keras callbacks in our training loop, with their state saved in checkpoints."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import keras
 import numpy as np
 
 from reszoo.errors import UserError
-from reszoo.training.checkpoint.checkpoints import Arrays
+from reszoo.training.checkpoint.checkpoint_file import Arrays
 from reszoo.training.checkpoint.object_state import (
-    Written,
-    attributes,
+    Serialized,
+    deserialize,
     from_arrays,
-    read,
+    serialize,
+    serialize_attributes,
     to_arrays,
-    write,
 )
 
 Logs = Mapping[str, float]
@@ -38,16 +38,15 @@ class Callbacks:
 
     Args:
       callbacks: Keras callbacks, users' own among them.
-      model: that trains, compiled with its optimizer.
-      averages: whether the recipe has a moving average of the weights. Then the loop itself has it
-        in the model's place while an epoch is judged and at its end, which is all that
-        `SwapEMAWeights` would do.
+      model: the model that trains, compiled with its optimizer.
+      ema: whether the recipe has a moving average of the weights. Then the trainer itself puts it
+        in the model while an epoch is validated, which is all that `SwapEMAWeights` would do.
       rate_is_free: whether the learning rate is a plain number that a callback may change.
-      writes: whether this process writes files; of several workers the chief. Keras's callbacks
-        that only write are left out of the others.
+      writes: whether this process writes files; of several workers, only the chief does. On the
+        others, Keras's callbacks that only write are left out.
 
     Raises:
-      UserError: a callback cannot work with the recipe.
+      UserError: a callback does not work with the recipe.
     """
 
     def __init__(
@@ -55,56 +54,58 @@ class Callbacks:
         callbacks: Sequence[Any],
         model: keras.Model,
         *,
-        averages: bool = False,
+        ema: bool = False,
         rate_is_free: bool = True,
         writes: bool = True,
     ) -> None:
         for callback in callbacks:
-            _require(callback, averages=averages, rate_is_free=rate_is_free)
+            _require(callback, ema=ema, rate_is_free=rate_is_free)
         self._all = [
-            one for one in callbacks if not isinstance(one, keras.callbacks.SwapEMAWeights)
+            callback
+            for callback in callbacks
+            if not isinstance(callback, keras.callbacks.SwapEMAWeights)
         ]
         self._list = keras.callbacks.CallbackList(self._all, model=model)
         self._model = model
-        self._at_batches = any(_implements(one, _BATCH_HOOKS) for one in self._all)
-        self._at_test_batches = any(_implements(one, _TEST_HOOKS) for one in self._all)
-        self._want_logs = any(_wants_logs(one) for one in self._all)
-        if not writes:  # Only now: all workers read the logs together, whoever looks at them.
-            self._all = [one for one in self._all if not isinstance(one, _WRITERS)]
+        self._at_batches = any(_implements(callback, _BATCH_HOOKS) for callback in self._all)
+        self._at_test_batches = any(_implements(callback, _TEST_HOOKS) for callback in self._all)
+        self._want_logs = any(_wants_logs(callback) for callback in self._all)
+        if not writes:  # After the above: all workers read the logs together if any of them does.
+            self._all = [callback for callback in self._all if not isinstance(callback, _WRITERS)]
             self._list = keras.callbacks.CallbackList(self._all, model=model)
-        self._fresh = [attributes(one) for one in self._all]
+        self._fresh = [serialize_attributes(callback) for callback in self._all]
 
     def begin(self, *, epochs: int, steps: int) -> None:
-        """The training begins; what callbacks know from now on is what `memory` keeps."""
+        """Begins the training; `state_arrays` returns what changes in the callbacks from now on."""
         self._model.stop_training = False
         self._list.set_params({"epochs": epochs, "steps": steps, "verbose": 0})
         self._list.on_train_begin()
-        self._fresh = [attributes(one) for one in self._all]
+        self._fresh = [serialize_attributes(callback) for callback in self._all]
 
     def end(self) -> None:
-        """The training ends; a callback may give the model other weights."""
+        """Ends the training; a callback may change the model's weights."""
         self._list.on_train_end()
 
     def epoch_begin(self, epoch: int) -> None:
-        """An epoch (from 0) begins, or goes on."""
+        """Begins or resumes an epoch (from 0)."""
         self._list.on_epoch_begin(epoch)
 
     def epoch_end(self, epoch: int, logs: Logs) -> None:
-        """An epoch ends; the logs are its metrics."""
+        """Ends an epoch; the logs are its metrics."""
         self._list.on_epoch_end(epoch, dict(logs))
 
     def batch_begin(self, step: int) -> None:
-        """A step (from 0 in its epoch) begins."""
+        """Begins a step (from 0 in its epoch)."""
         if self._at_batches:
             self._list.on_train_batch_begin(step)
 
     def batch_end(self, step: int, logs: Callable[[], Logs]) -> None:
-        """A step ends. Its logs are read from the device only where a callback looks at them."""
+        """Ends a step; its logs are read from the device only where a callback looks at them."""
         if self._at_batches:
             self._list.on_train_batch_end(step, dict(logs()) if self._want_logs else None)
 
     def tested(self, batches: Iterable[Any], logs: Callable[[], Logs]) -> Iterator[Any]:
-        """The batches of a validation, with the callbacks called around them."""
+        """Yields the batches of a validation, with the callbacks called around each."""
         self._list.on_test_begin()
         for step, batch in enumerate(batches):
             if self._at_test_batches:
@@ -114,66 +115,65 @@ class Callbacks:
                 self._list.on_test_batch_end(step, dict(logs()))
         self._list.on_test_end(dict(logs()) if self._all else None)
 
-    def memory(self) -> Arrays:
-        """What the callbacks know beyond what they knew when the training began."""
-        known: dict[str, Written] = {}
+    def state_arrays(self) -> Arrays:
+        """Returns the state of the callbacks, as far as it changed since the training began."""
+        state: dict[str, Serialized] = {}
         for key, callback, fresh in zip(self._keys(), self._all, self._fresh, strict=True):
             if hasattr(callback, "get_state") and hasattr(callback, "set_state"):
-                known[f"{key}/"] = write(callback.get_state())
+                state[f"{key}/"] = serialize(callback.get_state())
                 continue
-            known[f"{key}/"] = write(None)
-            for name, now in attributes(callback).items():
-                if not now.same_as(fresh.get(name)):
-                    known[f"{key}/{name}"] = now
-        return to_arrays(known)
+            state[f"{key}/"] = serialize(None)
+            for name, value in serialize_attributes(callback).items():
+                if not value.equals(fresh.get(name)):
+                    state[f"{key}/{name}"] = value
+        return to_arrays(state)
 
-    def remember(self, memory: Arrays) -> list[str]:
-        """Gives the callbacks what they knew, each to the one of the same kind and order.
+    def restore_arrays(self, arrays: Arrays) -> list[str]:
+        """Restores the state of each callback of the same class and order.
 
         Returns:
-          What a person should hear: callbacks that were there before, and those that are new.
+          Notes for the user: callbacks that are missing now, and those that are new.
         """
-        known = from_arrays(memory)
-        here = dict(zip(self._keys(), self._all, strict=True))
-        for name, written in known.items():
+        state = from_arrays(arrays)
+        callbacks = dict(zip(self._keys(), self._all, strict=True))
+        for name, value in state.items():
             key, _, attribute = name.partition("/")
-            callback = here.get(key)
+            callback = callbacks.get(key)
             if callback is not None and attribute:
-                setattr(callback, attribute, read(written))
+                setattr(callback, attribute, deserialize(value))
             elif callback is not None and hasattr(callback, "set_state"):
-                callback.set_state(read(written))
-        before = {name.partition("/")[0] for name in known}
-        gone = [f"{key} was there before and is not now" for key in sorted(before - here.keys())]
-        new = [f"{key} is new and knows nothing yet" for key in sorted(here.keys() - before)]
+                callback.set_state(deserialize(value))
+        saved = {name.partition("/")[0] for name in state}
+        gone = [f"the callback {key} is missing now" for key in sorted(saved - callbacks.keys())]
+        new = [f"the callback {key} is new" for key in sorted(callbacks.keys() - saved)]
         return gone + new
 
     def _keys(self) -> list[str]:
-        """A name for each callback: its class, with a number where there are several."""
-        seen: Counter[str] = Counter()
+        """Returns a name for each callback: its class, numbered where there are several."""
+        counts: Counter[str] = Counter()
         keys = []
         for callback in self._all:
             kind = type(callback).__name__
-            seen[kind] += 1
-            keys.append(kind if seen[kind] == 1 else f"{kind} {seen[kind]}")
+            counts[kind] += 1
+            keys.append(kind if counts[kind] == 1 else f"{kind} {counts[kind]}")
         return keys
 
 
 def compile_for_callbacks(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
-    """Gives the model what callbacks look for in it; nothing is traced here.
+    """Compiles the model for callbacks: they read `model.optimizer` and `model.metrics`.
 
-    They find `model.optimizer`, and in `model.metrics` whether more of a metric is better. Call it
-    in the strategy's scope.
+    Nothing is traced. Call it in the strategy's scope.
     """
     accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
     model.compile(optimizer=optimizer, metrics=[accuracy], jit_compile=False)
-    # Keras makes the metrics when it first sees targets and logits.
+    # Keras creates the metrics when it first gets targets and logits.
     model.compute_metrics(None, np.zeros(1), np.zeros((1, model.output_shape[-1]), np.float32))
     model.reset_metrics()
 
 
-def _require(callback: Any, *, averages: bool, rate_is_free: bool) -> None:
+def _require(callback: Any, *, ema: bool, rate_is_free: bool) -> None:
     kind = type(callback).__name__
-    if isinstance(callback, keras.callbacks.SwapEMAWeights) and not averages:
+    if isinstance(callback, keras.callbacks.SwapEMAWeights) and not ema:
         raise UserError(
             f"{kind} needs a moving average of the weights",
             expected="ema in the recipe",
@@ -197,6 +197,6 @@ def _implements(callback: Any, hooks: Sequence[str]) -> bool:
 
 
 def _wants_logs(callback: Any) -> bool:
-    """Whether it may look at a step's metrics: Keras's own that write at epochs do not."""
+    """Whether it may read a step's metrics: Keras's own that write at epochs do not."""
     frequency = getattr(callback, "save_freq", getattr(callback, "update_freq", None))
     return _implements(callback, ("on_batch_end", "on_train_batch_end")) and frequency != "epoch"

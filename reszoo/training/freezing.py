@@ -1,7 +1,7 @@
-"""Which layers learn in an epoch, and how fast? Found by the plan's tags.
+"""Freezing: which layers learn in an epoch and at which rate, by the tags of the plan.
 
-What is frozen runs as in inference: its weights do not move, nor do its statistics, its
-normalisation uses those, and its dropout and stochastic depth rest.
+Frozen layers run as in inference: their weights and statistics stay, and dropout and stochastic
+depth are off.
 """
 
 from __future__ import annotations
@@ -17,36 +17,36 @@ from reszoo.planning import Plan, Row
 from reszoo.planning.layer_groups import (
     BIAS,
     LOGITS,
-    factors,
-    named_parts,
-    part_names,
-    part_of,
-    rows_in,
+    group_factors,
+    group_names,
+    group_of,
+    resolve_groups,
+    row_names_in,
 )
 from reszoo.spec.recipe import Recipe
 from reszoo.training.optimizers.param_groups import ParamGroup
 
 _BIASES = ("bias", "beta")
-"""Keras's names for what is added: by a layer, and by a normalisation."""
+"""Keras's names for the biases of layers and of normalisations."""
 
 
 @dataclass(frozen=True, slots=True)
 class Freezing:
-    """Which rows of a plan are frozen, and until when."""
+    """The frozen rows of a plan, and the epoch that unfreezes them."""
 
     plan: Plan
     rows: frozenset[str]
-    """Names of the rows that are frozen at first; none where nothing is."""
+    """Names of the rows that are frozen at first."""
     until: int | None
-    """The epoch (from 0) in which they begin to learn; None: never."""
+    """The epoch (from 0) in which they begin to learn; None for never."""
 
     def at(self, epoch: int) -> frozenset[str]:
-        """The rows that are frozen in an epoch (from 0)."""
-        opened = self.until is not None and epoch >= self.until
-        return frozenset() if opened else self.rows
+        """Returns the rows that are frozen in an epoch (from 0)."""
+        unfrozen = self.until is not None and epoch >= self.until
+        return frozenset() if unfrozen else self.rows
 
     def apply(self, model: keras.Model, epoch: int) -> None:
-        """Makes the layers of a model what they are in an epoch (from 0)."""
+        """Sets the layers of a model trainable or not, as they are in an epoch (from 0)."""
         frozen = self.at(epoch)
         rows = {row.name: row for row in self.plan.rows}
         for layer in model.layers:  # fewer than rows, where one stands for several on a device
@@ -59,22 +59,22 @@ class Freezing:
 
 
 def freezing(plan: Plan, recipe: Recipe, *, new_layers: Sequence[str] = ()) -> Freezing:
-    """What a recipe freezes in a network.
+    """Returns what a recipe freezes in a network.
 
     Args:
       plan: the network.
-      recipe: says the parts.
-      new_layers: rows whose weights are not trained yet.
+      recipe: with the names of the parts.
+      new_layers: rows without trained weights.
 
     Raises:
-      UserError: it names no part of the network, freezes what is new or everything, or says when
-        to open what is not frozen or when the training is over.
+      UserError: a part does not exist, everything or something new is frozen, or the epoch that
+        unfreezes is outside the training or without frozen parts.
     """
-    where = written_at(recipe, "freeze")
-    rows = rows_in(plan, named_parts(plan, recipe.freeze, where=where))
+    where = option_or_place(recipe, "freeze")
+    rows = row_names_in(plan, resolve_groups(plan, recipe.freeze, where=where))
     if new := [name for name in new_layers if name in rows]:
         raise UserError(
-            "the head is new and cannot be frozen: it knows nothing yet",
+            "the head is new and cannot be frozen: it is not trained yet",
             where=where,
             expected="the backbone, or parts of it",
             found=f"freeze {', '.join(recipe.freeze)}, with new weights in {', '.join(new)}",
@@ -87,31 +87,31 @@ def freezing(plan: Plan, recipe: Recipe, *, new_layers: Sequence[str] = ()) -> F
             expected="one part or more that is not frozen",
             found=", ".join(recipe.freeze),
         )
-    _require_an_opening(recipe)
+    _check_unfreeze_at(recipe)
     return Freezing(plan, rows, None if recipe.unfreeze_at is None else recipe.unfreeze_at - 1)
 
 
-def written_at(recipe: Recipe, field: str) -> Place | str | None:
-    """Where the recipe says a field; what its file does not say came from the option."""
+def option_or_place(recipe: Recipe, field: str) -> Place | str | None:
+    """Returns the place of a field in the recipe's file, or the option that set it."""
     place = recipe.where(field)
     return f"--{field.replace('_', '-')}" if place == recipe.where() else place
 
 
-def _require_an_opening(recipe: Recipe) -> None:
+def _check_unfreeze_at(recipe: Recipe) -> None:
     if (epoch := recipe.unfreeze_at) is None:
         return
-    where = written_at(recipe, "unfreeze_at")
+    where = option_or_place(recipe, "unfreeze_at")
     if not recipe.freeze:
         raise UserError(
-            "nothing is frozen that could be opened",
+            "nothing is frozen that could be unfrozen",
             where=where,
-            expected="frozen parts beside the epoch that opens them",
+            expected="frozen parts beside the epoch that unfreezes them",
             found=f"epoch {epoch} and no parts",
             hint="say which with --freeze, or freeze: in the recipe",
         )
     if not 2 <= epoch <= recipe.epochs:
         raise UserError(
-            "the frozen parts would not be opened within the training, or never be frozen",
+            "the frozen parts would not be unfrozen within the training, or never be frozen",
             where=where,
             expected=f"an epoch from 2 to {recipe.epochs}",
             found=str(epoch),
@@ -119,59 +119,59 @@ def _require_an_opening(recipe: Recipe) -> None:
         )
 
 
-def learns_before(plan: Plan, frozen: frozenset[str]) -> tuple[str, ...]:
-    """Parts that learn though a frozen one comes after them: seldom what was meant."""
-    held = {part_of(row, plan) for row in plan.rows if row.name in frozen}
-    weighted = {part_of(row, plan) for row in plan.rows if row.parameters}
-    parts = part_names(plan)
-    last = max((parts.index(part) for part in held), default=0)
-    return tuple(part for part in parts[:last] if part in weighted - held)
+def trainable_before(plan: Plan, frozen: frozenset[str]) -> tuple[str, ...]:
+    """Returns parts that learn although a frozen part comes after them: a likely mistake."""
+    frozen_parts = {group_of(row, plan) for row in plan.rows if row.name in frozen}
+    weighted = {group_of(row, plan) for row in plan.rows if row.parameters}
+    parts = group_names(plan)
+    last = max((parts.index(part) for part in frozen_parts), default=0)
+    return tuple(part for part in parts[:last] if part in weighted - frozen_parts)
 
 
-def paces(
-    model: keras.Model, found: Freezing, recipe: Recipe, steps: int
+def param_groups(
+    model: keras.Model, frozen: Freezing, recipe: Recipe, steps: int
 ) -> tuple[list[Any], list[ParamGroup]]:
-    """The variables that learn at some time, and how.
+    """Returns the variables that learn at some time, and the group of each.
 
     Args:
-      model: of the plan, before anything is frozen in it.
-      found: what is frozen.
-      recipe: says the factors.
-      steps: of an epoch.
+      model: built from the plan, before anything is frozen in it.
+      frozen: what the recipe freezes.
+      recipe: with the factors.
+      steps: steps of an epoch.
 
     Raises:
       UserError: a factor is given for no part of the network.
     """
     rates, decays = (
-        _Factors(found.plan, getattr(recipe, field), recipe.where(field))
+        _Factors(frozen.plan, getattr(recipe, field), recipe.where(field))
         for field in ("rate_factors", "decay_factors")
     )
-    late = {} if found.until is None else dict.fromkeys(found.rows, found.until * steps)
-    rows = {row.name: row for row in found.plan.rows}
+    first_steps = {} if frozen.until is None else dict.fromkeys(frozen.rows, frozen.until * steps)
+    rows = {row.name: row for row in frozen.plan.rows}
     learning = []
-    for layer in model.layers:  # In Keras's order, by which a saved state finds its variables.
-        if layer.name in found.rows and found.until is None:
+    for layer in model.layers:  # In Keras's order, by which a checkpoint finds its variables.
+        if layer.name in frozen.rows and frozen.until is None:
             continue
         row = rows[layer.name]
         is_last = row.tags.part == LOGITS
-        begins = late.get(layer.name, 0)
+        begins = first_steps.get(layer.name, 0)
         for variable in layer.trainable_variables:
-            rate, decay = (one.of(row, variable) for one in (rates, decays))
+            rate, decay = rates.of(row, variable), decays.of(row, variable)
             learning.append((variable, ParamGroup(rate, begins, decay, is_last)))
-    return [variable for variable, _ in learning], [pace for _, pace in learning]
+    return [variable for variable, _ in learning], [group for _, group in learning]
 
 
 class _Factors:
-    """What a recipe multiplies by, of each variable."""
+    """A recipe's factors of the learning rate or of the decay, by variable."""
 
-    def __init__(self, plan: Plan, given: Mapping[str, float], where: Place | str | None) -> None:
+    def __init__(self, plan: Plan, by_name: Mapping[str, float], where: Place | str | None) -> None:
         self._plan = plan
-        self._by_part = factors(plan, given, where=where)
-        self._bias, self._logits = (given.get(word, 1.0) for word in (BIAS, LOGITS))
+        self._by_part = group_factors(plan, by_name, where=where)
+        self._bias, self._logits = (by_name.get(name, 1.0) for name in (BIAS, LOGITS))
 
     def of(self, row: Row, variable: Any) -> float:
-        """The factor of a variable of the layer that a row became."""
-        factor = self._by_part[part_of(row, self._plan)]
+        """Returns the factor of a variable of the layer that was built from a row."""
+        factor = self._by_part[group_of(row, self._plan)]
         if row.tags.part == LOGITS:
             factor *= self._logits
         return factor * self._bias if variable.name in _BIASES else factor

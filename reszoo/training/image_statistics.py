@@ -1,8 +1,7 @@
-"""What does a training find out about its images before its first step? The mean image, and the
-pixel that lies outside an image.
+"""Statistics of the training images: the mean image, and the pixel outside an image.
 
-Both come from the training images alone, in whole numbers or float64 and in a fixed order, so that
-every worker and every resumed run finds the same.
+Both are computed from the training images alone, in integers or float64 and in a fixed order, so
+that every worker and every resumed run gets the same numbers.
 """
 
 from __future__ import annotations
@@ -16,18 +15,19 @@ from reszoo.model.copy_weights import finalize_normalization
 from reszoo.spec.architecture import Architecture, Contrast
 
 SAMPLE = 10_000
-"""Images that a mean image is estimated from where they do not fit into memory."""
+"""Number of images that a mean image is estimated from where not all fit into memory."""
 _PIXEL_SAMPLE = 1_000
-"""Images that a mean pixel, which is rounded to whole numbers, is estimated from."""
+"""Number of images that a mean pixel, which is rounded to integers, is estimated from."""
 _BATCH = 256
 
 
-def give_mean_image(
+def set_mean_image(
     model: keras.Model, spec: Architecture, split: Split, image_format: ImageFormat, seed: int
 ) -> None:
-    """Gives a model that has one the mean of its training images, after contrast normalisation.
+    """Sets the model's mean image, if it has one, after contrast normalisation.
 
-    Images that do not fit into memory are estimated from `SAMPLE` of them, drawn with the seed.
+    Where the images do not fit into memory, it is estimated from `SAMPLE` of them, drawn with the
+    seed.
     """
     if spec.input.mean != "image":
         return
@@ -39,15 +39,15 @@ def give_mean_image(
 
 
 def mean_image(split: Split, image_format: ImageFormat, contrast: Contrast) -> np.ndarray:
-    """The mean of a split's images, float64 of the image format's shape."""
+    """Returns the mean of a split's images, float64 `(height, width, channels)`."""
     total = np.zeros(image_format.shape)
     for images, _ in batches(split, image_format, batch_size=_BATCH):
-        total += normalised(np.asarray(images, np.float64), contrast).sum(axis=0)
+        total += normalize_contrast(np.asarray(images, np.float64), contrast).sum(axis=0)
     return total / len(split)
 
 
-def normalised(images: np.ndarray, contrast: Contrast) -> np.ndarray:
-    """What the graph's contrast normalisation, where there is one, makes of float64 images."""
+def normalize_contrast(images: np.ndarray, contrast: Contrast) -> np.ndarray:
+    """Normalises float64 images as the graph's contrast normalisation does, if it has one."""
     if contrast.kind == "none":
         return images
     axes = (1, 2, 3)
@@ -59,9 +59,9 @@ def normalised(images: np.ndarray, contrast: Contrast) -> np.ndarray:
 def outside_pixel(
     model: keras.Model, spec: Architecture, split: Split, image_format: ImageFormat, seed: int
 ) -> tuple[float, ...]:
-    """The pixel that augmentation puts where an image is moved away: 0 after normalisation.
+    """Returns the pixel with which augmentation fills what it uncovers: 0 after normalisation.
 
-    A mean image has no such pixel, nor has contrast normalisation: there it is the mean pixel of
+    With a mean image or contrast normalisation no such pixel exists: then it is the mean pixel of
     the mean image, or of (a sample of) the training images.
     """
     given = spec.input
@@ -79,7 +79,7 @@ def _channel_means(image: np.ndarray) -> tuple[float, ...]:
 
 
 def _sample(split: Split, count: int, seed: int) -> Split:
-    """At most `count` examples, drawn with the seed, in the split's order."""
+    """Returns at most `count` examples, drawn with the seed, in the split's order."""
     if len(split) <= count:
         return split
     random = np.random.default_rng(seed & 0xFFFFFFFFFFFFFFFF)

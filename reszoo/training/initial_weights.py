@@ -12,7 +12,6 @@ import keras
 from reszoo import spec as specs
 from reszoo.data import ImageData
 from reszoo.data.dataset import numbered_classes
-from reszoo.data.dataset import numbered_classes
 from reszoo.errors import UserError
 from reszoo.inference.trained import Target, TrainedModel, load_trained
 from reszoo.model.copy_weights import copy_weights

@@ -1,4 +1,4 @@
-"""What can a user lower when the memory of a machine or a device is not enough?"""
+"""Out-of-memory errors become one message that names what to lower."""
 
 from __future__ import annotations
 
@@ -7,35 +7,36 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from reszoo.errors import MachineError
+from reszoo.errors import MachineError, first_line
 from reszoo.training.distribution.strategy import DeviceSetup
 from reszoo.training.job import TrainingJob
 
 
 @contextlib.contextmanager
-def enough_memory(job: TrainingJob, placement: DeviceSetup) -> Iterator[None]:
-    """Says what to lower when memory runs out in here, while building or while training.
+def memory_errors_explained(job: TrainingJob, setup: DeviceSetup) -> Iterator[None]:
+    """Explains an out-of-memory error raised inside, while building or while training.
 
     Raises:
-      MachineError: it ran out.
+      MachineError: memory or the disk is full.
     """
     try:
         yield
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         height, width, _ = job.architecture.input.shape
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        if any("No space left" in line for line in lines):  # TensorFlow says so of disks too.
-            raise MachineError("the disk is full", found=lines[0][:200]) from error
+        reason = first_line(error)
+        if "No space left" in str(error):  # TensorFlow reports a full disk with the same error.
+            raise MachineError("the disk is full", found=reason) from error
         raise MachineError(
             f"not enough memory for {job.architecture.name}: batch {job.batch}, images of "
-            f"{height}x{width}, {placement.precision}",
-            found=lines[0][:200] if lines else type(error).__name__,
-            hint=_advice(job, placement, height, width),
+            f"{height}x{width}, {setup.precision}",
+            found=reason,
+            hint=_advice(job, setup),
         ) from error
 
 
-def _advice(job: TrainingJob, placement: DeviceSetup, height: int, width: int) -> str:
-    parts = 2 * placement.accumulate
+def _advice(job: TrainingJob, setup: DeviceSetup) -> str:
+    height, width, channels = job.architecture.input.shape
+    parts = 2 * setup.accumulate
     advice = []
     if job.batch > 1:
         advice += [
@@ -43,8 +44,7 @@ def _advice(job: TrainingJob, placement: DeviceSetup, height: int, width: int) -
             "for normalisation",
             f"--set-recipe batch={max(1, job.batch // 2)} makes smaller steps",
         ]
-    channels = job.architecture.input.shape[2]
     advice.append(f"--set input.shape=[{height // 2},{width // 2},{channels}] smaller images")
-    if placement.precision == "float32":
+    if setup.precision == "float32":
         advice.append("--set-recipe precision=mixed_bfloat16 halves what a step keeps")
     return "; ".join(advice)

@@ -1,7 +1,7 @@
-"""On images of which size does a network train in which epoch? Progressive resizing.
+"""Progressive resizing: the size of the training images grows over the epochs.
 
-A network for images of another size is built on the variables of the first, so that there is one
-set of weights, and nothing to carry over when the size changes or a run goes on.
+The networks for all sizes share one set of variables, so nothing is carried over when the size
+changes or a run is resumed.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import Recipe
 
 
-def geometry_in(architecture: Architecture, recipe: Recipe, epoch: int) -> ImageFormat:
-    """The image format of the training images in an epoch (from 0)."""
+def training_format_in(architecture: Architecture, recipe: Recipe, epoch: int) -> ImageFormat:
+    """Returns the format of the training images in an epoch (from 0)."""
     image_format = training_format(architecture.input)
-    begun = [side for share, side in recipe.sizes if share * recipe.epochs <= epoch + 1e-9]
-    return replace(image_format, height=begun[-1], width=begun[-1]) if begun else image_format
+    sides = [side for share, side in recipe.sizes if share * recipe.epochs <= epoch + 1e-9]
+    return replace(image_format, height=sides[-1], width=sides[-1]) if sides else image_format
 
 
-def geometries(architecture: Architecture, recipe: Recipe) -> tuple[ImageFormat, ...]:
-    """All geometries that training images have, in order."""
+def training_formats(architecture: Architecture, recipe: Recipe) -> tuple[ImageFormat, ...]:
+    """Returns all formats of the training images, in order of their epochs."""
     epochs = range(recipe.epochs) if recipe.sizes else (0,)
-    return tuple(dict.fromkeys(geometry_in(architecture, recipe, epoch) for epoch in epochs))
+    return tuple(dict.fromkeys(training_format_in(architecture, recipe, epoch) for epoch in epochs))
 
 
 def require_any_size(architecture: Architecture, recipe: Recipe) -> None:
-    """Refuses to train a network on several sizes whose weights fit one size only.
+    """Refuses several sizes for a network whose weights fit one size only.
 
     Raises:
-      UserError: such as a head that flattens its map, or a mean image.
+      UserError: the network has, for example, a head that flattens its map, or a mean image.
     """
-    own = _weights(plan(architecture))
-    for image_format in geometries(architecture, recipe) if recipe.sizes else ():
-        found = _weights(plan(at_size(architecture, image_format)))
-        if other := [name for name, count in own.items() if found.get(name) != count]:
+    counts = _weight_counts(plan(architecture))
+    for image_format in training_formats(architecture, recipe) if recipe.sizes else ():
+        resized = _weight_counts(plan(at_size(architecture, image_format)))
+        if other := [name for name, count in counts.items() if resized.get(name) != count]:
             raise UserError(
                 f"{architecture.name} cannot train on images of several sizes: the weights of "
                 f"{other[0]} fit one size only",
@@ -56,7 +56,7 @@ def require_any_size(architecture: Architecture, recipe: Recipe) -> None:
 
 
 class ProgressiveResizing:
-    """The networks of a training, one for each size of its images, made when they are needed.
+    """The networks of a training, one for each size of its images, built on first use.
 
     Args:
       architecture: what trains.
@@ -79,11 +79,11 @@ class ProgressiveResizing:
         self._latest = training_format(architecture.input), model
 
     def image_format(self, epoch: int) -> ImageFormat:
-        """Of the training images in an epoch (from 0)."""
-        return geometry_in(self._architecture, self._recipe, epoch)
+        """Returns the format of the training images in an epoch (from 0)."""
+        return training_format_in(self._architecture, self._recipe, epoch)
 
     def network(self, epoch: int) -> keras.Model:
-        """What they train in an epoch (from 0); its layers learn where those of the model do."""
+        """Returns the network of an epoch (from 0), trainable where the model is."""
         image_format = self.image_format(epoch)
         if image_format != self._latest[0]:
             own = image_format == training_format(self._architecture.input)
@@ -95,7 +95,7 @@ class ProgressiveResizing:
         return network
 
 
-def _weights(rows: Plan) -> dict[str, tuple[int, int]]:
-    """By row: how many weights it has, trainable and others."""
-    counts = {row.name: (row.parameters, row.other_parameters) for row in rows.rows}
+def _weight_counts(network: Plan) -> dict[str, tuple[int, int]]:
+    """Returns the numbers of trainable and other weights by row, where there are any."""
+    counts = {row.name: (row.parameters, row.other_parameters) for row in network.rows}
     return {name: count for name, count in counts.items() if any(count)}

@@ -1,144 +1,138 @@
-"""What do a run folder and a person hear about a training before and after it?"""
+"""The record of a run: what its files and the console report before and after a training."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from reszoo.inference.metrics import Evaluation
 from reszoo.spec import to_mapping
 from reszoo.system_info import versions
 from reszoo.training.distribution.strategy import DeviceSetup
-from reszoo.training.distribution.workers import flat
-from reszoo.training.freezing import learns_before
+from reszoo.training.distribution.workers import flatten
+from reszoo.training.freezing import trainable_before
 from reszoo.training.job import TrainingJob
+from reszoo.training.options import DataOptions
 from reszoo.training.trainer import Trainer
 
 IN_MEMORY = "arrays"
-"""What `ImageData.name` says where no word opens the data again."""
+"""`ImageData.name` of data that no name opens again."""
 
 
-def announce(session: Trainer, state: Any, start: Mapping[str, Any] | None = None) -> None:
-    """Tells what trains on what, from where, and what stays as it is.
-
-    Args:
-      session: about to train.
-      state: what it goes on from, or None.
-      start: where its first weights came from, as run.json has it; None for fresh ones.
-    """
-    job = session.job
-    held = f", {len(job.held_out):,} held out" if job.held_out is not None else ""
-    session.progress.say(
-        f"{job.architecture.name} on {job.data.name}: {len(job.kept):,} images{held}, "
+def announce(trainer: Trainer) -> None:
+    """Prints what trains on which data, from which weights, and what is frozen."""
+    job, say = trainer.job, trainer.progress.say
+    held_out = f", {len(job.val_split):,} held out" if job.val_split is not None else ""
+    say(
+        f"{job.architecture.name} on {job.data.name}: {len(job.train_split):,} images{held_out}, "
         f"{job.steps} steps of {job.batch} in each of {job.recipe.epochs} epochs, "
-        f"{session.placement.precision}, {session.placement.strategy_name}"
+        f"{trainer.setup.precision}, {trainer.setup.strategy_name}"
     )
     if job.data.skipped:
-        session.progress.say(f"{len(job.data.skipped)} broken images are left out")
-    if start is not None:
-        new = ", ".join(start["new_layers"])
-        session.progress.say(f"from {start['source']}" + (f", {new} anew" if new else ""))
-    _announce_freezing(session)
-    if state is not None:
-        for name in state.facts.get("damaged", ()):
-            session.progress.say(f"a damaged state was passed over: {name}")
-        where = f"epoch {session.epoch + 1}, step {session.position.step}"
-        session.progress.say(f"going on from {where}")
+        say(f"{len(job.data.skipped)} broken images are left out")
+    if start := trainer.run.info.get("start"):
+        new_layers = ", ".join(start["new_layers"])
+        say(f"from {start['source']}" + (f", {new_layers} anew" if new_layers else ""))
+    _announce_freezing(trainer)
+    if trainer.checkpoint is not None:
+        for name in trainer.checkpoint.facts.get("damaged", ()):
+            say(f"a damaged checkpoint was skipped: {name}")
+        say(f"resuming at epoch {trainer.epoch + 1}, step {trainer.position.step}")
 
 
-def _announce_freezing(session: Trainer) -> None:
-    plan, rows = session.parts.freezing.plan, session.parts.freezing.rows
+def _announce_freezing(trainer: Trainer) -> None:
+    plan, rows = trainer.assembly.freezing.plan, trainer.assembly.freezing.rows
     if not rows:
         return
+    recipe = trainer.job.recipe
     weights = sum(row.parameters for row in plan.rows if row.name in rows)
-    opening = session.job.recipe.unfreeze_at
-    until = f" until epoch {opening}" if opening is not None else ""
-    frozen = ", ".join(session.job.recipe.freeze)
-    session.progress.say(f"frozen{until}: {frozen} ({weights:,} weights)")
-    if early := learns_before(plan, rows):
-        session.progress.say(
+    until = f" until epoch {recipe.unfreeze_at}" if recipe.unfreeze_at is not None else ""
+    trainer.progress.say(f"frozen{until}: {', '.join(recipe.freeze)} ({weights:,} weights)")
+    if early := trainable_before(plan, rows):
+        trainer.progress.say(
             f"{', '.join(early)} learn though frozen parts come after them; "
             "a range such as stem..stage2 freezes all of them"
         )
 
 
-def circumstances(session: Trainer) -> dict[str, Any]:
-    """What run.json says about where it runs."""
-    placement = session.placement
+def device_facts(setup: DeviceSetup) -> dict[str, Any]:
+    """Returns what run.json records of the devices."""
     return {
-        "strategy": placement.strategy_name,
-        "devices": list(placement.devices),
-        "replicas": placement.replicas,
-        "workers": list(placement.cluster.addresses) if placement.cluster else 1,
-        "sync_norm": placement.sync_norm,
-        "accumulate": placement.accumulate,
-        "xla": placement.xla,
-        "data_service": placement.data_service,
-        "precision": placement.precision,
+        "strategy": setup.strategy_name,
+        "devices": list(setup.devices),
+        "replicas": setup.replicas,
+        "workers": list(setup.cluster.addresses) if setup.cluster else 1,
+        "sync_norm": setup.sync_norm,
+        "accumulate": setup.accumulate,
+        "xla": setup.xla,
+        "data_service": setup.data_service,
+        "precision": setup.precision,
         "reason": None,
     }
 
 
-def shared_facts(
-    job: TrainingJob, placement: DeviceSetup, *, seed: int, until: int
-) -> dict[str, Any]:
-    """What must be the same on all workers, by the names of the fields."""
+def shared_facts(job: TrainingJob, setup: DeviceSetup, *, until: int) -> dict[str, Any]:
+    """Returns what must be equal on all workers, by the names of the fields."""
     return {
-        "seed": seed,
+        "seed": job.seed,
         "epochs to train": until,
-        "training images": len(job.kept),
-        "training labels": labels_digest(job),
-        "precision": placement.precision,
-        "sync_norm": placement.sync_norm,
-        "accumulate": placement.accumulate,
-        **flat(to_mapping(job.architecture), "network"),
-        **flat(to_mapping(job.recipe), "recipe"),
+        "training images": len(job.train_split),
+        "training labels": job.labels_sha256,
+        "precision": setup.precision,
+        "sync_norm": setup.sync_norm,
+        "accumulate": setup.accumulate,
+        **flatten(to_mapping(job.architecture), "network"),
+        **flatten(to_mapping(job.recipe), "recipe"),
         **versions(("tensorflow", "keras", "numpy")),
     }
 
 
-def results(session: Trainer, evaluation: Evaluation | None) -> dict[str, Any]:
-    """What run.json says about what was reached."""
-    keep = session.job.recipe.validation.keep
-    reached: dict[str, Any] = {"kept": keep, "best": session.judge.best}
+def result_facts(trainer: Trainer, evaluation: Evaluation | None) -> dict[str, Any]:
+    """Returns what run.json records of the result."""
+    facts: dict[str, Any] = {
+        "kept": trainer.job.recipe.validation.keep,
+        "best": trainer.validator.best,
+    }
     if evaluation is not None:
-        reached |= {
+        facts |= {
             "test_split": evaluation.split,
             "test_accuracy": evaluation.accuracy,
             "test_interval95": list(evaluation.interval),
             "test_views": evaluation.views.to_dict(),
         }
-    return reached
+    return facts
 
 
-def data_facts(
-    job: TrainingJob, seed: int, skip_bad_images: bool, data_dir: Path | str | None
-) -> dict[str, Any]:
-    """What data.json says: enough to open the data again and to know that it is the same."""
-    validation = job.recipe.validation
+def evaluation_line(trainer: Trainer, evaluation: Evaluation) -> Mapping[str, Any]:
+    """Returns the line of metrics.jsonl for the evaluation of the trained network."""
+    return {
+        "kind": "evaluation",
+        "split": evaluation.split,
+        "epoch": trainer.epoch,
+        "step": trainer.position.steps,
+        "loss": evaluation.loss,
+        "accuracy": evaluation.accuracy,
+        "top5": evaluation.top5,
+        "examples": evaluation.examples,
+        "views": evaluation.views.count,
+    }
+
+
+def data_facts(job: TrainingJob, options: DataOptions) -> dict[str, Any]:
+    """Returns what data.json records: enough to open the data again and to recognise them."""
     return {
         "name": job.data.name,
         "reopens": job.data.name != IN_MEMORY,
         "classes": list(job.data.classes),
         "splits": dict(job.data.splits),
-        "training_labels_sha256": labels_digest(job),
-        "skip_bad_images": skip_bad_images,
-        "skipped": [str(one) for one in job.data.skipped],
-        "data_dir": None if data_dir is None else str(data_dir),
+        "training_labels_sha256": job.labels_sha256,
+        "skip_bad_images": options.skip_bad_images,
+        "skipped": [str(path) for path in job.data.skipped],
+        "data_dir": None if options.data_dir is None else str(options.data_dir),
         "class_weights": job.class_weights,
         "validation": {
-            "fraction": validation.fraction,
-            "seed": seed,
-            "images": 0 if job.held_out is None else len(job.held_out),
+            "fraction": job.recipe.validation.fraction,
+            "seed": job.seed,
+            "images": 0 if job.val_split is None else len(job.val_split),
         },
     }
-
-
-def labels_digest(job: TrainingJob) -> str:
-    """The training images' labels in one word, to know them again."""
-    labels = np.ascontiguousarray(job.kept.labels, dtype=np.int32)
-    return hashlib.sha256(labels.tobytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""How far is a training, and what of it goes into a state and comes back?"""
+"""Snapshots: a training's position, variables and callbacks as a checkpoint, and back."""
 
 from __future__ import annotations
 
@@ -6,73 +6,69 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from reszoo.training.assembly import Assembly
-from reszoo.training.callbacks import Callbacks
-from reszoo.training.checkpoint.checkpoints import (
-    Checkpoint,
-    all_finite,
-    read_variables,
-    write_variables,
-)
+from reszoo.training.checkpoint.checkpoint_file import Checkpoint
+from reszoo.training.checkpoint.variables import all_finite, read_variables, write_variables
 
-_REMEMBERED = "callbacks:"
-"""Before the names of what callbacks know, among the arrays of a state."""
+_CALLBACKS = "callbacks:"
+"""Prefix of the names of what callbacks keep, among the arrays of a checkpoint."""
 
 
 @dataclass(slots=True)
 class Position:
-    """A moment of a training."""
+    """How far a training is."""
 
     epoch: int = 0
     """Epochs that are done."""
     step: int = 0
-    """Steps that are done in the epoch after them."""
+    """Steps that are done in the current epoch."""
     steps: int = 0
     """Steps that are done in all."""
     seconds: float = 0.0
-    """What the epoch took so far; what a kill lost does not count."""
+    """Duration of the current epoch so far, without what a kill lost."""
     metrics_lines: int = 0
     """Lines of metrics.jsonl."""
     ended: bool = False
     """Whether a callback ended the training here."""
 
 
-def take(position: Position, parts: Assembly, callbacks: Callbacks) -> Checkpoint:
-    """The state at this moment: every variable, and what callbacks and the judge know."""
-    arrays = read_variables(**_owners(parts)) | parts.loop.replicas.read()
-    remembered = {_REMEMBERED + name: array for name, array in callbacks.memory().items()}
-    return Checkpoint({**asdict(position), "best": parts.judge.best}, arrays | remembered)
+def take_snapshot(position: Position, assembly: Assembly) -> Checkpoint:
+    """Returns a checkpoint of this moment: every variable, the best epoch, the callbacks."""
+    arrays = read_variables(**_owners(assembly)) | assembly.loop.replicas.read()
+    kept = {_CALLBACKS + name: array for name, array in assembly.callbacks.state_arrays().items()}
+    return Checkpoint({**asdict(position), "best": assembly.validator.best}, arrays | kept)
 
 
-def is_sound(state: Checkpoint) -> bool:
-    """Whether a training can go on from a state: what is not a number never becomes one again."""
+def is_finite(checkpoint: Checkpoint) -> bool:
+    """Whether every variable is a finite number: training never recovers from one that is not."""
     return all_finite(
-        {name: one for name, one in state.arrays.items() if not name.startswith(_REMEMBERED)}
+        {name: a for name, a in checkpoint.arrays.items() if not name.startswith(_CALLBACKS)}
     )
 
 
-def restore(state: Checkpoint, parts: Assembly, callbacks: Callbacks) -> tuple[Position, list[str]]:
-    """Brings everything back to a state.
+def restore(checkpoint: Checkpoint, assembly: Assembly) -> tuple[Position, list[str]]:
+    """Restores a training from a checkpoint.
 
     Returns:
-      The position, and what a person should hear about callbacks.
+      The position, and notes for the user about callbacks that are gone or new.
 
     Raises:
       UserError: it is another network's.
     """
-    position = Position(**{field.name: state.facts[field.name] for field in fields(Position)})
+    facts = checkpoint.facts
+    position = Position(**{field.name: facts[field.name] for field in fields(Position)})
     if position.step:  # Its hook is not called again when the epoch goes on.
-        callbacks.epoch_begin(position.epoch)
-    write_variables(state.arrays, **_owners(parts))
-    parts.loop.replicas.write(state.arrays)
-    parts.judge.best = state.facts["best"]
-    parts.loop.go_to(position.steps)
-    remembered = {
-        name.removeprefix(_REMEMBERED): array
-        for name, array in state.arrays.items()
-        if name.startswith(_REMEMBERED)
+        assembly.callbacks.epoch_begin(position.epoch)
+    write_variables(checkpoint.arrays, **_owners(assembly))
+    assembly.loop.replicas.write(checkpoint.arrays)
+    assembly.validator.best = facts["best"]
+    assembly.loop.restore_step(position.steps)
+    kept = {
+        name.removeprefix(_CALLBACKS): array
+        for name, array in checkpoint.arrays.items()
+        if name.startswith(_CALLBACKS)
     }
-    return position, callbacks.remember(remembered)
+    return position, assembly.callbacks.restore_arrays(kept)
 
 
-def _owners(parts: Assembly) -> dict[str, Any]:
-    return {"model": parts.model, **parts.loop.owners}
+def _owners(assembly: Assembly) -> dict[str, Any]:
+    return {"model": assembly.model, **assembly.loop.owners}

@@ -1,32 +1,52 @@
-"""The two ways into a training: start one, or go on with one."""
+"""Training from its arguments to a finished run: `train` starts one, `resume` continues one.
+
+Both take the same path. `TrainingJob` holds what was checked, `assemble` builds it, `Trainer`
+trains it in a run folder, and the run records how it ended.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Literal
 
-from reszoo import spec as specs
-from reszoo.data import ImageData
 from reszoo.data.open_data import open_data
-from reszoo.errors import UserError
-from reszoo.inference.evaluate import reopen
+from reszoo.errors import MachineError, RestartError, ReszooError, UserError
+from reszoo.inference.evaluate import evaluate
+from reszoo.inference.metrics import Evaluation
 from reszoo.inference.trained import Target
 from reszoo.runs import Run
 from reszoo.runs.checkpoint_policy import CheckpointPolicy
+from reszoo.runs.cluster.devices import StrategyWord
+from reszoo.runs.cluster.discovery import PEER_SECONDS
 from reszoo.runs.readonly_run import ReadOnlyRun
 from reszoo.runs.run_dir import default_name, no_shared_folder
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import Recipe
-from reszoo.training.conduct import conduct
-from reszoo.training.distribution.strategy import DeviceSetup, DistributionOptions, place
-from reszoo.training.distribution.workers import WorkerGroup, lost_workers_named
-from reszoo.training.initial_weights import InitialWeights, start_from, start_with
-from reszoo.training.job import ClassWeights, TrainingJob, chosen_recipe, freezing_recipe, prepare
-from reszoo.training.out_of_memory import enough_memory
-from reszoo.training.run_record import data_facts, labels_digest, shared_facts
+from reszoo.training import run_record
+from reszoo.training.assembly import Assembly, assemble
+from reszoo.training.checkpoint.checkpoints import Checkpoints
+from reszoo.training.console.signals import TrainingStopped
+from reszoo.training.distribution.strategy import DeviceSetup, device_setup
+from reszoo.training.distribution.workers import WorkerGroup, lost_workers_explained
+from reszoo.training.fit_to_data import fit_to_data
+from reszoo.training.initial_weights import (
+    InitialWeights,
+    network_and_weights,
+    pretrained_weights,
+)
+from reszoo.training.job import TrainingJob, choose_recipe, job_of_run, prepare
+from reszoo.training.options import (
+    ClassWeights,
+    DataOptions,
+    DistributionOptions,
+    InitialWeightsOptions,
+)
+from reszoo.training.out_of_memory import memory_errors_explained
+from reszoo.training.snapshot import Position, take_snapshot
 from reszoo.training.trainer import Trainer
 
 
@@ -56,107 +76,95 @@ def train(
     keep_checkpoints: int | None = None,
     command: Sequence[str] | None = None,
     quiet: bool = False,
-    **where: Unpack[DistributionOptions],
+    strategy: StrategyWord = "auto",
+    devices: str | None = None,
+    sync_norm: bool = False,
+    accumulate: int = 1,
+    xla: bool | None = None,
+    port: int | None = None,
+    peer_timeout: float = PEER_SECONDS,
+    data_service: str | None = None,
 ) -> Run:
     """Trains a network and returns its run folder.
 
         >>> import reszoo
-        >>> run = reszoo.train("digits-resnet8", data="digits", epochs=1)  # doctest: +SKIP
+        >>> run = reszoo.train("resnet8_digits", data="digits", epochs=1)  # doctest: +SKIP
         >>> run.metrics()[0]["epoch"]  # doctest: +SKIP
         1
 
     Args:
-      spec: an architecture, its name in the zoo or a file; left out where `start` brings one.
-      data: `digits`, `folder:PATH`, `tfds:NAME`, arrays `(images, labels)`, a `tf.data.Dataset`.
-      recipe: a recipe, its name or a file; the short one for the image size unless given, or the
-        gentle one where the weights are trained.
-      start: a trained network to go on from, architecture included: a run, a `.keras` file. Its
-        last layer is learned anew where the classes are others.
-      weights: weights of others for `spec`: `keras:imagenet`, `timm:TAG`, or a .h5, .weights.h5,
-        .keras or .safetensors file. The head is learned anew where the classes are others.
+      spec: an architecture, its name in the zoo or a file. Left out with `start`, which brings one.
+      data: `digits`, `folder:PATH`, `tfds:NAME`, arrays `(images, labels)` of shapes
+        `(n, height, width, channels)` and `(n,)`, or a `tf.data.Dataset`.
+      recipe: a recipe, its name or a file. Defaults to the short recipe for the image size, or to
+        the fine-tuning one with `start` or `weights`.
+      start: a trained network to continue from, architecture included: a run or a `.keras` file.
+        Its last layer is replaced where the classes differ.
+      weights: published weights for `spec`: `keras:imagenet`, `timm:TAG`, or a .h5, .weights.h5,
+        .keras or .safetensors file. The head is replaced where the classes differ.
       freeze: parts that keep their weights and statistics: `stem`, `stage1`.., `backbone` (all but
-        the head), or `stem..stage2` for all from the one to the other.
-      unfreeze_at: the epoch (from 1) in which they begin to learn.
-      epochs: epochs of the whole schedule; the recipe's unless given.
-      stop_after: end after this many epochs of the schedule; `resume` can go on.
-      seed: of weights, data order, augmentation and held out images. Equal seeds give equal runs
-        on one device.
-      out: the run folder; `runs/<network>-<data>-<N>` unless given.
+        the head), or a range such as `stem..stage2`.
+      unfreeze_at: the epoch (from 1) in which frozen parts begin to learn.
+      epochs: number of epochs of the schedule. Defaults to the recipe's.
+      stop_after: stops after this many epochs of the schedule; `resume` continues.
+      seed: seed of the weights, data order, augmentation and held-out images. Equal seeds give
+        equal runs on one device.
+      out: the run folder. Defaults to `runs/<network>-<data>-<N>`.
       overrides: changed fields of the spec, such as `stages[2].depth=23`.
       recipe_overrides: changed fields of the recipe, such as `schedule.peak=0.05`.
-      classes: must be the data's number of classes, when given.
+      classes: expected number of classes; any other number in the data is an error.
       class_weights: `balanced`, or a factor per class name, for the training loss.
-      skip_bad_images: leave broken image files out instead of refusing the data.
-      enlarge_small_images: take images smaller than the network's input too.
-      data_dir: where downloaded data sets lie.
-      test: whether to evaluate on the test split at the end. It never chooses anything.
-      callbacks: Keras callbacks, users' own too. What they know is saved with the run's states.
-      checkpoint_every: how often a state is saved inside an epoch: `500` steps, `10min`; every five
-        minutes unless given. It changes no result.
-      keep_checkpoints: how many of the last states are kept; 2 unless given.
-      command: the words that repeat the run; this process's own unless given.
-      quiet: no progress.
-      where: strategy, devices and what else `DistributionOptions` has; found out unless given.
+      skip_bad_images: skips broken image files instead of refusing the data.
+      enlarge_small_images: accepts images smaller than the network's input.
+      data_dir: folder of downloaded data sets.
+      test: evaluates on the test split at the end. The result never selects anything.
+      callbacks: Keras callbacks. Their state is saved in the run's checkpoints.
+      checkpoint_every: interval of checkpoints inside an epoch, such as `500` steps or `10min`.
+        Defaults to five minutes. It changes no result.
+      keep_checkpoints: number of last checkpoints to keep. Defaults to 2.
+      command: the words that repeat the run. Defaults to this process's command line.
+      quiet: shows no progress.
+      strategy: `auto` (the workers of TF_CONFIG or Slurm, else a TPU, else all GPUs, else the one
+        device), `one`, `mirrored`, `multiworker` or `tpu`.
+      devices: `cpu:4` (logical ones), `gpu:0,1`, `tpu` or `tpu:NAME`. Defaults to all GPUs, or the
+        CPU.
+      sync_norm: normalises over the whole batch, not over each replica's part.
+      accumulate: number of parts of a step's batch that are computed one after the other, to save
+        memory.
+      xla: compiles the step with XLA. Defaults to True on GPUs where it is possible.
+      port: port of the first worker on each node, under Slurm.
+      peer_timeout: seconds to wait for the other workers at the start.
+      data_service: dispatcher of a tf.data service, `grpc://host:port`, that decodes images.
 
     Raises:
-      UserError: the spec, the recipe and the data do not fit; nothing is left behind.
-      TrainingStopped: Ctrl-C or SIGTERM; the run is saved and `resume` goes on.
-      GateError: the loss is no longer a number.
+      UserError: the spec, the recipe and the data do not fit each other; nothing is left behind.
+      TrainingStopped: Ctrl-C or SIGTERM; the run is saved and `resume` continues it.
+      GateError: the loss is no longer a finite number.
     """
-    placement = place(**where)
-    _require_folder(placement, out)
-    architecture, begin = _network(spec, start, weights, overrides)
-    chosen = chosen_recipe(
+    return start_training(
+        spec,
         recipe,
-        architecture,
+        data=DataOptions(
+            data, classes, class_weights, skip_bad_images, enlarge_small_images, data_dir
+        ),
+        initial=InitialWeightsOptions(start, weights, freeze, unfreeze_at),
+        distribution=DistributionOptions(
+            strategy, devices, sync_norm, accumulate, xla, port, peer_timeout, data_service
+        ),
         epochs=epochs,
-        overrides=recipe_overrides,
-        fine_tuning=begin is not None or weights is not None,
-    )
-    chosen = freezing_recipe(chosen, freeze, unfreeze_at)
-    until = _until(stop_after, chosen)
-    running = CheckpointPolicy().changed(
-        checkpoint_every=checkpoint_every, keep_checkpoints=keep_checkpoints
-    )
-    opened = open_data(data, skip_bad_images=skip_bad_images, data_dir=data_dir)
-    placement = placement.in_precision(chosen.precision)
-    chosen = chosen.model_copy(update={"precision": placement.precision})
-    if weights is not None:
-        begin = start_with(architecture, weights, opened, classes=classes)
-        architecture = begin.spec
-    new_layers = begin.new_layers(opened) if begin else None
-    job = prepare(
-        architecture,
-        chosen,
-        opened,
+        stop_after=stop_after,
         seed=seed,
-        classes=classes,
-        class_weights=class_weights,
-        enlarge_small_images=enlarge_small_images,
-        new_layers=new_layers,
+        out=out,
+        overrides=overrides,
+        recipe_overrides=recipe_overrides,
+        test=test,
+        callbacks=callbacks,
+        policy=CheckpointPolicy().changed(
+            checkpoint_every=checkpoint_every, keep_checkpoints=keep_checkpoints
+        ),
+        command=command,
+        quiet=quiet,
     )
-    session = _session(job, placement, until, seed, running, callbacks, start=begin, begins=True)
-
-    def create() -> Run:
-        return Run.create(
-            None if out is None else Path(out),
-            architecture=job.architecture,
-            recipe=job.recipe,
-            data=data_facts(job, seed, skip_bad_images, data_dir) | {"test": test},
-            command=list(sys.orig_argv if command is None else command),
-            seed=seed,
-            default_name=default_name(architecture.name, opened.name),
-            running=running.facts(),
-            where=where,
-            start=begin.facts(new_layers or ()) if begin else None,
-            first_state=session.write_start,
-        )
-
-    with lost_workers_named(placement.cluster):
-        run = session.together.chief_first(create, lambda: ReadOnlyRun.open(Path(out or "")))
-    with run.lock():
-        conduct(session, run, until=until, test=test, quiet=quiet)
-    return run
 
 
 def resume(
@@ -168,138 +176,171 @@ def resume(
     checkpoint_every: str | int | None = None,
     keep_checkpoints: int | None = None,
     quiet: bool = False,
-    **where: Unpack[DistributionOptions],
+    strategy: StrategyWord | None = None,
+    devices: str | None = None,
+    sync_norm: bool | None = None,
+    accumulate: int | None = None,
+    xla: bool | Literal["auto"] | None = None,
+    port: int | None = None,
+    peer_timeout: float | None = None,
+    data_service: str | None = None,
 ) -> Run:
-    """Goes on with a run that was stopped, killed or ended early, bit for bit on one device.
+    """Resumes an interrupted run, bit for bit on one device, or gives a finished one more epochs.
+
+        >>> import reszoo
+        >>> run = reszoo.resume("runs/resnet8_digits-digits-1", epochs=60)  # doctest: +SKIP
+
+    Options that are left out keep the values that the run was started with.
 
     Args:
       run: the run or its folder.
-      epochs: how many epochs it shall have in the end. Up to the recipe's number, the schedule
-        stays as it is; beyond it, the schedule is stretched over the new number. All of the
-        recipe's unless given.
-      data: the data again, where it was given in memory.
-      callbacks: Keras callbacks, the same as before: each gets back what it knew.
-      checkpoint_every: as for `train`; as it was unless given. So is what follows.
-      keep_checkpoints: as for `train`.
-      quiet: no progress.
-      where: strategy, devices and what else `DistributionOptions` has.
+      epochs: number of epochs that the run has in the end. Up to the recipe's number, the schedule
+        stays the same; beyond it, it is stretched. Defaults to the recipe's.
+      data: the data, where they were given in memory.
+      callbacks: Keras callbacks, the same as before: each gets its state back.
+      checkpoint_every: see `train`.
+      keep_checkpoints: see `train`.
+      quiet: shows no progress.
+      strategy: see `train`, as for the following options.
+      devices: see `train`.
+      sync_norm: see `train`.
+      accumulate: see `train`.
+      xla: see `train`; `auto` chooses again.
+      port: see `train`.
+      peer_timeout: see `train`.
+      data_service: see `train`.
 
     Raises:
-      UserError: no such run, it is in use, damaged, or its data changed.
-      TrainingStopped, GateError: as for `train`.
+      UserError: there is no such run, it is in use or damaged, or its data changed.
+      TrainingStopped: see `train`.
+      GateError: see `train`.
     """
     run = Run.open(run.path if isinstance(run, Run) else run)
-    if _is_done(run, epochs):  # Said before anybody waits for other workers.
+    if _is_done(run, epochs):  # Before anyone waits for other workers.
         return run
-    where = {**run.info.get("where", {}), **where}
-    running = CheckpointPolicy.of(run.info).changed(
+    distribution = DistributionOptions(**run.info.get("where", {})).changed(
+        strategy=strategy,
+        devices=devices,
+        sync_norm=sync_norm,
+        accumulate=accumulate,
+        xla=xla,
+        port=port,
+        peer_timeout=peer_timeout,
+        data_service=data_service,
+    )
+    policy = CheckpointPolicy.of(run.info).changed(
         checkpoint_every=checkpoint_every, keep_checkpoints=keep_checkpoints
     )
-    placement = place(**where)
-    kind = Run if placement.is_chief else ReadOnlyRun
-    run = kind.open(run.path)
-    with run.lock():
-        run = kind.open(run.path)  # Whoever held it before may have written since.
-        facts, recipe = run.data(), run.recipe()
+    setup = device_setup(distribution)
+    kind = Run if setup.is_chief else ReadOnlyRun
+    with kind.open(run.path).lock():
+        run = kind.open(run.path)  # Another process may have written to it until now.
         if _is_done(run, epochs):
             return run
+        recipe = run.recipe()
         if epochs is not None and epochs > recipe.epochs:
             recipe = recipe.model_copy(update={"epochs": epochs})
             run.write_recipe(recipe)
-        until = _until(epochs, recipe)
-        opened = reopen(facts) if data is None else open_data(data)
-        job = _job_again(run, recipe, opened, facts)
-        placement = placement.in_precision(recipe.precision)
-        run.info |= {"running": running.facts(), "where": dict(where)}
-        session = _session(
-            job, placement, until, run.seed, running, callbacks, start=None, begins=False
-        )
-        conduct(session, run, until=until, test=facts["test"], quiet=quiet)
+        until = _last_epoch(epochs, recipe)
+        job = job_of_run(run, recipe, data)
+        setup = setup.in_precision(recipe.precision)
+        run.info |= {"running": policy.facts(), "where": distribution.facts()}
+        assembly = _assemble(job, setup, callbacks, until=until, begins=False)
+        test = run.data()["test"]
+        _fit(job, setup, assembly, run, until=until, policy=policy, test=test, quiet=quiet)
     return run
 
 
-def _is_done(run: Run, epochs: int | None) -> bool:
-    wanted = run.recipe().epochs if epochs is None else epochs
-    return run.state == "finished" and run.info["epochs"] >= wanted
-
-
-def _require_folder(placement: DeviceSetup, out: Path | str | None) -> None:
-    if placement.workers > 1 and out is None:
-        raise no_shared_folder()
-
-
-def _session(
-    job: TrainingJob,
-    placement: DeviceSetup,
-    until: int,
-    seed: int,
-    running: CheckpointPolicy,
-    callbacks: Sequence[Any],
-    *,
-    start: InitialWeights | None,
-    begins: bool,
-) -> Trainer:
-    """The session, once all workers have turned out to train the same."""
-    with lost_workers_named(placement.cluster), enough_memory(job, placement):
-        together = WorkerGroup(placement)
-        together.require_one_command(begins=begins)
-        together.require_same(shared_facts(job, placement, seed=seed, until=until))
-        return Trainer(job, placement, seed=seed, running=running, callbacks=callbacks, start=start)
-
-
-def _job_again(run: Run, recipe: Recipe, data: ImageData, facts: dict[str, Any]) -> TrainingJob:
-    """The job of a run as it was, without regularising its architecture a second time."""
-    job = prepare(
-        run.architecture(),
-        recipe,
-        data,
-        seed=run.seed,
-        enlarge_small_images=True,
-        new_layers=() if "start" in run.info else None,
-    )
-    if labels_digest(job) != facts["training_labels_sha256"]:
-        raise UserError(
-            f"the training images of {data.name} are not what they were when the run began",
-            expected=f"the same {len(job.kept):,} labels in the same order",
-            hint="restore the data, or train a new run on what is there now",
-        )
-    weights = facts["class_weights"]
-    return replace(
-        job,
-        architecture=run.architecture(),
-        class_weights=None if weights is None else tuple(weights),
-    )
-
-
-def _network(
+def start_training(
     spec: Architecture | str | Path | None,
-    start: Target | None,
-    weights: str | None,
-    overrides: Sequence[str],
-) -> tuple[Architecture, InitialWeights | None]:
-    """What is trained, and the trained network it begins with, if there is one already."""
-    if start is not None:
-        if spec is not None or weights is not None:
-            raise UserError(
-                "a trained network brings its own architecture and weights",
-                expected="--from, or a network's name (with --weights, if you like)",
-                found="both",
-                hint="leave the others out; --set changes what leaves the weights fitting",
-            )
-        begin = start_from(start, overrides)
-        return begin.spec, begin
-    if spec is None:
-        raise UserError(
-            "there is no network to train",
-            expected="a name such as resnet20, a YAML file, or --from a trained network",
-            hint="`reszoo list` shows the names",
+    recipe: Recipe | str | Path | None,
+    *,
+    data: DataOptions,
+    initial: InitialWeightsOptions,
+    distribution: DistributionOptions,
+    policy: CheckpointPolicy,
+    epochs: int | None = None,
+    stop_after: int | None = None,
+    seed: int = 0,
+    out: Path | str | None = None,
+    overrides: Sequence[str] = (),
+    recipe_overrides: Sequence[str] = (),
+    test: bool = True,
+    callbacks: Sequence[Any] = (),
+    command: Sequence[str] | None = None,
+    quiet: bool = False,
+) -> Run:
+    """Trains as `train` does, with the options that belong together as values."""
+    setup = device_setup(distribution)
+    if setup.workers > 1 and out is None:
+        raise no_shared_folder()
+    architecture, initial_weights = network_and_weights(spec, initial, overrides)
+    recipe = choose_recipe(
+        recipe,
+        architecture,
+        epochs=epochs,
+        overrides=recipe_overrides,
+        fine_tuning=initial.fine_tunes,
+        freeze=initial.freeze,
+        unfreeze_at=initial.unfreeze_at,
+    )
+    until = _last_epoch(stop_after, recipe)
+    images = open_data(data.data, skip_bad_images=data.skip_bad_images, data_dir=data.data_dir)
+    setup = setup.in_precision(recipe.precision)
+    recipe = recipe.model_copy(update={"precision": setup.precision})
+    if initial.weights is not None:
+        initial_weights = pretrained_weights(
+            architecture, initial.weights, images, classes=data.classes
         )
-    if isinstance(spec, Architecture):
-        return specs.override(spec, overrides), None
-    return specs.load(spec, overrides), None
+        architecture = initial_weights.spec
+    new_layers = initial_weights.new_layers(images) if initial_weights else None
+    job = prepare(
+        fit_to_data(
+            architecture,
+            recipe,
+            images,
+            classes=data.classes,
+            enlarge_small_images=data.enlarge_small_images,
+        ),
+        recipe,
+        images,
+        seed=seed,
+        class_weights=data.class_weights,
+        new_layers=new_layers,
+    )
+    assembly = _assemble(
+        job, setup, callbacks, until=until, begins=True, initial_weights=initial_weights
+    )
+    # All workers take the snapshot together; only the chief writes it.
+    snapshot = take_snapshot(Position(), assembly) if initial_weights else None
+
+    def write_first(folder: Path) -> None:
+        if snapshot is not None:
+            Checkpoints(folder).save_last(snapshot, 0)
+
+    def create() -> Run:
+        return Run.create(
+            None if out is None else Path(out),
+            architecture=job.architecture,
+            recipe=recipe,
+            data=run_record.data_facts(job, data) | {"test": test},
+            command=list(sys.orig_argv if command is None else command),
+            seed=seed,
+            default_name=default_name(architecture.name, images.name),
+            policy=policy,
+            distribution=distribution.facts(),
+            start=initial_weights.facts(new_layers or ()) if initial_weights else None,
+            first_checkpoint=write_first,
+        )
+
+    with lost_workers_explained(setup.cluster):
+        run = WorkerGroup(setup).chief_first(create, lambda: ReadOnlyRun.open(Path(out or "")))
+    with run.lock():
+        _fit(job, setup, assembly, run, until=until, policy=policy, test=test, quiet=quiet)
+    return run
 
 
-def _until(epochs: int | None, recipe: Recipe) -> int:
+def _last_epoch(epochs: int | None, recipe: Recipe) -> int:
     if epochs is None:
         return recipe.epochs
     if not 1 <= epochs <= recipe.epochs:
@@ -309,3 +350,94 @@ def _until(epochs: int | None, recipe: Recipe) -> int:
             found=str(epochs),
         )
     return epochs
+
+
+def _is_done(run: Run, epochs: int | None) -> bool:
+    last = run.recipe().epochs if epochs is None else epochs
+    return run.state == "finished" and run.info["epochs"] >= last
+
+
+def _assemble(
+    job: TrainingJob,
+    setup: DeviceSetup,
+    callbacks: Sequence[Any],
+    *,
+    until: int,
+    begins: bool,
+    initial_weights: InitialWeights | None = None,
+) -> Assembly:
+    """Builds the training once all workers agree on it."""
+    with lost_workers_explained(setup.cluster), memory_errors_explained(job, setup):
+        workers = WorkerGroup(setup)
+        workers.require_one_command(begins=begins)
+        workers.require_same(run_record.shared_facts(job, setup, until=until))
+        return assemble(job, setup, callbacks=callbacks, initial_weights=initial_weights)
+
+
+def _fit(
+    job: TrainingJob,
+    setup: DeviceSetup,
+    assembly: Assembly,
+    run: Run,
+    *,
+    until: int,
+    policy: CheckpointPolicy,
+    test: bool,
+    quiet: bool,
+) -> None:
+    """Trains and tests in the run folder; run.json records how it ended, whatever happens."""
+    trainer: Trainer | None = None
+    try:
+        with lost_workers_explained(setup.cluster), memory_errors_explained(job, setup):
+            trainer = Trainer(job, setup, assembly, run, until=until, policy=policy, quiet=quiet)
+            run_record.announce(trainer)
+            run.set_state("running", **run_record.device_facts(setup))
+            trainer.fit()
+            # The others wait: a worker that leaves takes the job down.
+            evaluation = trainer.workers.chief_first(
+                lambda: _test(trainer) if test else None, lambda: None
+            )
+        facts = run_record.result_facts(trainer, evaluation)
+        run.set_state("finished", epochs=trainer.epoch, **facts)
+    except BaseException as error:
+        shown = _interrupted(run, error) if isinstance(error, KeyboardInterrupt) else error
+        _record_end(run, shown, trainer.epoch if trainer else run.info.get("epochs", 0))
+        raise shown from (None if shown is error else error)
+
+
+def _test(trainer: Trainer) -> Evaluation | None:
+    """Evaluates the saved network on the data's test split, if there is one."""
+    data, say = trainer.job.data, trainer.progress.say
+    split = next((name for name in ("test", "validation") if name in data.splits), None)
+    if split is None:
+        say(f"{data.name} has no test split; nothing is reported")
+        return None
+    evaluation = evaluate(trainer.run, data, split=split)
+    trainer.run.append_metrics(run_record.evaluation_line(trainer, evaluation))
+    low, high = evaluation.interval
+    averaged = f", {evaluation.views.text}" if evaluation.views.count > 1 else ""
+    say(
+        f"{split} accuracy {evaluation.accuracy:.2%} ({low:.2%} to {high:.2%}) on "
+        f"{evaluation.examples:,} images{averaged}; the run is {trainer.run.path}"
+    )
+    return evaluation
+
+
+def _interrupted(run: Run, interrupt: KeyboardInterrupt) -> TrainingStopped:
+    """Returns what an interrupt means where no step could be finished."""
+    checkpoint = run.newest_checkpoint()
+    terminated = getattr(interrupt, "exit_code", 130) != 130
+    return TrainingStopped(
+        f"{run.path} was stopped at once",
+        found=f"the last checkpoint is {checkpoint}" if checkpoint else "no checkpoint was saved",
+        hint=f"`reszoo resume {run.path}` resumes "
+        + ("there" if checkpoint else "from the beginning"),
+        signal_number=signal.SIGTERM if terminated else signal.SIGINT,
+    )
+
+
+def _record_end(run: Run, error: BaseException, epochs: int) -> None:
+    stopped = isinstance(error, RestartError)
+    reason = error.what if isinstance(error, ReszooError) else repr(error)
+    with contextlib.suppress(MachineError):  # A full disk takes no run.json either.
+        run.set_state("interrupted" if stopped else "failed", epochs=epochs, reason=reason)

@@ -1,4 +1,7 @@
-"""One training from its first step, or from its last state, to the trained network in its run."""
+"""The trainer: epochs of steps, with validation, checkpoints and an orderly stop.
+
+Read `Trainer.fit` first: it tells a whole training in one place.
+"""
 
 from __future__ import annotations
 
@@ -6,194 +9,167 @@ import contextlib
 import math
 import signal
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
 from reszoo.data import ImageFormat, Split
 from reszoo.data.images.resizing import training_format
 from reszoo.data.pipeline.batches import batches
 from reszoo.errors import GateError
+from reszoo.model.saving import save_model
 from reszoo.runs import Run
 from reszoo.runs.checkpoint_policy import CheckpointPolicy
 from reszoo.spec.architecture import Architecture
-from reszoo.training.assembly import assemble
-from reszoo.training.callbacks import Callbacks
-from reszoo.training.checkpoint.checkpoints import Checkpoint, Checkpoints
+from reszoo.training.assembly import Assembly
+from reszoo.training.checkpoint.checkpoints import Checkpoints
 from reszoo.training.console.progress import Progress
 from reszoo.training.console.signals import StopRequest, TrainingStopped
 from reszoo.training.console.tensorboard_log import TensorBoardLog
 from reszoo.training.distribution.strategy import DeviceSetup
 from reszoo.training.distribution.workers import WorkerGroup
-from reszoo.training.image_statistics import give_mean_image, outside_pixel
-from reszoo.training.initial_weights import InitialWeights, require_fresh
+from reszoo.training.image_statistics import outside_pixel, set_mean_image
+from reszoo.training.initial_weights import require_fresh_weights
 from reszoo.training.job import TrainingJob
-from reszoo.training.loop.precise_bn import recompute_statistics
-from reszoo.training.optimizers.schedules import rate_callbacks, rates
-from reszoo.training.snapshot import Position, is_sound, restore, take
+from reszoo.training.loop.precise_bn import compute_precise_bn_stats
+from reszoo.training.optimizers.schedules import learning_rates
+from reszoo.training.snapshot import Position, is_finite, restore, take_snapshot
 
 
-class _Asked(Exception):
-    """A signal came while the network was judged."""
+class _ValidationStopped(Exception):
+    """A signal, whose number is the argument, arrived during validation."""
 
 
 class Trainer:
-    """A model, its loop and its run folder while they train.
+    """Trains an assembly in a run folder, from its newest checkpoint on if it has one.
 
-    Building it builds the model, so that a network that cannot be built is found before a run
-    folder is made; `attach` then gives it the folder.
+    Args:
+      job: the network, the recipe and the data.
+      setup: the devices.
+      assembly: what `assemble` built of both.
+      run: the run folder, held by this process.
+      until: epochs that the run has in the end.
+      policy: how often checkpoints are written, and how many are kept.
+      quiet: shows no progress.
+
+    Raises:
+      UserError: every checkpoint is damaged, or they are another network's.
     """
 
     def __init__(
         self,
         job: TrainingJob,
-        placement: DeviceSetup,
+        setup: DeviceSetup,
+        assembly: Assembly,
+        run: Run,
         *,
-        seed: int,
-        running: CheckpointPolicy | None = None,
-        callbacks: Sequence[Any] = (),
-        start: InitialWeights | None = None,
+        until: int,
+        policy: CheckpointPolicy,
+        quiet: bool = False,
     ) -> None:
-        self.job = job
-        self.placement = placement
-        self.seed = seed
-        self.running = running or CheckpointPolicy()
-        self.together = WorkerGroup(placement)
-        self.parts = assemble(job, placement, seed=seed, start=start)
-        self.model, self.loop, self.judge = self.parts.model, self.parts.loop, self.parts.judge
-        self.rates = rates(job.recipe.schedule, job.steps * job.recipe.epochs)
-        self.callbacks = Callbacks(
-            [*rate_callbacks(job.recipe.schedule), *callbacks],
-            self.model,
-            averages=job.recipe.ema is not None,
-            rate_is_free=self._rate_is_free,
-            writes=placement.is_chief,
+        self.job, self.setup, self.assembly = job, setup, assembly
+        self.run, self.until, self.policy = run, until, policy
+        self.model, self.loop = assembly.model, assembly.loop
+        self.validator, self.callbacks = assembly.validator, assembly.callbacks
+        self.workers = WorkerGroup(setup)
+        self.rates = learning_rates(job.recipe.schedule, job.steps * job.recipe.epochs)
+        self.checkpoints = Checkpoints(
+            run.checkpoints, policy.keep_checkpoints, writes=setup.is_chief
         )
+        self.tensorboard = TensorBoardLog(run.path, writes=setup.is_chief)
+        self.stop_request = StopRequest()
         self.position = Position()
-        self._begun = self._saved = time.monotonic()
-        self.request = StopRequest()
-        # All workers take a state together, and only the chief makes the run.
-        self._first = take(self.position, self.parts, self.callbacks) if start else None
+        self.checkpoint = self.checkpoints.last()
+        """The checkpoint that the training goes on from, or None."""
+        notes = self._restore()
+        self.outside_pixel = outside_pixel(self.model, *self._training_images)
+        self.workers.require_same({"the checkpoint that it goes on from": self.position.steps})
+        self.assembly.freezing.apply(self.model, self.epoch)
+        run.truncate_logs(self.position.metrics_lines, self.epoch)
+        self._start_clocks()
+        self.progress = Progress(
+            until,
+            job.steps,
+            job.batch,
+            done=self.position.steps,
+            quiet=quiet or not setup.is_chief,
+        )
+        for note in notes:
+            self.progress.say(note)
 
     @property
     def epoch(self) -> int:
         """Epochs that are done."""
         return self.position.epoch
 
-    def write_start(self, folder: Path) -> None:
-        """Writes the weights that only `start` knew as the first state, where it had some."""
-        if self._first is not None:
-            Checkpoints(folder).save_last(self._first, 0)
-
-    def attach(self, run: Run, *, until: int, quiet: bool = False) -> Checkpoint | None:
-        """Takes the run folder, to train until it has `until` epochs; goes to its last state."""
-        self.run, self.until = run, until
-        writes = self.placement.is_chief
-        self.checkpoints = Checkpoints(
-            run.checkpoints, self.running.keep_checkpoints, writes=writes
-        )
-        self.board = TensorBoardLog(run.path, writes=writes)
-        state = self.checkpoints.last()
-        news: list[str] = []
-        # Some callbacks forget all when a training begins, or load what they once saved.
-        self.callbacks.begin(epochs=until, steps=self.job.steps)
-        if state is not None:
-            self.position, news = restore(state, self.parts, self.callbacks)
-            # Whoever goes on with a finished run wants more of it than the callback did.
-            self.model.stop_training = self.position.ended and run.state != "finished"
-        else:
-            require_fresh(run)
-            give_mean_image(self.model, *self._source)
-        self.outside = outside_pixel(self.model, *self._source)
-        self.together.require_same({"the state that it goes on from": self.position.steps})
-        self._begun = time.monotonic() - self.position.seconds
-        self.parts.freezing.apply(self.model, self.epoch)
-        run.take_back(self.position.metrics_lines, self.epoch)
-        self.progress = Progress(
-            until,
-            self.job.steps,
-            self.job.batch,
-            done=self.position.steps,
-            quiet=quiet or not writes,
-        )
-        for line in news:
-            self.progress.say(line)
-        return state
-
-    def train(self) -> None:
-        """Trains until the epochs are done, and leaves model.keras in the run.
+    def fit(self) -> None:
+        """Trains until the epochs are done, and writes model.keras.
 
         Raises:
-          TrainingStopped: a signal came; the state is saved.
-          GateError: the loss is no longer a number.
+          TrainingStopped: a signal arrived; a checkpoint is saved.
+          GateError: the loss is no longer a finite number.
         """
-        with self.request, contextlib.closing(self.progress):
-            while not self._is_over:
-                # A signal may have come while the state of the epoch before was written.
+        with self.stop_request, contextlib.closing(self.progress):
+            while self.epoch < self.until and not self.model.stop_training:
                 self._stop_if_asked()
-                self._train_epoch()
+                self._begin_epoch()
+                for feed in self.loop.feeds(self._batches()):
+                    if self.model.stop_training:
+                        break
+                    self._step(feed)
+                    due = self._due()
+                    if due["show"]:
+                        self._show_step()
+                    if due["stop"]:
+                        self._stop(due["stop"])
+                    if due["checkpoint"]:
+                        self._save_checkpoint()
+                self._end_epoch()
             self._stop_if_asked()
-        self.together.agree(ready=True)  # The chief has written the best state.
-        self.judge.save(self.run, self.checkpoints, last_word=self._last_word)
+        self._save_model()
 
-    @property
-    def _is_over(self) -> bool:
-        """Whether all epochs are done, or a callback ended the training after a whole one."""
-        at = self.position
-        return at.epoch >= self.until or (self.model.stop_training and at.step == 0)
+    # The steps of `fit`, in their order.
 
-    def _train_epoch(self) -> None:
-        self._open_when_due()
+    def _begin_epoch(self) -> None:
+        self._unfreeze_if_due()
+        self._resize_if_due()
         self.loop.replicas.spread_seeds()
-        at = self.position
-        self._begun = time.monotonic() - at.seconds
-        self._saved = time.monotonic()
-        if at.step == 0:
-            self.callbacks.epoch_begin(at.epoch)
-        for feed in self.loop.feeds(self._batches()):
-            if self.model.stop_training:
-                break
-            self.callbacks.batch_begin(at.step)
-            done = self.loop.train(*feed)
-            at.step, at.steps = at.step + done, at.steps + done
-            self.callbacks.batch_end(at.step - 1, self._learned)
-            self._pause()
-        try:
-            self._end_epoch()
-        except _Asked:  # A run that goes on judges this epoch again, from the start.
-            self._stop_if_asked()
+        self._start_clocks()
+        if self.position.step == 0:
+            self.callbacks.epoch_begin(self.epoch)
 
-    def _pause(self) -> None:
-        """Between two steps: shows them, stops when asked, saves a state when it is time."""
-        since = time.monotonic() - self._saved
-        wishes = self.together.agree(
+    def _step(self, feed: tuple[Any, ...]) -> None:
+        at = self.position
+        self.callbacks.batch_begin(at.step)
+        done = self.loop.train(*feed)
+        at.step, at.steps = at.step + done, at.steps + done
+        self.callbacks.batch_end(at.step - 1, self._train_metrics)
+
+    def _due(self) -> dict[str, int]:
+        """What comes after this step; all workers decide together."""
+        since = time.monotonic() - self._saved_at
+        return self.workers.all_reduce_max(
             show=self.progress.wants_step(),
-            stop=self.request.signal_number or 0,
-            save=self.running.checkpoint_every.due(self.position.steps, since),
+            stop=self.stop_request.signal_number or 0,
+            checkpoint=self.policy.checkpoint_every.due(self.position.steps, since),
         )
-        if wishes["show"]:
-            self._show_step()
-        if wishes["stop"]:
-            self._stop(wishes["stop"])
-        if wishes["save"]:
-            self._save(self.checkpoints)
 
     def _end_epoch(self) -> None:
-        self._require_finite()
+        """Validates, records the epoch and saves a checkpoint."""
+        self._require_finite_loss()
         self.loop.average_statistics()
-        at, learned, rate = self.position, self._learned(), self._rate()
-        with self.judge.averaged():
-            seen = self.judge.validate(self._watched)
-            if not all(map(math.isfinite, seen.values())):
-                self._fail(at.steps, "the validation loss")
-            self.judge.keep_if_best(self.checkpoints, at.epoch + 1, seen)
-            self.callbacks.epoch_end(at.epoch, {**learned, **seen})
-        seconds = time.monotonic() - self._begun
-        values = {"learning_rate": rate, **learned, **seen}
-        line = {"kind": "epoch", "epoch": at.epoch + 1, "step": at.steps, **values}
-        self.run.append_metrics(line)
+        at, train_metrics, rate = self.position, self._train_metrics(), self._learning_rate()
+        try:
+            val_metrics = self._validate(train_metrics)
+        except _ValidationStopped as stopped:  # Once resumed, it starts again from its beginning.
+            self._stop(stopped.args[0])
+        seconds = time.monotonic() - self._began_at
+        metrics = {**train_metrics, **val_metrics}
+        values = {"learning_rate": rate, **metrics}
+        self.run.append_metrics(
+            {"kind": "epoch", "epoch": at.epoch + 1, "step": at.steps, **values}
+        )
         self.run.append_timing({"epoch": at.epoch + 1, "seconds": round(seconds, 3)})
-        self.board.write(at.steps, values)
+        self.tensorboard.write(at.steps, values)
         for metric in self.loop.training_metrics:
             metric.reset_state()
         self.position = Position(
@@ -202,95 +178,141 @@ class Trainer:
             metrics_lines=at.metrics_lines + 1,
             ended=bool(self.model.stop_training),
         )
-        self._save(self.checkpoints)
-        self.progress.epoch(self.epoch, {**learned, **seen}, seconds)
+        self._save_checkpoint()
+        self.progress.epoch(self.epoch, metrics, seconds)
+
+    def _save_model(self) -> None:
+        """Writes model.keras: canonical float32 layers with the weights that the recipe keeps."""
+        self.workers.all_reduce_max(ready=True)  # The chief has written the best checkpoint.
+        self.validator.load_kept_weights(self.checkpoints)
+        if images := self.job.recipe.norm_images:
+            self._resize_if_due()
+            count = -(-images // self.job.batch)
+            compute_precise_bn_stats(self.loop, self._batches().take(count))
+        self.callbacks.end()
+        if self.setup.is_chief:
+            job = self.job
+            save_model(
+                self.model, self.run.model_path, spec=job.architecture, classes=job.data.classes
+            )
+
+    # Details.
+
+    def _restore(self) -> list[str]:
+        """Goes to the newest checkpoint; returns notes for the user."""
+        # Before the restore: some callbacks reset themselves, or load files, when training begins.
+        self.callbacks.begin(epochs=self.until, steps=self.job.steps)
+        if self.checkpoint is None:
+            require_fresh_weights(self.run)
+            set_mean_image(self.model, *self._training_images)
+            return []
+        self.position, notes = restore(self.checkpoint, self.assembly)
+        # More epochs of a finished run overrule the callback that ended it.
+        self.model.stop_training = self.position.ended and self.run.state != "finished"
+        return notes
 
     @property
-    def _source(self) -> tuple[Architecture, Split, ImageFormat, int]:
-        """Whose training images, in which image format, statistics are found from."""
+    def _training_images(self) -> tuple[Architecture, Split, ImageFormat, int]:
+        """The arguments of functions that compute statistics of the training images."""
         job = self.job
-        return job.architecture, job.kept, training_format(job.architecture.input), self.seed
-
-    def _batches(self) -> Any:
-        """The rest of the epoch: a pure function of the seed, the epoch and the step."""
-        return batches(
-            self.job.kept,
-            self.parts.sizes.image_format(self.position.epoch),
-            batch_size=self.job.batch,
-            seed=self.seed,
-            epoch=self.position.epoch,
-            start=self.position.step,
-            augmentation=self.job.recipe.augmentation,
-            fill=self.outside,
-            drop_remainder=True,
-            share=self.placement.share,
-            data_service=self.placement.data_service,
+        return (
+            job.architecture,
+            job.train_split,
+            training_format(job.architecture.input),
+            job.seed,
         )
 
-    def _last_word(self) -> None:
-        """What is done to the model when it has the weights that are saved."""
-        if images := self.job.recipe.norm_images:
-            count = -(-images // self.job.batch)
-            self._take_size()
-            recompute_statistics(self.loop, self._batches().take(count))
-        self.callbacks.end()
+    def _batches(self) -> Any:
+        """The rest of the epoch's batches: a pure function of the seed, the epoch and the step."""
+        return batches(
+            self.job.train_split,
+            self.assembly.resizing.image_format(self.epoch),
+            batch_size=self.job.batch,
+            seed=self.job.seed,
+            epoch=self.epoch,
+            start=self.position.step,
+            augmentation=self.job.recipe.augmentation,
+            fill=self.outside_pixel,
+            drop_remainder=True,
+            share=self.setup.share,
+            data_service=self.setup.data_service,
+        )
 
-    def _watched(self, source: Iterable[Any]) -> Iterator[Any]:
-        """The batches of a validation, until a signal comes: it may take longer than there is."""
-        for batch in self.callbacks.tested(source, self._seen):
-            if self._asked():
-                raise _Asked
-            yield batch
+    def _start_clocks(self) -> None:
+        self._saved_at = time.monotonic()
+        self._began_at = self._saved_at - self.position.seconds
 
-    def _open_when_due(self) -> None:
-        """Lets what was frozen learn from this epoch on, where the recipe says so."""
-        freezing, epoch = self.parts.freezing, self.epoch
+    def _unfreeze_if_due(self) -> None:
+        freezing, epoch = self.assembly.freezing, self.epoch
         if freezing.at(epoch) != freezing.at(epoch - 1):
             freezing.apply(self.model, epoch)
-            self.loop.trace_again()
+            self.loop.retrace()
             self.progress.say(f"epoch {epoch + 1}: the frozen parts begin to learn")
-        self._take_size()
 
-    def _take_size(self) -> None:
-        """Trains on images of the size that the recipe wants in this epoch."""
-        network = self.parts.sizes.network(self.epoch)
+    def _resize_if_due(self) -> None:
+        network = self.assembly.resizing.network(self.epoch)
         if network is not self.loop.network:
             self.loop.train_through(network)
             height, width = network.input_shape[1:3]
             self.progress.say(f"epoch {self.epoch + 1}: images of {height}x{width}")
 
-    def _learned(self) -> dict[str, float]:
+    def _validate(self, train_metrics: dict[str, float]) -> dict[str, float]:
+        """Validates, keeps the weights if they are the best, and calls the callbacks."""
+        with self.validator.ema_weights():
+            metrics = self.validator.validate(self._until_stopped)
+            if not all(map(math.isfinite, metrics.values())):
+                self._fail(self.position.steps, "the validation loss")
+            self.validator.save_if_best(self.checkpoints, self.epoch + 1, metrics)
+            self.callbacks.epoch_end(self.epoch, {**train_metrics, **metrics})
+        return metrics
+
+    def _until_stopped(self, source: Iterable[Any]) -> Iterator[Any]:
+        """The batches of a validation, until a signal arrives: it may take long."""
+        for batch in self.callbacks.tested(source, self._val_metrics):
+            if number := self._signal():
+                raise _ValidationStopped(number)
+            yield batch
+
+    def _train_metrics(self) -> dict[str, float]:
         return self.loop.results(self.loop.training_metrics)
 
-    def _seen(self) -> dict[str, float]:
-        found = self.loop.results([self.loop.validation_loss, self.loop.validation_accuracy])
-        return {name.removeprefix("val_"): value for name, value in found.items()}
+    def _val_metrics(self) -> dict[str, float]:
+        metrics = self.loop.results([self.loop.validation_loss, self.loop.validation_accuracy])
+        return {name.removeprefix("val_"): value for name, value in metrics.items()}
 
-    @property
-    def _rate_is_free(self) -> bool:
-        """Whether the learning rate is a number, which a callback may change."""
-        return self.job.recipe.schedule.is_free
-
-    def _rate(self) -> float:
+    def _learning_rate(self) -> float:
         """The rate of the last step."""
-        if self._rate_is_free:
+        if self.job.recipe.schedule.is_free:
             return float(self.loop.optimizer.learning_rate)
         return float(self.rates[min(max(0, self.position.steps - 1), len(self.rates) - 1)])
 
     def _show_step(self) -> None:
-        self._require_finite()
-        self.progress.step(self.epoch + 1, self.position.step, self._learned())
+        self._require_finite_loss()
+        self.progress.step(self.epoch + 1, self.position.step, self._train_metrics())
 
-    def _asked(self) -> int:
-        """The signal that came to any of the workers; 0 where none did."""
-        return self.together.agree(stop=self.request.signal_number or 0)["stop"]
+    def _save_checkpoint(self) -> None:
+        """Writes a checkpoint, unless no training can go on from it."""
+        self._require_finite_loss()
+        now = time.monotonic()
+        if self.position.step:
+            self.position.seconds = now - self._began_at
+        checkpoint = take_snapshot(self.position, self.assembly)
+        # The loss of the last step may be finite where the weights after it are not.
+        if not is_finite(checkpoint):
+            self._fail(self.position.steps, "a weight")
+        self.checkpoints.save_last(checkpoint, self.position.steps)
+        self._saved_at = now
+
+    def _signal(self) -> int:
+        """The signal that any of the workers received; 0 for none."""
+        return self.workers.all_reduce_max(stop=self.stop_request.signal_number or 0)["stop"]
 
     def _stop_if_asked(self) -> None:
-        if number := self._asked():
+        if number := self._signal():
             self._stop(number)
 
     def _stop(self, signal_number: int) -> NoReturn:
-        self._save(self.checkpoints)
+        self._save_checkpoint()
         at = self.position
         where = f"in epoch {at.epoch + 1} after step {at.step} of {self.job.steps}"
         raise TrainingStopped(
@@ -301,29 +323,18 @@ class Trainer:
             signal_number=signal_number,
         )
 
-    def _require_finite(self) -> None:
+    def _require_finite_loss(self) -> None:
         if (step := self.loop.bad_step) is not None:
             self._fail(step, "the loss")
 
     def _fail(self, step: int, what: str) -> NoReturn:
         last = self.checkpoints.newest_name()
-        low = self.placement.precision != "float32"
+        low = self.setup.precision != "float32"
         raise GateError(
             f"{what} is no longer a number at step {step} (epoch {self.epoch + 1})",
-            found=f"the last good state is {last}" if last else "no good state was saved before",
+            found=f"the last good checkpoint is {last}"
+            if last
+            else "no good checkpoint was saved before",
             hint="lower schedule.peak, lengthen schedule.warmup, or set optimizer.clip_norm=1 in "
             "the recipe" + ("; precision: float32 may help too" if low else ""),
         )
-
-    def _save(self, checkpoints: Checkpoints) -> None:
-        """Writes a state, unless it is one from which nobody can go on."""
-        self._require_finite()
-        now = time.monotonic()
-        if self.position.step:
-            self.position.seconds = now - self._begun
-        state = take(self.position, self.parts, self.callbacks)
-        # The loss of the last step was a number, and what it did to the weights may not be.
-        if not is_sound(state):
-            self._fail(self.position.steps, "a weight")
-        checkpoints.save_last(state, self.position.steps)
-        self._saved = now

@@ -1,4 +1,4 @@
-"""How good is the network so far, which of its weights are kept, and what is saved in the end?"""
+"""Validation: metrics on the held-out images, the best epoch so far, and the weights to keep."""
 
 from __future__ import annotations
 
@@ -6,113 +6,90 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import keras
-
 from reszoo.data import ImageFormat
 from reszoo.data.pipeline.batches import batches
 from reszoo.inference.evaluate import batch_size_for
-from reszoo.model.saving import save_model
-from reszoo.runs import Run
-from reszoo.training.checkpoint.checkpoints import (
-    Checkpoint,
-    Checkpoints,
-    read_variables,
-    write_variables,
-)
+from reszoo.training.checkpoint.checkpoint_file import Checkpoint
+from reszoo.training.checkpoint.checkpoints import Checkpoints
+from reszoo.training.checkpoint.variables import read_variables, write_variables
 from reszoo.training.distribution.strategy import DeviceSetup
 from reszoo.training.job import TrainingJob
 from reszoo.training.loop.loop import Loop
 
 
 class Validator:
-    """Validates a model as it trains, and keeps the best of it.
+    """Validates a model while it trains, and keeps the weights of its best epoch.
 
     Args:
-      job: what is trained; it says what is held out and which weights are kept.
-      placement: where; it says which of the held out images this worker takes.
+      job: with the held-out images, and with the recipe's choice of weights to keep.
+      setup: the devices, and this worker's share of the held-out images.
       loop: of the model.
-      model: that trains.
-      image_format: of the held out images.
+      image_format: of the held-out images.
     """
 
     def __init__(
-        self,
-        job: TrainingJob,
-        placement: DeviceSetup,
-        loop: Loop,
-        model: keras.Model,
-        image_format: ImageFormat,
+        self, job: TrainingJob, setup: DeviceSetup, loop: Loop, image_format: ImageFormat
     ) -> None:
         self.job = job
-        self.placement = placement
+        self.setup = setup
         self.loop = loop
-        self.model = model
+        self.model = loop.model
         self.image_format = image_format
         self.best: dict[str, float] | None = None
         """Epoch and metrics of the best epoch so far."""
 
     def validate(self, watch: Callable[[Iterable[Any]], Iterable[Any]]) -> dict[str, float]:
-        """The metrics on the held out images; none where none are held out.
+        """Returns the metrics on the held-out images; an empty dict where none are held out.
 
         Args:
-          watch: is handed the batches and hands them on.
+          watch: gets the batches and yields them on; it may raise to stop the validation.
         """
-        if self.job.held_out is None:
+        if self.job.val_split is None:
             return {}
-        replicas = self.placement.replicas
+        replicas = self.setup.replicas
         source = batches(
-            self.job.held_out,
+            self.job.val_split,
             self.image_format,
             batch_size=-(-batch_size_for(self.image_format) // replicas) * replicas,
-            pad=self.placement.pads,
-            share=self.placement.share,
+            pad=self.setup.pads,
+            share=self.setup.share,
         )
         return self.loop.evaluate(source, watch)
 
-    def keep_if_best(self, checkpoints: Checkpoints, epoch: int, seen: dict[str, float]) -> None:
-        """Writes the weights as the best, if they are: after `epoch` epochs, with these metrics."""
-        candidate = {"epoch": epoch, **seen}
-        if self.best is None or not seen or _rank(candidate) >= _rank(self.best):
+    def save_if_best(self, checkpoints: Checkpoints, epoch: int, metrics: dict[str, float]) -> None:
+        """Saves the weights as the best ones if the metrics after `epoch` epochs are the best."""
+        candidate = {"epoch": epoch, **metrics}
+        if self.best is None or not metrics or _rank(candidate) >= _rank(self.best):
             self.best = candidate
             checkpoints.save_best(Checkpoint(candidate, read_variables(model=self.model)))
 
     @contextlib.contextmanager
-    def averaged(self) -> Iterator[None]:
-        """The moving average of the weights in their place, where the recipe asks for one."""
+    def ema_weights(self) -> Iterator[None]:
+        """Puts the moving average of the weights in their place, where the recipe has one."""
         if self.job.recipe.ema is None:
             yield
             return
         raw = read_variables(model=self.model)
-        self._average()
+        self._assign_ema()
         try:
             yield
         finally:
             write_variables(raw, model=self.model)
 
-    def save(self, run: Run, checkpoints: Checkpoints, last_word: Callable[[], None]) -> None:
-        """Writes model.keras: canonical float32 layers with the weights that the recipe keeps.
-
-        Args:
-          run: gets the file.
-          checkpoints: hold the best weights.
-          last_word: is called once the model has its weights, and may give it others.
-        """
+    def load_kept_weights(self, checkpoints: Checkpoints) -> None:
+        """Gives the model the weights that the recipe keeps: the best, the average or the last."""
         if self.job.recipe.validation.keep == "best":
             write_variables(checkpoints.best().arrays, model=self.model)
         elif self.job.recipe.ema is not None:
-            self._average()
-        last_word()
-        if self.placement.is_chief:
-            names = self.job.data.classes
-            save_model(self.model, run.model_path, spec=self.job.architecture, classes=names)
+            self._assign_ema()
 
-    def _average(self) -> None:
+    def _assign_ema(self) -> None:
         frozen = [layer for layer in self.model.layers if not layer.trainable]
-        kept = [layer.get_weights() for layer in frozen]
-        self.loop.optimizer.finalize_variable_values(self.loop.learning)
-        for layer, values in zip(frozen, kept, strict=True):
+        weights = [layer.get_weights() for layer in frozen]
+        self.loop.optimizer.finalize_variable_values(self.loop.variables)
+        for layer, values in zip(frozen, weights, strict=True):
             layer.set_weights(values)  # An average of equal numbers is not always that number.
 
 
-def _rank(seen: dict[str, float]) -> tuple[float, float]:
-    return seen["val_accuracy"], -seen["val_loss"]
+def _rank(metrics: dict[str, float]) -> tuple[float, float]:
+    return metrics["val_accuracy"], -metrics["val_loss"]

@@ -297,7 +297,7 @@ def test_what_callbacks_were_there_is_told(tmp_path, capsys):
     run = killed(tmp_path / "run", [EarlyStopping(patience=9)], 1, 0)
     resume(run, epochs=2, data=bar_data(), callbacks=[Counter()])
     told = capsys.readouterr().err
-    assert "EarlyStopping was there before and is not now" in told
+    assert "the callback EarlyStopping is missing now" in told
     assert "Counter is new and knows nothing yet" in told
 
 

@@ -53,12 +53,12 @@ def test_a_disk_that_fills_stops_the_training_and_leaves_the_last_state(
     def fill(model):
         monkeypatch.setattr("reszoo.atomic_files._flush", full)
 
-    with pytest.raises(MachineError, match=r"step-000000009\.state") as error:
+    with pytest.raises(MachineError, match=r"step-000000009\.safetensors") as error:
         start(tmp_path / "run", fill)
     assert (error.value.exit_code, "free some space" in error.value.hint) == (1, True)
     monkeypatch.undo()
     names = sorted(path.name for path in (tmp_path / "run" / "checkpoints").iterdir())
-    assert names == ["best.state", "step-000000007.state", "step-000000008.state"]
+    assert names == ["best.safetensors", "step-000000007.safetensors", "step-000000008.safetensors"]
     assert_equal_runs(resume(tmp_path / "run", data=bar_data(), quiet=True), reference)
 
 
@@ -137,7 +137,7 @@ def test_too_little_memory_to_build_says_so_too_and_leaves_nothing(tmp_path, mon
     def greedy(*arguments, **options):
         raise MemoryError
 
-    monkeypatch.setattr("reszoo.training.trainer.assemble", greedy)
+    monkeypatch.setattr("reszoo.training.train.assemble", greedy)
     with pytest.raises(MachineError, match="not enough memory"):
         start(tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -151,7 +151,7 @@ def test_no_state_is_written_of_weights_that_are_no_numbers(tmp_path):
 
     with pytest.raises(GateError, match="a weight is no longer a number at step 9") as error:
         start(tmp_path / "run", spoil)
-    assert "step-000000008.state" in error.value.found
+    assert "step-000000008.safetensors" in error.value.found
     assert Checkpoints(tmp_path / "run" / "checkpoints").last().facts["steps"] == 8
 
 
@@ -160,13 +160,13 @@ def test_a_truncated_state_is_passed_over_on_the_way_to_the_same_end(
 ):
     with pytest.raises(TrainingStopped):
         start(tmp_path / "run", lambda model: os.kill(os.getpid(), signal.SIGTERM))
-    newest = Run.open(tmp_path / "run").newest_state()
-    assert newest.name == "step-000000009.state"
+    newest = Run.open(tmp_path / "run").newest_checkpoint()
+    assert newest.name == "step-000000009.safetensors"
     newest.write_bytes(newest.read_bytes()[:-100])
     run = resume(tmp_path / "run", data=bar_data())
     told = capsys.readouterr().err
-    assert "a damaged state was passed over: step-000000009.state" in told
-    assert "going on from epoch 2, step 2" in told
+    assert "a damaged checkpoint was skipped: step-000000009.safetensors" in told
+    assert "resuming at epoch 2, step 2" in told
     assert_equal_runs(run, reference)
 
 
@@ -230,7 +230,7 @@ def test_an_interrupt_while_the_saved_network_is_tested_asks_for_a_restart(
     def interrupted(*arguments, **options):
         raise Terminated
 
-    monkeypatch.setattr("reszoo.training.conduct.evaluate", interrupted)
+    monkeypatch.setattr("reszoo.training.train.evaluate", interrupted)
     with pytest.raises(TrainingStopped, match="was stopped at once") as stopped:
         start(tmp_path / "run")
     assert stopped.value.exit_code == 75
@@ -244,7 +244,7 @@ CUT_SHORT = textwrap.dedent(
     import os, signal, sys
     from reszoo.runs.run import Run
     Run._write_info = lambda run: os.kill(os.getpid(), signal.SIGKILL)
-    from reszoo.train import train
+    from reszoo.training.train import train
     from tests.training.samples import SHORT, TINY, bar_data
     train(TINY, bar_data(), SHORT, seed=7, out=sys.argv[1], quiet=True)
     """
@@ -279,8 +279,8 @@ def test_the_cadence_is_kept_by_a_resumed_run(tmp_path):
 def test_a_second_run_in_the_making_is_refused_and_harms_nothing(tmp_path):
     run = tmp_path / "run"
     run.mkdir()
-    from reszoo.runs.lock import owned
+    from reszoo.runs.lock import hold_lock
 
-    with owned(run), pytest.raises(UserError, match="is in use"):
+    with hold_lock(run), pytest.raises(UserError, match="is in use"):
         start(run)
     assert run.exists()

@@ -277,8 +277,11 @@ def test_parts_that_learn_before_frozen_ones_are_noticed():
     [
         ({"freeze": ["stagr1"]}, "did you mean 'stage1'"),
         ({"freeze": ["backbone", "head"]}, "the head is new and cannot be frozen"),
-        ({"recipe_overrides": ["freeze=[stem]", "rate_factors.stage7=1"]}, "no layer group 'stage7'"),
-        ({"unfreeze_at": 2}, "nothing is frozen that could be opened"),
+        (
+            {"recipe_overrides": ["freeze=[stem]", "rate_factors.stage7=1"]},
+            "no layer group 'stage7'",
+        ),
+        ({"unfreeze_at": 2}, "nothing is frozen that could be unfrozen"),
         ({"freeze": ["stem"], "unfreeze_at": 5}, "an epoch from 2 to 4"),
         ({"freeze": ["stem"], "unfreeze_at": 1}, "an epoch from 2 to 4"),
         ({"spec": TINY}, "brings its own architecture"),

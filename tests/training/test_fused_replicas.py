@@ -12,9 +12,11 @@ from reszoo.spec import from_mapping
 from reszoo.spec.optimizer import Optimizer
 from reszoo.training.loop.loop import Loop
 from reszoo.training.optimizers.optimizers import make_optimizer
-from reszoo.training.distribution.strategy import place
+from reszoo.training.distribution.strategy import device_setup
+from reszoo.training.options import DistributionOptions
 
-place(devices="cpu:2")  # Divides the CPU before anything is built on it.
+# Divides the CPU before anything is built on it.
+device_setup(DistributionOptions(devices="cpu:2"))
 random = np.random.default_rng(0)
 images = tf.constant(random.integers(0, 255, (8, 16, 16, 3)), tf.uint8)
 labels = tf.constant(random.integers(0, 3, 8), tf.int32)
@@ -29,14 +31,15 @@ def spec(connection, norm):
         "stages": [{"depth": 2, "width": 64}], "classes": 3})
 
 def moved(replicas, spec, dtype):
-    placement = place(strategy="mirrored" if replicas > 1 else "one", devices=f"cpu:{replicas}")
+    strategy = "mirrored" if replicas > 1 else "one"
+    setup = device_setup(DistributionOptions(strategy, f"cpu:{replicas}"))
     fields = Optimizer(weight_decay=0.0)
-    with placement.strategy.scope():
+    with setup.strategy.scope():
         model = build(spec, dtype=dtype, seed=1, device="cpu")
         optimizer = make_optimizer(fields, 0.01)
     assert sum(isinstance(layer, DEVICE_LAYERS) for layer in model.layers) >= 2
     start = [one.numpy() for one in model.weights]
-    loop = Loop(model, optimizer, fields, batch=8, strategy=placement.strategy)
+    loop = Loop(model, optimizer, fields, batch=8, strategy=setup.strategy)
     for feed in loop.feeds(source.take(2)):
         loop.train(*feed)
     loop.average_statistics()

@@ -87,7 +87,7 @@ def test_large_data_are_estimated_from_a_sample(monkeypatch) -> None:
     found = []
     for _ in range(2):
         model = build(spec)
-        image_statistics.give_mean_image(model, spec, data.split("train"), image_format, 5)
+        image_statistics.set_mean_image(model, spec, data.split("train"), image_format, 5)
         found.append(model.get_layer("mean_image").adapt_mean.numpy())
     np.testing.assert_array_equal(*found)
     whole = bars(120)[0].mean(0)
@@ -108,7 +108,7 @@ def test_the_pixel_outside_an_image_is_the_mean_pixel(overrides, pixel) -> None:
     spec = specs.override(TINY, overrides)
     split, image_format = open_data(bar_data()).split("train"), training_format(spec.input)
     model = build(spec)
-    image_statistics.give_mean_image(model, spec, split, image_format, 0)
+    image_statistics.set_mean_image(model, spec, split, image_format, 0)
     found = image_statistics.outside_pixel(model, spec, split, image_format, 0)
     assert found == pytest.approx(pixel, rel=1e-6)
 

@@ -58,7 +58,9 @@ def untouched(tmp_path_factory):
 
 def kill(run, step, in_writing, delay):
     """Kills the training once it has come to a step; tells what it was writing, if anything."""
-    pattern = f".step-{step:09d}.*.partial.state" if in_writing else f"step-{step:09d}.state"
+    pattern = (
+        f".step-{step:09d}.*.partial.safetensors" if in_writing else f"step-{step:09d}.safetensors"
+    )
     deadline = time.monotonic() + PATIENCE
     while not list((run / "checkpoints").glob(pattern)):
         if time.monotonic() > deadline:
@@ -164,7 +166,7 @@ def test_a_killed_worker_of_two_leaves_no_trace(tmp_path, untouched):
         workers = start_workers(run, spec, tmp_path)
         try:
             for step, victim in victims.items():
-                pattern = f"step-{step:09d}.state"
+                pattern = f"step-{step:09d}.safetensors"
                 deadline = time.monotonic() + PATIENCE
                 while not (run / "checkpoints" / pattern).exists():
                     assert time.monotonic() < deadline, (tmp_path / f"{name}-0.log").read_text()

@@ -62,7 +62,7 @@ def test_the_first_bad_step_is_remembered():
     for _ in range(3):
         loop.train(tf.constant(IMAGES * np.nan), tf.constant(LABELS))
     assert loop.bad_step == 2
-    loop.go_to(1)
+    loop.restore_step(1)
     assert loop.bad_step is None
 
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from reszoo.spec.optimizer import EMA, Optimizer
 from reszoo.training.optimizers.optimizers import build_optimizer, final_gradients, make_optimizer
-from reszoo.training.optimizers.param_groups import ParamGroup, clipped_by_weights
+from reszoo.training.optimizers.param_groups import ParamGroup, clip_by_weights
 
 STEPS = 10
 RATE, DECAY = 0.1, 0.01
@@ -83,13 +83,13 @@ CASES = {
 }
 
 
-def stepped(fields, *, paces=None, ema=None, gradients=GRADIENTS, start=START, before=0):
+def stepped(fields, *, param_groups=None, ema=None, gradients=GRADIENTS, start=START, before=0):
     """A kernel and a bias after the steps; and their averages, where there are any."""
     options = Optimizer.model_validate(fields)
     named = zip(("kernel", "bias"), start, strict=True)
     variables = [keras.Variable(value, dtype="float64", name=name) for name, value in named]
     optimizer = make_optimizer(options, RATE, ema=ema)
-    build_optimizer(optimizer, options, variables, paces)
+    build_optimizer(optimizer, options, variables, param_groups)
     optimizer.iterations.assign(before)
     for given in gradients:
         clipped = final_gradients([tf.constant(one) for one in given], options)
@@ -150,8 +150,8 @@ def test_vectors_decay_when_asked(name):
 @pytest.mark.parametrize("name", CASES)
 def test_a_decay_of_its_own_multiplies_the_decay(name):
     fields, rule = CASES[name]
-    paces = [ParamGroup(decay_factor=10.0), ParamGroup()]
-    found, _ = stepped({"weight_decay": DECAY, **fields}, paces=paces)
+    param_groups = [ParamGroup(decay_factor=10.0), ParamGroup()]
+    found, _ = stepped({"weight_decay": DECAY, **fields}, param_groups=param_groups)
     assert_equal(found, [way[-1] for way in expected(rule, (10 * DECAY, 0.0))])
 
 
@@ -173,9 +173,9 @@ def test_adaptive_clipping_bounds_each_unit_by_its_weights_and_spares_the_head()
     assert length[0] > longest[0]
     assert length[1] < longest[1]
     clipped = kernel * np.array([longest[0] / length[0], 1.0])
-    paces = [ParamGroup(), ParamGroup(is_last=True)]
+    param_groups = [ParamGroup(), ParamGroup(is_last=True)]
     fields = {"momentum": 0.0, "clip_adaptive": 0.05}
-    found, _ = stepped(fields, paces=paces, gradients=[(kernel, bias)])
+    found, _ = stepped(fields, param_groups=param_groups, gradients=[(kernel, bias)])
     assert_equal(found, [START[0] - RATE * clipped, START[1] - RATE * bias])
     # A vector is one unit; weights of 0 count as a thousandth.
     found, _ = stepped(fields, gradients=[(kernel, bias)], start=(START[0], np.zeros(2)))
@@ -184,7 +184,7 @@ def test_adaptive_clipping_bounds_each_unit_by_its_weights_and_spares_the_head()
 
 def test_the_units_of_a_convolution_are_its_output_channels():
     weights, gradient = RANDOM.normal(size=(2, 3, 3, 4, 5))
-    clipped = clipped_by_weights(tf.constant(gradient), tf.constant(weights), 0.1).numpy()
+    clipped = clip_by_weights(tf.constant(gradient), tf.constant(weights), 0.1).numpy()
     for unit in range(5):
         longest = 0.1 * norm(weights[..., unit])
         assert norm(gradient[..., unit]) > longest

@@ -8,7 +8,9 @@ from tests.training.processes import run_python
 PROGRAM = """
     import os, signal, sys
     import keras, numpy as np
-    from reszoo.train import TrainingStopped, load_trained, resume, train
+    from reszoo.inference.trained import load_trained
+    from reszoo.training import TrainingStopped
+    from reszoo.training.train import resume, train
     from tests.training.samples import SHORT, TINY, bar_data
 
     # Nothing that is drawn for each replica, and a norm that needs no batch.

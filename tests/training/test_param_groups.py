@@ -29,12 +29,12 @@ def kernels(count):
     return [keras.Variable(np.ones((3, 2), np.float32), name=f"k{n}") for n in range(count)]
 
 
-def trained(fields, rate, steps, *, paces=None, before=0):
+def trained(fields, rate, steps, *, param_groups=None, before=0):
     """One kernel after steps with the given gradients, `before` steps into the training."""
     options = Optimizer.model_validate(fields)
     late, other = kernels(2)
     optimizer = make_optimizer(options, rate)
-    build_optimizer(optimizer, options, [late, other], paces)
+    build_optimizer(optimizer, options, [late, other], param_groups)
     optimizer.iterations.assign(before)
     for gradient in steps:
         given = [tf.constant(gradient)]
@@ -44,14 +44,14 @@ def trained(fields, rate, steps, *, paces=None, before=0):
 
 @pytest.mark.parametrize("fields", KINDS, ids=NAMES)
 def test_a_factor_on_the_rate_is_a_smaller_rate(fields):
-    paced = trained(fields, RATE, GRADIENTS, paces=[ParamGroup(0.25), ParamGroup()])
+    paced = trained(fields, RATE, GRADIENTS, param_groups=[ParamGroup(0.25), ParamGroup()])
     np.testing.assert_allclose(paced, trained(fields, RATE / 4, GRADIENTS), rtol=1e-6)
 
 
 @pytest.mark.parametrize("fields", KINDS, ids=NAMES)
 def test_what_learns_later_learns_as_at_the_start(fields):
     late = trained(
-        fields, RATE, GRADIENTS[:5], paces=[ParamGroup(1.0, 40), ParamGroup()], before=40
+        fields, RATE, GRADIENTS[:5], param_groups=[ParamGroup(1.0, 40), ParamGroup()], before=40
     )
     np.testing.assert_allclose(late, trained(fields, RATE, GRADIENTS[:5]), rtol=2e-5)
 
@@ -81,7 +81,7 @@ def test_nothing_of_a_variables_size_is_computed_before_its_gradient(fields):
 def test_biases_and_parts_get_the_factors_that_the_recipe_names():
     from reszoo.model.build import build
     from reszoo.planning.network import plan
-    from reszoo.training.freezing import freezing, paces
+    from reszoo.training.freezing import freezing, param_groups
     from tests.training.samples import SHORT, TINY
 
     fields = SHORT.model_dump() | {
@@ -90,7 +90,7 @@ def test_biases_and_parts_get_the_factors_that_the_recipe_names():
     }
     recipe = from_mapping(fields, "recipe")
     model = build(TINY, seed=1)
-    learning, found = paces(model, freezing(plan(TINY), recipe), recipe, steps=1)
+    learning, found = param_groups(model, freezing(plan(TINY), recipe), recipe, steps=1)
     by_path = {one.path: pace for one, pace in zip(learning, found, strict=True)}
     assert by_path["stem_conv/kernel"] == ParamGroup(0.5)
     assert by_path["stem_norm/beta"] == ParamGroup(1.0, decay_factor=0.0)

@@ -9,7 +9,7 @@ from reszoo.inference.trained import load_trained
 from reszoo.model.build import build
 from reszoo.spec.optimizer import Optimizer
 from reszoo.training.loop.loop import Loop
-from reszoo.training.loop.precise_bn import recompute_statistics
+from reszoo.training.loop.precise_bn import compute_precise_bn_stats
 from reszoo.training.optimizers.optimizers import make_optimizer
 from reszoo.training.train import train
 from tests.training.samples import SHORT, TINY, bar_data, bars
@@ -25,7 +25,7 @@ def test_statistics_become_the_means_over_the_batches():
     model = keras.Sequential([keras.Input((3,)), layer])
     images = np.random.default_rng(0).normal(2.0, 3.0, (24, 3)).astype(np.float32)
     source = tf.data.Dataset.from_tensor_slices((images, np.zeros(24, np.int32))).batch(8)
-    recompute_statistics(loop_of(model), source)
+    compute_precise_bn_stats(loop_of(model), source)
     parts = images.reshape(3, 8, 3)
     np.testing.assert_allclose(layer.moving_mean, parts.mean(1).mean(0), rtol=1e-5)
     np.testing.assert_allclose(layer.moving_variance, parts.var(1).mean(0), rtol=1e-5)
@@ -42,7 +42,7 @@ def test_fast_layers_find_the_same_and_frozen_ones_keep_theirs(device):
     source = tf.data.Dataset.from_tensor_slices((images, labels)).batch(8)
     model = build(spec, seed=3, device=device)
     model.get_layer("stage1_block1_norm1").trainable = False
-    recompute_statistics(loop_of(model), source)
+    compute_precise_bn_stats(loop_of(model), source)
     stem = keras.Model(model.input, model.get_layer("stem_conv").output)(images).numpy()
     wanted = stem.reshape(2, -1, 4)
     layer = model.get_layer("stem_norm")

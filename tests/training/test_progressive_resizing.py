@@ -9,7 +9,7 @@ from reszoo import spec as specs
 from reszoo.errors import UserError
 from reszoo.inference.trained import at_size, load_trained
 from reszoo.model.build import build
-from reszoo.training.progressive_resizing import training_formats, training_format_in
+from reszoo.training.progressive_resizing import training_format_in, training_formats
 from reszoo.training.train import resume, train
 from tests.training.samples import SHORT, TINY, bar_data
 
@@ -24,7 +24,14 @@ def test_sizes_are_shares_of_the_training() -> None:
     sides = [training_format_in(TINY, GROWING, epoch).height for epoch in range(3)]
     assert sides == [6, 7, 8]
     longer = GROWING.model_copy(update={"epochs": 6})
-    assert [training_format_in(TINY, longer, epoch).width for epoch in range(6)] == [6, 6, 7, 7, 8, 8]
+    assert [training_format_in(TINY, longer, epoch).width for epoch in range(6)] == [
+        6,
+        6,
+        7,
+        7,
+        8,
+        8,
+    ]
     assert [one.height for one in training_formats(TINY, GROWING)] == [6, 7, 8]
     assert [one.height for one in training_formats(TINY, SHORT)] == [8]
 

@@ -10,7 +10,7 @@ from reszoo import spec
 from reszoo.planning.layer_groups import group_factors
 from reszoo.planning.network import plan
 from reszoo.spec.recipe import regularize
-from reszoo.training.optimizers.schedules import rates
+from reszoo.training.optimizers.schedules import learning_rates
 
 STEPS = 64  # of each epoch, here
 # Rates at the beginning of an epoch (from 0).
@@ -91,7 +91,7 @@ def test_every_published_recipe_is_pinned():
 @pytest.mark.parametrize("name", RATES)
 def test_the_rate_is_the_published_one(name):
     recipe = spec.load_recipe(name)
-    table = rates(recipe.schedule, STEPS * recipe.epochs)
+    table = learning_rates(recipe.schedule, STEPS * recipe.epochs)
     for epoch, rate in RATES[name].items():
         assert table[round(epoch * STEPS)] == pytest.approx(rate, rel=1e-5, abs=1e-12), epoch
 
@@ -99,7 +99,7 @@ def test_the_rate_is_the_published_one(name):
 def test_the_deepest_nets_warm_up_for_400_steps():
     # 351 steps of 128 images are an epoch of 45,000.
     schedule = spec.load_recipe("he2015_cifar110").schedule
-    table = rates(schedule, 351 * 182)
+    table = learning_rates(schedule, 351 * 182)
     assert np.flatnonzero(np.diff(table))[0] + 1 == pytest.approx(400, abs=1)
     drops = np.flatnonzero(np.diff(table))[1:] + 1
     np.testing.assert_allclose(drops, [32_000, 48_000], rtol=2e-3)

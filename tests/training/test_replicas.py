@@ -10,10 +10,12 @@ from reszoo.model.build import build
 from reszoo.spec.optimizer import Optimizer
 from reszoo.training.loop.loop import Loop
 from reszoo.training.optimizers.optimizers import make_optimizer
-from reszoo.training.distribution.strategy import place
+from reszoo.training.distribution.strategy import device_setup
+from reszoo.training.options import DistributionOptions
 from tests.training.samples import TINY
 
-place(devices="cpu:4")  # Divides the CPU before anything is built on it.
+# Divides the CPU before anything is built on it.
+device_setup(DistributionOptions(devices="cpu:4"))
 random = np.random.default_rng(0)
 images = random.integers(0, 255, (160, 8, 8, 1)).astype("uint8")
 labels = random.integers(0, 3, 160).astype("int32")
@@ -22,12 +24,13 @@ PLAIN = TINY.model_copy(update={"block": TINY.block.model_copy(update={"connecti
 BARE = PLAIN.model_copy(update={"norm": PLAIN.norm.model_copy(update={"kind": "none"})})
 
 def trained(replicas, spec=PLAIN, *, dtype="float64", sync=True, steps=10, clip=None, **options):
-    placement = place(strategy="mirrored" if replicas > 1 else "one", devices=f"cpu:{replicas}")
+    strategy = "mirrored" if replicas > 1 else "one"
+    setup = device_setup(DistributionOptions(strategy, f"cpu:{replicas}"))
     fields = Optimizer(weight_decay=1e-3, clip_norm=clip)
-    with placement.strategy.scope():
+    with setup.strategy.scope():
         model = build(spec, dtype=dtype, seed=1, device="cpu", sync_norm=sync)
         optimizer = make_optimizer(fields, 0.1)
-    loop = Loop(model, optimizer, fields, batch=16, strategy=placement.strategy, **options)
+    loop = Loop(model, optimizer, fields, batch=16, strategy=setup.strategy, **options)
     loop.replicas.spread_seeds()
     source = tf.data.Dataset.from_tensor_slices((images, labels)).batch(16, drop_remainder=True)
     for feed in loop.feeds(source.take(steps)):
@@ -63,7 +66,7 @@ for replicas, options in ((1, {"accumulate": 4}), (2, {"accumulate": 2}), (2, {"
 """
 
 STATE = """
-from reszoo.training.checkpoint.checkpoints import read_variables, write_variables
+from reszoo.training.checkpoint.variables import read_variables, write_variables
 loop = trained(2, TINY, dtype="float32", sync=False, steps=3)
 seeds = [one for one in loop.model.variables if one.name == "seed_generator_state"]
 assert len(seeds) == 2
@@ -119,11 +122,12 @@ def test_devices_cannot_be_divided_once_tensorflow_computes():
         """
         import pytest, tensorflow as tf
         from reszoo.errors import UserError
-        from reszoo.training.distribution.strategy import place
+        from reszoo.training.distribution.strategy import device_setup
+from reszoo.training.options import DistributionOptions
         tf.constant(1) + 1
         with pytest.raises(UserError, match="begun to compute"):
-            place(devices="cpu:2")
+            device_setup(DistributionOptions(devices="cpu:2"))
         with pytest.raises(UserError, match="does not exist"):
-            place(devices="gpu:97")
+            device_setup(DistributionOptions(devices="gpu:97"))
         """
     )

@@ -21,7 +21,7 @@ CHILD = textwrap.dedent(
     """
     import sys, time
     import keras
-    from reszoo.train import train
+    from reszoo.training.train import train
     from tests.training.samples import SHORT, TINY, bar_data
 
     class Slow(keras.callbacks.Callback):
@@ -58,7 +58,7 @@ def test_a_killed_run_resumes_bit_for_bit(tmp_path, reference, assert_equal_runs
     with subprocess.Popen([sys.executable, "-c", CHILD, str(out)]) as child:
         # Past the first epoch and inside the second: six steps of sixteen make an epoch.
         until = time.monotonic() + 120
-        while not list(out.glob("checkpoints/step-00000000[89].state")):
+        while not list(out.glob("checkpoints/step-00000000[89].safetensors")):
             assert child.poll() is None, "the child ended before it was killed"
             assert time.monotonic() < until
             time.sleep(0.01)

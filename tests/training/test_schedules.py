@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 from reszoo.spec.optimizer import Schedule
-from reszoo.training.optimizers.schedules import TabledRate, keras_rate, rate_callbacks, rates
+from reszoo.training.optimizers.schedules import (
+    TabledRate,
+    keras_rate,
+    learning_rates,
+    rate_callbacks,
+)
 
 
 def schedule(**fields):
@@ -59,13 +64,13 @@ def schedule(**fields):
     ],
 )
 def test_each_kind_gives_the_rates_of_its_formula(fields, expected):
-    np.testing.assert_allclose(rates(schedule(**fields), 10), expected, rtol=1e-6)
+    np.testing.assert_allclose(learning_rates(schedule(**fields), 10), expected, rtol=1e-6)
 
 
 def test_the_graph_sees_the_same_table_and_keeps_its_last_rate():
     fields = schedule(kind="cosine", warmup=0.3)
     rate = keras_rate(fields, 7)
-    table = rates(fields, 7)
+    table = learning_rates(fields, 7)
     assert [float(rate(step)) for step in range(7)] == table.tolist()
     assert float(rate(100)) == table[-1]
 
@@ -86,14 +91,14 @@ def test_a_plain_constant_stays_changeable():
 def test_a_drop_comes_at_the_very_step_that_its_share_names():
     fields = schedule(kind="step", drops=["30/90", "60/90", "80/90"])
     for steps_per_epoch in (1, 7, 312, 1251, 5004):
-        table = rates(fields, 90 * steps_per_epoch)
+        table = learning_rates(fields, 90 * steps_per_epoch)
         found = np.flatnonzero(np.diff(table)) + 1
         assert found.tolist() == [epoch * steps_per_epoch for epoch in (30, 60, 80)]
 
 
 def test_stairs_are_a_rate_for_each_epoch():
     fields = schedule(kind="exponential", final=0.99**500, stairs=500)
-    table = rates(fields, 500 * 13).reshape(500, 13)
+    table = learning_rates(fields, 500 * 13).reshape(500, 13)
     np.testing.assert_allclose(table[:, 0], 2.0 * 0.99 ** np.arange(500), rtol=1e-6)
     assert (table == table[:, :1]).all()
 
@@ -115,4 +120,6 @@ def test_a_plateau_drops_the_rate_when_the_loss_stalls():
 
 def test_more_epochs_stretch_the_shape():
     fields = schedule(kind="triangular", warmup=0.25)
-    np.testing.assert_allclose(rates(fields, 400)[::10], rates(fields, 40), rtol=1e-6)
+    np.testing.assert_allclose(
+        learning_rates(fields, 400)[::10], learning_rates(fields, 40), rtol=1e-6
+    )

@@ -10,9 +10,9 @@ PROGRAM = textwrap.dedent(
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     from reszoo.model.build import build
-    from reszoo.plan import plan
+    from reszoo.planning.network import plan
     from reszoo.spec import from_mapping
-    from reszoo.training.freezing import freezing, paces
+    from reszoo.training.freezing import freezing, param_groups
     from reszoo.training.loop.loop import Loop
     from reszoo.training.optimizers.optimizers import make_optimizer
     from tests.training.samples import SHORT, bars
@@ -32,19 +32,19 @@ PROGRAM = textwrap.dedent(
         with strategy.scope():
             model = build(spec, seed=1)
             found = freezing(plan(spec), recipe)
-            learning, pace = paces(model, found, recipe, steps=6)
+            learning, pace = param_groups(model, found, recipe, steps=6)
             optimizer = make_optimizer(recipe.optimizer, 0.01, ema=recipe.ema)
         loop = Loop(model, optimizer, recipe.optimizer, batch=8, strategy=strategy,
-                    learning=learning, paces=pace)
+                    variables=learning, param_groups=pace)
         stems = [model.get_layer("stem_conv").kernel.numpy()]
         for epoch in range(2):
             found.apply(model, epoch)
-            loop.trace_again()
+            loop.retrace()
             for batch in loop.distributed(source):
                 loop.train(*batch)
             loop.average_statistics()
             stems.append(model.get_layer("stem_conv").kernel.numpy())
-        optimizer.finalize_variable_values(loop.learning)
+        optimizer.finalize_variable_values(loop.variables)
         return model, stems
 
     one, (first, frozen, opened) = trained(tf.distribute.get_strategy())

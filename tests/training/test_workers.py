@@ -11,7 +11,7 @@ from tests.training.processes import Workers
 TRAIN = """
 import sys
 from reszoo.errors import ReszooError
-from reszoo.train import train
+from reszoo.training.train import train
 from tests.training.samples import SHORT, TINY, bar_data
 
 def run(out, **options):
@@ -27,7 +27,7 @@ EXACT = (
     TRAIN
     + """
 import numpy as np
-from reszoo.training.checkpoint.checkpoints import read_state
+from reszoo.training.checkpoint.checkpoint_file import read_checkpoint
 PLAIN = TINY.model_copy(update={"block": TINY.block.model_copy(update={"connection": "residual"}),
                                 "head": TINY.head.model_copy(update={"dropout": 0.0})})
 recipe = SHORT.model_copy(update={"precision": "float64"})
@@ -98,7 +98,7 @@ class Stop(keras.callbacks.Callback):
     halved = Workers(TRAIN + stop + f"run(r'{tmp_path}/halved', callbacks=[Stop()])").wait()
     assert [code for code, _, _ in halved] == [75, 75], halved
     resumed = f"""
-from reszoo.train import resume
+from reszoo.training.train import resume
 from tests.training.samples import bar_data
 resume(r'{tmp_path}/halved', data=bar_data(), quiet=True)
 """

@@ -1,24 +1,34 @@
-"""What a training tells the person who waits for it: a line that moves, or few lines that stay."""
+"""Progress of a training: a bar on a terminal, a few plain lines elsewhere."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.live import Live
 
 REFRESH_SECONDS = 0.25
 LINE_SECONDS = 60.0
+_BAR_WIDTH = 24
 
 
 class Progress:
-    """Writes progress to a stream: a moving line on a terminal; elsewhere a line per epoch, and per
-    minute inside long ones.
+    """Writes a line per epoch; between them a moving bar, or a plain line per minute.
+
+    The bar moves only on a terminal that can show it: not with `NO_COLOR` or `TERM=dumb`.
 
     Args:
-      epochs, steps, batch: of the whole training, of an epoch, of a step.
-      done: steps done before, when a run goes on; the time left is reckoned from new ones alone.
-      stream: standard error unless given; None stays silent when `quiet`.
+      epochs: epochs of the whole training.
+      steps: steps of an epoch.
+      batch: images of a step.
+      done: steps done before a run was resumed; the time left is estimated from new ones alone.
+      stream: where to write. Defaults to standard error.
+      quiet: writes nothing.
+      clock: returns seconds.
     """
 
     def __init__(
@@ -35,65 +45,77 @@ class Progress:
         self.epochs, self.steps, self.batch = epochs, steps, batch
         self.stream = stream or sys.stderr
         self.quiet = quiet
-        self.moving = self.stream.isatty()
+        plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        self.moving = self.stream.isatty() and not plain
         self.clock = clock
-        self._first_step, self._begun = done, clock()
-        self._shown = self._begun
-        self._width = 0
+        self._first_step, self._started_at = done, clock()
+        self._shown_at = self._started_at
+        self._live: Live | None = None
 
     def wants_step(self) -> bool:
         """Whether it is time to show a step; asking costs nothing, reading metrics does."""
         if self.quiet:
             return False
-        return self.clock() - self._shown >= (REFRESH_SECONDS if self.moving else LINE_SECONDS)
+        return self.clock() - self._shown_at >= (REFRESH_SECONDS if self.moving else LINE_SECONDS)
 
     def step(self, epoch: int, step: int, metrics: Mapping[str, float]) -> None:
         """Shows step `step` of epoch `epoch` (both from 1)."""
-        self._shown = self.clock()
+        self._shown_at = self.clock()
         done = (epoch - 1) * self.steps + step
-        fresh, elapsed = done - self._first_step, self._shown - self._begun
-        speed = f"{fresh * self.batch / elapsed:,.0f} images/s" if fresh and elapsed else ""
-        parts = [f"epoch {epoch}/{self.epochs}", f"step {step}/{self.steps}", told(metrics)]
-        self._write("  ".join([*parts, speed, self._left(done)]), stays=not self.moving)
+        new, elapsed = done - self._first_step, self._shown_at - self._started_at
+        speed = f"{new * self.batch / elapsed:,.0f} images/s" if new and elapsed else ""
+        where = f"epoch {epoch}/{self.epochs}  step {step}/{self.steps}"
+        rest = [format_metrics(metrics), speed, self._time_left(done)]
+        if self.moving and not self.quiet:
+            self._move_bar(step / self.steps, where, "  ".join(filter(None, rest)))
+        else:
+            self.say("  ".join([where, *rest]))
 
     def epoch(self, epoch: int, metrics: Mapping[str, float], seconds: float) -> None:
         """Shows the end of an epoch."""
-        self._shown = self.clock()
-        took = f"in {duration(seconds)}"
-        left = self._left(epoch * self.steps)
-        self._write("  ".join([f"epoch {epoch}/{self.epochs}", told(metrics), took, left]))
+        self._shown_at = self.clock()
+        parts = [f"epoch {epoch}/{self.epochs}", format_metrics(metrics), f"in {duration(seconds)}"]
+        self.say("  ".join([*parts, self._time_left(epoch * self.steps)]))
 
     def say(self, text: str) -> None:
-        """Shows a line of its own."""
-        self._write(text)
-
-    def close(self) -> None:
-        """Ends a moving line, so that what is written next has its own."""
-        if self._width:
-            self.stream.write("\n")
-            self._width = 0
-
-    def _left(self, done: int) -> str:
-        fresh, elapsed = done - self._first_step, self.clock() - self._begun
-        if not fresh or done >= self.epochs * self.steps:
-            return ""
-        return f"{duration(elapsed / fresh * (self.epochs * self.steps - done))} left"
-
-    def _write(self, text: str, *, stays: bool = True) -> None:
+        """Writes a line."""
         if self.quiet:
             return
-        text = text.rstrip()
-        if self.moving:
-            blank = " " * max(0, self._width - len(text))
-            self.stream.write(f"\r{text}{blank}" + ("\n" if stays else ""))
-            self._width = 0 if stays else len(text)
-        else:
-            self.stream.write(text + "\n")
+        self.close()
+        self.stream.write(text.rstrip() + "\n")
         self.stream.flush()
 
+    def close(self) -> None:
+        """Removes the bar, so that what is written next stands on a line of its own."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
 
-def told(metrics: Mapping[str, float]) -> str:
-    """Metrics as a person reads them: `loss 0.5132  accuracy 83.29 %`."""
+    def _move_bar(self, share: float, where: str, rest: str) -> None:
+        from rich.console import Console
+        from rich.live import Live
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+
+        if self._live is None:
+            console = Console(file=self.stream, highlight=False, markup=False)
+            self._live = Live(console=console, auto_refresh=False, transient=True)
+            self._live.start()
+        row = Table.grid(padding=(0, 2, 0, 0))
+        for overflow in ("ellipsis", "crop", "ellipsis"):
+            row.add_column(no_wrap=True, overflow=overflow)
+        row.add_row(where, ProgressBar(1.0, share, width=_BAR_WIDTH), rest)
+        self._live.update(row, refresh=True)
+
+    def _time_left(self, done: int) -> str:
+        new, elapsed = done - self._first_step, self.clock() - self._started_at
+        if not new or done >= self.epochs * self.steps:
+            return ""
+        return f"{duration(elapsed / new * (self.epochs * self.steps - done))} left"
+
+
+def format_metrics(metrics: Mapping[str, float]) -> str:
+    """Formats metrics: `loss 0.5132  accuracy 83.29 %`."""
     return "  ".join(
         f"{name} {value:.2%}".replace("%", " %") if "accuracy" in name else f"{name} {value:.4f}"
         for name, value in metrics.items()
@@ -101,7 +123,7 @@ def told(metrics: Mapping[str, float]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as `48 s`, `6:12` or `1:06:12`."""
+    """Formats seconds as `48 s`, `6:12` or `1:06:12`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

@@ -1,4 +1,4 @@
-"""How is a training asked to stop? Ctrl-C and SIGTERM finish the step, a second one does not."""
+"""Stop signals: the first Ctrl-C or SIGTERM finishes the step, a second one does not."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 from reszoo.errors import RestartError
 
 ONE_REQUEST_SECONDS = 1.0
-"""Signals so near each other are one request: a supervisor passes on what its whole group got."""
+"""Signals this close together are one request: a supervisor forwards what its group received."""
 
 
 class TrainingStopped(RestartError):
-    """A signal ended the training after a step; its state is saved and `reszoo resume` goes on.
+    """A signal stopped the training after a step; `reszoo resume` continues from its checkpoint.
 
-    The exit code is 130 after Ctrl-C, as shells expect; 75 (start me again) after SIGTERM, with
-    which fleets take machines back.
+    The exit code is 130 after Ctrl-C, as shells expect, and 75 (restart me) after SIGTERM, by
+    which clusters preempt machines.
     """
 
     def __init__(self, *args: Any, signal_number: int, **details: Any) -> None:
@@ -27,20 +27,20 @@ class TrainingStopped(RestartError):
 
 
 class StopRequest:
-    """Notes the first SIGINT or SIGTERM while it is open; a later one acts as it always does.
+    """Records the first SIGINT or SIGTERM while it is open; a later one acts as usual.
 
-    Signals reach only the main thread: elsewhere nothing is caught.
+    Python handles signals in the main thread: in other threads nothing is caught.
     """
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
-        self._at = 0.0
-        self._before: dict[int, Any] = {}
+        self._received_at = 0.0
+        self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> StopRequest:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._note)
+                self._handlers[number] = signal.signal(number, self._record)
         return self
 
     def __exit__(
@@ -49,15 +49,15 @@ class StopRequest:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._give_back()
+        self._restore_handlers()
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _record(self, number: int, frame: FrameType | None) -> None:
         if self.signal_number is None:
-            self.signal_number, self._at = number, time.monotonic()
-        elif time.monotonic() - self._at > ONE_REQUEST_SECONDS:
-            self._give_back()
+            self.signal_number, self._received_at = number, time.monotonic()
+        elif time.monotonic() - self._received_at > ONE_REQUEST_SECONDS:
+            self._restore_handlers()
             signal.raise_signal(number)
 
-    def _give_back(self) -> None:
-        while self._before:
-            signal.signal(*self._before.popitem())
+    def _restore_handlers(self) -> None:
+        while self._handlers:
+            signal.signal(*self._handlers.popitem())

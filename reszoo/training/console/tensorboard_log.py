@@ -1,4 +1,4 @@
-"""Curves for TensorBoard, where it is installed; TensorFlow alone cannot write them."""
+"""TensorBoard curves, where that package is installed: TensorFlow alone cannot write them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import tensorflow as tf
 
 
 class TensorBoardLog:
-    """Writes the metrics of each epoch to `<run>/tensorboard`, or nothing without the package."""
+    """Writes the metrics of each epoch to `<run>/tensorboard`; nothing without the package."""
 
     def __init__(self, run_folder: Path, *, writes: bool = True) -> None:
         self._folder = run_folder / "tensorboard"

@@ -1,48 +1,27 @@
-"""On which devices, and with whom, does a training run? In which precision?"""
+"""Device setup: the `tf.distribute` strategy, devices, workers and precision of a training."""
 
 from __future__ import annotations
 
 import functools
 import os
 from dataclasses import dataclass, replace
-from typing import Any, TypedDict
+from typing import Any
 
 import tensorflow as tf
 
 from reszoo.errors import MachineError, UserError, first_line
 from reszoo.runs.cluster.devices import (
     Devices,
-    StrategyWord,
     choose_precision,
     choose_strategy,
     parse_devices,
 )
-from reszoo.runs.cluster.discovery import PEER_SECONDS, Cluster, find_cluster, meet
+from reszoo.runs.cluster.discovery import Cluster, find_cluster, wait_for_workers
 from reszoo.spec.recipe import Precision
+from reszoo.training.options import DistributionOptions
 
 TPU_STEPS_PER_EXECUTION = 32
-"""A TPU's host cannot keep up step by step; on CPUs and GPUs it makes no difference."""
-
-
-class DistributionOptions(TypedDict, total=False):
-    """Where a training runs: arguments of `train` and `resume`, recorded in run.json."""
-
-    strategy: StrategyWord
-    """`auto`: the workers of TF_CONFIG or Slurm, or a TPU, or all GPUs, or the one device."""
-    devices: str | None
-    """`cpu:4` (logical ones), `gpu:0,1`, `tpu`, `tpu:NAME`; all GPUs, or the CPU, unless given."""
-    sync_norm: bool
-    """Normalise over the whole batch and not over each replica's part."""
-    accumulate: int
-    """Parts of a step's batch that are computed one after the other, to save memory."""
-    xla: bool | None
-    """Whether XLA compiles the step; on GPUs unless given, where it can."""
-    port: int | None
-    """Of the first worker on each node, under Slurm."""
-    peer_timeout: float
-    """Seconds to wait for the other workers at the start."""
-    data_service: str | None
-    """Dispatcher of a tf.data service, `grpc://host:port`, that decodes images that stream."""
+"""A TPU's host cannot keep up with single steps; on CPUs and GPUs this makes no difference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +31,9 @@ class DeviceSetup:
     strategy: tf.distribute.Strategy
     strategy_name: str
     device_kind: str
-    """`cpu`, `gpu` or `tpu`: which fast layers the model is built with."""
+    """`cpu`, `gpu` or `tpu`; the model is built with the fast layers of that kind."""
     devices: tuple[str, ...]
-    """Of this worker."""
+    """This worker's devices, such as `cpu:0`."""
     precision: str = "float32"
     """The Keras dtype policy."""
     cluster: Cluster | None = None
@@ -66,17 +45,17 @@ class DeviceSetup:
 
     @property
     def replicas(self) -> int:
-        """Over all workers."""
+        """Replicas of all workers."""
         return int(self.strategy.num_replicas_in_sync)
 
     @property
     def workers(self) -> int:
-        """Processes that train together."""
+        """Number of processes that train together."""
         return self.cluster.workers if self.cluster else 1
 
     @property
     def worker(self) -> int:
-        """Which of them this one is."""
+        """Index of this process among them."""
         return self.cluster.worker if self.cluster else 0
 
     @property
@@ -86,7 +65,7 @@ class DeviceSetup:
 
     @property
     def share(self) -> tuple[int, int]:
-        """This worker's part of every batch: the k-th of n."""
+        """This worker's part of every batch as (k, n): the k-th of n."""
         return self.worker, self.workers
 
     @property
@@ -95,129 +74,121 @@ class DeviceSetup:
         return self.replicas > 1 or self.device_kind == "tpu"
 
     def in_precision(self, precision: Precision) -> DeviceSetup:
-        """The same in a recipe's precision; `auto` is what the device computes in hardware."""
+        """Returns this setup in a recipe's precision; `auto` is the hardware's fastest."""
         if precision == "auto":
             return replace(self, precision=_precision(self.device_kind))
         return replace(self, precision=precision)
 
 
-def place(
-    *,
-    strategy: StrategyWord = "auto",
-    devices: str | None = None,
-    sync_norm: bool = False,
-    accumulate: int = 1,
-    xla: bool | None = None,
-    port: int | None = None,
-    peer_timeout: float = PEER_SECONDS,
-    data_service: str | None = None,
-) -> DeviceSetup:
-    """Chooses and starts a strategy; the arguments are those of `DistributionOptions`.
+def device_setup(options: DistributionOptions) -> DeviceSetup:
+    """Chooses and starts a strategy.
 
-    It comes before anything else of TensorFlow: devices cannot be divided, nor workers connected,
-    once it has begun to compute.
+    Call it before anything else of TensorFlow: devices cannot be divided, nor workers connected,
+    once TensorFlow has begun to compute.
 
     Raises:
       UserError: the devices do not exist, or the environment's words about workers are wrong.
-      MachineError: the TPU or the own port cannot be used.
+      MachineError: the TPU or this worker's own port cannot be used.
       RestartError: other workers did not answer.
     """
-    alone = strategy not in ("auto", "multiworker")
-    cluster = None if alone else find_cluster(os.environ, port)
-    wanted = parse_devices(devices) if devices else None
-    if strategy == "tpu" and wanted is None:
-        wanted = Devices("tpu")
-    kind, count = _available(wanted)
+    joins_cluster = options.strategy in ("auto", "multiworker")
+    cluster = find_cluster(os.environ, options.port) if joins_cluster else None
+    devices = parse_devices(options.devices) if options.devices else None
+    if options.strategy == "tpu" and devices is None:
+        devices = Devices("tpu")
+    kind, count = _make_available(devices)
     name = choose_strategy(
-        1 if strategy == "one" and wanted is None else count,
-        strategy,
+        1 if options.strategy == "one" and devices is None else count,
+        options.strategy,
         workers=cluster.workers if cluster else 1,
         tpu=kind == "tpu",
     )
     if cluster and kind == "cpu" and count > 1:
         raise UserError(
-            "a worker trains on one CPU device", where="--devices", expected="cpu", found=devices
+            "a worker trains on one CPU device",
+            where="--devices",
+            expected="cpu",
+            found=options.devices,
         )
     if name == "one device":
         count = 1
     if cluster:
-        meet(cluster, peer_timeout)
-    made = _strategy(name, kind, count, cluster, wanted.name if wanted else None)
-    several = made.num_replicas_in_sync > 1
-    if xla and sync_norm and several:
+        wait_for_workers(cluster, options.peer_timeout)
+    strategy = _strategy(name, kind, count, cluster, devices.name if devices else None)
+    # XLA cannot compile a step in which replicas share their normalisation.
+    shares_norm = options.sync_norm and strategy.num_replicas_in_sync > 1
+    if options.xla and shares_norm:
         raise UserError(
             "XLA cannot compile a step in which replicas share their normalisation",
             expected="--xla off, or no --sync-norm",
             found="both",
         )
     return DeviceSetup(
-        strategy=made,
+        strategy=strategy,
         strategy_name=name,
         device_kind=kind,
-        devices=tuple(f"{kind}:{index}" for index in _indices(wanted, count)),
+        devices=tuple(f"{kind}:{index}" for index in _indices(devices, count)),
         cluster=cluster,
-        sync_norm=sync_norm,
-        accumulate=accumulate,
-        xla=(kind == "gpu" and not (sync_norm and several)) if xla is None else xla,
+        sync_norm=options.sync_norm,
+        accumulate=options.accumulate,
+        xla=kind == "gpu" and not shares_norm if options.xla is None else options.xla,
         steps_per_execution=TPU_STEPS_PER_EXECUTION if name == "tpu" else 1,
-        data_service=data_service,
+        data_service=options.data_service,
     )
 
 
-def _available(wanted: Devices | None) -> tuple[str, int]:
-    """Makes what is wanted, and nothing else, visible to TensorFlow: the kind, and how many."""
+def _make_available(devices: Devices | None) -> tuple[str, int]:
+    """Makes these devices alone visible to TensorFlow; returns their kind and number."""
     gpus = tf.config.list_physical_devices("GPU")
-    if wanted is None:
+    if devices is None:
         if tf.config.list_physical_devices("TPU"):
             return "tpu", 1
         return ("gpu", len(gpus)) if gpus else ("cpu", 1)
-    if wanted.kind == "cpu":
-        count = 1 + max(wanted.indices or (0,))
+    if devices.kind == "cpu":
+        count = 1 + max(devices.indices or (0,))
         _make_logical(count)
         if gpus:
-            _show([])
+            _set_visible([])
         return "cpu", count
-    if wanted.kind == "gpu":
-        indices = wanted.indices if wanted.indices is not None else tuple(range(len(gpus)))
+    if devices.kind == "gpu":
+        indices = devices.indices if devices.indices is not None else tuple(range(len(gpus)))
         if not indices or max(indices) >= len(gpus):
             raise UserError(
                 "a GPU that is asked for does not exist",
                 where="--devices",
-                expected=_offered(len(gpus)),
+                expected=_gpu_range(len(gpus)),
                 found=", ".join(f"gpu:{index}" for index in indices) or "gpu",
                 hint="`reszoo doctor` says what this machine offers; cpu:4 makes four logical CPUs",
             )
-        _show([gpus[index] for index in indices])
+        _set_visible([gpus[index] for index in indices])
         return "gpu", len(indices)
     return "tpu", 1
 
 
-def _offered(gpus: int) -> str:
+def _gpu_range(gpus: int) -> str:
     if not gpus:
         return "cpu: TensorFlow finds no GPU on this machine"
     return "gpu:0" if gpus == 1 else f"gpu:0 to gpu:{gpus - 1}"
 
 
-def _indices(wanted: Devices | None, count: int) -> tuple[int, ...]:
-    return (wanted.indices if wanted and wanted.indices else tuple(range(count)))[:count]
+def _indices(devices: Devices | None, count: int) -> tuple[int, ...]:
+    return (devices.indices if devices and devices.indices else tuple(range(count)))[:count]
 
 
 def _make_logical(count: int) -> None:
-    """Divides the CPU, unless it is already."""
+    """Divides the CPU into logical devices, unless it is already."""
     cpu = tf.config.list_physical_devices("CPU")[0]
-    there = tf.config.get_logical_device_configuration(cpu) or [None]
-    if len(there) >= count:
+    present = len(tf.config.get_logical_device_configuration(cpu) or [None])
+    if present >= count:
         return
     logical = [tf.config.LogicalDeviceConfiguration()] * count
     try:
         tf.config.set_logical_device_configuration(cpu, logical)
     except RuntimeError as error:
-        raise _too_late(
-            f"cpu:{count}", "cpu" if len(there) == 1 else f"cpu:{len(there)}"
-        ) from error
+        raise _too_late(f"cpu:{count}", "cpu" if present == 1 else f"cpu:{present}") from error
 
 
-def _show(gpus: list[Any]) -> None:
+def _set_visible(gpus: list[Any]) -> None:
     if tf.config.get_visible_devices("GPU") == gpus:
         return
     try:
@@ -226,13 +197,13 @@ def _show(gpus: list[Any]) -> None:
         raise _too_late("other GPUs", "those it began with") from error
 
 
-def _too_late(wanted: str, there: str) -> UserError:
+def _too_late(expected: str, present: str) -> UserError:
     return UserError(
         "TensorFlow has begun to compute: its devices can no longer be changed",
         where="devices",
-        expected=f"{wanted} before anything is built or computed",
-        found=there,
-        hint="say so in a fresh process, in the first call",
+        expected=f"{expected} before anything is built or computed",
+        found=present,
+        hint="set the devices in a fresh process, in the first call",
     )
 
 
@@ -248,7 +219,7 @@ def _strategy(
 
 @functools.cache
 def _mirrored(kind: str, count: int) -> tf.distribute.Strategy:
-    """Once in a process: a second one takes the first one's collective keys, and both fail."""
+    """One per process: a second one reuses the first one's collective keys, and both fail."""
     # Collectives between the CPUs of one process gain nothing, and one key serves one number.
     operations = tf.distribute.ReductionToOneDevice() if kind == "cpu" else None
     devices = [f"{kind.upper()}:{index}" for index in range(count)]
@@ -257,7 +228,7 @@ def _mirrored(kind: str, count: int) -> tf.distribute.Strategy:
 
 @functools.cache
 def _multi_worker(cluster: Cluster, kind: str, count: int) -> tf.distribute.Strategy:
-    """Once in a process: its server cannot be started twice."""
+    """One per process: its server cannot be started twice."""
     # TF_CONFIG's chief is worker 0 here, so that every source of a cluster reads alike.
     return tf.distribute.MultiWorkerMirroredStrategy(
         cluster_resolver=tf.distribute.cluster_resolver.SimpleClusterResolver(

@@ -1,7 +1,7 @@
-"""How far is each prediction from its target? One loss per example; whoever asks takes the mean.
+"""Losses of a training, one per example.
 
-Targets are int32 labels of shape `(batch,)`, or, where images were mixed, float32 shares of the
-classes of shape `(batch, classes)`, not smoothed yet.
+Targets are int32 labels of shape `(batch,)` or, after mixup and cutmix, float32 shares of the
+classes of shape `(batch, classes)`, before label smoothing.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import tensorflow as tf
 from reszoo.spec.recipe import Recipe
 
 ExampleLosses = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-"""Targets and logits `(batch, classes)` to losses `(batch,)` in the type of the logits."""
+"""From targets and logits `(batch, classes)` to losses `(batch,)` in the dtype of the logits."""
 
 
 def example_losses(recipe: Recipe, class_weights: Sequence[float] | None = None) -> ExampleLosses:
-    """The loss that a recipe trains by.
+    """Returns the loss of a recipe.
 
     Args:
-      recipe: says the kind of loss and its smoothing.
+      recipe: with the kind of loss and its smoothing.
       class_weights: factor of each class, or None.
     """
     if recipe.loss.kind == "cross_entropy":
@@ -32,7 +32,7 @@ def example_losses(recipe: Recipe, class_weights: Sequence[float] | None = None)
 
 
 def cross_entropy(label_smoothing: float = 0.0) -> ExampleLosses:
-    """Of the softmax; smoothing gives every class its share of that much probability."""
+    """Returns softmax cross-entropy; smoothing spreads that share over all classes."""
 
     def losses(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         shares = _smooth(class_shares(targets, logits), label_smoothing)
@@ -44,12 +44,12 @@ def cross_entropy(label_smoothing: float = 0.0) -> ExampleLosses:
 def binary_cross_entropy(
     label_smoothing: float = 0.0, threshold: float | None = None
 ) -> ExampleLosses:
-    """Of one sigmoid per class, mean over the classes as in timm (Wightman 2021, "RSB").
+    """Returns sigmoid cross-entropy, averaged over the classes (Wightman 2021, timm).
 
     Args:
       label_smoothing: as in `cross_entropy`, before the threshold.
-      threshold: a class with a larger share than this is wholly there and any other is not, so
-        that an image mixed of two classes shows both. None: the shares themselves.
+      threshold: shares above it become 1 and all others 0, so that an image mixed of two classes
+        has both. Defaults to the shares themselves.
     """
 
     def losses(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
@@ -63,7 +63,7 @@ def binary_cross_entropy(
 
 
 def weighted(losses: ExampleLosses, class_weights: Sequence[float]) -> ExampleLosses:
-    """The losses times the weight of their class; of a mixed image, the mean of its classes'."""
+    """Returns losses multiplied by the weight of their class; mixed images use the mean."""
     weights = np.asarray(class_weights, np.float64)
 
     def weighted_losses(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
@@ -74,14 +74,14 @@ def weighted(losses: ExampleLosses, class_weights: Sequence[float]) -> ExampleLo
 
 
 def class_shares(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """Targets of either kind as shares of the classes, in the shape and type of the logits."""
+    """Converts targets of either kind to shares, in the shape and dtype of the logits."""
     if targets.dtype.is_integer:
         return tf.one_hot(targets, logits.shape[-1], dtype=logits.dtype)
     return tf.cast(targets, logits.dtype)
 
 
 def labels_of(targets: tf.Tensor) -> tf.Tensor:
-    """Targets of either kind as labels `(batch,)`: of a mixed image, its larger part."""
+    """Converts targets of either kind to labels `(batch,)`; the larger share of a mixed image."""
     if targets.dtype.is_integer:
         return targets
     return tf.argmax(targets, axis=-1, output_type=tf.int32)

@@ -1,5 +1,6 @@
-"""What are the statistics of normalisation for the trained weights themselves? The moving averages
-lag behind the weights; He 2015 and pycls compute plain averages once these stand still.
+"""Precise batch-norm statistics: plain averages for the final weights.
+
+Moving averages lag behind the weights; He 2015 and pycls compute the averages once training ends.
 """
 
 from __future__ import annotations
@@ -11,32 +12,34 @@ import tensorflow as tf
 from reszoo.training.loop.loop import Loop
 
 
-def recompute_statistics(loop: Loop, batches: tf.data.Dataset) -> None:
-    """Gives a loop's model the means of its batches' statistics in place of moving averages.
+def compute_precise_bn_stats(loop: Loop, batches: tf.data.Dataset) -> None:
+    """Replaces the moving averages of a loop's model by the means over batches.
 
     Frozen layers keep theirs. The images go through the model as in training, dropout included.
 
     Args:
-      loop: of the model.
+      loop: the loop of the model.
       batches: images and targets, as in training.
     """
-    layers = [one for one in loop.network.layers if one.trainable and hasattr(one, "moving_mean")]
-    before = [layer.momentum for layer in layers]
+    layers = [
+        layer for layer in loop.network.layers if layer.trainable and hasattr(layer, "moving_mean")
+    ]
+    momenta = [layer.momentum for layer in layers]
 
-    def see(images: tf.Tensor, kept: tf.Tensor) -> None:
+    def update(images: tf.Tensor, momentum: tf.Tensor) -> None:
         for layer in layers:
-            layer.momentum = tf.cast(kept, layer.moving_mean.dtype)
+            layer.momentum = tf.cast(momentum, layer.moving_mean.dtype)
         loop.network(images, training=True)
 
     @tf.function(reduce_retracing=True)
-    def see_everywhere(images: Any, kept: tf.Tensor) -> None:
-        loop.strategy.run(see, args=(images, kept))
+    def update_replicas(images: Any, momentum: tf.Tensor) -> None:
+        loop.strategy.run(update, args=(images, momentum))
 
     try:
         for done, (images, _) in enumerate(loop.distributed(batches)):
-            # A moving average that keeps (k - 1) / k at the k-th batch is the mean of k batches.
-            see_everywhere(images, tf.constant(done / (done + 1)))
+            # A moving average with momentum (k - 1) / k at the k-th batch is the mean of k batches.
+            update_replicas(images, tf.constant(done / (done + 1)))
     finally:
-        for layer, momentum in zip(layers, before, strict=True):
+        for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum
     loop.average_statistics()

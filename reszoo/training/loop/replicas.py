@@ -1,8 +1,8 @@
-"""What differs between the replicas of a network, and how does it become one again?
+"""Replicas of a model: the variables that differ between them, read, averaged and restored.
 
-Their weights never differ. Their moving statistics do (each replica normalises its own part of a
-batch), as do their sums of metrics, and their seeds must, or all replicas would drop the same
-units. Keras keeps the first two apart and only adds up metrics; it gives all replicas one seed.
+Weights never differ. Moving statistics do, as each replica normalises its own part of a batch, and
+so do sums of metrics; seeds must, or all replicas would drop the same units. Keras keeps the first
+two per replica and gives all replicas one seed.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from reszoo.training.checkpoint.checkpoints import Arrays
+from reszoo.training.checkpoint.checkpoint_file import Arrays
 
 _KEY = "replicas/values"
 _FOLD = 0x9E3779B1
-"""A prime near 2^32 over the golden ratio: seeds that are near each other stay apart."""
+"""A prime near 2^32 divided by the golden ratio: neighbouring seeds are spread far apart."""
 _MEAN, _SUM = tf.distribute.ReduceOp.MEAN, tf.distribute.ReduceOp.SUM
 
 
 class Replicas:
-    """The copies of a model under a strategy. Where there is one, nothing here does anything.
+    """The replicas of a model under a strategy; with one replica every method is a no-op.
 
-    All workers must call each method together: it takes what it reads from all replicas.
+    All workers must call each method together.
 
     Args:
-      strategy: under which the model was made.
-      model: whose statistics move; what is frozen in it now does not.
-      metrics: made under the strategy too.
+      strategy: the strategy under which the model was built.
+      model: the model; layers that are frozen now are left out.
+      metrics: metrics created under the strategy too.
     """
 
     def __init__(
@@ -43,36 +43,38 @@ class Replicas:
         self.count = int(strategy.num_replicas_in_sync)
         self._statistics = moving_statistics(model)
         self._sums = [variable for metric in metrics for variable in metric.variables]
-        self._seeds = [one for one in model.variables if one.name == "seed_generator_state"]
+        self._seeds = [
+            variable for variable in model.variables if variable.name == "seed_generator_state"
+        ]
         self._average = tf.function(lambda: strategy.run(self._replica_average))
         self._spread = tf.function(lambda: strategy.run(self._replica_seeds))
         self._gather = tf.function(lambda: strategy.run(self._replica_values))
         self._scatter = tf.function(lambda rows: strategy.run(self._replica_write, args=(rows,)))
 
     def average(self) -> None:
-        """Gives every replica the mean of their moving statistics, before these are read."""
+        """Averages the moving statistics over the replicas, before they are read."""
         if self.count > 1 and self._statistics:
             self._average()
 
     def spread_seeds(self) -> None:
-        """Gives every replica a seed of its own, made from the first one's, which stays.
+        """Derives a seed for every replica from the first one's, which stays the same.
 
-        It may be called at any time: the same seeds come out.
+        The result does not depend on how often it is called.
         """
         if self.count > 1 and self._seeds:
             self._spread()
 
     def read(self) -> Arrays:
-        """What each replica has for itself, for a state that goes on exactly here."""
+        """Returns the values of every replica, for a checkpoint."""
         if self.count == 1 or not self._own:
             return {}
         return {_KEY: self.strategy.experimental_local_results(self._gather())[0].numpy()}
 
     def write(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Gives each replica what `read` took, after all variables have been given their values.
+        """Assigns what `read` returned, after all other variables were assigned.
 
-        Where the replicas are not as many as they were, each gets the mean of the statistics;
-        metrics have their sum already.
+        With another number of replicas, each gets the mean of the statistics; metrics have their
+        sum already.
         """
         rows = arrays.get(_KEY)
         if rows is not None and len(rows) == self.count > 1:
@@ -80,7 +82,7 @@ class Replicas:
         elif rows is not None:
             mean = rows.mean(axis=0)
             for variable, value in zip(self._own, _parts(mean, self._own), strict=True):
-                if not any(variable is one for one in self._sums):
+                if not any(variable is total for total in self._sums):
                     variable.assign(value)
         self.spread_seeds()
 
@@ -102,14 +104,14 @@ class Replicas:
             own = tf.cast(state.value, tf.int64)
             first = context.all_reduce(_SUM, tf.where(replica == 0, own, tf.zeros_like(own)))
             seed = tf.math.floormod(first[0] + replica * _FOLD, 1 << 32)
-            # The first replica's seed stays as it is, whatever it is.
+            # The first replica keeps its seed, whatever it is.
             seed = tf.where(replica == 0, first[0], seed)
             state.assign(tf.cast(tf.stack([seed, first[1]]), state.dtype))
 
     def _replica_values(self) -> tf.Tensor:
         context = tf.distribute.get_replica_context()
         kind = _widest(self._own)
-        flat = [tf.reshape(tf.cast(one.value, kind), [-1]) for one in self._own]
+        flat = [tf.reshape(tf.cast(variable.value, kind), [-1]) for variable in self._own]
         return context.all_gather(tf.concat(flat, 0)[tf.newaxis], axis=0)
 
     def _replica_write(self, rows: tf.Tensor) -> None:
@@ -120,19 +122,21 @@ class Replicas:
 
 
 def moving_statistics(model: keras.Model) -> list[Any]:
-    """The variables of a model that move with the images and not with the gradient."""
+    """Returns the variables of a model that follow the images, not the gradient."""
     layers = (layer for layer in model.layers if layer.trainable)
     moving = (variable for layer in layers for variable in layer.non_trainable_variables)
     return [variable for variable in moving if keras.backend.is_float_dtype(variable.dtype)]
 
 
 def _widest(variables: Sequence[Any]) -> str:
-    return "float64" if any(one.dtype == "float64" for one in variables) else "float32"
+    return "float64" if any(v.dtype == "float64" for v in variables) else "float32"
 
 
 def _parts(flat: Any, variables: Sequence[Any]) -> list[Any]:
-    """A flat row, cut into the variables' shapes."""
-    ends = np.cumsum([int(np.prod(one.shape)) for one in variables])
+    """Splits a flat row into arrays of the variables' shapes."""
+    ends = np.cumsum([int(np.prod(variable.shape)) for variable in variables])
     starts = [0, *ends[:-1]]
-    pieces = zip(starts, ends, variables, strict=True)
-    return [keras.ops.reshape(flat[start:end], one.shape) for start, end, one in pieces]
+    return [
+        keras.ops.reshape(flat[start:end], variable.shape)
+        for start, end, variable in zip(starts, ends, variables, strict=True)
+    ]

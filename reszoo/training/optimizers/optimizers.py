@@ -1,9 +1,9 @@
-"""How do gradients become updates: which Keras optimizer, and what is done around its step?
+"""Keras optimizers with parameter groups, coupled decay and global clipping.
 
 Two traps decide the shape of this package. The `weight_decay=` of a Keras optimizer is decoupled
-and takes every variable, biases too; papers' SGD adds the decay to the gradient of the kernels
-(`pace.py`). And a Keras optimizer clips each replica's gradient before they are summed; here the
-sum is clipped.
+and applies to every variable, biases too; the SGD of the papers adds the decay to the gradients of
+the kernels (`param_groups.py`). And a Keras optimizer clips each replica's gradient before they are
+summed; here the sum is clipped.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ _registered = keras.saving.register_keras_serializable("reszoo")
 
 
 class _FusedSGD(keras.optimizers.SGD):
-    """Keras's SGD, whose step with momentum is one kernel: the same numbers in one pass over
-    weights, velocity and gradient, where its own operations make nine."""
+    """Keras's SGD with the step of momentum in one kernel: the same numbers, bit for bit.
+
+    One pass over weights, velocity and gradient replaces nine.
+    """
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """One variable's step; gradient and rate come in the variable's dtype."""
@@ -44,14 +46,14 @@ class _FusedSGD(keras.optimizers.SGD):
 
 @_registered
 class SGD(WithParamGroups, WeightAveraging, _FusedSGD):
-    """Keras's SGD at the paces of a recipe; its velocity starts at 0 whenever it starts."""
+    """Keras's SGD with parameter groups; the velocity of late variables starts at 0 too."""
 
 
 @_registered
 class Adam(WithParamGroups, WeightAveraging, keras.optimizers.Adam):
-    """Keras's Adam at the paces of a recipe. Its own decay, which would make it AdamW, is off."""
+    """Keras's Adam with parameter groups; its own decay, which would make it AdamW, is off."""
 
-    def _as_if_new(self, begins: int, dtype: Any) -> Any:
+    def _bias_correction(self, begins: int, dtype: Any) -> Any:
         # Adam divides by how much of its moments is filled after so many steps (Kingma 2015,
         # section 3). Keras counts the training's steps; fresh moments have fewer behind them, and
         # would take a step three times too long.
@@ -65,8 +67,9 @@ class Adam(WithParamGroups, WeightAveraging, keras.optimizers.Adam):
 
 @_registered
 class RMSprop(WithParamGroups, WeightAveraging, keras.optimizers.RMSprop):
-    """Keras's RMSprop, whose mean squares start at 1 as in TensorFlow 1 and timm: at 0, the first
-    steps would be sqrt(1 / (1 - rho)) times too long.
+    """Keras's RMSprop, whose mean squares start at 1 as in TensorFlow 1 and timm.
+
+    At 0, the first steps would be sqrt(1 / (1 - rho)) times too long.
     """
 
     def add_optimizer_variables(
@@ -78,8 +81,9 @@ class RMSprop(WithParamGroups, WeightAveraging, keras.optimizers.RMSprop):
 
 
 class _TrustedAdam(keras.optimizers.Lamb):
-    """LAMB (You 2020, algorithm 2), whose decay is part of the step that the trust ratio scales;
-    Keras's own would take it from the weights besides. Vectors take Adam's step as it is.
+    """LAMB (You 2020, algorithm 2), whose trust ratio scales the decay too.
+
+    Keras's own decay would be subtracted from the weights separately. Vectors take Adam's step.
     """
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
@@ -108,7 +112,7 @@ class Lamb(WithParamGroups, WeightAveraging, _TrustedAdam):
 
 
 def _trust(weights: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-    """How much longer the step has to be to be as long as the weights; 1 where either is 0."""
+    """Returns the trust ratio |weights| / |step|; 1 where either is 0."""
     known = (weights > 0) & (step > 0)
     return tf.where(known, weights / tf.where(known, step, tf.ones_like(step)), tf.ones_like(step))
 
@@ -116,14 +120,14 @@ def _trust(weights: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
 def make_optimizer(
     options: Optimizer, rate: TabledRate | float, *, ema: EMA | None = None
 ) -> keras.optimizers.Optimizer:
-    """The Keras optimizer of a recipe, which still has to learn its variables.
+    """Returns the Keras optimizer of a recipe, not built yet.
 
     Args:
-      options: the recipe's.
+      options: the recipe's optimizer.
       rate: the learning rate.
       ema: the moving average of the weights, or None.
     """
-    # A name of its own, as Keras numbers the others: the names of a saved state must come again.
+    # Keras numbers optimizers without a name; names in a checkpoint must be the same again.
     shared: dict[str, Any] = {"learning_rate": rate, "name": "optimizer"}
     first, second = options.betas
     moments = {"beta_1": first, "beta_2": second, "epsilon": options.epsilon}
@@ -147,22 +151,22 @@ def build_optimizer(
     optimizer: keras.optimizers.Optimizer,
     options: Optimizer,
     variables: Sequence[Any],
-    paces: Sequence[ParamGroup] | None = None,
+    param_groups: Sequence[ParamGroup] | None = None,
 ) -> None:
-    """Makes the optimizer's variables and tells it how each of the model's learns.
+    """Creates the optimizer's variables and sets the parameter groups.
 
     Args:
       optimizer: from `make_optimizer`.
-      options: the recipe's.
-      variables: all that learn at some time of the training.
-      paces: how each of them learns; all alike unless given.
+      options: the recipe's optimizer.
+      variables: all variables that learn at some time of the training.
+      param_groups: the group of each variable. Defaults to one group for all.
     """
-    optimizer.follow(options, paces or [ParamGroup()] * len(variables))
+    optimizer.set_param_groups(options, param_groups or [ParamGroup()] * len(variables))
     optimizer.build(variables)
 
 
 def final_gradients(gradients: Sequence[tf.Tensor], options: Optimizer) -> list[tf.Tensor]:
-    """One replica's gradients, clipped, ready for `optimizer.apply`.
+    """Clips one replica's gradients for `optimizer.apply`.
 
     `apply` sums over the replicas, so the clipped sum is divided by their number.
     """
@@ -172,6 +176,8 @@ def final_gradients(gradients: Sequence[tf.Tensor], options: Optimizer) -> list[
     replicas = context.num_replicas_in_sync if context else 1
     final = list(gradients)
     if replicas > 1:
-        final = [one / replicas for one in context.all_reduce(tf.distribute.ReduceOp.SUM, final)]
+        final = [
+            total / replicas for total in context.all_reduce(tf.distribute.ReduceOp.SUM, final)
+        ]
     final, _ = tf.clip_by_global_norm(final, options.clip_norm / replicas)
     return list(final)

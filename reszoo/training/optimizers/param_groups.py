@@ -1,6 +1,6 @@
-"""How do parts of a network learn at rates and decays of their own, or begin later than the rest?
+"""Parameter groups: variables with learning rates, decays and first steps of their own.
 
-Keras knows one rate and one decay for all variables. Here every variable's step passes through
+Keras has one rate and one decay for all variables. Here every variable's step passes through
 `WithParamGroups.update_step`, once its gradient is summed over the replicas.
 """
 
@@ -14,93 +14,93 @@ import tensorflow as tf
 from reszoo.spec.optimizer import Optimizer
 
 _SMALL = 1e-3
-"""Norm below which weights count as this long when gradients are clipped by them (Brock 2021)."""
+"""Smallest norm of weights that adaptive clipping reckons with (Brock 2021)."""
 
 
 class ParamGroup(NamedTuple):
     """How one variable learns."""
 
     factor: float = 1.0
-    """Multiplies the learning rate, and so the pull of a decoupled decay too."""
+    """Multiplies the learning rate, and with it a decoupled decay."""
     begins: int = 0
     """Steps of the training before it begins to learn."""
     decay_factor: float = 1.0
-    """Multiplies the weight decay, where the variable decays at all."""
+    """Multiplies the weight decay, if the variable decays at all."""
     is_last: bool = False
-    """Whether it is of the layer of the logits, which adaptive clipping spares."""
+    """Whether it belongs to the layer of the logits, which adaptive clipping leaves out."""
 
 
 def decays(variable: Any, options: Optimizer) -> bool:
-    """Whether a variable decays: kernels (two dimensions or more), and vectors only when asked."""
+    """Whether a variable decays: kernels do; vectors only with `decay_norm_and_bias`."""
     return options.decay_norm_and_bias or len(variable.shape) > 1
 
 
 class WithParamGroups:
-    """Makes a Keras optimizer clip, decay and scale the step of each variable by its pace.
+    """A mixin that clips, decays and scales the step of each variable by its group.
 
-    A factor on the gradient would do for SGD and be lost on Adam, which divides by the gradient's
-    size; a factor on the rate does what it says in all.
+    The factor is applied to the rate: Adam, which divides by the size of the gradient, would undo a
+    factor on the gradient.
     """
 
     _options = Optimizer()
-    _paces: tuple[ParamGroup, ...] = ()
+    _param_groups: tuple[ParamGroup, ...] = ()
 
-    def follow(self, options: Optimizer, paces: Sequence[ParamGroup]) -> None:
-        """Takes the recipe's options and one pace for each variable, in the order of `build`."""
+    def set_param_groups(self, options: Optimizer, param_groups: Sequence[ParamGroup]) -> None:
+        """Sets the recipe's options and the group of each variable, in the order of `build`."""
         self._options = options
-        self._paces = tuple(paces)
+        self._param_groups = tuple(param_groups)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """One variable's step, at its own pace."""
-        # What needs no gradient, as momentum times velocity, would be computed while the step
-        # begins and be kept until its end: as many numbers as the network has parameters.
+        """Updates one variable by its group."""
+        # Terms without the gradient, such as momentum times velocity, would otherwise be computed
+        # at the start of the step and kept to its end: one number per parameter.
         with tf.control_dependencies([gradient]):
-            self._paced_step(tf.cast(gradient, variable.dtype), variable, learning_rate)
+            self._group_step(tf.cast(gradient, variable.dtype), variable, learning_rate)
 
-    def _paced_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        options, pace = self._options, self.pace_of(variable)
-        rate = tf.cast(learning_rate, variable.dtype) * pace.factor
-        if options.clip_adaptive is not None and not pace.is_last:
-            gradient = clipped_by_weights(gradient, variable, options.clip_adaptive)
+    def _group_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        options, group = self._options, self.param_group(variable)
+        rate = tf.cast(learning_rate, variable.dtype) * group.factor
+        if options.clip_adaptive is not None and not group.is_last:
+            gradient = clip_by_weights(gradient, variable, options.clip_adaptive)
         if decay := self.decay_of(variable):
-            gradient = self._pulled(gradient, variable, rate, decay)
-        if pace.begins:
-            rate *= self._as_if_new(pace.begins, variable.dtype)
+            gradient = self._decayed(gradient, variable, rate, decay)
+        if group.begins:
+            rate *= self._bias_correction(group.begins, variable.dtype)
         super().update_step(gradient, variable, rate)  # type: ignore[misc]
 
-    def pace_of(self, variable: Any) -> ParamGroup:
-        """How a variable learns."""
-        if not self._paces:
+    def param_group(self, variable: Any) -> ParamGroup:
+        """Returns the group of a variable."""
+        if not self._param_groups:
             return ParamGroup()
-        return self._paces[self._get_variable_index(variable)]  # type: ignore[attr-defined]
+        return self._param_groups[self._get_variable_index(variable)]  # type: ignore[attr-defined]
 
     def decay_of(self, variable: Any) -> float:
-        """The weight decay of a variable."""
+        """Returns the weight decay of a variable."""
         if not decays(variable, self._options):
             return 0.0
-        return self._options.weight_decay * self.pace_of(variable).decay_factor
+        return self._options.weight_decay * self.param_group(variable).decay_factor
 
-    def _pulled(self, gradient: Any, variable: Any, rate: Any, decay: float) -> Any:
-        """The gradient with a coupled decay in it; a decoupled one goes to the weights at once."""
+    def _decayed(self, gradient: Any, variable: Any, rate: Any, decay: float) -> Any:
+        """Adds a coupled decay to the gradient, or applies a decoupled one to the weights."""
         if not self._options.decoupled:
             return gradient + decay * variable
         self.assign_sub(variable, variable * rate * decay)  # type: ignore[attr-defined]
         return gradient
 
-    def _as_if_new(self, begins: int, dtype: Any) -> Any:
-        """What the rate needs so that clean slots act as at the start of a training."""
+    def _bias_correction(self, begins: int, dtype: Any) -> Any:
+        """Returns the rate's factor for slots that are as new as the variable's first step."""
         return 1.0
 
 
-def clipped_by_weights(gradient: tf.Tensor, weights: Any, share: float) -> tf.Tensor:
-    """A gradient whose norm in each unit is at most `share` of that unit's weights' (Brock 2021).
+def clip_by_weights(gradient: tf.Tensor, weights: Any, share: float) -> tf.Tensor:
+    """Clips each unit's gradient norm to a share of its weights' norm (Brock 2021).
 
     A unit is an output channel, the last dimension; a vector is one unit.
     """
     axes = list(range(max(1, len(weights.shape) - 1)))
-    longest, length = (
-        tf.sqrt(tf.reduce_sum(tf.square(one), axis=axes, keepdims=True))
-        for one in (weights, gradient)
+    weight_norm, norm = (
+        tf.sqrt(tf.reduce_sum(tf.square(tensor), axis=axes, keepdims=True))
+        for tensor in (weights, gradient)
     )
-    longest = share * tf.maximum(longest, _SMALL)
-    return tf.where(length > longest, gradient * (longest / tf.maximum(length, 1e-6)), gradient)
+    largest = share * tf.maximum(weight_norm, _SMALL)
+    return tf.where(norm > largest, gradient * (largest / tf.maximum(norm, 1e-6)), gradient)

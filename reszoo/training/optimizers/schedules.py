@@ -1,4 +1,4 @@
-"""What is the learning rate at each step? A pure function of the step, told once as a table."""
+"""Learning-rate schedules: a pure function of the step, computed once as a table."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ import tensorflow as tf
 from reszoo.spec.optimizer import Schedule
 
 
-def rates(schedule: Schedule, steps: int) -> np.ndarray:
-    """The learning rate at each step of a training, float32 of shape `(steps,)`.
+def learning_rates(schedule: Schedule, steps: int) -> np.ndarray:
+    """Returns the learning rate at each step of a training, float32 of shape `(steps,)`.
 
-    The warm-up rises from `start * peak` at step 0; what falls reaches `final * peak` at the last
-    step's end, so that even the last step still learns. A plateau schedule is its peak here.
+    The warm-up rises from `start * peak` at step 0; the decay reaches `final * peak` after the last
+    step, so that the last step still learns. A plateau schedule is constant here.
     """
     step = np.arange(steps, dtype=np.int64)
     if schedule.stairs is not None:
-        # In whole numbers: a stair begins with the very step that the share names.
+        # In integers: a stair begins exactly at the step that its share names.
         share = (step * schedule.stairs // max(1, steps)) / schedule.stairs
     else:
         share = step / max(1, steps)
     begin = 0.0 if schedule.warmup_over else schedule.warmup
     passed = np.clip((share - begin) / (1 - schedule.hold - begin), 0.0, 1.0)
-    factor = _warmth(schedule, share) * _fallen(schedule, share, passed)
+    factor = _warmup_factor(schedule, share) * _decay_factor(schedule, share, passed)
     return (schedule.peak * factor).astype(np.float32)
 
 
-def _warmth(schedule: Schedule, share: np.ndarray) -> np.ndarray:
-    """The factor of the warm-up: `start` at first, 1 once warm."""
+def _warmup_factor(schedule: Schedule, share: np.ndarray) -> np.ndarray:
+    """Returns the factor of the warm-up, from `start` to 1."""
     if schedule.warmup_shape == "constant":
         rise = np.full_like(share, schedule.start)
     else:
@@ -38,8 +38,8 @@ def _warmth(schedule: Schedule, share: np.ndarray) -> np.ndarray:
     return np.where(share < schedule.warmup, rise, 1.0)
 
 
-def _fallen(schedule: Schedule, share: np.ndarray, passed: np.ndarray) -> np.ndarray:
-    """The factor of the fall, where `passed` goes from 0 to 1 while it lasts."""
+def _decay_factor(schedule: Schedule, share: np.ndarray, passed: np.ndarray) -> np.ndarray:
+    """Returns the factor of the decay, during which `passed` goes from 0 to 1."""
     rest = 1 - schedule.final
     match schedule.kind:
         case "constant" | "plateau":
@@ -59,33 +59,33 @@ def _fallen(schedule: Schedule, share: np.ndarray, passed: np.ndarray) -> np.nda
 
 @keras.saving.register_keras_serializable("reszoo")
 class TabledRate(keras.optimizers.schedules.LearningRateSchedule):
-    """The table of `rates` inside the graph of a training step."""
+    """The table of `learning_rates` inside the graph of a training step."""
 
     def __init__(self, schedule: dict[str, Any], steps: int) -> None:
         self.schedule = schedule
         self.steps = steps
-        self.table = rates(Schedule.model_validate(schedule), steps)
+        self.table = learning_rates(Schedule.model_validate(schedule), steps)
 
     def __call__(self, step: Any) -> tf.Tensor:
-        """The rate at `step`; the last one afterwards."""
+        """Returns the rate at `step`; after the last step, the last rate."""
         return tf.gather(self.table, tf.minimum(tf.cast(step, tf.int64), self.steps - 1))
 
     def get_config(self) -> dict[str, Any]:
-        """What makes the same schedule again."""
+        """Returns the arguments of the constructor."""
         return {"schedule": self.schedule, "steps": self.steps}
 
 
 def keras_rate(schedule: Schedule, steps: int) -> TabledRate | float:
-    """The schedule as Keras takes it: callbacks may change a plain number while it runs."""
+    """Returns the schedule for Keras; a plain number where callbacks may change it."""
     if schedule.is_free:
         return schedule.peak
     return TabledRate(schedule.model_dump(mode="json"), steps)
 
 
 def rate_callbacks(schedule: Schedule) -> list[keras.callbacks.Callback]:
-    """What changes the rate of a plateau schedule at the end of an epoch; none for the others.
+    """Returns the callback of a plateau schedule; an empty list for other schedules.
 
-    What it remembers is part of a run's state as any callback's is; the rate, the optimizer's.
+    Checkpoints hold its state like any callback's.
     """
     if schedule.kind != "plateau":
         return []

@@ -1,0 +1,119 @@
+"""The checkpoint file: a training's variables and facts in one safetensors file.
+
+Its tensors are every variable that training changes; its metadata holds the facts as JSON and a
+SHA-256 of the whole file. Keras's own `.weights.h5` lacks the seed generators, without which
+dropout does not continue where it stopped. Files of version 0.1 (`.state`) are read too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+
+from reszoo.atomic_files import atomic_file
+
+FORMAT = "reszoo checkpoint"
+FORMAT_VERSION = 2
+"""Version 1 are the `.state` files of reszoo 0.1."""
+
+Arrays = dict[str, np.ndarray]
+
+_BLANK = b"0" * 64
+"""The place of the SHA-256 while it is computed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Facts about a moment of a training, and its variables by name."""
+
+    facts: Mapping[str, Any]
+    arrays: Arrays
+
+
+class DamagedCheckpoint(Exception):
+    """A checkpoint file that is truncated, changed or not one of ours."""
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Writes a checkpoint atomically, with a SHA-256 of everything in it."""
+    metadata = {
+        "format": FORMAT,
+        "format_version": str(FORMAT_VERSION),
+        "facts": json.dumps(dict(checkpoint.facts)),
+        "sha256": _BLANK.decode(),
+    }
+    # safetensors 0.8 writes the memory of an array as it lies, whatever its strides.
+    arrays = {name: np.asarray(array, order="C") for name, array in checkpoint.arrays.items()}
+    content = memoryview(safetensors.numpy.save(arrays, metadata))
+    begin = _digest_begin(content, _BLANK)
+    with atomic_file(path) as temporary, temporary.open("wb") as file:
+        file.write(content[:begin])
+        file.write(_digest(content, begin).encode())
+        file.write(content[begin + len(_BLANK) :])
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Reads a checkpoint.
+
+    Raises:
+      DamagedCheckpoint: the file is not whole; the message says why.
+    """
+    try:
+        content = path.read_bytes()
+        return _read_v1(content) if path.suffix == ".state" else _read(content)
+    except OSError as error:
+        raise DamagedCheckpoint(error.strerror or str(error)) from error
+    except (ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+        raise DamagedCheckpoint("not a checkpoint file") from error
+
+
+def _read(content: bytes) -> Checkpoint:
+    metadata = json.loads(_header(content))["__metadata__"]
+    if metadata["format"] != FORMAT or int(metadata["format_version"]) > FORMAT_VERSION:
+        raise DamagedCheckpoint("not a checkpoint that this reszoo knows")
+    begin = _digest_begin(content, metadata["sha256"].encode())
+    if _digest(content, begin) != metadata["sha256"]:
+        raise DamagedCheckpoint("its checksum differs")
+    return Checkpoint(json.loads(metadata["facts"]), safetensors.numpy.load(content))
+
+
+def _digest_begin(content: bytes | memoryview, digest: bytes) -> int:
+    """Returns where the digest stands in the header; quotes inside the facts are escaped."""
+    field = b'"sha256":"'
+    return 8 + _header(content).index(field + digest) + len(field)
+
+
+def _header(content: bytes | memoryview) -> bytes:
+    """Returns the JSON before the tensors; its length stands in the first eight bytes."""
+    return bytes(content[8 : 8 + int.from_bytes(content[:8], "little")])
+
+
+def _digest(content: bytes | memoryview, begin: int) -> str:
+    """Returns the SHA-256 of a file whose digest, at `begin`, is left blank."""
+    view = memoryview(content)
+    digest = hashlib.sha256(view[:begin])
+    digest.update(_BLANK)
+    digest.update(view[begin + len(_BLANK) :])
+    return digest.hexdigest()
+
+
+def _read_v1(content: bytes) -> Checkpoint:
+    """Reads a file of version 0.1: a line of JSON with facts and a checksum, then an `.npz`."""
+    line, _, payload = content.partition(b"\n")
+    header = json.loads(line)
+    if header["format"] != "reszoo state" or header["format_version"] > 1:
+        raise DamagedCheckpoint("not a checkpoint that this reszoo knows")
+    if len(payload) != header["bytes"]:
+        raise DamagedCheckpoint(f"{len(payload)} of {header['bytes']} bytes")
+    if hashlib.sha256(payload).hexdigest() != header["sha256"]:
+        raise DamagedCheckpoint("its checksum differs")
+    with np.load(io.BytesIO(payload), allow_pickle=False) as stored:
+        return Checkpoint(header["facts"], {name: stored[name] for name in stored.files})

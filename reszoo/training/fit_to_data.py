@@ -1,0 +1,156 @@
+"""Fitting a network to its data: classes, channels, image sizes and regularisation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from reszoo.data import ImageData, ImageFormat
+from reszoo.data.images.resizing import training_format
+from reszoo.errors import UserError
+from reszoo.spec.architecture import Architecture
+from reszoo.spec.recipe import Recipe, regularize
+from reszoo.training.options import ClassWeights
+from reszoo.training.progressive_resizing import training_formats
+
+
+def fit_to_data(
+    architecture: Architecture,
+    recipe: Recipe,
+    data: ImageData,
+    *,
+    classes: int | None = None,
+    enlarge_small_images: bool = False,
+) -> Architecture:
+    """Returns the architecture as it is trained: with the data's classes, and regularised.
+
+    Args:
+      architecture: the network as its spec describes it.
+      recipe: its `regularization` is applied.
+      data: what the network is trained on.
+      classes: must equal the data's number of classes, if given.
+      enlarge_small_images: accepts images smaller than the network's input.
+
+    Raises:
+      UserError: the network does not fit the data; the message says what to do.
+    """
+    architecture = with_data_classes(architecture, data, classes)
+    require_channels(architecture, data)
+    if not enlarge_small_images:
+        require_size(architecture, data, training_formats(architecture, recipe))
+    return regularize(architecture, recipe.regularization)
+
+
+def with_data_classes(
+    architecture: Architecture, data: ImageData, classes: int | None = None
+) -> Architecture:
+    """Returns the architecture with the data's number of classes.
+
+    Raises:
+      UserError: another number was asked for, or the data have one class.
+    """
+    count = len(data.classes)
+    if count < 2:
+        raise UserError(
+            f"the data {data.name} has one class: there is nothing to tell apart",
+            expected="two classes or more",
+            found=", ".join(data.classes) or "none",
+        )
+    overridden = architecture.is_overridden("classes")
+    if classes is None and overridden:
+        classes = architecture.classes
+    if classes is not None and classes != count:
+        raise UserError(
+            f"{classes} classes were asked for, and the data {data.name} has {count}",
+            where=architecture.where("classes") if overridden else None,
+            expected=str(count),
+            found=str(classes),
+            hint="leave the number out: it is taken from the data",
+        )
+    return architecture.model_copy(update={"classes": count})
+
+
+def require_channels(architecture: Architecture, data: ImageData) -> None:
+    """Refuses a network whose channels are not the data's; they never change silently.
+
+    Raises:
+      UserError: the numbers of channels differ.
+    """
+    height, width, channels = architecture.input.shape
+    if channels != data.channels:
+        words = {1: "grey", 3: "colour"}
+        takes, holds = (words.get(count, f"{count}-channel") for count in (channels, data.channels))
+        raise UserError(
+            f"{architecture.name} takes {takes} images and {data.name} holds {holds} ones",
+            where=architecture.where("input", "shape"),
+            expected=f"{data.channels} channels",
+            found=f"input.shape {list(architecture.input.shape)}",
+            hint=f"--set input.shape=[{height},{width},{data.channels}] (and the mean and std of "
+            "as many channels), or another network",
+        )
+
+
+def require_size(
+    architecture: Architecture, data: ImageData, formats: Sequence[ImageFormat] = ()
+) -> None:
+    """Refuses images that would have to be enlarged: what is not in them cannot be learned.
+
+    Args:
+      architecture: the network.
+      data: its images.
+      formats: the sizes it trains on. Defaults to its own.
+
+    Raises:
+      UserError: an image is smaller than the largest of the sizes.
+    """
+    if data.smallest is None:
+        return
+    largest = max(
+        formats or (training_format(architecture.input),),
+        key=lambda image_format: image_format.height * image_format.width,
+    )
+    height, width = data.smallest
+    if height < largest.height or width < largest.width:
+        side = min(height, width)
+        raise UserError(
+            f"images of {data.name} are smaller than {architecture.name} needs",
+            where=architecture.where("input", "shape"),
+            expected=f"{largest.height}x{largest.width} pixels or more",
+            found=f"down to {height} pixels high, {width} wide",
+            hint=f"--set input.shape=[{side},{side},{largest.channels}], a network for smaller "
+            "images, or --enlarge-small-images",
+        )
+
+
+def class_factors(
+    class_weights: ClassWeights, labels: np.ndarray, classes: Sequence[str]
+) -> tuple[float, ...] | None:
+    """Returns the factor of each class in the loss.
+
+    `balanced` gives a class of n among N examples of k classes N / (k n), so that all classes
+    weigh the same and an example weighs 1 on average (scikit-learn's arithmetic).
+
+    Raises:
+      UserError: the weights name other classes than the data, or a class has no examples.
+    """
+    if class_weights is None:
+        return None
+    if class_weights == "balanced":
+        counts = np.bincount(labels, minlength=len(classes))
+        if empty := [name for name, count in zip(classes, counts, strict=True) if not count]:
+            raise UserError(
+                "classes without training images cannot be balanced", found=", ".join(empty)
+            )
+        return tuple(float(len(labels) / (len(classes) * count)) for count in counts)
+    if isinstance(class_weights, str):
+        raise UserError(
+            "unknown class weights", expected="balanced, or a number per class", found=class_weights
+        )
+    if set(class_weights) != set(classes):
+        raise UserError(
+            "class weights name other classes than the data",
+            expected=", ".join(classes),
+            found=", ".join(class_weights),
+        )
+    return tuple(float(class_weights[name]) for name in classes)
