@@ -33,7 +33,10 @@ from reszoo.spec.recipe import Recipe
 from reszoo.system_info import machine, versions
 
 FORMAT = "reszoo run"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Of run.json. Version 2 has checkpoints in safetensors; version 1, of reszoo 0.1, is resumed."""
+DATA_FORMAT_VERSION = 1
+"""Of data.json."""
 
 RunState = Literal["running", "interrupted", "finished", "failed"]
 
@@ -56,9 +59,10 @@ class Run:
         split, accuracy = self.info.get("test_split", "test"), self.info.get("test_accuracy")
         if accuracy is None and isinstance(best, dict):
             split, accuracy = "validation", best.get("val_accuracy")
-        known = isinstance(accuracy, int | float)
-        reached = f", {split} accuracy {100 * accuracy:.2f} %" if known else ""
-        return f"<{type(self).__name__} {self.path.name}: {self.info.get('state')}{reached}>"
+        text = f"{type(self).__name__} {self.path.name}: {self.info.get('state')}"
+        if isinstance(accuracy, int | float):
+            text += f", {split} accuracy {100 * accuracy:.2f} %"
+        return f"<{text}>"
 
     @classmethod
     def create(
@@ -224,7 +228,9 @@ class Run:
 
     def set_state(self, state: RunState, **facts: Any) -> None:
         """Records the run's state in run.json, with further facts (devices, accuracy, ...)."""
-        self.info = {**self.info, **facts, "state": state, "changed": _now()}
+        # A checkpoint of this version follows, which an older reszoo cannot read.
+        info = {**self.info, **facts, "format_version": FORMAT_VERSION}
+        self.info = {**info, "state": state, "changed": _now()}
         self._write_info()
 
     def write_architecture(self, architecture: Architecture) -> None:
@@ -245,7 +251,7 @@ class Run:
         """Writes a new run's files; run.json comes last and makes the folder a run."""
         self.write_architecture(architecture)
         self.write_recipe(recipe)
-        write_json(self.path / "data.json", {"format_version": FORMAT_VERSION, **data})
+        write_json(self.path / "data.json", {"format_version": DATA_FORMAT_VERSION, **data})
         shutil.rmtree(self.checkpoints, ignore_errors=True)  # of an attempt that was killed
         self.checkpoints.mkdir()
         if first_checkpoint is not None:
