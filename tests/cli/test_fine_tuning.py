@@ -17,8 +17,8 @@ def test_a_run_is_trained_on_with_its_stem_frozen(reszoo, run_folder, tmp_path):
     assert f"from        {run_folder}" in result.out
     assert "frozen until epoch 2: stem" in result.err
     assert "epoch 2: the frozen parts begin to learn" in result.err
-    told = json.loads((tmp_path / "tuned" / "run.json").read_text())
-    assert told["start"] == {"source": str(run_folder), "new_layers": []}
+    info = json.loads((tmp_path / "tuned" / "run.json").read_text())
+    assert info["start"] == {"source": str(run_folder), "new_layers": []}
     recipe = (tmp_path / "tuned" / "recipe.yaml").read_text()
     assert "name: finetune8" in recipe
     assert "unfreeze_at: 2" in recipe

@@ -49,10 +49,10 @@ def test_a_mistake_in_a_spec_is_told_before_tensorflow_starts(reszoo, monkeypatc
 
 
 def test_train_leaves_a_run_that_says_how_it_was_made(run_folder):
-    told = json.loads((run_folder / "run.json").read_text())
-    assert told["state"] == "finished"
-    assert told["command"][:2] == ["reszoo", "train"]
-    assert told["seed"] == 3
+    info = json.loads((run_folder / "run.json").read_text())
+    assert info["state"] == "finished"
+    assert info["command"][:2] == ["reszoo", "train"]
+    assert info["seed"] == 3
 
 
 def test_train_refuses_classes_that_the_data_do_not_have(reszoo, tiny, tmp_path):
@@ -78,9 +78,9 @@ def test_evaluate_tells_accuracy_classes_and_confusions(reszoo, run_folder):
 
 
 def test_evaluate_json_adds_up(reszoo, run_folder):
-    told = json.loads(reszoo("evaluate", run_folder, "--split", "train[:50]", "--json").out)
-    assert told["examples"] == sum(map(sum, told["confusion"])) == 50
-    assert told["accuracy"] == sum(told["confusion"][i][i] for i in range(10)) / 50
+    evaluation = json.loads(reszoo("evaluate", run_folder, "--split", "train[:50]", "--json").out)
+    assert evaluation["examples"] == sum(map(sum, evaluation["confusion"])) == 50
+    assert evaluation["accuracy"] == sum(evaluation["confusion"][i][i] for i in range(10)) / 50
 
 
 def test_evaluate_needs_to_know_the_data_of_a_bare_model(reszoo, run_folder):
@@ -89,11 +89,11 @@ def test_evaluate_needs_to_know_the_data_of_a_bare_model(reszoo, run_folder):
 
 
 def test_predict_names_the_likeliest_classes(reszoo, run_folder, picture):
-    (told,) = json.loads(reszoo("predict", run_folder, picture, "--top", 3, "--json").out)
-    assert told["path"] == str(picture)
-    assert len(told["classes"]) == len(told["probabilities"]) == 3
+    (prediction,) = json.loads(reszoo("predict", run_folder, picture, "--top", 3, "--json").out)
+    assert prediction["path"] == str(picture)
+    assert len(prediction["classes"]) == len(prediction["probabilities"]) == 3
     table = reszoo("predict", run_folder, picture, "--top", 3).out
-    assert all(name in table for name in told["classes"])
+    assert all(name in table for name in prediction["classes"])
 
 
 def test_predict_csv_has_a_line_for_each_picture_and_rank(reszoo, run_folder, picture, tmp_path):
@@ -138,8 +138,8 @@ def test_a_bundle_is_told_and_its_file_predicts(reszoo, run_folder, picture, tmp
     for file in (tmp_path / "bundle").iterdir():
         assert file.name in result.out
     assert reszoo("predict", "bundle/model.tflite", picture).code == 0
-    told = reszoo("evaluate", "bundle/model.tflite", "--data", "digits", "--json")
-    assert json.loads(told.out)["examples"] == 360
+    evaluated = reszoo("evaluate", "bundle/model.tflite", "--data", "digits", "--json")
+    assert json.loads(evaluated.out)["examples"] == 360
 
 
 def test_export_refuses_an_unknown_target(reszoo, run_folder):

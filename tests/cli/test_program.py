@@ -135,8 +135,8 @@ def test_sigterm_is_143_and_removes_what_was_half_written(tmp_path):
     )
     assert child.stdout is not None and child.stdout.readline() == "writing\n"
     child.terminate()
-    _, told = child.communicate(timeout=30)
-    assert (child.returncode, told.startswith("stopped")) == (143, True)
+    _, stderr = child.communicate(timeout=30)
+    assert (child.returncode, stderr.startswith("stopped")) == (143, True)
     assert not list(tmp_path.iterdir())
 
 

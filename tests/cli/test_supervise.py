@@ -18,8 +18,8 @@ WORDS = ("--epochs", 1, "--checkpoint-every", "20steps", "--keep-checkpoints", 3
 def test_a_supervised_training_is_an_ordinary_run(reszoo, tiny, tmp_path, capfd):
     command = ("train", tiny, *WORDS, "--supervise")
     assert reszoo(*command).code == 0
-    told = capfd.readouterr()
-    assert "runs/tiny-digits-1/model.keras" in told.out
+    captured = capfd.readouterr()
+    assert "runs/tiny-digits-1/model.keras" in captured.out
     run = Run.open(tmp_path / "runs" / "tiny-digits-1")
     assert run.state == "finished"
     assert run.info["running"] == {"checkpoint_every": "20steps", "keep_checkpoints": 3}

@@ -59,12 +59,14 @@ def test_many_classes_have_their_worst_pairs():
 
 
 def test_predictions_are_a_table_or_csv():
-    seen = [SimpleNamespace(path="a,b.png", classes=("cat", "dog"), probabilities=(0.75, 0.25))]
-    assert predictions_text(seen).splitlines()[2:] == [
+    predictions = [
+        SimpleNamespace(path="a,b.png", classes=("cat", "dog"), probabilities=(0.75, 0.25))
+    ]
+    assert predictions_text(predictions).splitlines()[2:] == [
         "a,b.png  cat        75.00 %",
         "         dog        25.00 %",
     ]
-    assert predictions_csv(seen).splitlines() == [
+    assert predictions_csv(predictions).splitlines() == [
         "picture,rank,class,probability",
         '"a,b.png",1,cat,0.750000',
         '"a,b.png",2,dog,0.250000',
