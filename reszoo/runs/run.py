@@ -23,7 +23,7 @@ from typing import Any, Literal
 from reszoo import spec
 from reszoo.atomic_files import PARTIALS, append_line, machine_error, write_json, write_text
 from reszoo.errors import UserError
-from reszoo.runs.checkpoint_files import newest_checkpoint
+from reszoo.runs.checkpoint_listing import newest_checkpoint
 from reszoo.runs.checkpoint_policy import CheckpointPolicy
 from reszoo.runs.jsonl import read_lines, write_lines
 from reszoo.runs.lock import hold_lock
@@ -59,7 +59,11 @@ class Run:
         split, accuracy = self.info.get("test_split", "test"), self.info.get("test_accuracy")
         if accuracy is None and isinstance(best, dict):
             split, accuracy = "validation", best.get("val_accuracy")
-        text = f"{type(self).__name__} {self.path.name}: {self.info.get('state')}"
+        try:
+            name = self.name
+        except (OSError, RuntimeError):  # a loop of links, or a working folder that is gone
+            name = self.path.name
+        text = f"{type(self).__name__} {name}: {self.info.get('state')}"
         if isinstance(accuracy, int | float):
             text += f", {split} accuracy {100 * accuracy:.2f} %"
         return f"<{text}>"

@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any
 
 from reszoo.errors import MachineError, RestartError
-from reszoo.runs.checkpoint_files import checkpoint_step, newest_checkpoint
+from reszoo.runs.checkpoint_listing import checkpoint_step, newest_checkpoint
 from reszoo.runs.subprocesses import child_environment, describe_exit, module_command
 
 _FORWARDED = {signal.SIGINT: signal.SIGINT, signal.SIGTERM: signal.SIGTERM}

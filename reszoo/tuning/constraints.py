@@ -119,13 +119,11 @@ def nothing_feasible(
         if price is not None
     ]
     if not amounts:
-        why = next(
-            iter(constraints.check(constraints.space.candidate(0)).violations.values()), None
-        )
+        violations = constraints.check(constraints.space.candidate(0)).violations
         return UserError(
             f"{nothing}: the choices do not go together",
             where=search.where("space"),
-            found=why,
+            found=next(iter(violations.values()), None),
             hint="try `reszoo show` on the base with one of the candidates' values",
         )
     return UserError(

@@ -44,6 +44,7 @@ def _check(options: argparse.Namespace) -> dict[str, Any]:
     request = json.loads(sys.stdin.read())
     try:
         from reszoo.data.open_data import open_data
+        from reszoo.training.fit_to_data import fit_to_data
         from reszoo.training.job import prepare
 
         opened = open_data(
@@ -51,8 +52,9 @@ def _check(options: argparse.Namespace) -> dict[str, Any]:
             skip_bad_images=options.skip_bad_images,
             data_dir=options.data_dir,
         )
-        base = spec.from_mapping(request["base"])
-        prepare(base, spec.from_mapping(request["recipe"], "recipe"), opened, seed=options.seed)
+        recipe = spec.from_mapping(request["recipe"], "recipe")
+        base = fit_to_data(spec.from_mapping(request["base"]), recipe, opened)
+        prepare(base, recipe, opened, seed=options.seed)
     except ReszooError as error:
         fields = ("what", "where", "expected", "found", "hint")
         details = {name: str(value) for name in fields if (value := getattr(error, name))}

@@ -134,11 +134,9 @@ def _with_classes_of(
         count = len(check.classes())
     finally:
         check.close()
-    return (
-        resolved
-        if count == resolved.space.base.classes
-        else resolve_search(search, classes=count, seed=seed)
-    )
+    if count == resolved.space.base.classes:
+        return resolved
+    return resolve_search(search, classes=count, seed=seed)
 
 
 def _run(resolved: ResolvedSearch, search_run: SearchRun) -> Mapping[str, int]:

@@ -185,6 +185,13 @@ def test_a_run_tells_its_name_state_and_accuracy(tmp_path, state, facts, text):
 
 def test_a_run_whose_folder_is_gone_or_damaged_has_a_repr(tmp_path):
     assert repr(Run(tmp_path / "gone", {})) == "<Run gone: None>"
+    (tmp_path / "loop").symlink_to("loop")
+    assert repr(Run(tmp_path / "loop", {"state": "failed"})) == "<Run loop: failed>"
+
+
+def test_a_run_opened_from_inside_has_its_folders_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(new_run(tmp_path / "run").path)
+    assert repr(Run.open(".")) == "<Run run: running>"
 
 
 @pytest.mark.parametrize(

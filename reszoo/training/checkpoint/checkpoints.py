@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from reszoo.errors import UserError
-from reszoo.runs.checkpoint_files import list_checkpoints
+from reszoo.runs.checkpoint_listing import list_checkpoints
 from reszoo.training.checkpoint.checkpoint_file import (
     Checkpoint,
     DamagedCheckpoint,

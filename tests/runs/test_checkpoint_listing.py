@@ -1,6 +1,6 @@
 """Checkpoints in the order of their steps, in the format of either version."""
 
-from reszoo.runs.checkpoint_files import checkpoint_step, list_checkpoints
+from reszoo.runs.checkpoint_listing import checkpoint_step, list_checkpoints
 from tests.runs.samples import new_run
 
 
