@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-# Version 0.1 wrote `.state`; the same step in the newer format counts as the newer one.
-_NAME = re.compile(r"step-(\d+)\.(state|safetensors)")
-_FORMATS = ("state", "safetensors")
+_NAME = re.compile(r"step-(\d+)\.(?:state|safetensors)")
 
 
 def checkpoint_step(path: Path) -> int | None:
@@ -17,13 +15,12 @@ def checkpoint_step(path: Path) -> int | None:
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
-    """Returns the checkpoints of a folder by step, oldest first, whole or not."""
-    matches = {
-        path: match for path in folder.glob("step-*") if (match := _NAME.fullmatch(path.name))
-    }
-    return sorted(
-        matches, key=lambda path: (int(matches[path][1]), _FORMATS.index(matches[path][2]))
-    )
+    """Returns the checkpoints of a folder by step, oldest first, whole or not.
+
+    Version 0.1 wrote `.state`; of two checkpoints of one step, the one in safetensors is newer.
+    """
+    paths = [path for path in folder.glob("step-*") if checkpoint_step(path) is not None]
+    return sorted(paths, key=lambda path: (checkpoint_step(path) or 0, path.suffix != ".state"))
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
