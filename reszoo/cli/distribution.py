@@ -10,6 +10,10 @@ from reszoo.runs.cluster.devices import STRATEGIES
 from reszoo.spec.recipe import Precision
 
 _XLA = {"auto": "auto", "on": True, "off": False}
+_ARGUMENTS = (
+    *("strategy", "devices", "sync_norm", "accumulate"),
+    *("port", "peer_timeout", "data_service"),
+)
 
 
 def add_distribution(parser: ArgumentParser) -> None:
@@ -75,10 +79,5 @@ def add_precision(parser: ArgumentParser) -> None:
 
 def distribution_arguments(options: Namespace) -> dict[str, Any]:
     """Returns the options that were set, as keyword arguments of `reszoo.resume`."""
-    names = (
-        *("strategy", "devices", "sync_norm", "accumulate"),
-        *("port", "peer_timeout", "data_service"),
-    )
-    values = {name: getattr(options, name) for name in names}
-    chosen = {name: value for name, value in values.items() if value is not None}
-    return chosen if options.xla is None else {**chosen, "xla": _XLA[options.xla]}
+    values = {name: getattr(options, name) for name in _ARGUMENTS} | {"xla": _XLA.get(options.xla)}
+    return {name: value for name, value in values.items() if value is not None}

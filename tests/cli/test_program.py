@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import subprocess
 import sys
+from argparse import ArgumentParser
 
 import pytest
 
 from reszoo.cli import list as list_command
+from reszoo.cli.distribution import add_distribution, distribution_arguments
 from reszoo.cli.program import COMMANDS
 from reszoo.errors import GateError, MachineError, RestartError, UserError
 from tests.cli.conftest import refused
@@ -201,6 +203,21 @@ def test_light_commands_import_no_tensorflow(words, tmp_path):
         [sys.executable, "-c", program, *words], capture_output=True, text=True, cwd=tmp_path
     )
     assert done.stderr == "0 set()\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "arguments"),
+    [
+        ("", {}),
+        ("--xla auto", {"xla": "auto"}),
+        ("--xla off --accumulate 2", {"xla": False, "accumulate": 2}),
+        ("--xla on --sync-norm", {"xla": True, "sync_norm": True}),
+    ],
+)
+def test_only_options_that_are_set_change_where_a_run_is_resumed(words, arguments):
+    parser = ArgumentParser()
+    add_distribution(parser)
+    assert distribution_arguments(parser.parse_args(words.split())) == arguments
 
 
 def test_python_m_reszoo_is_reszoo():
