@@ -71,7 +71,7 @@ def _constant(plan: BlockPlan, shortcut: Ref, h: Ref, _: Ref) -> Ref:
 
 
 def _scaled(plan: BlockPlan, shortcut: Ref, h: Ref, _: Ref) -> Ref:
-    """ReZero (Bachlechner 2020), SkipInit (De 2020) by scalar; LayerScale (Touvron 2021)."""
+    """ReZero (Bachlechner 2020) or SkipInit (De 2020); by channel LayerScale (Touvron 2021)."""
     config = plan.block.scale
     h = plan.scope.add(
         "scale", h, role=_ROLE, part="scale", granularity=config.granularity, initial=config.initial

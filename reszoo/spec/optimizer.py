@@ -133,7 +133,7 @@ class Schedule(Kinded):
     patience: PositiveInt = 5
     """`plateau`: epochs without a lower loss before the rate drops."""
     stairs: PositiveInt | None = None
-    """Number of steps of the rate in the training, such as one per epoch. Defaults to smooth."""
+    """Number of stairs of the rate, such as one per epoch. Defaults to one per step."""
 
     @model_validator(mode="after")
     def _check_drops(self) -> Schedule:

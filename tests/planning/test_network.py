@@ -88,12 +88,12 @@ def test_gates_start_closed_by_the_guideline_or_as_given() -> None:
 
 def test_survival_falls_linearly_to_the_last_block() -> None:
     rows = plan(cifar(18, block={"connection": "stochastic"})).rows
-    kept = [1 - row.attributes["rate"] for row in rows if row.tags.part == "survival"]
-    assert len(kept) == 54
-    assert kept[0] == pytest.approx(1 - 0.5 / 54)
-    assert kept[-1] == pytest.approx(0.5)
+    probabilities = [1 - row.attributes["rate"] for row in rows if row.tags.part == "survival"]
+    assert len(probabilities) == 54
+    assert probabilities[0] == pytest.approx(1 - 0.5 / 54)
+    assert probabilities[-1] == pytest.approx(0.5)
     # the expected number of active blocks of Huang 2016
-    assert sum(kept) == pytest.approx(40.25)
+    assert sum(probabilities) == pytest.approx(40.25)
 
 
 def test_first_preactivation_is_shared_with_the_shortcut() -> None:

@@ -42,9 +42,9 @@ def test_folding_leaves_only_norms_that_no_convolution_feeds(order: str) -> None
         if row.op == "norm":
             assert rows[row.inputs[0].row].op not in ("conv", "dense")
     norms = sum(row.op == "norm" for row in canonical.rows)
-    left = sum(row.op == "norm" for row in folded.rows)
+    remaining = sum(row.op == "norm" for row in folded.rows)
     replaced = [row for row in folded.rows if row.stands_for]
-    assert norms - left == len(replaced) > 0
+    assert norms - remaining == len(replaced) > 0
     assert all(row.attributes["bias"] for row in replaced)
 
 

@@ -111,15 +111,15 @@ def test_a_mistake_in_the_parent_is_placed_in_the_parent(tmp_path: Path) -> None
 def test_every_value_has_its_origin(tmp_path: Path) -> None:
     parent = write(tmp_path, "base.yaml", SPEC)
     child = write(tmp_path, "b.yaml", "extends: base.yaml\nname: b\nblock: {connection: plain}\n")
-    found = resolve(child, overrides=["stages[1].depth=5"])
-    origins = {path: (origin.kind, str(origin.place)) for path, origin in found.origins.items()}
+    resolved = resolve(child, overrides=["stages[1].depth=5"])
+    origins = {path: (origin.kind, str(origin.place)) for path, origin in resolved.origins.items()}
     assert origins["name",] == ("file", f"{child}:2:7")
     assert origins["block", "connection"] == ("file", f"{child}:3:21")
     assert origins["block", "transform"] == ("parent", f"{parent}:5:14")
     assert origins["stages", 1, "width"] == ("parent", f"{parent}:10:12")
     assert origins["stages", 1, "depth"] == ("set", "--set stages[1].depth=5")
     assert ("head", "pool") not in origins
-    assert found.mapping["stages"][1] == {"depth": 5, "width": 8, "stride": 2}
+    assert resolved.mapping["stages"][1] == {"depth": 5, "width": 8, "stride": 2}
 
 
 def test_a_document_knows_where_its_fields_were_written(tmp_path: Path) -> None:

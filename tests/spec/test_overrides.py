@@ -1,4 +1,4 @@
-"""`--set path=value` changes one field of a spec, which then claims no longer to be the old."""
+"""`--set path=value` changes one field of a spec, which then drops its published numbers."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def test_later_overrides_win_and_keys_are_made() -> None:
     ],
 )
 def test_an_override_sets_what_it_says(text: str, path: str, value: object) -> None:
-    found: object = load("resnet50", [text])
+    field: object = load("resnet50", [text])
     for name in path.split("."):
-        found = getattr(found, name)
-    assert found == value
+        field = getattr(field, name)
+    assert field == value
 
 
 def test_a_changed_spec_keeps_its_name_and_loses_its_claims() -> None:

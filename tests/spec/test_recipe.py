@@ -1,4 +1,4 @@
-"""Recipes say what they mean, and what cannot be meant is refused."""
+"""Recipes load, and contradictory ones are refused."""
 
 import pytest
 
@@ -57,12 +57,12 @@ def test_there_is_a_short_recipe_for_every_image_size(side, name):
         ({"ema": {"every": 3}}, "kept"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(changes, message):
+def test_a_contradictory_recipe_is_refused(changes, message):
     with pytest.raises(UserError, match=message):
         spec.from_mapping(MINIMAL | changes, "recipe")
 
 
-def test_a_wrong_word_is_told_all_that_may_stand_there():
+def test_a_wrong_word_lists_the_allowed_values():
     fields = MINIMAL | {"augmentation": {"flip": "sideways"}}
     with pytest.raises(UserError) as caught:
         spec.from_mapping(fields, "recipe")
@@ -85,7 +85,7 @@ def test_an_average_may_be_just_its_share():
     assert longer.ema == EMA(kept=0.9, every=32)
 
 
-def test_decay_is_coupled_unless_it_is_adamw_or_said_otherwise():
+def test_decay_defaults_to_decoupled_for_adamw_and_lamb_only():
     assert not Optimizer(kind="sgd").decoupled
     assert not Optimizer(kind="adam").decoupled
     assert not Optimizer(kind="rmsprop").decoupled
@@ -115,7 +115,7 @@ def test_a_dropout_factor_softens_every_dropout_of_the_network():
         (a.after.dropout, b.after.dropout / 2)
         for a, b in zip(softer.stages, net.stages, strict=True)
     ]
-    assert all(found == pytest.approx(expected) for found, expected in rates)
+    assert all(rate == pytest.approx(expected) for rate, expected in rates)
     assert softer.stages[0].depth == net.stages[0].depth
     on_shortcuts = regularize(
         spec.load("resnet110_dropout_shortcut"), Regularization(dropout_factor=0.5)

@@ -53,8 +53,8 @@ def test_a_stage_changes_only_what_it_says(
 ) -> None:
     spec = spec_with(block, stage)
     (name,) = stage
-    found = getattr(spec.stage_block(0), name)
-    assert {key: getattr(found, key) for key in expected} == expected
+    value = getattr(spec.stage_block(0), name)
+    assert {key: getattr(value, key) for key in expected} == expected
     assert spec.stage_block(1) == spec.block
     again = load(write(tmp_path, "written.yaml", to_yaml(spec)))
     assert again == spec == from_mapping(to_mapping(spec))

@@ -10,21 +10,21 @@ from reszoo.spec.target import Target
 
 
 def test_shipped_targets() -> None:
-    said = {name: load_target(name) for name in target_names()}
+    targets = {name: load_target(name) for name in target_names()}
     assert {
         name: (target.writes, target.input, target.output, target.quantization, target.batch)
-        for name, target in said.items()
+        for name, target in targets.items()
     } == {
         "server": (("saved_model",), "float32", "float32", "none", 1),
         "server-cpu": (("saved_model",), "float32", "float32", "none", 1),
         "mobile-float32": (("saved_model", "tflite"), "float32", "float32", "none", 1),
         "mobile-int8": (("saved_model", "tflite"), "uint8", "float32", "int8", 1),
     }
-    assert {name for name, target in said.items() if target.folded != "none"} == {"server-cpu"}
-    assert said["server-cpu"].folded == "bfloat16"
-    assert said["mobile-int8"].calibration.images == 100
-    assert said["mobile-int8"].gate.min_agreement == 0.95
-    assert all(target.title and target.source for target in said.values())
+    assert {name for name, target in targets.items() if target.folded != "none"} == {"server-cpu"}
+    assert targets["server-cpu"].folded == "bfloat16"
+    assert targets["mobile-int8"].calibration.images == 100
+    assert targets["mobile-int8"].gate.min_agreement == 0.95
+    assert all(target.title and target.source for target in targets.values())
 
 
 def test_full_text_of_a_target_loads_back_to_an_equal_value() -> None:

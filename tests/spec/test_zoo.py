@@ -42,7 +42,9 @@ def test_families_are_the_folders() -> None:
     assert family_of("resnet8_mlperf") == "edge"
     with pytest.raises(UserError, match="no architecture called"):
         family_of("resnet21")
-    assert sum(len(list((zoo_folder() / one).glob("*.yaml"))) for one in families()) == len(NAMES)
+    assert sum(len(list((zoo_folder() / family).glob("*.yaml"))) for family in families()) == len(
+        NAMES
+    )
 
 
 TWINS = [
