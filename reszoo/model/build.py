@@ -61,37 +61,31 @@ def build(
       UserError: the spec cannot be planned, or `dtype` or `device` is unknown.
     """
     rows = plan(what, head=head) if isinstance(what, Architecture) else what
-    if device is None:
-        return _initialized(rows, dtype, seed, shared, keras.Model)
-    _check_device(device)
-    device_rows = for_device(rows, device, dtype, sync_norm=sync_norm)
-    model = _initialized(device_rows, dtype, seed, shared, DeviceModel)
+    if device not in (None, *DEVICES):
+        raise UserError(
+            f"unknown device {device!r}",
+            expected=f"one of {', '.join(DEVICES)}",
+            found=repr(device),
+        )
+    settings = _layer_settings(dtype, seed if shared is None else None)
+    with BackgroundInitializer() if shared is None else contextlib.nullcontext() as kernels:
+        if device is None:
+            return _assemble(rows, settings, kernels, shared)
+        device_rows = for_device(rows, device, dtype, sync_norm=sync_norm)
+        model = _assemble(device_rows, settings, kernels, shared, DeviceModel)
     model.canonical_factory = lambda: build_canonical(rows, _full_precision(dtype))
     return model
 
 
 def build_canonical(rows: Plan, dtype: str = "float32") -> keras.Model:
     """Builds a plan's model in stock layers with kernels of zeros, to receive trained weights."""
-    return _assemble(rows, _layer_settings(dtype, seed=None), None)
-
-
-def _initialized(
-    rows: Plan,
-    dtype: str,
-    seed: int | None,
-    shared: keras.Model | None,
-    model_class: type[keras.Model],
-) -> keras.Model:
-    if shared is not None:
-        return _assemble(rows, _layer_settings(dtype, None), None, shared, model_class)
-    with BackgroundInitializer() as kernels:
-        return _assemble(rows, _layer_settings(dtype, seed), kernels, model_class=model_class)
+    return _assemble(rows, _layer_settings(dtype, seed=None))
 
 
 def _assemble(
     rows: Plan,
     settings: LayerSettings,
-    kernels: BackgroundInitializer | None,
+    kernels: BackgroundInitializer | None = None,
     shared: keras.Model | None = None,
     model_class: type[keras.Model] = keras.Model,
 ) -> keras.Model:
@@ -148,15 +142,6 @@ def _connect(
 
 def _unwrap(items: list[Any]) -> Any:
     return items[0] if len(items) == 1 else items
-
-
-def _check_device(device: str) -> None:
-    if device not in DEVICES:
-        raise UserError(
-            f"unknown device {device!r}",
-            expected=f"one of {', '.join(DEVICES)}",
-            found=repr(device),
-        )
 
 
 def _full_precision(dtype: str) -> str:

@@ -23,32 +23,24 @@ class DeviceModel(keras.Model):
 
     def save(self, filepath: Any, *args: Any, **options: Any) -> None:
         """Saves as `keras.Model.save` does, to a file that stock Keras opens."""
-        if self.canonical_factory is None:
-            super().save(filepath, *args, **options)
-        else:
-            self._canonical_copy().save(filepath, *args, **options)
+        keras.Model.save(self._canonical_copy(), filepath, *args, **options)
 
     def save_weights(self, filepath: Any, *args: Any, **options: Any) -> None:
         """Saves as `keras.Model.save_weights` does, for the canonical model."""
-        if self.canonical_factory is None:
-            super().save_weights(filepath, *args, **options)
-        else:
-            self._canonical_copy().save_weights(filepath, *args, **options)
+        keras.Model.save_weights(self._canonical_copy(), filepath, *args, **options)
 
     def load_weights(self, filepath: Any, *args: Any, **options: Any) -> None:
         """Loads as `keras.Model.load_weights` does, from a file of the canonical model."""
-        if self.canonical_factory is None:
-            super().load_weights(filepath, *args, **options)
-            return
         canonical = self._canonical_copy()
-        canonical.load_weights(filepath, *args, **options)
-        copy_weights(canonical, self)
-        _copy_optimizer(canonical, self)
+        keras.Model.load_weights(canonical, filepath, *args, **options)
+        if canonical is not self:
+            copy_weights(canonical, self)
+            _copy_optimizer(canonical, self)
 
     def _canonical_copy(self) -> keras.Model:
-        """Returns the canonical model with these weights, and the optimizer if compiled."""
+        """Returns a canonical model with these weights, compiled alike; without factory, itself."""
         if self.canonical_factory is None:
-            raise TypeError(f"{self.name} was not built by reszoo.build")
+            return self
         canonical = self.canonical_factory()
         copy_weights(self, canonical)
         if self.compiled:

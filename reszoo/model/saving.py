@@ -81,7 +81,10 @@ def save_model(
       MachineError: the disk is full, or the folder is not writable.
     """
     path = _check_suffix(path)
-    network = model if _is_canonical(model) else _rebuild(model, spec)
+    network = model
+    if not _is_canonical(model):
+        network = build_canonical(_plan_of(model, spec))
+        copy_weights(model, network)
     with atomic_file(path) as temporary, pause_gc():
         keras.saving.save_model(network, temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
@@ -153,12 +156,6 @@ def _plan_of(model: keras.Model, spec: Architecture) -> Plan:
     logits = rows.outputs[0].row
     has_head = any(layer.name == logits for layer in model.layers)
     return rows if has_head else plan(spec, head=False)
-
-
-def _rebuild(model: keras.Model, spec: Architecture) -> keras.Model:
-    network = build_canonical(_plan_of(model, spec))
-    copy_weights(model, network)
-    return network
 
 
 def _read_members(path: Path) -> tuple[dict[str, Any], Architecture | None, tuple[str, ...] | None]:

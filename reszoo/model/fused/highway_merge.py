@@ -64,8 +64,8 @@ def _merge_forward(x: Any, h: Any, t: Any) -> Any:
 def _merge_backward(x: Any, h: Any, t: Any, *gradients: Any) -> tuple[Any, Any, Any]:
     """Returns the gradients of x, h and t, from those of y's readers."""
     dtype = x.dtype
-    x, h, t, *gradients = _full_precision(x, h, t, *gradients)
-    upstream, gate = sum(gradients[1:], start=gradients[0]), tf.sigmoid(t)
+    x, h, t, first, *others = _full_precision(x, h, t, *gradients)
+    upstream, gate = sum(others, start=first), tf.sigmoid(t)
     to_h = upstream * gate
     to_t = to_h * (1 - gate) * (h - x)
     return tf.cast(upstream - to_h, dtype), tf.cast(to_h, dtype), tf.cast(to_t, dtype)

@@ -78,7 +78,10 @@ class Conversion:
         layers = {layer.name: layer for layer in model.layers}
         for mapping in mappings:
             variables = {weight.name: weight for weight in layers[mapping.row.name].weights}
-            variables[mapping.weight].assign(self._values(mapping))
+            values = self._to_keras(mapping, self.file.read(mapping.tensor))
+            if mapping.bias is not None:
+                values = values - self.file.read(mapping.bias)
+            variables[mapping.weight].assign(values)
         if self.new_head:
             for row in self.rows.rows:
                 if _in_head(row) and "kernel_initializer" in row.attributes:
@@ -109,19 +112,11 @@ class Conversion:
                 biases[next_rows[0].name] = bias
         return biases
 
-    def _values(self, mapping: WeightMapping) -> np.ndarray:
-        values = self._to_keras(mapping, self.file.read(mapping.tensor))
-        return values if mapping.bias is None else values - self.file.read(mapping.bias)
-
     def _to_keras(self, mapping: WeightMapping, values: np.ndarray) -> np.ndarray:
-        is_first = mapping.row.name == self._first_convolution and mapping.weight == "kernel"
+        first = next((row.name for row in self.rows.rows if row.op == "conv"), None)
+        is_first = mapping.row.name == first and mapping.weight == "kernel"
         values = self.layout.to_keras(mapping.row, mapping.weight, values, is_first=is_first)
         return adapt_kernel(values, self.spec) if is_first else values
-
-    @property
-    def _first_convolution(self) -> str | None:
-        """The convolution that reads the image."""
-        return next((row.name for row in self.rows.rows if row.op == "conv"), None)
 
     def _keras_shape(self, mapping: WeightMapping) -> Shape | None:
         """Returns the shape of the unread tensor when converted; None if it cannot be."""

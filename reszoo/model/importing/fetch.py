@@ -16,7 +16,6 @@ import re
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -130,18 +129,9 @@ def _hub_file(tag: str, name: str) -> Path:
     from huggingface_hub import constants
 
     cache = Path(constants.HF_HUB_CACHE)
-
-    def fetch(force: bool) -> Path:
+    for force in (False, True):
         path = _from_hub(tag, name, cache, force)
         _refuse_outside(path, cache)
-        return path
-
-    return _verified(fetch, f"timm:{tag}")
-
-
-def _verified(fetch: Callable[[bool], Path], what: str) -> Path:
-    for force in (False, True):
-        path = fetch(force)
         blob = path.resolve()
         # The hub's cache names large files by their SHA-256.
         if not _SHA256.fullmatch(blob.name) or _digest(blob, "sha256") == blob.name:
@@ -149,7 +139,7 @@ def _verified(fetch: Callable[[bool], Path], what: str) -> Path:
         blob.unlink()
         path.unlink(missing_ok=True)
     raise MachineError(
-        f"the download of {what} is damaged, twice",
+        f"the download of timm:{tag} is damaged, twice",
         expected="a file with the checksum that the hub reports",
         found="other bytes",
         hint="try again later",

@@ -128,23 +128,18 @@ class _BlockPositions:
 
 def _check_depths(spec: Architecture, depths: Sequence[int]) -> None:
     old_depths = [stage.depth for stage in spec.stages]
-    found = ", ".join(map(str, depths)) or "none"
+    present = ", ".join(map(str, old_depths))
     if len(depths) != len(old_depths):
-        raise UserError(
-            f"{spec.name} has {len(old_depths)} stages, not {len(depths)}",
-            expected=f"a depth for each stage, now {', '.join(map(str, old_depths))} blocks",
-            found=found,
-        )
-    if any(new < old for new, old in zip(depths, old_depths, strict=True)):
-        raise UserError(
-            f"a deepened {spec.name} cannot have fewer blocks in a stage",
-            expected=f"{', '.join(map(str, old_depths))} or more",
-            found=found,
-        )
-    if list(depths) == old_depths:
-        raise UserError(
-            f"{spec.name} is as deep already", expected="more blocks in some stage", found=found
-        )
+        what = f"{spec.name} has {len(old_depths)} stages, not {len(depths)}"
+        expected = f"a depth for each stage; now {present} blocks"
+    elif any(new < old for new, old in zip(depths, old_depths, strict=True)):
+        what = f"a deepened {spec.name} cannot have fewer blocks in a stage"
+        expected = f"{present} or more"
+    elif list(depths) == old_depths:
+        what, expected = f"{spec.name} is as deep already", "more blocks in some stage"
+    else:
+        return
+    raise UserError(what, expected=expected, found=", ".join(map(str, depths)) or "none")
 
 
 def _deepen_spec(spec: Architecture, depths: Sequence[int]) -> Architecture:

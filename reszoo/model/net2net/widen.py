@@ -7,8 +7,6 @@ unevenly: equal copies would have equal gradients and stay equal.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import keras
 import numpy as np
 
@@ -49,10 +47,12 @@ def widen_model(
     random = np.random.default_rng(seed)
     for row in before.rows:
         if row.parameters or row.other_parameters:
-            input_repeats = repeats[row.inputs[0].row]
+            if row.name not in old_layers:
+                raise missing_layer(row.name, model)
+            inputs, outputs = repeats[row.inputs[0].row], repeats[row.name]
             weights = {
-                name: _widen_weight(value, name, input_repeats, repeats[row.name], random)
-                for name, value in _weights(old_layers, row, model).items()
+                weight.name: _widen_weight(weight, inputs, outputs, random)
+                for weight in old_layers[row.name].weights
             }
             for weight in new_layers[row.name].weights:
                 weight.assign(weights[weight.name])
@@ -118,30 +118,22 @@ def _refusal(spec: Architecture, row: Row, why: str) -> UserError:
     )
 
 
-def _weights(
-    layers: Mapping[str, keras.layers.Layer], row: Row, model: keras.Model
-) -> dict[str, np.ndarray]:
-    if row.name not in layers:
-        raise missing_layer(row.name, model)
-    return {weight.name: weight.numpy() for weight in layers[row.name].weights}
-
-
 def _widen_weight(
-    value: np.ndarray, name: str, inputs: int, outputs: int, random: np.random.Generator
+    weight: keras.Variable, inputs: int, outputs: int, random: np.random.Generator
 ) -> np.ndarray:
     """Returns one weight of the wider net.
 
     Args:
-      value: the old weight: a kernel (..., input, output), or a number per channel.
-      name: its Keras name.
+      weight: the old weight: a kernel (..., input, output), or a number per channel.
       inputs: how often each input channel is repeated.
       outputs: how often each output channel is repeated.
       random: draws the shares.
     """
+    value: np.ndarray = weight.numpy()
     if value.ndim == 0:
         return value
     value = np.repeat(value, outputs, axis=-1)
-    if name != "kernel" or inputs == 1:
+    if weight.name != "kernel" or inputs == 1:
         return value
     # The shares of an input channel's copies sum to 1, drawn anew for every output channel.
     shape = (value.shape[-2], inputs, value.shape[-1])
