@@ -22,9 +22,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--classes", type=positive_int, metavar="N", help="number of classes (overrides the spec)"
     )
-    parser.add_argument(
-        "--seed", type=int, metavar="SEED", help="seed of the weights (default: random)"
-    )
+    parser.add_argument("--seed", type=int, help="seed of the weights (default: random)")
     parser.add_argument("--summary", action="store_true", help="print Keras's table of layers")
 
 

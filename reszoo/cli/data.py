@@ -20,9 +20,7 @@ def add_options(parser: ArgumentParser) -> None:
         "--sheet", metavar="FILE.png", help="draw a contact sheet with some images of each class"
     )
     parser.add_argument(
-        "--augment",
-        metavar="RECIPE",
-        help="draw images as this recipe augments them instead",
+        "--augment", metavar="RECIPE", help="draw images as this recipe augments them instead"
     )
     add_json(parser)
 

@@ -29,9 +29,7 @@ def add_options(parser: ArgumentParser) -> None:
         help="bias of highway gates that must be closed (default: -6; a lower value is closer to "
         "the same function and slower to train)",
     )
-    parser.add_argument(
-        "--seed", type=int, metavar="SEED", help="seed of the new weights (default: random)"
-    )
+    parser.add_argument("--seed", type=int, help="seed of the new weights (default: random)")
     add_output(parser, "FILE.keras", "save the deeper network to this file")
 
 

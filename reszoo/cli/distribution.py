@@ -27,7 +27,6 @@ def add_distribution(parser: ArgumentParser) -> None:
     )
     group.add_argument(
         "--devices",
-        metavar="DEVICES",
         help="cpu:4 (four logical devices), gpu:0,1, tpu or tpu:NAME (default: all GPUs, else the "
         "CPU)",
     )
@@ -52,7 +51,6 @@ def add_distribution(parser: ArgumentParser) -> None:
     group.add_argument(
         "--port",
         type=positive_int,
-        metavar="PORT",
         help="port of the first worker on each node, under Slurm (default: from the job's ID)",
     )
     group.add_argument(

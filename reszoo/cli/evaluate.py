@@ -15,9 +15,7 @@ def add_options(parser: ArgumentParser) -> None:
     add_data(
         parser, default=None, text="digits, folder:PATH or tfds:NAME (default: the run's own data)"
     )
-    parser.add_argument(
-        "--split", default="test", metavar="SPLIT", help="split to evaluate (default: test)"
-    )
+    parser.add_argument("--split", default="test", help="split to evaluate (default: test)")
     add_fast(parser, "store_true", default="off")
     add_views(parser, "test_time of the run's recipe, else 1")
     add_json(parser)

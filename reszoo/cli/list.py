@@ -21,7 +21,7 @@ def add_options(parser: ArgumentParser) -> None:
         help="part of a name, or a pattern such as 'plain*'",
     )
     subset = parser.add_mutually_exclusive_group()
-    subset.add_argument("--family", metavar="FAMILY", help="only this family, such as cifar")
+    subset.add_argument("--family", help="only this family, such as cifar")
     subset.add_argument(
         "--recipes",
         action="store_true",

@@ -33,9 +33,7 @@ def add_options(parser: ArgumentParser) -> None:
     _add_initial_weights(parser)
     add_data(parser, default="digits")
     parser.add_argument(
-        "--recipe",
-        metavar="RECIPE",
-        help="a recipe of the zoo, or a YAML file (default: chosen by image size)",
+        "--recipe", help="a recipe of the zoo, or a YAML file (default: chosen by image size)"
     )
     parser.add_argument(
         "--set-recipe",
@@ -45,18 +43,9 @@ def add_options(parser: ArgumentParser) -> None:
         help="change a field of the recipe, such as schedule.peak=0.05; may be repeated",
     )
     parser.add_argument(
-        "--epochs",
-        type=positive_int,
-        metavar="N",
-        help="number of epochs (overrides the recipe)",
+        "--epochs", type=positive_int, metavar="N", help="number of epochs (overrides the recipe)"
     )
-    parser.add_argument(
-        "--seed",
-        type=nonnegative_int,
-        default=0,
-        metavar="SEED",
-        help="random seed (default: 0)",
-    )
+    parser.add_argument("--seed", type=nonnegative_int, default=0, help="random seed (default: 0)")
     parser.add_argument(
         "--classes",
         type=positive_int,

@@ -28,9 +28,7 @@ def add_options(parser: ArgumentParser) -> None:
         action="store_true",
         help="show the space, its cost and the planned trainings; train nothing",
     )
-    parser.add_argument(
-        "--seed", type=nonnegative_int, metavar="SEED", help="random seed (overrides the search)"
-    )
+    parser.add_argument("--seed", type=nonnegative_int, help="random seed (overrides the search)")
     add_output(parser, "FOLDER", "the search folder (default: searches/SEARCH-DATA)")
 
 

@@ -25,7 +25,6 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--seed",
         type=int,
-        metavar="SEED",
         help="seed of the split of weights among the copies of a channel (default: random)",
     )
     add_output(parser, "FILE.keras", "save the wider network to this file")
