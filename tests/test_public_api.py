@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import pickle
 import pydoc
@@ -107,10 +108,43 @@ def test_public_functions_are_plain_functions(name):
     assert function.__name__ == name
 
 
-def test_help_shows_the_arguments_of_train():
-    text = pydoc.plain(pydoc.render_doc(reszoo.train))
-    for argument in ("recipe:", "checkpoint_every:", "callbacks:", "data: 'Any' = 'digits'"):
-        assert argument in text
+@pytest.mark.parametrize("name", ["train", "resume", "tune", "export", "evaluate", "predict"])
+def test_help_shows_every_argument_with_its_type_and_default(name):
+    function = getattr(reszoo, name)
+    text = pydoc.plain(pydoc.render_doc(function))
+    parameters = inspect.signature(function).parameters.values()
+    assert len(parameters) > 3
+    kinds = {parameter.kind for parameter in parameters}
+    assert not kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+    for parameter in parameters:
+        assert str(parameter) in text
+    assert inspect.getdoc(function).partition("\n")[0] in text
+
+
+def test_type_checkers_and_editors_see_each_name_where_it_is_defined():
+    """They read the imports under `if TYPE_CHECKING:`, and know nothing of `__getattr__`."""
+    tree = ast.parse(Path(reszoo.__file__).read_text(encoding="utf-8"))
+    assert typed_imports(tree) == reszoo._MODULES
+    assert set(reszoo._MODULES) | {"__version__"} == set(reszoo.__all__)
+    for name, module in reszoo._MODULES.items():
+        assert getattr(reszoo, name) is getattr(importlib.import_module(module), name)
+
+
+def typed_imports(tree: ast.Module) -> dict[str, str]:
+    """Module by name, of what is imported under `if TYPE_CHECKING:`."""
+    return {
+        alias.name: node.module
+        for block in tree.body
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
+def test_a_name_that_type_checkers_do_not_see_would_be_found():
+    text = "if TYPE_CHECKING:\n    from a.b import one\nfrom a.b import two\n"
+    assert typed_imports(ast.parse(text)) == {"one": "a.b"}
 
 
 def test_a_function_without_a_docstring_of_its_own_would_be_found(monkeypatch):

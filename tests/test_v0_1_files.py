@@ -255,13 +255,13 @@ def test_an_interrupted_search_goes_on_and_trains_only_what_is_missing(fixture_c
     ]
     assert (folder / "trials.jsonl").read_bytes().startswith(log)
     assert all(path.read_bytes() == content for path, content in trained.items())
-    assert [(row.trial, row.state) for row in result.rows] == [
+    assert sorted((trial.trial, trial.state) for trial in result.trials) == [
         (1, "finished"),
         (2, "finished"),
         (3, "finished"),
     ]
     assert result.planned == 3
     assert result.best == result.trials[0]
-    assert result.best.val_accuracy == max(row.val_accuracy or 0 for row in result.rows)
+    assert result.best.val_accuracy == max(trial.val_accuracy for trial in result.trials)
     assert Run.open(folder / "trials" / "0003").state == "finished"
     assert reszoo.load(result.best_path) == result.spec
