@@ -130,6 +130,8 @@ def test_an_interrupted_run_ends_as_version_0_1_ended_it(fixture_copy):
     finished = Run.open(fixture_copy("finished"))
     run = reszoo.resume(fixture_copy("interrupted"), quiet=True)
     assert run.state == "finished"
+    # It has checkpoints now that version 0.1 cannot read, so that version must refuse it.
+    assert json.loads((run.path / "run.json").read_text())["format_version"] == 2
     assert [list(line) for line in run.metrics()] == [list(line) for line in finished.metrics()]
     for ours, theirs in zip(metrics_of(run), metrics_of(finished), strict=True):
         assert ours == pytest.approx(theirs, rel=0, abs=TOLERANCE)
