@@ -47,12 +47,6 @@ def assemble(
 ) -> Assembly:
     """Builds the model, its optimizer and its loop under the setup's strategy.
 
-    Args:
-      job: the network, the recipe and the data.
-      setup: the devices.
-      callbacks: Keras callbacks of the user.
-      initial_weights: trained weights to start from. Defaults to weights drawn with the job's seed.
-
     Raises:
       UserError: the network cannot be built, the weights do not fit it, or a callback does not
         work with the recipe.

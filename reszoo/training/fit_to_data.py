@@ -25,13 +25,6 @@ def fit_to_data(
 ) -> Architecture:
     """Returns the architecture as it is trained: with the data's classes, and regularised.
 
-    Args:
-      architecture: the network as its spec describes it.
-      recipe: its `regularization` is applied.
-      data: what the network is trained on.
-      classes: must equal the data's number of classes, if given.
-      enlarge_small_images: accepts images smaller than the network's input.
-
     Raises:
       UserError: the network does not fit the data; the message says what to do.
     """
@@ -45,11 +38,7 @@ def fit_to_data(
 def with_data_classes(
     architecture: Architecture, data: ImageData, classes: int | None = None
 ) -> Architecture:
-    """Returns the architecture with the data's number of classes.
-
-    Raises:
-      UserError: another number was asked for, or the data have one class.
-    """
+    """Returns the architecture with the data's number of classes."""
     count = len(data.classes)
     if count < 2:
         raise UserError(
@@ -72,11 +61,7 @@ def with_data_classes(
 
 
 def require_channels(architecture: Architecture, data: ImageData) -> None:
-    """Refuses a network whose channels are not the data's; they never change silently.
-
-    Raises:
-      UserError: the numbers of channels differ.
-    """
+    """Refuses a network whose channels are not the data's; they never change silently."""
     height, width, channels = architecture.input.shape
     if channels != data.channels:
         words = {1: "grey", 3: "colour"}
@@ -95,11 +80,6 @@ def require_size(
     architecture: Architecture, data: ImageData, formats: Sequence[ImageFormat] = ()
 ) -> None:
     """Refuses images that would have to be enlarged: what is not in them cannot be learned.
-
-    Args:
-      architecture: the network.
-      data: its images.
-      formats: the sizes it trains on. Defaults to its own.
 
     Raises:
       UserError: an image is smaller than the largest of the sizes.

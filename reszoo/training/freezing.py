@@ -61,11 +61,6 @@ class Freezing:
 def freezing(plan: Plan, recipe: Recipe, *, new_layers: Sequence[str] = ()) -> Freezing:
     """Returns what a recipe freezes in a network.
 
-    Args:
-      plan: the network.
-      recipe: with the names of the parts.
-      new_layers: rows without trained weights.
-
     Raises:
       UserError: a part does not exist, everything or something new is frozen, or the epoch that
         unfreezes is outside the training or without frozen parts.
@@ -131,17 +126,7 @@ def trainable_before(plan: Plan, frozen: frozenset[str]) -> tuple[str, ...]:
 def param_groups(
     model: keras.Model, frozen: Freezing, recipe: Recipe, steps: int
 ) -> tuple[list[Any], list[ParamGroup]]:
-    """Returns the variables that learn at some time, and the group of each.
-
-    Args:
-      model: built from the plan, before anything is frozen in it.
-      frozen: what the recipe freezes.
-      recipe: with the factors.
-      steps: steps of an epoch.
-
-    Raises:
-      UserError: a factor is given for no part of the network.
-    """
+    """Returns the variables that learn at some time, and the group of each."""
     rates, decays = (
         _Factors(frozen.plan, getattr(recipe, field), recipe.where(field))
         for field in ("rate_factors", "decay_factors")

@@ -54,11 +54,7 @@ class InitialWeights:
         return (last_layer(self.spec),)
 
     def copy_to(self, model: keras.Model, new_layers: Sequence[str]) -> None:
-        """Copies the weights to `model`, except to its new layers.
-
-        Raises:
-          UserError: the model is another network's.
-        """
+        """Copies the weights to `model`, except to its new layers."""
         copy_weights(self.model, model, skip=new_layers)
 
     def facts(self, new_layers: Sequence[str]) -> dict[str, Any]:
@@ -70,11 +66,7 @@ class InitialWeights:
 
 
 def require_fresh_weights(run: Run) -> None:
-    """Refuses to resume without a checkpoint a run that started from trained weights.
-
-    Raises:
-      UserError: it did.
-    """
+    """Refuses to resume without a checkpoint a run that started from trained weights."""
     if start := run.info.get("start"):
         raise UserError(
             f"{run.path} was stopped before the weights it starts from were saved",
@@ -90,15 +82,9 @@ def last_layer(spec: Architecture) -> str:
 
 
 def network_and_weights(
-    spec: Architecture | str | Path | None,
-    options: InitialWeightsOptions,
-    overrides: Sequence[str],
+    spec: Architecture | str | Path | None, options: InitialWeightsOptions, overrides: Sequence[str]
 ) -> tuple[Architecture, InitialWeights | None]:
-    """Returns the architecture to train, and the trained network that brought it, if any.
-
-    Raises:
-      UserError: there is none, there are two, or the trained network cannot be opened.
-    """
+    """Returns the architecture to train, and the trained network that brought it, if any."""
     if options.start is not None:
         if spec is not None or options.weights is not None:
             raise UserError(
@@ -123,10 +109,6 @@ def network_and_weights(
 def trained_weights(target: Target, overrides: Sequence[str] = ()) -> InitialWeights:
     """Returns the initial weights of a saved network, which brings its architecture.
 
-    Args:
-      target: a run, a `.keras` file that reszoo wrote, or a `TrainedModel`.
-      overrides: changed fields of its spec, such as `head.dropout`; its weights must still fit.
-
     Raises:
       UserError: there is no such network, it is damaged, or its architecture is unknown.
     """
@@ -149,15 +131,6 @@ def pretrained_weights(
     """Returns the initial weights of a published file; see `reszoo.load_pretrained`.
 
     The published head is kept where its classes are the data's; otherwise the head is new.
-
-    Args:
-      spec: the network.
-      weights: `keras:imagenet`, `timm:TAG` or a file.
-      data: what it will be trained on.
-      classes: expected number of classes; see `with_data_classes`.
-
-    Raises:
-      UserError, MachineError: as for `load_pretrained`.
     """
     spec = with_data_classes(spec, data, classes)
     fresh_layers: tuple[str, ...] = ()

@@ -116,13 +116,7 @@ def prepare(
 ) -> TrainingJob:
     """Checks the recipe against the network and divides the training images.
 
-    Args:
-      architecture: the network, from `fit_to_data`.
-      recipe: how it is trained.
-      data: what it is trained on.
-      seed: of the division and of everything else that is random.
-      class_weights: for the loss; see `class_factors`.
-      new_layers: the layers without trained weights. Defaults to all layers.
+    The network comes from `fit_to_data`; `new_layers` have no trained weights (None: no layer has).
 
     Raises:
       UserError: they do not fit each other; the message says what to do.
@@ -144,16 +138,7 @@ def prepare(
 
 
 def job_of_run(run: Run, recipe: Recipe, data: Any = None) -> TrainingJob:
-    """Returns the job of an existing run, whose architecture is regularised already.
-
-    Args:
-      run: the run.
-      recipe: the run's recipe, perhaps with more epochs.
-      data: the data, where they were given in memory. Defaults to those that data.json names.
-
-    Raises:
-      UserError: the data cannot be opened, or changed since the run began.
-    """
+    """Returns the job of an existing run, whose architecture is regularised already."""
     facts, architecture = run.data(), run.architecture()
     images = reopen_data(facts) if data is None else open_data(data)
     require_channels(architecture, images)

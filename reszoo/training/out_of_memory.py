@@ -14,11 +14,7 @@ from reszoo.training.job import TrainingJob
 
 @contextlib.contextmanager
 def memory_errors_explained(job: TrainingJob, setup: DeviceSetup) -> Iterator[None]:
-    """Explains an out-of-memory error raised inside, while building or while training.
-
-    Raises:
-      MachineError: memory or the disk is full.
-    """
+    """Explains an out-of-memory error raised inside, while building or while training."""
     try:
         yield
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:

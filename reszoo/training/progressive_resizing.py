@@ -35,11 +35,7 @@ def training_formats(architecture: Architecture, recipe: Recipe) -> tuple[ImageF
 
 
 def require_any_size(architecture: Architecture, recipe: Recipe) -> None:
-    """Refuses several sizes for a network whose weights fit one size only.
-
-    Raises:
-      UserError: the network has, for example, a head that flattens its map, or a mean image.
-    """
+    """Refuses several sizes for a network whose weights fit one size only."""
     counts = _weight_counts(plan(architecture))
     for image_format in training_formats(architecture, recipe) if recipe.sizes else ():
         resized = _weight_counts(plan(at_size(architecture, image_format)))
@@ -56,14 +52,7 @@ def require_any_size(architecture: Architecture, recipe: Recipe) -> None:
 
 
 class ProgressiveResizing:
-    """The networks of a training, one for each size of its images, built on first use.
-
-    Args:
-      architecture: what trains.
-      recipe: says the sizes.
-      model: for the architecture's own training size; it has the weights.
-      build: makes the network for an image format on the weights of `model`.
-    """
+    """The networks of a training, one for each size of its images, built on first use."""
 
     def __init__(
         self,

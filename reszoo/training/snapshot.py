@@ -50,9 +50,6 @@ def restore(checkpoint: Checkpoint, assembly: Assembly) -> tuple[Position, list[
 
     Returns:
       The position, and notes for the user about callbacks that are gone or new.
-
-    Raises:
-      UserError: it is another network's.
     """
     facts = checkpoint.facts
     position = Position(**{field.name: facts[field.name] for field in fields(Position)})

@@ -18,14 +18,7 @@ from reszoo.training.loop.loop import Loop
 
 
 class Validator:
-    """Validates a model while it trains, and keeps the weights of its best epoch.
-
-    Args:
-      job: with the held-out images, and with the recipe's choice of weights to keep.
-      setup: the devices, and this worker's share of the held-out images.
-      loop: of the model.
-      image_format: of the held-out images.
-    """
+    """Validates a model while it trains, and keeps the weights of its best epoch."""
 
     def __init__(
         self, job: TrainingJob, setup: DeviceSetup, loop: Loop, image_format: ImageFormat
@@ -39,11 +32,7 @@ class Validator:
         """Epoch and metrics of the best epoch so far."""
 
     def validate(self, watch: Callable[[Iterable[Any]], Iterable[Any]]) -> dict[str, float]:
-        """Returns the metrics on the held-out images; an empty dict where none are held out.
-
-        Args:
-          watch: gets the batches and yields them on; it may raise to stop the validation.
-        """
+        """Returns the metrics on the held-out images; an empty dict where none are held out."""
         if self.job.val_split is None:
             return {}
         replicas = self.setup.replicas

@@ -123,7 +123,7 @@ def test_devices_cannot_be_divided_once_tensorflow_computes():
         import pytest, tensorflow as tf
         from reszoo.errors import UserError
         from reszoo.training.distribution.strategy import device_setup
-from reszoo.training.options import DistributionOptions
+        from reszoo.training.options import DistributionOptions
         tf.constant(1) + 1
         with pytest.raises(UserError, match="begun to compute"):
             device_setup(DistributionOptions(devices="cpu:2"))

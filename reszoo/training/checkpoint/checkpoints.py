@@ -77,11 +77,7 @@ class Checkpoints:
         return None
 
     def best(self) -> Checkpoint:
-        """Returns the best checkpoint.
-
-        Raises:
-          UserError: it is missing or damaged.
-        """
+        """Returns the best checkpoint."""
         path = self.folder / _BEST
         if not path.exists() and (old := self.folder / _BEST_V1).exists():
             path = old

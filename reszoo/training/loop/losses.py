@@ -18,12 +18,7 @@ ExampleLosses = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 def example_losses(recipe: Recipe, class_weights: Sequence[float] | None = None) -> ExampleLosses:
-    """Returns the loss of a recipe.
-
-    Args:
-      recipe: with the kind of loss and its smoothing.
-      class_weights: factor of each class, or None.
-    """
+    """Returns the loss of a recipe."""
     if recipe.loss.kind == "cross_entropy":
         losses = cross_entropy(recipe.label_smoothing)
     else:

@@ -16,10 +16,6 @@ def compute_precise_bn_stats(loop: Loop, batches: tf.data.Dataset) -> None:
     """Replaces the moving averages of a loop's model by the means over batches.
 
     Frozen layers keep theirs. The images go through the model as in training, dropout included.
-
-    Args:
-      loop: the loop of the model.
-      batches: images and targets, as in training.
     """
     layers = [
         layer for layer in loop.network.layers if layer.trainable and hasattr(layer, "moving_mean")

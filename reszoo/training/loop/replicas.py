@@ -26,11 +26,6 @@ class Replicas:
     """The replicas of a model under a strategy; with one replica every method is a no-op.
 
     All workers must call each method together.
-
-    Args:
-      strategy: the strategy under which the model was built.
-      model: the model; layers that are frozen now are left out.
-      metrics: metrics created under the strategy too.
     """
 
     def __init__(

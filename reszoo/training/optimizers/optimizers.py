@@ -87,10 +87,10 @@ class _TrustedAdam(keras.optimizers.Lamb):
     """
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """One variable's step."""
+        """Updates one variable."""
         index = self._get_variable_index(variable)
         first, second = self._momentums[index], self._velocities[index]
-        steps = tf.cast(self.iterations + 1 - self.pace_of(variable).begins, variable.dtype)
+        steps = tf.cast(self.iterations + 1 - self.param_group(variable).begins, variable.dtype)
         self.assign_add(first, (gradient - first) * (1 - self.beta_1))
         self.assign_add(second, (tf.square(gradient) - second) * (1 - self.beta_2))
         mean, square = (
@@ -105,10 +105,10 @@ class _TrustedAdam(keras.optimizers.Lamb):
 
 @_registered
 class Lamb(WithParamGroups, WeightAveraging, _TrustedAdam):
-    """LAMB at the paces of a recipe."""
+    """LAMB with parameter groups."""
 
-    def _pulled(self, gradient: Any, variable: Any, rate: Any, decay: float) -> Any:
-        return gradient  # It decays inside of its step.
+    def _decayed(self, gradient: Any, variable: Any, rate: Any, decay: float) -> Any:
+        return gradient  # The decay is part of its step.
 
 
 def _trust(weights: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
@@ -120,13 +120,7 @@ def _trust(weights: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
 def make_optimizer(
     options: Optimizer, rate: TabledRate | float, *, ema: EMA | None = None
 ) -> keras.optimizers.Optimizer:
-    """Returns the Keras optimizer of a recipe, not built yet.
-
-    Args:
-      options: the recipe's optimizer.
-      rate: the learning rate.
-      ema: the moving average of the weights, or None.
-    """
+    """Returns the Keras optimizer of a recipe, not built yet."""
     # Keras numbers optimizers without a name; names in a checkpoint must be the same again.
     shared: dict[str, Any] = {"learning_rate": rate, "name": "optimizer"}
     first, second = options.betas
@@ -153,14 +147,7 @@ def build_optimizer(
     variables: Sequence[Any],
     param_groups: Sequence[ParamGroup] | None = None,
 ) -> None:
-    """Creates the optimizer's variables and sets the parameter groups.
-
-    Args:
-      optimizer: from `make_optimizer`.
-      options: the recipe's optimizer.
-      variables: all variables that learn at some time of the training.
-      param_groups: the group of each variable. Defaults to one group for all.
-    """
+    """Creates the optimizer's variables and sets the parameter groups."""
     optimizer.set_param_groups(options, param_groups or [ParamGroup()] * len(variables))
     optimizer.build(variables)
 
