@@ -70,15 +70,15 @@ def _from_tf_config(text: str) -> Cluster | None:
     _require_workers_only(cluster, task)
     chief, workers = (_task_addresses(cluster, job) for job in ("chief", "worker"))
     if len(chief) > 1:
-        raise _tf_config_error("TF_CONFIG names more than one chief", "one", ", ".join(chief))
+        raise _error("TF_CONFIG names more than one chief", "one", ", ".join(chief))
     addresses = [*chief, *workers]
     if repeated := [address for address, count in Counter(addresses).items() if count > 1]:
         found = ", ".join(repeated)
-        raise _tf_config_error("TF_CONFIG names an address twice", "one for each worker", found)
+        raise _error("TF_CONFIG names an address twice", "one for each worker", found)
     kind, index = task.get("type"), task.get("index", 0)
     own = {"chief": chief, "worker": workers}.get(str(kind), [])
     if not isinstance(index, int) or not 0 <= index < len(own):
-        raise _tf_config_error(
+        raise _error(
             "TF_CONFIG names this worker nowhere in its cluster",
             f"a task of {len(chief)} chief and {len(workers)} worker",
             f"type {kind!r}, index {index!r}",
@@ -90,13 +90,11 @@ def _parse_config(text: str) -> dict[str, Any]:
     try:
         config = json.loads(text)
     except ValueError as error:
-        raise _tf_config_error(
-            "TF_CONFIG is not JSON", _EXPECTED, f"{_truncate(text)} ({error})"
-        ) from error
+        raise _error("TF_CONFIG is not JSON", _EXPECTED, f"{_truncate(text)} ({error})") from error
     if not isinstance(config, dict) or not all(
         isinstance(config.get(name) or {}, dict) for name in ("cluster", "task")
     ):
-        raise _tf_config_error("TF_CONFIG does not describe a cluster", _EXPECTED, _truncate(text))
+        raise _error("TF_CONFIG does not describe a cluster", _EXPECTED, _truncate(text))
     return config
 
 
@@ -104,27 +102,21 @@ def _require_workers_only(cluster: Mapping[str, Any], task: Mapping[str, Any]) -
     kinds = [*cluster, str(task.get("type"))]
     for kind, reason in _OTHER_TASKS.items():
         if kind in kinds:
-            raise _tf_config_error(
-                f"TF_CONFIG has a task '{kind}'", "chief and worker alone", kind, reason
-            )
+            raise _error(f"TF_CONFIG has a task '{kind}'", "chief and worker alone", kind, reason)
     if unknown := sorted(set(cluster) - {"chief", "worker"}):
         found = ", ".join(unknown)
-        raise _tf_config_error("TF_CONFIG has tasks of an unknown kind", "chief and worker", found)
+        raise _error("TF_CONFIG has tasks of an unknown kind", "chief and worker", found)
 
 
 def _task_addresses(cluster: Mapping[str, Any], job: str) -> list[str]:
     """Returns the addresses of one kind of task, in order."""
     addresses = cluster.get(job) or []
     if not isinstance(addresses, list):
-        raise _tf_config_error(
-            f"TF_CONFIG's '{job}' is not a list of addresses", _EXPECTED, repr(addresses)
-        )
+        raise _error(f"TF_CONFIG's '{job}' is not a list of addresses", _EXPECTED, repr(addresses))
     for address in addresses:
         host, _, port = address.rpartition(":") if isinstance(address, str) else ("", "", "")
         if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
-            raise _tf_config_error(
-                "TF_CONFIG has an address that is none", "host:port", repr(address)
-            )
+            raise _error("TF_CONFIG has an address that is none", "host:port", repr(address))
     return addresses
 
 
@@ -137,11 +129,9 @@ def _from_slurm(environment: Mapping[str, str], port: int | None) -> Cluster | N
     if tasks <= 1:
         return None
     # The step's own variables come first: srun may use only some of the job's nodes.
-    nodes = _slurm_variable(
-        environment, "SLURM_STEP_NODELIST", "SLURM_JOB_NODELIST", "SLURM_NODELIST"
-    )
+    nodes = _variable(environment, "SLURM_STEP_NODELIST", "SLURM_JOB_NODELIST", "SLURM_NODELIST")
     hosts = expand_hosts(nodes)
-    per_node = _slurm_variable(
+    per_node = _variable(
         environment, "SLURM_STEP_TASKS_PER_NODE", "SLURM_TASKS_PER_NODE", default=""
     )
     counts = _parse_task_counts(per_node) if per_node else _spread_evenly(tasks, len(hosts))
@@ -194,7 +184,7 @@ def _spread_evenly(tasks: int, hosts: int) -> list[int]:
     return [tasks // hosts + (node < tasks % hosts) for node in range(hosts)]
 
 
-def _slurm_variable(environment: Mapping[str, str], *names: str, default: str | None = None) -> str:
+def _variable(environment: Mapping[str, str], *names: str, default: str | None = None) -> str:
     value = next((environment[name] for name in names if environment.get(name)), default)
     if value is None:
         raise UserError(
@@ -256,7 +246,7 @@ def _find_absent(cluster: Cluster, deadline: float) -> dict[int, str]:
     return absent
 
 
-def _tf_config_error(what: str, expected: str, found: str, hint: str | None = None) -> UserError:
+def _error(what: str, expected: str, found: str, hint: str | None = None) -> UserError:
     return UserError(what, where="TF_CONFIG", expected=expected, found=found, hint=hint)
 
 
