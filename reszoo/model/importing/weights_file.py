@@ -46,7 +46,7 @@ class WeightsFile:
         except (OSError, ValueError, TypeError, safetensors.SafetensorError) as error:
             raise damaged_file(self.path, f"{name}: {describe_error(error)}") from error
         if not np.isfinite(values).all():
-            raise damaged_file(self.path, f"values in {name} that are no numbers")
+            raise damaged_file(self.path, f"values in {name} that are not finite")
         return values
 
 
@@ -62,7 +62,7 @@ def open_weights_file(path: Path) -> Iterator[WeightsFile]:
     _refuse_pickle(path)
     with contextlib.ExitStack() as stack:
         try:
-            tensors = _open(path, stack)
+            weights = _open(path, stack)
         except MissingNamesError as error:
             raise UserError(
                 f"{path} has no names of its layers",
@@ -79,12 +79,10 @@ def open_weights_file(path: Path) -> Iterator[WeightsFile]:
         except (zipfile.BadZipFile, safetensors.SafetensorError, ValueError, KeyError) as error:
             raise damaged_file(path, describe_error(error)) from error
         except OSError as error:
-            if error.errno:
+            if error.errno:  # HDF5's own errors have none.
                 raise unreadable_file(path, error) from error
-            raise damaged_file(
-                path, describe_error(error)
-            ) from error  # HDF5's own errors have no errno
-        yield tensors
+            raise damaged_file(path, describe_error(error)) from error
+        yield weights
 
 
 def unreadable_file(path: Path, error: OSError) -> MachineError:
