@@ -1,26 +1,26 @@
-# The two commands to know: `make demo` (set up and run the main job) and `make test`.
+# The two main commands: `make demo` (set up and run the main job) and `make test`.
 
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-# The first Python of these that is new enough; say PYTHON=/path/to/python to choose another.
+# The first supported Python of these; override with PYTHON=/path/to/python.
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
     if $$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; \
     then echo $$name; break; fi; done)
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-# An interrupted installation is begun again.
+# An interrupted installation starts over.
 .DELETE_ON_ERROR:
 
 .PHONY: help demo test test-slow lint format wheel clean
 
 help:
 	@echo "make demo       set up .venv and run the main job on the embedded digits (5 minutes)"
-	@echo "make test       run the tests that are quick"
-	@echo "make test-slow  run the others too"
-	@echo "make lint       ruff and mypy"
+	@echo "make test       run the quick tests"
+	@echo "make test-slow  run all tests"
+	@echo "make lint       run ruff and mypy"
 	@echo "make wheel      build the wheel into dist/"
 
 demo: $(VENV)/installed
@@ -50,12 +50,12 @@ clean:
 $(BIN)/python:
 	@if [ -z "$(PYTHON)" ] || ! $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'; then \
 	  echo "error: reszoo needs Python 3.11, 3.12 or 3.13; $(or $(PYTHON),python3) here is $$($(or $(PYTHON),python3) --version 2>&1)" >&2; \
-	  echo "  do:       install one of them, or say  make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; \
+	  echo "  do:       install one of them, or run  make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; \
 	  exit 2; \
 	fi
 	$(PYTHON) -m venv $(VENV)
 
-# Stamps, so that an installation is repeated only when what it depends on has changed.
+# Stamp files: an installation is repeated only if its dependencies have changed.
 $(VENV)/installed: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) -e .
 	@touch $@
