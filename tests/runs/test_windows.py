@@ -56,6 +56,7 @@ def test_every_module_without_tensorflow_is_imported():
         (["list"], "resnet20"),
         (["show", "resnet20"], "parameters"),
         (["doctor"], "data sets"),
+        (["build", "resnet8_digits"], "resnet8_digits"),
     ],
 )
 def test_a_command_runs(words, text):

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import filelock
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
@@ -102,13 +103,10 @@ def is_prepared(builder: Any) -> bool:
 def folder_lock(folder: Path) -> Iterator[None]:
     """Holds the folder's lock: one process at a time prepares data in it."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a") as file:
-        try:
-            import fcntl
-        except ImportError:  # Windows: of two processes that prepare the same data, the last wins.
-            yield
-            return
-        fcntl.flock(file, fcntl.LOCK_EX)
+    if filelock.FileLock is filelock.SoftFileLock:  # It would outlive a killed process.
+        yield
+        return
+    with filelock.FileLock(folder / ".lock", fallback_to_soft=False):
         yield
 
 
