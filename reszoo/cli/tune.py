@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def add_options(parser: ArgumentParser) -> None:
-    names = ", ".join(spec.search_names())
+    names = ", ".join(spec.names_of("search"))
     parser.add_argument("search", metavar="SEARCH", help=f"{names}, or a YAML file")
     add_overrides(parser, "limits.parameters=50000")
     add_data(parser, default="digits")

@@ -15,7 +15,7 @@ from typing import Any
 
 from reszoo import atomic_files, resources
 from reszoo.planning.cost import Cost, cost
-from reszoo.spec import architecture_names, fingerprint, load
+from reszoo.spec import fingerprint, load, names_of
 from reszoo.spec.architecture import Architecture
 
 _FORMAT = 1
@@ -35,7 +35,7 @@ def known_cost(spec: Architecture) -> Cost:
 def count_zoo() -> dict[str, Any]:
     """Counts every spec of the zoo; returns the content of the golden file."""
     specs = {}
-    for name in architecture_names():
+    for name in names_of("architecture"):
         spec = load(name)
         specs[name] = {"fingerprint": fingerprint(spec), **asdict(cost(spec))}
     return {"format": _FORMAT, "specs": specs}

@@ -10,7 +10,7 @@ from typing import Any
 from reszoo.errors import UserError, did_you_mean
 from reszoo.planning.golden import known_cost
 from reszoo.report.text import MISSING, format_bytes, format_shape, format_si, table
-from reszoo.spec import architecture_names, families, family_of, load
+from reszoo.spec import families, family_of, load, names_of
 
 _HEADER = ("name", "family", "input", "parameters", "multiply-adds", "int8", "top-1 %", "from")
 
@@ -64,7 +64,7 @@ def as_glob(pattern: str) -> str:
 
 
 def _matching(pattern: str | None) -> list[str]:
-    names = architecture_names()
+    names = names_of("architecture")
     if pattern is None:
         return names
     matches = fnmatch.filter(names, as_glob(pattern))

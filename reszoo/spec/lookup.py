@@ -16,24 +16,9 @@ KINDS = ("architecture", "recipe", "search", "target")
 _FOLDERS = {"recipe": "recipes", "search": "searches"}
 
 
-def architecture_names() -> list[str]:
-    """Sorted names of the zoo's architectures."""
-    return names_of("architecture")
-
-
-def recipe_names() -> list[str]:
-    """Sorted names of the recipes shipped with reszoo."""
-    return names_of("recipe")
-
-
-def search_names() -> list[str]:
-    """Sorted names of the searches shipped with reszoo."""
-    return names_of("search")
-
-
-def target_names() -> list[str]:
-    """Sorted names of the export targets shipped with reszoo."""
-    return names_of("target")
+def names_of(kind: str) -> list[str]:
+    """Sorted names of the shipped documents of a kind: architecture, recipe, search or target."""
+    return sorted(file.stem for folder in _folders(kind) for file in folder.glob("*.yaml"))
 
 
 def families() -> list[str]:
@@ -52,11 +37,6 @@ def family_of(name: str) -> str:
       'cifar'
     """
     return Path(find_file(name, "architecture")).parent.name
-
-
-def names_of(kind: str) -> list[str]:
-    """Sorted names of a kind of document."""
-    return sorted(file.stem for folder in _folders(kind) for file in folder.glob("*.yaml"))
 
 
 def document_class(kind: str) -> type[Document]:
