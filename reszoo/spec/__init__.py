@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reszoo.spec.architecture import Architecture
-from reszoo.spec.base import Document, Value, format_path
+from reszoo.spec.base import Document
 from reszoo.spec.loader import (
     Origin,
     ResolvedDocument,
@@ -26,7 +26,6 @@ __all__ = [
     "KINDS",
     "Origin",
     "ResolvedDocument",
-    "Value",
     "families",
     "family_of",
     "fingerprint",
@@ -42,5 +41,4 @@ __all__ = [
     "resolve",
     "to_mapping",
     "to_yaml",
-    "format_path",
 ]

@@ -167,11 +167,7 @@ def _scale_dropout(architecture: Architecture, factor: float) -> Architecture:
 
 
 def default_recipe_name(side: int, *, fine_tuning: bool = False) -> str:
-    """The short recipe for an image size.
-
-    Args:
-      side: of the training images, in pixels.
-      fine_tuning: whether the weights are pretrained and need lower learning rates.
+    """Returns the short recipe for images of a side in pixels, or the one that fine-tunes.
 
     Example:
       >>> default_recipe_name(224, fine_tuning=True)
