@@ -28,8 +28,7 @@ def golden_file() -> Path:
 
 def known_cost(spec: Architecture) -> Cost:
     """Returns the cost of a spec, from the golden file if it has this network."""
-    key = fingerprint(spec)
-    return _golden_costs().get(key) or cost(spec)
+    return _golden_costs().get(fingerprint(spec)) or cost(spec)
 
 
 def count_zoo() -> dict[str, Any]:
@@ -55,11 +54,7 @@ def _golden_costs() -> Mapping[str, Cost]:
         return {}
     if content.get("format") != _FORMAT:
         return {}
-    costs = {}
-    for entry in content["specs"].values():
-        numbers = {name: value for name, value in entry.items() if name != "fingerprint"}
-        costs[entry["fingerprint"]] = Cost(**numbers)
-    return costs
+    return {entry.pop("fingerprint"): Cost(**entry) for entry in content["specs"].values()}
 
 
 if __name__ == "__main__":
