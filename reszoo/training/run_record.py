@@ -50,7 +50,7 @@ def _announce_freezing(trainer: Trainer) -> None:
     trainer.progress.say(f"frozen{until}: {', '.join(recipe.freeze)} ({weights:,} weights)")
     if early := trainable_before(plan, rows):
         trainer.progress.say(
-            f"{', '.join(early)} learn though frozen parts come after them; "
+            f"{', '.join(early)} learn though frozen layer groups come after them; "
             "a range such as stem..stage2 freezes all of them"
         )
 
