@@ -32,7 +32,7 @@ def announce(trainer: Trainer) -> None:
         say(f"{len(job.data.skipped)} broken images are left out")
     if start := trainer.run.info.get("start"):
         new_layers = ", ".join(start["new_layers"])
-        say(f"from {start['source']}" + (f", {new_layers} anew" if new_layers else ""))
+        say(f"from {start['source']}" + (f", with a new {new_layers}" if new_layers else ""))
     _announce_freezing(trainer)
     if trainer.checkpoint is not None:
         for name in trainer.checkpoint.facts.get("damaged", ()):
