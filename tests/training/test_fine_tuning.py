@@ -223,7 +223,7 @@ def test_trained_weights_take_the_gentle_recipe(tmp_path, source):
 
 
 def test_factors_slow_their_layer_groups_down():
-    """With SGD from equal weights, the first step of a layer group is its factor times the plain."""
+    """With SGD from equal weights, a first step is the plain one times the layer group's factor."""
     spec = from_mapping(
         {
             "name": "still",
