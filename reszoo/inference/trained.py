@@ -76,10 +76,7 @@ Target: TypeAlias = "Run | TrainedModel | keras.Model | str | Path"
 
 
 def load_trained(target: Target) -> TrainedModel:
-    """Loads a trained network.
-
-    Args:
-      target: a run or its folder, a `.keras` file, or a Keras model.
+    """Loads a trained network from a run or its folder, a `.keras` file or a Keras model.
 
     Raises:
       UserError: the target does not exist or is damaged, or its run has not finished.

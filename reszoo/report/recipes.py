@@ -19,11 +19,9 @@ _HEADER = ("name", "epochs", "batch", "optimizer", "nets, top-1 %", "source")
 
 
 def recipe_entries(pattern: str | None = None) -> list[dict[str, Any]]:
-    """Returns the recipes of the zoo.
+    """Returns the recipes of the zoo, or those of them that match a shell pattern or a word.
 
-    Args:
-      pattern: part of the name of a recipe or of a net it was published for, or a shell pattern.
-        Defaults to all.
+    The name of a recipe, or of a net it was published for, matches a word that it contains.
 
     Raises:
       UserError: nothing matches.
