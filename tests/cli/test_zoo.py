@@ -139,7 +139,7 @@ def test_validate_plans_a_network(reszoo, tiny, tmp_path):
 def test_schema_is_a_json_schema_that_the_zoos_own_files_keep(reszoo, kind):
     schema = json.loads(reszoo("schema", kind).out)
     jsonschema.Draft202012Validator.check_schema(schema)
-    names = getattr(spec, f"{kind}_names")()
+    names = spec.names_of(kind)
     document = spec.resolve(names[0], kind).document
     jsonschema.validate(spec.to_mapping(document), schema)
 
