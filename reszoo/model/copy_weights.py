@@ -46,15 +46,10 @@ def finalize_normalization(model: keras.Model) -> None:
 def pair_weights(
     old: keras.layers.Layer | None, new: keras.layers.Layer, source: keras.Model
 ) -> list[tuple[keras.Variable, keras.Variable]]:
-    """Pairs the weights of a layer with those of the layer that receives them.
-
-    Args:
-      old: a layer of `source`, or None if the layer is missing there.
-      new: the layer that receives the weights.
-      source: the model to name in errors.
+    """Pairs the weights of a layer of `source` with those of the layer that receives them.
 
     Raises:
-      UserError: `old` is None, or its weights have other names or shapes.
+      UserError: `old` is None, so missing in `source`, or its weights have other names or shapes.
     """
     if old is None:
         raise missing_layer(new.name, source)

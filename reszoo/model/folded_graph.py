@@ -32,16 +32,10 @@ def folded_graph(
         >>> graph(images).dtype
         tf.float32
 
-    The model is read during tracing only.
-
-    Args:
-      model: holds the weights, by row name, in any dtype.
-      plan: the canonical plan.
-      dtype: compute dtype, `float32` or `bfloat16`. Rows that require float32 get it.
-
-    Returns:
-      A function of images `(batch, height, width, channels)`, pixels 0..255 in any dtype, that
-      returns float32 logits `(batch, classes)`.
+    The function takes images `(batch, height, width, channels)`, pixels 0..255 in any dtype, and
+    returns float32 logits `(batch, classes)`. It computes in `dtype`, float32 or bfloat16, except
+    for rows that require float32. The model, whose weights may have any dtype, is read only during
+    tracing; `plan` is its canonical plan.
     """
     rows = fold_norms(for_inference(plan))
     layers = {layer.name: layer for layer in model.layers}
@@ -67,9 +61,7 @@ def folded_weights(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the float64 kernel and bias of a convolution or dense layer with its norm folded in.
 
-    Args:
-      row: a row of a plan that `fold_norms` has rewritten.
-      layers: layers of the canonical network, by name.
+    The row is one that `fold_norms` has rewritten; `layers` are those of the canonical network.
     """
     layer = layers[row.name]
     kernel = _values(layer.kernel)
@@ -93,7 +85,7 @@ def _values(variable: keras.Variable) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class _RowContext:
-    """A row to write, with its weights and compute dtype."""
+    """A row to write, with the model's layers and the row's compute dtype."""
 
     row: Row
     layers: Mapping[str, keras.layers.Layer]
@@ -122,6 +114,10 @@ def _normalize(context: _RowContext, x: tf.Tensor) -> tf.Tensor:
 
 def _mean_image(context: _RowContext, x: tf.Tensor) -> tf.Tensor:
     return x - context.constant(_values(context.layer.adapt_mean))
+
+
+def _scale(context: _RowContext, x: tf.Tensor) -> tf.Tensor:
+    return x * context.constant(_values(context.layer.factor))
 
 
 def _conv(context: _RowContext, x: tf.Tensor) -> tf.Tensor:
@@ -156,10 +152,6 @@ def _norm(context: _RowContext, x: tf.Tensor) -> tf.Tensor:
         is_training=False,
     )
     return result.y
-
-
-def _scale(context: _RowContext, x: tf.Tensor) -> tf.Tensor:
-    return x * context.constant(_values(context.layer.factor))
 
 
 _WRITERS: Mapping[str, Callable[[_RowContext, tf.Tensor], tf.Tensor]] = {

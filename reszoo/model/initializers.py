@@ -6,7 +6,6 @@ import hashlib
 import math
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
 from typing import Any, NamedTuple
 
 import keras
@@ -24,7 +23,7 @@ class VarianceScaling(NamedTuple):
     distribution: str = "untruncated_normal"
 
     def stddev(self, shape: tuple[int, ...]) -> float:
-        """The standard deviation for a kernel of shape (..., input channels, output channels)."""
+        """Returns the standard deviation for a (..., input channels, output channels) kernel."""
         window = math.prod(shape[:-2])
         fan_in, fan_out = window * shape[-2], window * shape[-1]
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
@@ -32,7 +31,7 @@ class VarianceScaling(NamedTuple):
 
 
 VARIANCE_SCALING: Mapping[str, VarianceScaling] = {
-    # Plain normal numbers as in He 2015 and torch; Keras's HeNormal is truncated.
+    # Untruncated normal numbers as in He 2015 and torch; Keras's HeNormal is truncated.
     "he_normal": VarianceScaling(2.0, "fan_in"),
     "he_normal_fan_out": VarianceScaling(2.0, "fan_out"),
     "he_uniform": VarianceScaling(2.0, "fan_in", "uniform"),
@@ -41,8 +40,7 @@ VARIANCE_SCALING: Mapping[str, VarianceScaling] = {
 }
 """By the kind of a spec `Initializer`, where the variance follows from the kernel's shape."""
 
-_NORMAL_STD = 0.05
-"""Of kind `normal` if the spec has no `std`."""
+_NORMAL_STD = 0.05  # of kind `normal` if the spec has no `std`
 
 
 def row_seed(seed: int | None, row: Row) -> int | None:
@@ -78,9 +76,7 @@ class BackgroundInitializer:
     def __enter__(self) -> BackgroundInitializer:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None:
                 for variable, values in self._pending:
@@ -106,8 +102,8 @@ def _draw_values(spec: Initializer, shape: tuple[int, ...], dtype: Any, seed: in
     if scaling and scaling.distribution == "uniform":
         values = generator.random(shape, dtype)
         values -= dtype(0.5)
-        values *= dtype(stddev * math.sqrt(12.0))
+        stddev *= math.sqrt(12.0)
     else:
         values = generator.standard_normal(shape, dtype)
-        values *= dtype(stddev)
+    values *= dtype(stddev)
     return values

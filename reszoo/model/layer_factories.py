@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
@@ -39,6 +40,16 @@ class LayerSettings:
 Factory = Callable[[Row, LayerSettings], keras.layers.Layer]
 
 
+def _layer(layer: Callable[..., keras.layers.Layer], *attributes: str, **options: Any) -> Factory:
+    """Returns a factory that passes attributes of the row by position, and the same options."""
+
+    def make(row: Row, settings: LayerSettings) -> keras.layers.Layer:
+        arguments = (row.attributes[name] for name in attributes)
+        return layer(*arguments, **options, **settings.common(row))
+
+    return make
+
+
 def _normalize(row: Row, settings: LayerSettings) -> keras.layers.Layer:
     mean, std = row.attributes["mean"], row.attributes["std"]
     return keras.layers.Rescaling(
@@ -47,24 +58,6 @@ def _normalize(row: Row, settings: LayerSettings) -> keras.layers.Layer:
         name=row.name,
         dtype=settings.full_precision,
     )
-
-
-def _contrast(row: Row, settings: LayerSettings) -> keras.layers.Layer:
-    return keras.layers.LayerNormalization(
-        axis=(1, 2, 3),
-        epsilon=row.attributes["epsilon"],
-        center=False,
-        scale=False,
-        **settings.common(row),
-    )
-
-
-def _centred_contrast(row: Row, settings: LayerSettings) -> keras.layers.Layer:
-    return CentredContrast(row.attributes["epsilon"], **settings.common(row))
-
-
-def _mean_image(row: Row, settings: LayerSettings) -> keras.layers.Layer:
-    return keras.layers.Normalization(axis=(1, 2, 3), **settings.common(row))
 
 
 def _conv(layer: Callable[..., keras.layers.Layer]) -> Factory:
@@ -141,43 +134,6 @@ def _pad_channels(row: Row, settings: LayerSettings) -> keras.layers.Layer:
     return keras.layers.ZeroPadding2D(amounts, data_format="channels_first", **settings.common(row))
 
 
-def _subsample(row: Row, settings: LayerSettings) -> keras.layers.Layer:
-    stride = row.attributes["stride"]
-    return keras.layers.MaxPooling2D(1, strides=stride, **_LAST, **settings.common(row))
-
-
-def _pool(layer: Callable[..., keras.layers.Layer]) -> Factory:
-    def make(row: Row, settings: LayerSettings) -> keras.layers.Layer:
-        return layer(
-            row.attributes["size"],
-            strides=row.attributes["stride"],
-            padding=row.attributes["padding"],
-            **_LAST,
-            **settings.common(row),
-        )
-
-    return make
-
-
-def _global_pool(layer: Callable[..., keras.layers.Layer]) -> Factory:
-    def make(row: Row, settings: LayerSettings) -> keras.layers.Layer:
-        return layer(keepdims=row.attributes["keep_dimensions"], **_LAST, **settings.common(row))
-
-    return make
-
-
-def _blur(row: Row, settings: LayerSettings) -> keras.layers.Layer:
-    return Blur(row.attributes["stride"], **settings.common(row))
-
-
-def _flatten(row: Row, settings: LayerSettings) -> keras.layers.Layer:
-    return keras.layers.Flatten(**_LAST, **settings.common(row))
-
-
-def _reshape(row: Row, settings: LayerSettings) -> keras.layers.Layer:
-    return keras.layers.Reshape(row.attributes["shape"], **settings.common(row))
-
-
 def _dropout(row: Row, settings: LayerSettings) -> keras.layers.Layer:
     ones = (1,) * len(row.shape)
     shapes = {"value": None, "example": (None, *ones), "batch": (1, *ones)}
@@ -187,31 +143,6 @@ def _dropout(row: Row, settings: LayerSettings) -> keras.layers.Layer:
         seed=row_seed(settings.seed, row),
         **settings.common(row),
     )
-
-
-def _rescale(row: Row, settings: LayerSettings) -> keras.layers.Layer:
-    return keras.layers.Rescaling(
-        row.attributes["scale"], row.attributes["offset"], **settings.common(row)
-    )
-
-
-def _scale(row: Row, settings: LayerSettings) -> keras.layers.Layer:
-    return LearnedScale(
-        row.attributes["granularity"], row.attributes["initial"], **settings.common(row)
-    )
-
-
-def _add_relu(row: Row, settings: LayerSettings) -> keras.layers.Layer:
-    return AddReLU(row.attributes["copies"], **settings.common(row))
-
-
-def _gated_merge(row: Row, settings: LayerSettings) -> keras.layers.Layer:
-    relu, copies = row.attributes["relu"], row.attributes["copies"]
-    return GatedMerge(relu, copies, **settings.common(row))
-
-
-def _plain(layer: Callable[..., keras.layers.Layer]) -> Factory:
-    return lambda row, settings: layer(**settings.common(row))
 
 
 def _constant(value: float) -> keras.initializers.Initializer:
@@ -233,8 +164,10 @@ ACTIVATIONS: Mapping[str, str] = {
 
 FACTORIES: Mapping[str, Factory] = {
     "normalize": _normalize,
-    "contrast": _contrast,
-    "mean_image": _mean_image,
+    "contrast": _layer(
+        partial(keras.layers.LayerNormalization, (1, 2, 3)), "epsilon", center=False, scale=False
+    ),
+    "mean_image": _layer(keras.layers.Normalization, axis=(1, 2, 3)),
     "conv": _conv(keras.layers.Conv2D),
     "conv1d": _conv1d,
     "dense": _dense,
@@ -242,27 +175,31 @@ FACTORIES: Mapping[str, Factory] = {
     "activation": _activation,
     "pad": _pad,
     "pad_channels": _pad_channels,
-    "subsample": _subsample,
-    "max_pool": _pool(keras.layers.MaxPooling2D),
-    "average_pool": _pool(keras.layers.AveragePooling2D),
-    "blur": _blur,
-    "global_average_pool": _global_pool(keras.layers.GlobalAveragePooling2D),
-    "global_max_pool": _global_pool(keras.layers.GlobalMaxPooling2D),
-    "flatten": _flatten,
-    "reshape": _reshape,
+    "subsample": _layer(partial(keras.layers.MaxPooling2D, 1), "stride", **_LAST),
+    "max_pool": _layer(keras.layers.MaxPooling2D, "size", "stride", "padding", **_LAST),
+    "average_pool": _layer(keras.layers.AveragePooling2D, "size", "stride", "padding", **_LAST),
+    "blur": _layer(Blur, "stride"),
+    "global_average_pool": _layer(
+        partial(keras.layers.GlobalAveragePooling2D, "channels_last"), "keep_dimensions"
+    ),
+    "global_max_pool": _layer(
+        partial(keras.layers.GlobalMaxPooling2D, "channels_last"), "keep_dimensions"
+    ),
+    "flatten": _layer(keras.layers.Flatten, **_LAST),
+    "reshape": _layer(keras.layers.Reshape, "shape"),
     "dropout": _dropout,
-    "rescale": _rescale,
-    "scale": _scale,
-    "add": _plain(keras.layers.Add),
-    "subtract": _plain(keras.layers.Subtract),
-    "multiply": _plain(keras.layers.Multiply),
+    "rescale": _layer(keras.layers.Rescaling, "scale", "offset"),
+    "scale": _layer(LearnedScale, "granularity", "initial"),
+    "add": _layer(keras.layers.Add),
+    "subtract": _layer(keras.layers.Subtract),
+    "multiply": _layer(keras.layers.Multiply),
     "shared_norm": _norm(keras.layers.BatchNormalization, synchronized=True),
     "fused_norm": _norm(FusedBatchNormalization),
     "product_conv": _conv(ProductConv2D),
-    "fused_relu": _plain(FusedReLU),
-    "add_relu": _add_relu,
-    "gated_merge": _gated_merge,
-    "centred_contrast": _centred_contrast,
+    "fused_relu": _layer(FusedReLU),
+    "add_relu": _layer(AddReLU, "copies"),
+    "gated_merge": _layer(GatedMerge, "relu", "copies"),
+    "centred_contrast": _layer(CentredContrast, "epsilon"),
 }
 """Layer factories by op. The op `input` is the model's `keras.Input`."""
 

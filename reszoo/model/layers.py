@@ -40,7 +40,6 @@ class ConstantPadding2D(keras.layers.Layer):
         return ops.pad(inputs, amounts, mode="constant", constant_values=self.value)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
         return {**super().get_config(), "padding": self.padding, "value": str(self.value)}
 
 
@@ -67,13 +66,11 @@ class Blur(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         """Returns the blurred map, (batch, height / stride, width / stride, channels)."""
         x = ops.pad(inputs, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
-        x = ops.average_pool(x, 2, strides=1, padding="valid", data_format="channels_last")
-        return ops.average_pool(
-            x, 2, strides=self.stride, padding="valid", data_format="channels_last"
-        )
+        for stride in (1, self.stride):
+            x = ops.average_pool(x, 2, strides=stride, data_format="channels_last")
+        return x
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
         return {**super().get_config(), "stride": self.stride}
 
 
@@ -94,7 +91,6 @@ class LearnedScale(keras.layers.Layer):
         self.initial = float(initial)
 
     def build(self, input_shape: Shape) -> None:
-        """Creates the factors."""
         self.factor = self.add_weight(
             name="factor",
             shape=() if self.granularity == "scalar" else (input_shape[-1],),
@@ -102,7 +98,6 @@ class LearnedScale(keras.layers.Layer):
         )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """Returns the input shape."""
         return input_shape
 
     def call(self, inputs: Any) -> Any:
@@ -110,12 +105,7 @@ class LearnedScale(keras.layers.Layer):
         return inputs * self.factor
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
-        return {
-            **super().get_config(),
-            "granularity": self.granularity,
-            "initial": self.initial,
-        }
+        return {**super().get_config(), "granularity": self.granularity, "initial": self.initial}
 
 
 @keras.saving.register_keras_serializable("reszoo")
@@ -134,7 +124,6 @@ class CentredContrast(keras.layers.Layer):
         self.epsilon = float(epsilon)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """Returns the input shape."""
         return input_shape
 
     def call(self, inputs: Any) -> Any:
@@ -145,5 +134,4 @@ class CentredContrast(keras.layers.Layer):
         return centred * ops.rsqrt(variance + self.epsilon)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
         return {**super().get_config(), "epsilon": self.epsilon}

@@ -15,7 +15,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import keras
 
@@ -32,8 +32,7 @@ from reszoo.spec.document.yaml_source import parse_document
 
 SPEC_MEMBER = "reszoo/architecture.yaml"
 CLASSES_MEMBER = "reszoo/classes.json"
-FORMAT_VERSION = 1
-"""Of `reszoo/classes.json`."""
+FORMAT_VERSION = 1  # of `reszoo/classes.json`
 
 _CONFIG_MEMBER = "config.json"
 _WEIGHTS_MEMBER = "model.weights.h5"
@@ -119,17 +118,9 @@ def load_model(path: Path | str) -> LoadedModel:
     return LoadedModel(model, spec, classes)
 
 
-def read_description(
-    path: Path | str,
-) -> tuple[Architecture | None, tuple[str, ...] | None]:
-    """Returns the spec and the class names in a .keras file, without loading the network.
-
-    Raises:
-      UserError: the file is missing or damaged.
-      MachineError: the file is not readable.
-    """
-    _, spec, classes = _read_members(_check_suffix(path))
-    return spec, classes
+def read_description(path: Path | str) -> tuple[Architecture | None, tuple[str, ...] | None]:
+    """Returns the spec and the class names in a .keras file, without loading the network."""
+    return _read_members(_check_suffix(path))[1:]
 
 
 def _check_suffix(path: Path | str) -> Path:
@@ -153,8 +144,7 @@ def _is_canonical(model: keras.Model) -> bool:
 def _plan_of(model: keras.Model, spec: Architecture) -> Plan:
     """Returns the canonical plan of a model of that spec, with or without its head."""
     rows = plan(spec)
-    logits = rows.outputs[0].row
-    has_head = any(layer.name == logits for layer in model.layers)
+    has_head = any(layer.name == rows.outputs[0].row for layer in model.layers)
     return rows if has_head else plan(spec, head=False)
 
 
@@ -194,16 +184,15 @@ def _read_spec(archive: zipfile.ZipFile, path: Path) -> Architecture:
     where = f"{path}/{SPEC_MEMBER}"
     try:
         document = parse_document(_read_bytes(archive, path, SPEC_MEMBER), where)
-        spec: Architecture = from_mapping(document.plain())
+        return cast(Architecture, from_mapping(document.plain()))
     except UserError as error:
         raise UserError(
             f"{path} carries a spec that this reszoo cannot read",
             where=where,
             expected="the architecture.yaml that `reszoo build` or `reszoo train` put there",
             found=error.what,
-            hint="open it with the version that wrote it, or write it anew",
+            hint="open it with the version that wrote it, or write it again",
         ) from error
-    return spec
 
 
 def _read_classes(archive: zipfile.ZipFile, path: Path) -> tuple[str, ...]:
@@ -265,5 +254,5 @@ def _damaged_file(path: Path, found: str) -> UserError:
         f"{path} is not a readable Keras model",
         expected="a .keras file as `reszoo build` and `reszoo train` write it",
         found=found,
-        hint="it may be cut off or damaged: copy it again, or write it anew",
+        hint="it may be cut off or damaged: copy it again, or write it again",
     )

@@ -14,14 +14,10 @@ import keras
 def share_weights(
     layer: keras.layers.Layer, owner: keras.layers.Layer | None
 ) -> keras.layers.Layer:
-    """Makes a layer use the variables of another when it is built.
+    """Makes a layer use its owner's variables when it is built, and returns it.
 
-    Args:
-      layer: not built yet.
-      owner: the layer of the same name in the model that owns the weights, or None.
-
-    Returns:
-      The layer; for dropout the owner itself, because its random generator has a state.
+    The owner is the layer of the same name in the other model, if any. In place of a dropout layer
+    the owner itself is returned, because its random generator has a state.
     """
     if isinstance(owner, keras.layers.Dropout):
         return owner

@@ -30,11 +30,12 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         """Returns the normalised input, in its shape and dtype."""
         if not self._supports_kernel(inputs, mask):
             return super().call(inputs, training=training, mask=mask)
-        if training and self.trainable:
-            output, mean, variance = self._kernel(inputs, is_training=True)
-            self._update_moving_statistics(mean, variance * _population_factor(inputs))
-            return output
-        output, _, _ = self._kernel(inputs, is_training=False)
+        is_training = bool(training and self.trainable)
+        output, mean, variance = self._kernel(inputs, is_training)
+        if is_training:
+            variance *= _population_factor(inputs)
+            for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+                moving.assign(_float32(moving) * self.momentum + batch * (1.0 - self.momentum))
         return output
 
     def _supports_kernel(self, inputs: Any, mask: Any) -> bool:
@@ -47,7 +48,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
             and inputs.dtype in _KERNEL_TYPES
         )
 
-    def _kernel(self, inputs: Any, *, is_training: bool) -> Any:
+    def _kernel(self, inputs: Any, is_training: bool) -> Any:
         # The raw op, because tf.nn.fused_batch_norm raises every epsilon to at least 1.001e-5.
         channels = inputs.shape[3]
         empty = tf.zeros([0], tf.float32)
@@ -61,11 +62,6 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
             is_training=is_training,
         )
         return result.y, result.batch_mean, result.batch_variance
-
-    def _update_moving_statistics(self, mean: Any, variance: Any) -> None:
-        old, new = self.momentum, 1.0 - self.momentum
-        self.moving_mean.assign(_float32(self.moving_mean) * old + mean * new)
-        self.moving_variance.assign(_float32(self.moving_variance) * old + variance * new)
 
 
 def _float32(variable: Any) -> Any:

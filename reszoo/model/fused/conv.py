@@ -6,6 +6,7 @@ two products of a convolution, most of all on small maps with many channels and 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -38,18 +39,16 @@ class ProductConv2D(keras.layers.Conv2D):
         return _convolution(inputs, kernel, self.strides[0], self.padding.upper())
 
     def _supports_products(self, inputs: Any) -> bool:
-        if not (_ON_TENSORFLOW and isinstance(inputs, tf.Tensor)) or self.groups != 1:
+        if not (_ON_TENSORFLOW and isinstance(inputs, tf.Tensor)) or None in inputs.shape[1:3]:
             return False
-        if self.data_format != "channels_last" or self.dilation_rate != (1, 1):
-            return False
-        sizes = inputs.shape[1:3]
-        if None in sizes:
+        options = (self.groups, self.data_format, self.dilation_rate)
+        if options != (1, "channels_last", (1, 1)):
             return False
         if self.strides == (2, 2):
-            even = all(size % 2 == 0 for size in sizes)
+            even = all(size % 2 == 0 for size in inputs.shape[1:3])
             return even and (self.padding == "valid" or self.kernel_size == (1, 1))
-        same = self.padding == "same" and all(size % 2 for size in self.kernel_size)
-        return self.strides == (1, 1) and (self.padding == "valid" or same)
+        odd_kernel = all(size % 2 for size in self.kernel_size)
+        return self.strides == (1, 1) and (self.padding == "valid" or odd_kernel)
 
 
 def _convolution(inputs: Any, kernel: Any, stride: int, padding: str) -> Any:
@@ -66,7 +65,8 @@ def _convolution(inputs: Any, kernel: Any, stride: int, padding: str) -> Any:
 
         def input_gradient(upstream: Any) -> Any:
             if stride == 2 and weights.shape[:2] == (1, 1):
-                return _upsample(tf.nn.conv2d(upstream, _swap_channels(weights), 1, "VALID"), x)
+                transposed = tf.transpose(weights, [0, 1, 3, 2])
+                return _upsample(tf.nn.conv2d(upstream, transposed, 1, "VALID"), x)
             return tf.raw_ops.Conv2DBackpropInput(
                 input_sizes=tf.shape(x),
                 filter=weights,
@@ -80,10 +80,6 @@ def _convolution(inputs: Any, kernel: Any, stride: int, padding: str) -> Any:
     return convolve(inputs, kernel)
 
 
-def _swap_channels(weights: Any) -> Any:
-    return tf.transpose(weights, [0, 1, 3, 2])
-
-
 def _kernel_gradient(x: Any, upstream: Any, shape: Any, stride: int, padding: str) -> Any:
     """Returns the gradient of the kernel, from one product for each of its positions."""
     height, width, channels, filters = shape
@@ -93,10 +89,9 @@ def _kernel_gradient(x: Any, upstream: Any, shape: Any, stride: int, padding: st
     rows, columns = upstream.shape[1:3]
     flat = tf.reshape(upstream, [-1, filters])
     products = []
-    for row in range(height):
-        for column in range(width):
-            pixels = _pixels_at(x, row, column, rows, columns, stride)
-            products.append(_product(tf.reshape(pixels, [-1, channels]), flat))
+    for row, column in itertools.product(range(height), range(width)):
+        pixels = _pixels_at(x, row, column, rows, columns, stride)
+        products.append(_product(tf.reshape(pixels, [-1, channels]), flat))
     return tf.reshape(tf.stack(products), shape)
 
 

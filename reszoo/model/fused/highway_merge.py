@@ -42,7 +42,6 @@ class GatedMerge(FanOutLayer):
         return fan_out(keras.ops.add(x, change), self.copies)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
         return {**super().get_config(), "relu": self.relu}
 
 

@@ -32,7 +32,6 @@ class FusedReLU(keras.layers.Activation):
         return _relu(inputs) if can_compile(inputs) else super().call(inputs)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments, without the activation's name."""
         config = super().get_config()
         del config["activation"]
         return config
@@ -63,12 +62,7 @@ def _add_relu(first: Any, second: Any, copies: int) -> Any:
     @tf.custom_gradient
     def add_relu(first: Any, second: Any) -> tuple[Any, Callable[..., Any]]:
         y = _ADD_RELU(first, second)
-
-        def gradient(*gradients: Any) -> tuple[Any, Any]:
-            upstream = _RELU_GRADIENT(y, *gradients)
-            return upstream, upstream
-
-        return fan_out(y, copies), gradient
+        return fan_out(y, copies), lambda *gradients: (_RELU_GRADIENT(y, *gradients),) * 2
 
     return add_relu(first, second)
 

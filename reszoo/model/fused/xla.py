@@ -19,8 +19,7 @@ if ON_TENSORFLOW:
 class XlaFunction:
     """An elementwise function of maps of one shape, compiled by XLA for each input signature.
 
-    Args:
-      function: takes tensors and returns one tensor of their shape, or a tuple of them.
+    It returns one map of their shape, or a tuple of them.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -28,7 +27,6 @@ class XlaFunction:
         self._compiled: Callable[..., Any] | None = None
 
     def __call__(self, *maps: Any) -> Any:
-        """Returns what the function returns, in the shape of the first map."""
         if self._compiled is None:  # on first use, to keep imports fast
             self._compiled = tf.function(self._function, jit_compile=True, autograph=False)
         # Flattened, because XLA's loop over (.., 16) channels is twice as slow.
@@ -51,7 +49,6 @@ class FanOutLayer(keras.layers.Layer):
         self.copies = copies
 
     def build(self, _: Any) -> None:
-        """Marks the layer as built; it has no weights."""
         self.built = True
 
     def compute_output_spec(self, inputs: Sequence[Any]) -> Any:
@@ -60,7 +57,6 @@ class FanOutLayer(keras.layers.Layer):
         return spec[0] if self.copies == 1 else spec
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
         return {**super().get_config(), "copies": self.copies}
 
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-_TORCHVISION = "torchvision's weights metadata, 224 pixels"
-_TIMM = "timm's results-imagenet.csv"
-
 _TOP1_TOP5: Mapping[str, tuple[float, float]] = {
     "resnet18.tv_in1k": (69.758, 89.078),
     "resnet34.tv_in1k": (73.314, 91.42),
@@ -38,13 +35,11 @@ _TOP1: Mapping[str, tuple[float, int]] = {
 
 def published_accuracy(source: str) -> dict[str, Any]:
     """Returns the accuracy fields of a spec's `weights`; empty if none is known."""
-    tag = source.removeprefix("timm:")
-    if tag == source:
-        return {}
-    if tag in _TOP1_TOP5:
+    kind, _, tag = source.partition(":")
+    if kind == "timm" and tag in _TOP1_TOP5:
         top1, top5 = _TOP1_TOP5[tag]
-        return {"top1": top1, "top5": top5, "where": _TORCHVISION}
-    if tag in _TOP1:
+        return {"top1": top1, "top5": top5, "where": "torchvision's weights metadata, 224 pixels"}
+    if kind == "timm" and tag in _TOP1:
         top1, pixels = _TOP1[tag]
-        return {"top1": top1, "where": f"{_TIMM}, {pixels} pixels"}
+        return {"top1": top1, "where": f"timm's results-imagenet.csv, {pixels} pixels"}
     return {}

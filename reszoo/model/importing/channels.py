@@ -3,7 +3,7 @@
 For one channel, the first convolution's kernels are summed over R, G and B: a grey image has the
 result of three equal channels. Mean and std are averaged, which is exact if the three are equal and
 close for ImageNet's. A fourth channel receives the mean of the three, in kernels, mean and std
-alike, and R, G and B are unchanged. Other numbers of channels are refused.
+alike, and R, G and B are unchanged. Other numbers of channels are refused with a UserError.
 """
 
 from __future__ import annotations
@@ -17,11 +17,7 @@ _ADAPTABLE = (1, 4)
 
 
 def adapt_input(spec: Architecture) -> Architecture:
-    """Returns the spec with a mean and a std for each channel of its input.
-
-    Raises:
-      UserError: weights cannot be adapted to that many channels.
-    """
+    """Returns the spec with a mean and a std for each channel of its input."""
     channels = spec.input.shape[2]
     update = {}
     for name in ("mean", "std"):
@@ -37,11 +33,7 @@ def adapt_input(spec: Architecture) -> Architecture:
 
 
 def adapt_kernel(kernel: np.ndarray, spec: Architecture) -> np.ndarray:
-    """Returns the first convolution's kernel, (height, width, in, out), for the spec's channels.
-
-    Raises:
-      UserError: weights cannot be adapted to that many channels.
-    """
+    """Returns the first convolution's kernel, (height, width, in, out), for the spec's channels."""
     channels = spec.input.shape[2]
     if kernel.ndim != 4 or kernel.shape[2] == channels:
         return kernel

@@ -18,11 +18,8 @@ from reszoo.model.initializers import kernel_initializer
 from reszoo.planning.rows import Plan, Row
 from reszoo.spec.architecture import Architecture
 
-_LISTED_NAMES = 4
-"""Names that a message lists before it counts the rest."""
-
-_MAX_ELEMENTS = 1 << 28
-"""Elements of one tensor; the largest of these networks has 19 million."""
+_LISTED_NAMES = 4  # in a message, before it counts the rest
+_MAX_ELEMENTS = 1 << 28  # of one tensor; the largest of these networks has 19 million
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +56,7 @@ class Conversion:
         """
         mappings = list(self._mappings())
         # A file without classifier is enough for a new head.
-        required = [
-            mapping for mapping in mappings if not (self.new_head and _in_head(mapping.row))
-        ]
+        required = [item for item in mappings if not (self.new_head and _in_head(item.row))]
         shapes = self.file.shapes
         missing = [mapping.tensor for mapping in required if mapping.tensor not in shapes]
         known = {name for mapping in mappings for name in (mapping.tensor, mapping.bias)}
@@ -104,11 +99,9 @@ class Conversion:
                 readers.setdefault(ref.row, []).append(row)
         biases = {}
         for row in self.rows.rows:
-            bias = self.layout.absorbed_bias(row)
-            if bias is None or bias not in self.file.shapes:
-                continue
-            next_rows = readers.get(row.name, [])
-            if [reader.op for reader in next_rows] == ["norm"]:
+            bias, next_rows = self.layout.absorbed_bias(row), readers.get(row.name, [])
+            feeds_norm = [reader.op for reader in next_rows] == ["norm"]
+            if bias and bias in self.file.shapes and feeds_norm:
                 biases[next_rows[0].name] = bias
         return biases
 
@@ -163,11 +156,8 @@ class Conversion:
         if not wrong or len(wrong) != len(misshapen):
             return None
         kernel = next(mapping for mapping in head if mapping.weight == "kernel")
-        shape, features = (
-            self._keras_shape(kernel),
-            weight_shape(self.rows, kernel.row, "kernel")[0],
-        )
-        return shape[-1] if shape and shape[0] == features else None
+        shape, expected = self._keras_shape(kernel), weight_shape(self.rows, kernel.row, "kernel")
+        return shape[-1] if shape and shape[0] == expected[0] else None
 
 
 def weight_shape(rows: Plan, row: Row, weight: str) -> Shape:

@@ -2,7 +2,8 @@
 
 Files are downloaded with a progress bar (on stderr), verified against their checksums and cached
 atomically. A cached file is verified again before use and downloaded again if it does not match.
-Links that lead out of a cache are refused.
+Links that lead out of a cache are refused with a UserError; a failed download or a full disk is a
+MachineError.
 """
 
 from __future__ import annotations
@@ -43,16 +44,10 @@ _CLASS_INDEX = (
 )
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS})
-_OFFLINE_HINT = "connect to the network, or give a file: `--weights FILE`"
 
 
 def keras_weights(network: str) -> Path:
-    """Returns the file of keras.applications' ImageNet weights, from Keras's cache or downloaded.
-
-    Raises:
-      UserError: the cached file is a link out of the cache.
-      MachineError: the download failed, or the disk is full.
-    """
+    """Returns keras.applications' file of ImageNet weights, from Keras's cache or downloaded."""
     name = f"{network}_weights_tf_dim_ordering_tf_kernels.h5"
     return _keras_file(name, _KERAS_FOLDER + name, KERAS_FILES[network])
 
@@ -75,9 +70,7 @@ def timm_weights(tag: str) -> tuple[Path, Path | None]:
     """Returns the files of timm's weights and their config.json, from the hub or its cache.
 
     Raises:
-      UserError: the tag does not exist or has no safetensors, or a cached file is a link out of the
-        cache.
-      MachineError: the download failed, or the disk is full.
+      UserError: the tag does not exist or has no safetensors.
     """
     weights = _hub_file(tag, "model.safetensors")
     try:
@@ -110,12 +103,7 @@ def _download(name: str, url: str, md5: str, folder: str) -> str:
     try:
         with contextlib.redirect_stdout(sys.stderr):  # for the progress bar
             path: str = keras.utils.get_file(
-                name,
-                origin=url,
-                file_hash=md5,
-                hash_algorithm="md5",
-                cache_dir=folder,
-                cache_subdir="file",
+                name, origin=url, file_hash=md5, hash_algorithm="md5", cache_dir=folder
             )
     except Exception as error:  # get_file raises Exception itself for network errors
         if getattr(error, "errno", None) in _DISK_ERRNOS:
@@ -192,7 +180,7 @@ def _download_error(what: str, error: BaseException) -> MachineError:
         f"cannot download {what}",
         expected="a connection, or the file in the cache",
         found=describe_error(error.__cause__ or error),
-        hint=_OFFLINE_HINT,
+        hint="connect to the network, or give a file: `--weights FILE`",
     )
 
 

@@ -6,6 +6,7 @@ numbers a layer's weights and stores the layer's name as an attribute.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -52,22 +53,15 @@ def _named(root: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
 
 def _names(group: h5py.Group, key: str) -> list[str]:
     """Returns a list of names, which Keras splits where it is too long for one attribute."""
-    if key in group.attrs:
-        return [_decode(name) for name in group.attrs[key]]
-    names: list[str] = []
-    chunk = 0
-    while f"{key}{chunk}" in group.attrs:
-        names += [_decode(name) for name in group.attrs[f"{key}{chunk}"]]
-        chunk += 1
-    return names
+    chunks = itertools.takewhile(group.attrs.__contains__, (f"{key}{n}" for n in itertools.count()))
+    keys = [key] if key in group.attrs else chunks
+    return [_decode(name) for chunk in keys for name in group.attrs[chunk]]
 
 
 def _numbered(layers: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
     for key in layers:
         group = _child(layers, key)
-        if "vars" not in group:
-            continue
-        variables = _child(group, "vars")
+        variables: Any = _child(group, "vars") if "vars" in group else ()
         if not len(variables):
             continue
         if "name" not in variables.attrs:

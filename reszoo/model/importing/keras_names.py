@@ -8,6 +8,7 @@ where no normalisation follows, and takes -1..1.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -23,7 +24,6 @@ from reszoo.model.importing.weight_layout import WeightLayout, no_counterpart, w
 from reszoo.planning.rows import Row
 from reszoo.spec.architecture import Architecture, Shortcut
 
-EPSILON = 1.001e-5
 INPUT_SIZE = (224, 224)
 _CAFFE_MEAN = (123.68, 116.779, 103.939)
 """In the order R, G, B; keras.applications lists them in the order of its BGR input."""
@@ -33,7 +33,7 @@ _DEPTHS: Mapping[tuple[int, ...], str] = {
     (3, 4, 23, 3): "resnet101",
     (3, 8, 36, 3): "resnet152",
 }
-_WIDTHS = (64, 128, 256, 512)
+_NUMBERED_PART = re.compile(r"(conv|norm)(\d+)")
 
 
 class KerasLayout(WeightLayout):
@@ -59,24 +59,17 @@ class KerasLayout(WeightLayout):
                 found=f"the layout of its {other} nets",
                 hint=f"build the {version} twin of {spec.name}",
             )
-        spec = with_epsilon(spec, EPSILON).model_copy(update={"padding": "torch"})
+        spec = with_epsilon(spec, 1.001e-5).model_copy(update={"padding": "torch"})
         return _version2_spec(spec) if self._preactivated else _version1_spec(spec)
 
     def tensor_names(self, row: Row, spec: Architecture) -> dict[str, str]:
-        """Returns the tensors of a row by the names of its Keras weights."""
         layer = self._layer_name(row)
         if layer is None or row.op in ("conv1d", "scale"):
-            raise no_counterpart(
-                self.title,
-                row,
-                spec,
-                expected="a bottleneck net such as resnet50, 101 or 152",
-                hint="use the weights with the spec they belong to",
-            )
+            expected = "a bottleneck net such as resnet50, 101 or 152"
+            raise no_counterpart(self.title, row, spec, expected)
         return {name: f"{layer}/{name}" for name in weight_names(row)}
 
     def absorbed_bias(self, row: Row) -> str | None:
-        """Returns the bias of a convolution that has none in the row; its norm absorbs it."""
         if row.op != "conv" or row.attributes["bias"]:
             return None
         layer = self._layer_name(row)
@@ -88,36 +81,24 @@ class KerasLayout(WeightLayout):
         return values[:, :, ::-1] if is_bgr and weight == "kernel" else values
 
     def _layer_name(self, row: Row) -> str | None:
-        role, part = row.tags.role, row.tags.part
-        if role == "stem":
-            return {"conv": "conv1_conv", "norm": "conv1_bn"}.get(part)
-        if role == "final_norm":
-            return "post_bn"
-        if role == "head":
-            return "predictions" if part == "logits" else None
-        if row.tags.stage is None or row.tags.block is None:
-            return None
-        block = f"conv{row.tags.stage + 1}_block{row.tags.block}"
-        if role == "preactivation":
-            return f"{block}_preact_bn"
-        if role == "shortcut":
-            return f"{block}_0_{'conv' if part == 'conv' else 'bn'}"
-        if role != "transform":
-            return None
-        kind = part.rstrip("0123456789")
-        number = int(part.removeprefix(kind))
-        if kind == "conv":
-            return f"{block}_{number}_conv"
-        # The norm2 of a pre-activation net precedes conv2; Keras numbers it with conv1.
-        return f"{block}_{number - 1 if self._preactivated else number}_bn"
+        role, part, stage, number = row.tags
+        block = f"conv{(stage or 0) + 1}_block{number}"
+        if role == "transform" and (match := _NUMBERED_PART.fullmatch(part)):
+            kind, layer = match[1], int(match[2])
+            # The norm2 of a pre-activation net precedes conv2; Keras numbers it with conv1.
+            layer -= self._preactivated and kind == "norm"
+            return f"{block}_{layer}_{'conv' if kind == 'conv' else 'bn'}"
+        return {
+            "stem": {"conv": "conv1_conv", "norm": "conv1_bn"}.get(part),
+            "preactivation": f"{block}_preact_bn",
+            "shortcut": f"{block}_0_{'conv' if part == 'conv' else 'bn'}",
+            "final_norm": "post_bn",
+            "head": "predictions" if part == "logits" else None,
+        }.get(role)
 
 
 def applications_network(spec: Architecture) -> str:
-    """Returns the network of keras.applications whose weights fit, such as `resnet50v2`.
-
-    Raises:
-      UserError: there is none.
-    """
+    """Returns the network of keras.applications whose weights fit, such as `resnet50v2`."""
     blocks = [spec.stage_block(index) for index in range(len(spec.stages))]
     name = _DEPTHS.get(tuple(stage.depth for stage in spec.stages))
     plain = all(
@@ -126,7 +107,7 @@ def applications_network(spec: Architecture) -> str:
         and block.antialias == "none"
         for block in blocks
     )
-    widths = tuple(stage.width for stage in spec.stages) == _WIDTHS
+    widths = [stage.width for stage in spec.stages] == [64, 128, 256, 512]
     if name is None or not plain or not widths or spec.stem.filters not in (64, (64,)):
         raise UserError(
             f"keras.applications has no weights of {spec.name}",

@@ -19,8 +19,6 @@ from reszoo.planning.network import plan
 from reszoo.planning.rows import Row
 from reszoo.spec.architecture import Architecture
 
-EPSILON = 1e-5
-
 
 class TimmLayout(WeightLayout):
     """The names of timm and torchvision. The config.json beside the weights describes the input."""
@@ -34,18 +32,15 @@ class TimmLayout(WeightLayout):
         """Returns the spec with timm's strides and constants, and the input of these weights."""
         require_residual_blocks(spec, self.title)
         pixels = spec.input if self._config is None else self._config.update_input(spec.input)
-        spec = with_epsilon(spec, EPSILON).model_copy(update={"input": pixels, "padding": "torch"})
-        blocks = [spec.stage_block(index) for index in range(len(spec.stages))]
-        if any(block.stride_at == "first" for block in blocks):
-            return with_block(spec, stride_at="spatial")
-        return spec
+        spec = with_epsilon(spec, 1e-5).model_copy(update={"input": pixels, "padding": "torch"})
+        blocks = (spec.stage_block(index) for index in range(len(spec.stages)))
+        strides_first = any(block.stride_at == "first" for block in blocks)
+        return with_block(spec, stride_at="spatial") if strides_first else spec
 
     def tensor_names(self, row: Row, spec: Architecture) -> dict[str, str]:
-        """Returns the tensors of a row by the names of its Keras weights."""
         return timm_tensor_names(row, spec)
 
     def is_ignored(self, tensor: str) -> bool:
-        """Returns whether no network needs the tensor."""
         return tensor.endswith(COUNTER_SUFFIX)
 
     def to_keras(self, row: Row, weight: str, values: np.ndarray, *, is_first: bool) -> np.ndarray:
@@ -83,16 +78,11 @@ class OwnLayout(WeightLayout):
         return adapted
 
     def tensor_names(self, row: Row, spec: Architecture) -> dict[str, str]:
-        """Returns the tensors of a row by the names of its Keras weights."""
         return {name: f"{row.name}/{name}" for name in weight_names(row)}
 
 
 def detect_layout(path: Path, tensors: Collection[str], config: TimmConfig | None) -> WeightLayout:
-    """Returns the layout of a file with these tensors.
-
-    Raises:
-      UserError: the layout is unknown.
-    """
+    """Returns the layout of a file with these tensors; an unknown one is refused."""
     if "conv1_conv/kernel" in tensors and "conv2_block1_1_conv/kernel" in tensors:
         return KerasLayout(preactivated="conv2_block1_preact_bn/gamma" in tensors)
     if any(name.startswith(("layer1.0.", "stages.0.blocks.0.")) for name in tensors):

@@ -24,8 +24,6 @@ from reszoo.planning.network import plan
 from reszoo.spec import Architecture, fingerprint
 from reszoo.spec.architecture import Weights
 
-IMAGENET_CLASSES = 1000
-
 
 @dataclass(frozen=True, slots=True)
 class Pretrained:
@@ -108,18 +106,13 @@ def _record_origin(
     adapted: Architecture, requested: Architecture, local: _LocalWeights
 ) -> Architecture:
     """Returns the adapted spec with the origin of its weights, without claims no longer true."""
-    size = INPUT_SIZE if local.source.kind == "keras" else None
-    if local.config is not None:
-        size = local.config.input_size
+    keras_size = INPUT_SIZE if local.source.kind == "keras" else None
+    size = local.config.input_size if local.config else keras_size
     with local.path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    weights = Weights(
-        source=local.source.text,
-        file=local.path.name,
-        sha256=digest,
-        input_size=size,
-        **published_accuracy(local.source.text),
-    )
+    text, name = local.source.text, local.path.name
+    accuracy = published_accuracy(text)
+    weights = Weights(source=text, file=name, sha256=digest, input_size=size, **accuracy)
     update: dict[str, object] = {"weights": weights}
     if fingerprint(adapted.model_copy(update={"input": requested.input})) != fingerprint(requested):
         update |= {"title": None, "source": None, "published": None}
@@ -139,5 +132,5 @@ def _class_names(
     elif local.config is not None and local.config.classes is not None:
         names = local.config.classes
     elif local.source.kind == "keras" or local.source.name.endswith("_in1k"):
-        names = fetch.imagenet_classes() if spec.classes == IMAGENET_CLASSES else None
+        names = fetch.imagenet_classes() if spec.classes == 1000 else None
     return names if names is not None and len(names) == spec.classes else None

@@ -41,11 +41,7 @@ def is_preactivated(spec: Architecture) -> bool:
 
 
 def require_residual_blocks(spec: Architecture, title: str) -> None:
-    """Refuses blocks that pretrained weights would fit, but that compute something else.
-
-    Raises:
-      UserError: a block is not residual, may be dropped, or has another order than the weights.
-    """
+    """Refuses blocks that pretrained weights would fit, but that compute something else."""
     for index in range(len(spec.stages)):
         block = spec.stage_block(index)
         if block.connection != "residual":

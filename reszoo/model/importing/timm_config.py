@@ -31,16 +31,9 @@ class TimmConfig:
 
     def update_input(self, pixels: Input) -> Input:
         """Returns the input as these weights need it, with its shape unchanged."""
-        return pixels.model_copy(
-            update={
-                "mean": self.mean,
-                "std": self.std,
-                "crop": self.crop,
-                "interpolation": self.interpolation,
-                "train_size": None,
-                "test_size": None,
-            }
-        )
+        fields = ("mean", "std", "crop", "interpolation")
+        update = {name: getattr(self, name) for name in fields}
+        return pixels.model_copy(update={**update, "train_size": None, "test_size": None})
 
 
 def read_timm_config(path: Path) -> TimmConfig | None:

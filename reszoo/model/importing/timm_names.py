@@ -16,8 +16,7 @@ from reszoo.model.importing.weight_layout import no_counterpart, weight_names
 from reszoo.planning.rows import Row
 from reszoo.spec.architecture import Architecture
 
-COUNTER_SUFFIX = "num_batches_tracked"
-"""Of torch's counters of training steps, which no network needs."""
+COUNTER_SUFFIX = "num_batches_tracked"  # of torch's step counters, which no network needs
 
 _TORCH_NAMES: Mapping[str, str] = {
     "kernel": "weight",
@@ -41,10 +40,7 @@ def timm_tensor_names(row: Row, spec: Architecture) -> dict[str, str]:
         >>> timm_tensor_names(plan(spec).row("stage1_block1_norm2"), spec)["moving_variance"]
         'layer1.0.bn2.running_var'
 
-    Empty for a row without weights.
-
-    Raises:
-      UserError: timm's networks have no such layer.
+    Empty for a row without weights. A layer that timm's networks lack is refused.
     """
     if not row.parameters:
         return {}
@@ -53,31 +49,19 @@ def timm_tensor_names(row: Row, spec: Architecture) -> dict[str, str]:
 
 
 def timm_module(row: Row, spec: Architecture) -> str:
-    """Returns the module of timm's network with a row's weights, such as `layer1.0.downsample.0`.
-
-    Raises:
-      UserError: timm's networks have no such layer, for example a gate.
-    """
+    """Returns timm's module with the weights of a row, such as `layer1.0.downsample.0`."""
     module = _resnetv2_module(row) if is_preactivated(spec) else _resnet_module(row, spec)
     if module is None or row.op == "scale":
-        raise no_counterpart(
-            "timm",
-            row,
-            spec,
-            expected="a plain or residual network in a layout of timm's",
-            hint="use the weights with the spec they belong to, such as resnet50",
-        )
+        expected = "a plain or residual network in a layout of timm's"
+        raise no_counterpart("timm", row, spec, expected)
     return module
 
 
 def from_torch(row: Row, weight: str, tensor: np.ndarray) -> np.ndarray:
     """Transposes a torch tensor to the shape of the Keras weight.
 
-    Args:
-      row: the layer.
-      weight: the Keras weight's name, such as `kernel`.
-      tensor: kernels as (output, input, height, width) or (output, input); a dense layer's may be
-        that of a 1x1 convolution.
+    Kernels are (output, input, height, width) or (output, input); a dense layer's may be that of a
+    1x1 convolution.
     """
     if weight != "kernel":
         return tensor
@@ -87,29 +71,28 @@ def from_torch(row: Row, weight: str, tensor: np.ndarray) -> np.ndarray:
 
 
 def _resnet_module(row: Row, spec: Architecture) -> str | None:
-    """Module names of `timm.models.resnet` and torchvision."""
-    role, part = row.tags.role, row.tags.part
+    """Returns the module in `timm.models.resnet` and torchvision."""
+    role, part, stage, number = row.tags
     if role == "stem":
         return _stem_module(part, spec)
     if role == "head":
         return "fc" if part == "logits" else None
-    if row.tags.stage is None or row.tags.block is None:
+    if stage is None or number is None:
         return None
-    block = f"layer{row.tags.stage}.{row.tags.block - 1}"
+    block = f"layer{stage}.{number - 1}"
     if role == "transform":
         return f"{block}.{part.replace('norm', 'bn')}"
     if role == "attention" and part in _ATTENTION:
         return f"{block}.{_ATTENTION[part]}"
     if role == "shortcut":
         # A shortcut that pools starts with the pool; in stage 1 its place is empty.
-        kind = spec.stage_block(row.tags.stage - 1).shortcut.kind
-        first = 1 if kind == "average_projection" else 0
-        return f"{block}.downsample.{first if part == 'conv' else first + 1}"
+        pools = spec.stage_block(stage - 1).shortcut.kind == "average_projection"
+        return f"{block}.downsample.{pools + (part != 'conv')}"
     return None
 
 
 def _stem_module(part: str, spec: Architecture) -> str | None:
-    """Module names of a stem.
+    """Returns the module of a stem.
 
     A deep stem is a sequence of convolution, norm and activation that ends with a convolution; the
     last norm follows the sequence.
@@ -127,19 +110,14 @@ def _stem_module(part: str, spec: Architecture) -> str | None:
 
 
 def _resnetv2_module(row: Row) -> str | None:
-    """Module names of `timm.models.resnetv2`."""
-    role, part = row.tags.role, row.tags.part
-    if role == "final_norm":
-        return "norm"
-    if role == "stem":
-        return f"stem.{part}" if part.startswith(("conv", "norm")) else None
-    if role == "head":
-        return "head.fc" if part == "logits" else None
-    if row.tags.stage is None or row.tags.block is None:
-        return None
-    block = f"stages.{row.tags.stage - 1}.blocks.{row.tags.block - 1}"
-    if role == "preactivation":
-        return f"{block}.norm1"
-    if role == "transform":
-        return f"{block}.{part}"
-    return f"{block}.downsample.{part}" if role == "shortcut" else None
+    """Returns the module in `timm.models.resnetv2`."""
+    role, part, stage, number = row.tags
+    block = f"stages.{(stage or 0) - 1}.blocks.{(number or 0) - 1}"
+    return {
+        "stem": f"stem.{part}" if part.startswith(("conv", "norm")) else None,
+        "preactivation": f"{block}.norm1",
+        "transform": f"{block}.{part}",
+        "shortcut": f"{block}.downsample.{part}",
+        "final_norm": "norm",
+        "head": "head.fc" if part == "logits" else None,
+    }.get(role)

@@ -51,14 +51,12 @@ def weight_names(row: Row) -> list[str]:
     return [name for name in _KERAS_WEIGHTS[row.op] if has_bias or name != "bias"]
 
 
-def no_counterpart(
-    title: str, row: Row, spec: Architecture, *, expected: str, hint: str
-) -> UserError:
+def no_counterpart(title: str, row: Row, spec: Architecture, expected: str) -> UserError:
     """Returns the error for a row that a layout has no tensors for."""
     return UserError(
         f"{title} has no counterpart of the layer '{row.name}'",
         where=spec.name,
         expected=expected,
         found=f"a layer that is the {row.tags.role.replace('_', ' ')}'s {row.tags.part}",
-        hint=hint,
+        hint="use the weights with the spec they belong to, such as resnet50",
     )

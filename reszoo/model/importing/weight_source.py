@@ -12,7 +12,6 @@ from reszoo.errors import UserError, did_you_mean
 SUFFIXES = (".h5", ".keras", ".safetensors")
 _PICKLES = (".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt", ".tar")
 _TAG = re.compile(r"[A-Za-z0-9][\w.-]*")
-_EXPECTED = "keras:imagenet, timm:TAG such as timm:resnet50.a1_in1k, or a file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +26,7 @@ class WeightSource:
 
 
 def parse_weight_source(text: str) -> WeightSource:
-    """Parses a source.
-
-    Raises:
-      UserError: the source is malformed, the file is missing, or it is a pickle.
-    """
+    """Parses a source, and refuses a malformed one, a missing file and a pickle."""
     kind, colon, name = text.partition(":")
     if kind == "keras" and colon:
         return _parse_keras(text, name)
@@ -42,9 +37,11 @@ def parse_weight_source(text: str) -> WeightSource:
         raise pickle_refusal(text)
     if not path.is_file():
         found = "a folder" if path.is_dir() else "no file of this name"
-        hint = did_you_mean(text, ["keras:imagenet", "timm:resnet50.a1_in1k"])
         raise UserError(
-            f"there are no weights '{text}'", expected=_EXPECTED, found=found, hint=hint
+            f"there are no weights '{text}'",
+            expected="keras:imagenet, timm:TAG such as timm:resnet50.a1_in1k, or a file",
+            found=found,
+            hint=did_you_mean(text, ["keras:imagenet", "timm:resnet50.a1_in1k"]),
         )
     if path.suffix not in SUFFIXES:
         raise UserError(

@@ -25,6 +25,7 @@ Shape = tuple[int, ...]
 _KERAS_MEMBER = "model.weights.h5"
 _KERAS_NAME = re.compile(r"\.(kernel|gamma|beta|moving_mean|moving_variance)(:0)?$")
 _FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
+_READ_ERRORS = (zipfile.BadZipFile, safetensors.SafetensorError, ValueError, KeyError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,7 @@ def open_weights_file(path: Path) -> Iterator[WeightsFile]:
     """Opens a .h5, .weights.h5, .keras or .safetensors file. No code in it is run.
 
     Raises:
-      UserError: the file is damaged, truncated, a pickle with another suffix, or without layer
-        names.
+      UserError: the file is damaged, a pickle with another suffix, or without layer names.
       MachineError: the file is not readable, or there is no space to unpack it.
     """
     _refuse_pickle(path)
@@ -76,10 +76,8 @@ def open_weights_file(path: Path) -> Iterator[WeightsFile]:
                 expected="a file that contains its weights",
                 found=f"a link or external data at {error}",
             ) from error
-        except (zipfile.BadZipFile, safetensors.SafetensorError, ValueError, KeyError) as error:
-            raise damaged_file(path, describe_error(error)) from error
-        except OSError as error:
-            if error.errno:  # HDF5's own errors have none.
+        except _READ_ERRORS as error:
+            if isinstance(error, OSError) and error.errno:  # HDF5's own errors have none.
                 raise unreadable_file(path, error) from error
             raise damaged_file(path, describe_error(error)) from error
         yield weights
@@ -108,9 +106,10 @@ def describe_error(error: BaseException) -> str:
 def _open(path: Path, stack: contextlib.ExitStack) -> WeightsFile:
     if path.suffix == ".safetensors":
         return _safetensors(path, stack)
-    if path.suffix == ".keras":
-        return _hdf5(_unpack(path, stack), path, stack)
-    return _hdf5(path, path, stack)
+    hdf5 = _unpack(path, stack) if path.suffix == ".keras" else path
+    datasets = weight_datasets(stack.enter_context(h5py.File(hdf5, "r")))
+    shapes = {name: tuple(dataset.shape) for name, dataset in datasets.items()}
+    return WeightsFile(path, shapes, lambda name: datasets[name][()])
 
 
 def _safetensors(path: Path, stack: contextlib.ExitStack) -> WeightsFile:
@@ -140,7 +139,6 @@ class _Window:
         self.file: Any = self._map()
 
     def read(self, name: str) -> np.ndarray:
-        """Returns a copy of a tensor's values."""
         if self._bytes_read > self._MAX_BYTES:
             self.close()
             self.file, self._bytes_read = self._map(), 0
@@ -149,7 +147,6 @@ class _Window:
         return values
 
     def close(self) -> None:
-        """Unmaps the file."""
         self.file.__exit__(None, None, None)
 
     def _map(self) -> Any:
@@ -160,12 +157,6 @@ def _keras_name(name: str) -> str:
     name = name.removesuffix(":0")
     layer, dot, weight = name.rpartition(".")
     return f"{layer}/{weight}" if dot and "/" not in weight else name
-
-
-def _hdf5(file_path: Path, path: Path, stack: contextlib.ExitStack) -> WeightsFile:
-    datasets = weight_datasets(stack.enter_context(h5py.File(file_path, "r")))
-    shapes = {name: tuple(dataset.shape) for name, dataset in datasets.items()}
-    return WeightsFile(path, shapes, lambda name: datasets[name][()])
 
 
 def _unpack(path: Path, stack: contextlib.ExitStack) -> Path:
@@ -188,7 +179,7 @@ def _refuse_pickle(path: Path) -> None:
     except OSError as error:
         raise unreadable_file(path, error) from error
     # A safetensors file starts with the length of its header, whose upper bytes are 0.
-    protocol = start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
+    protocol = start[:1] == b"\x80" and b"\x02" <= start[1:2] <= b"\x05"
     if (protocol and start[4:] != bytes(4)) or (start[:2] == b"PK" and _holds_pickle(path)):
         raise pickle_refusal(str(path))
 

@@ -50,17 +50,11 @@ def deepen_model(
     seed: int | None = None,
     gate_bias: float = GATE_BIAS,
 ) -> DeepenedModel:
-    """Returns the network with more blocks and the same function.
+    """Returns the network with `depths` blocks in its stages and the same function.
 
     New blocks are appended to their stage, or inserted before its last block if that one strides.
-
-    Args:
-      model: built from `spec`, with its head.
-      spec: the model's architecture.
-      depths: number of blocks of each stage, at least the present one.
-      seed: seed of the new blocks' weights. Defaults to a random one.
-      gate_bias: bias of gates that must be closed, where no other weights make a new highway block
-        the identity.
+    The model has its head. Highway gates are closed with `gate_bias` where no other weights make a
+    new block the identity.
 
     Raises:
       UserError: the depths are invalid, or no weights make a new block the identity.
@@ -81,7 +75,8 @@ def deepen_model(
         for value in block.values:
             _assign(value, layers[value.row])
     for name, quotient in quotients.items():
-        _multiply(layers[name], quotient)
+        for weight in layers[name].trainable_variables:
+            weight.assign(weight.numpy() * np.float32(quotient))
     gate = float(1 / (1 + np.exp(-gate_bias))) if any(block.gated for block in blocks) else None
     return DeepenedModel(deeper, deeper_spec, gate)
 
@@ -96,9 +91,6 @@ class _BlockPositions:
             stage.stride > 1 and spec.stage_block(index).strided_block == "last"
             for index, stage in enumerate(spec.stages)
         )
-        self._check_room(spec)
-
-    def _check_room(self, spec: Architecture) -> None:
         for index, stays in enumerate(self._last_stays_last):
             if stays and self._old[index] == 1 and self._new[index] > 1:
                 raise UserError(
@@ -154,10 +146,7 @@ def _deepen_spec(spec: Architecture, depths: Sequence[int]) -> Architecture:
 
 
 def _copy_weights(
-    model: keras.Model,
-    rows: Plan,
-    layers: Mapping[Tags, keras.layers.Layer],
-    positions: _BlockPositions,
+    model: keras.Model, rows: Plan, layers: Mapping[Tags, keras.Layer], positions: _BlockPositions
 ) -> None:
     """Copies the weights of every old row to its layer in the deeper net."""
     old_layers = {layer.name: layer for layer in model.layers}
@@ -171,7 +160,7 @@ def _copy_weights(
 
 
 def _assign(value: WeightValue, layer: keras.layers.Layer) -> None:
-    variable = {weight.name: weight for weight in layer.weights}[value.weight]
+    variable = next(weight for weight in layer.weights if weight.name == value.weight)
     if value.value == IDENTITY:
         variable.assign(_identity_kernel(variable.shape))
     else:
@@ -181,8 +170,7 @@ def _assign(value: WeightValue, layer: keras.layers.Layer) -> None:
 def _identity_kernel(shape: tuple[int, ...]) -> np.ndarray:
     """Returns a kernel that changes nothing at stride 1.
 
-    Args:
-      shape: (units, units) or (height, width, channels of a group, channels).
+    Its shape is (units, units) or (height, width, channels of a group, channels).
     """
     kernel = np.zeros(shape, np.float32)
     # With an even side, `same` pads the odd pixel after the map (TensorFlow).
@@ -231,8 +219,3 @@ def _scalable_layer(after: Plan, tags: Tags, spec: Architecture) -> str:
             found=f"connection {block.connection}, attention {block.attention.kind}",
         )
     return last.name
-
-
-def _multiply(layer: keras.layers.Layer, factor: float) -> None:
-    for weight in layer.trainable_variables:
-        weight.assign(weight.numpy() * np.float32(factor))

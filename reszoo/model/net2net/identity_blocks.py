@@ -52,23 +52,16 @@ class IdentityBlock:
 def identity_block(
     plan: Plan, spec: Architecture, stage: int, block: int, *, gate_bias: float
 ) -> IdentityBlock:
-    """Returns the weights that make a block the identity.
+    """Returns the weights that make a block the identity; stages and blocks count from 1.
 
-    The block must keep the shape of its input and follow another block of its stage.
-
-    Args:
-      plan: plan of the spec, which includes the block.
-      spec: the network.
-      stage: number of the stage, from 1.
-      block: number of the block in its stage, from 1.
-      gate_bias: bias of a transform gate that must be closed.
+    The block must keep the shape of its input and follow another block of its stage. A transform
+    gate that must be closed gets `gate_bias`.
 
     Raises:
       UserError: no weights make it the identity, or only weights that could never learn.
     """
     rows = [row for row in plan.rows if (row.tags.stage, row.tags.block) == (stage, block)]
-    solver = _IdentitySolver(plan, spec, spec.stage_block(stage - 1), rows, stage, gate_bias)
-    return solver.solve()
+    return _IdentitySolver(plan, spec, spec.stage_block(stage - 1), rows, stage, gate_bias).solve()
 
 
 def last_weighted(rows: Sequence[Row]) -> Row:
@@ -113,33 +106,25 @@ class _IdentitySolver:
         if connection == "plain":
             raise self._refusal("a plain block has no shortcut that passes x", "connection")
         if connection not in registry.CONNECTIONS:
-            raise self._refusal(
-                f"the registered connection '{connection}' has unknown effects", "connection"
-            )
+            why = f"the registered connection '{connection}' has unknown effects"
+            raise self._refusal(why, "connection")
         if self.block.shortcut.kind == "projection_all":
-            raise self._refusal(
-                "every shortcut projects and normalises (option C), and none passes x unchanged",
-                "shortcut",
-            )
+            why = "every shortcut projects and normalises (option C), and none passes x unchanged"
+            raise self._refusal(why, "shortcut")
         if connection == "constant" and constants.carry != 1.0:
-            raise self._refusal(
-                f"the shortcut is multiplied by {constants.carry:g} in every block", "constants"
-            )
+            why = f"the shortcut is multiplied by {constants.carry:g} in every block"
+            raise self._refusal(why, "constants")
 
     def _check_merge(self) -> None:
         """Refuses a norm or activation after the addition that would change x."""
-        if self.order == "bn_after_add" and any(
-            row.tags.part == "norm" for row in self._rows_of("merge")
-        ):
-            raise self._refusal(
-                "a normalisation follows the addition, and would need the statistics of x", "order"
-            )
+        normalized = any(row.tags.part == "norm" for row in self._rows_of("merge"))
+        if self.order == "bn_after_add" and normalized:
+            why = "a normalisation follows the addition, and would need the statistics of x"
+            raise self._refusal(why, "order")
         function = self.block.activation or self.spec.activation
         if self.order in ("post", "bn_after_add") and function not in _IDEMPOTENT:
-            raise self._refusal(
-                f"'{function}' follows the addition, and changes x, which passed it before",
-                "activation",
-            )
+            why = f"'{function}' follows the addition, and changes x, which passed it before"
+            raise self._refusal(why, "activation")
 
     def _coupled_highway(self) -> IdentityBlock:
         """y = x + T (H - x): makes H = x if possible, else nearly closes the gate."""
@@ -161,13 +146,11 @@ class _IdentitySolver:
         single = self.block.transform in ("conv", "dense") and not self._rows_of("attention")
         if not single or self._rows_of("preactivation") or any(row.op == "norm" for row in layers):
             return None
-        x = layers[0].inputs[0]
-        for row in layers:
-            function = row.attributes["function"] if row.op == "activation" else "none"
-            if function != "none" and not (
-                function == "relu" and x in nonnegative_outputs(self.plan)
-            ):
-                return None
+        passes_relu = layers[0].inputs[0] in nonnegative_outputs(self.plan)
+        passing = ("none", "relu") if passes_relu else ("none",)
+        functions = [row.attributes["function"] for row in layers if row.op == "activation"]
+        if any(function not in passing for function in functions):
+            return None
         last = last_weighted(layers)
         return (WeightValue(last.name, "kernel", IDENTITY), *_bias(last, 0.0))
 
@@ -186,10 +169,8 @@ class _IdentitySolver:
 
     def _zero_has_no_gradient(self) -> bool:
         if self.block.transform not in registry.TRANSFORMS:
-            raise self._refusal(
-                f"the registered transform '{self.block.transform}' has unknown effects",
-                "transform",
-            )
+            why = f"the registered transform '{self.block.transform}' has unknown effects"
+            raise self._refusal(why, "transform")
         return self._last_activation() in _FLAT_AT_ZERO
 
     def _last_activation(self) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from reszoo.planning.rows import Plan, Ref, Row
 
@@ -20,26 +20,26 @@ def nonnegative_outputs(plan: Plan) -> frozenset[Ref]:
     rows = {row.name: row for row in plan.rows}
     proven: set[Ref] = set()
     for row in plan.rows:
-        if _is_nonnegative(row, rows, proven.__contains__):
+        if _is_nonnegative(row, rows, proven):
             proven.add(Ref(row.name))
     return frozenset(proven)
 
 
-def _is_nonnegative(row: Row, rows: Mapping[str, Row], proven: Callable[[Ref], bool]) -> bool:
-    if row.op == "activation":
-        function = row.attributes["function"]
-        is_identity = function == "none" and proven(row.inputs[0])
-        return is_identity or function in _NONNEGATIVE_ACTIVATIONS
-    if row.op == "pad":
-        return row.attributes["value"] >= 0 and proven(row.inputs[0])
-    if row.op == "rescale":
-        positive = row.attributes["scale"] >= 0 and row.attributes["offset"] >= 0
-        return positive and proven(row.inputs[0])
+def _is_nonnegative(row: Row, rows: Mapping[str, Row], proven: set[Ref]) -> bool:
+    attributes = row.attributes
+    if row.op == "activation" and attributes["function"] in _NONNEGATIVE_ACTIVATIONS:
+        return True
     if row.op == "add" and _is_highway(row, rows):
         # x + T (h - x) lies between x and h, also after rounding.
         change = rows[rows[row.inputs[1].row].inputs[0].row]
-        return all(proven(ref) for ref in change.inputs)
-    return row.op in _PRESERVING and all(proven(ref) for ref in row.inputs)
+        return proven.issuperset(change.inputs)
+    preserves = (
+        row.op in _PRESERVING
+        or (row.op == "activation" and attributes["function"] == "none")
+        or (row.op == "pad" and attributes["value"] >= 0)
+        or (row.op == "rescale" and attributes["scale"] >= 0 and attributes["offset"] >= 0)
+    )
+    return preserves and proven.issuperset(row.inputs)
 
 
 def _is_highway(add: Row, rows: Mapping[str, Row]) -> bool:

@@ -23,14 +23,8 @@ def widen_model(
 ) -> tuple[keras.Model, Architecture]:
     """Returns the network with `factor` times the channels and, to rounding, the same function.
 
-    Args:
-      model: built from `spec`, with its head.
-      spec: the model's architecture.
-      factor: 2 or more.
-      seed: seed of how weights are split among copies. Defaults to a random one.
-
-    Returns:
-      A model of canonical float32 layers, and its spec.
+    The model has its head; the wider one is made of canonical float32 layers, and returned with its
+    spec. The seed is that of how weights are split among copies.
 
     Raises:
       UserError: the factor is less than 2, the model was not built from `spec`, or the network has
@@ -50,12 +44,10 @@ def widen_model(
             if row.name not in old_layers:
                 raise missing_layer(row.name, model)
             inputs, outputs = repeats[row.inputs[0].row], repeats[row.name]
-            weights = {
-                weight.name: _widen_weight(weight, inputs, outputs, random)
-                for weight in old_layers[row.name].weights
-            }
-            for weight in new_layers[row.name].weights:
-                weight.assign(weights[weight.name])
+            new_weights = {weight.name: weight for weight in new_layers[row.name].weights}
+            for weight in old_layers[row.name].weights:
+                values = _widen_weight(weight, inputs, outputs, random)
+                new_weights[weight.name].assign(values)
     return wider, wider_spec
 
 
@@ -71,20 +63,14 @@ def _widen_spec(spec: Architecture, factor: int) -> Architecture:
 
 
 def _widen_stem(stem: Stem, factor: int) -> Stem:
-    filters: int | tuple[int, ...]
-    if isinstance(stem.filters, tuple):
-        filters = tuple(count * factor for count in stem.filters)
-    else:
-        filters = stem.filters * factor
-    return stem.model_copy(update={"filters": filters, "pool": _widen_pool(stem.pool, factor)})
+    old = stem.filters
+    new = tuple(count * factor for count in old) if isinstance(old, tuple) else old * factor
+    return stem.model_copy(update={"filters": new, "pool": _widen_pool(stem.pool, factor)})
 
 
 def _widen_stage(stage: Stage, factor: int) -> Stage:
-    update: dict[str, object] = {"width": stage.width * factor}
-    if stage.after.pool.filters is not None:
-        pool = _widen_pool(stage.after.pool, factor)
-        update["after"] = stage.after.model_copy(update={"pool": pool})
-    return stage.model_copy(update=update)
+    after = stage.after.model_copy(update={"pool": _widen_pool(stage.after.pool, factor)})
+    return stage.model_copy(update={"width": stage.width * factor, "after": after})
 
 
 def _widen_pool(pool: Pool, factor: int) -> Pool:
@@ -98,9 +84,8 @@ def _channel_repeats(row: Row, after: Plan, factor: int, spec: Architecture) -> 
     wider = after.row(row.name)
     repeats = wider.shape[-1] / row.shape[-1]
     if row.op == "conv1d":
-        raise _refusal(
-            spec, row, "ECA's convolution over the channels would read copies for neighbours"
-        )
+        why = "ECA's convolution over the channels would read copies for neighbours"
+        raise _refusal(spec, row, why)
     is_multiple = repeats in (1, factor)
     if row.op == "pad_channels":
         is_multiple = wider.attributes["before"] == factor * row.attributes["before"]
@@ -121,13 +106,9 @@ def _refusal(spec: Architecture, row: Row, why: str) -> UserError:
 def _widen_weight(
     weight: keras.Variable, inputs: int, outputs: int, random: np.random.Generator
 ) -> np.ndarray:
-    """Returns one weight of the wider net.
+    """Returns one weight with input channels repeated `inputs` times, output ones `outputs` times.
 
-    Args:
-      weight: the old weight: a kernel (..., input, output), or a number per channel.
-      inputs: how often each input channel is repeated.
-      outputs: how often each output channel is repeated.
-      random: draws the shares.
+    It is a kernel (..., input channels, output channels), or has a number per output channel.
     """
     value: np.ndarray = weight.numpy()
     if value.ndim == 0:
