@@ -10,10 +10,7 @@ from reszoo.runs.cluster.devices import STRATEGIES
 from reszoo.spec.recipe import Precision
 
 _XLA = {"auto": "auto", "on": True, "off": False}
-_ARGUMENTS = (
-    *("strategy", "devices", "sync_norm", "accumulate"),
-    *("port", "peer_timeout", "data_service"),
-)
+_NAMES = ("strategy", "devices", "sync_norm", "accumulate", "port", "peer_timeout", "data_service")
 
 
 def add_distribution(parser: ArgumentParser) -> None:
@@ -77,5 +74,5 @@ def add_precision(parser: ArgumentParser) -> None:
 
 def distribution_arguments(options: Namespace) -> dict[str, Any]:
     """Returns the options that were set, as keyword arguments of `reszoo.resume`."""
-    values = {name: getattr(options, name) for name in _ARGUMENTS} | {"xla": _XLA.get(options.xla)}
+    values = {name: getattr(options, name) for name in _NAMES} | {"xla": _XLA.get(options.xla)}
     return {name: value for name, value in values.items() if value is not None}

@@ -15,10 +15,7 @@ from reszoo.report.zoo import zoo_entries, zoo_table
 
 def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "pattern",
-        nargs="?",
-        metavar="PATTERN",
-        help="part of a name, or a pattern such as 'plain*'",
+        "pattern", nargs="?", metavar="PATTERN", help="part of a name, or a pattern like 'plain*'"
     )
     subset = parser.add_mutually_exclusive_group()
     subset.add_argument("--family", help="only this family, such as cifar")

@@ -51,21 +51,14 @@ def write_golden_example(
         "and compare with what is expected here, within the tolerance.",
         "label": None if label is None else network.classes[label],
         "expected": {
-            name: _expected(network, probabilities, arithmetic)
+            name: {
+                "class": int(probabilities.argmax()),
+                "class_name": network.classes[probabilities.argmax()],
+                "probabilities": [float(value) for value in probabilities],
+                "tolerance": _TOLERANCES[arithmetic],
+            }
             for name, (probabilities, arithmetic) in outputs.items()
         },
-    }
-
-
-def _expected(
-    network: InferenceGraph, probabilities: np.ndarray, arithmetic: Arithmetic
-) -> dict[str, Any]:
-    best = int(probabilities.argmax())
-    return {
-        "class": best,
-        "class_name": network.classes[best],
-        "probabilities": [float(value) for value in probabilities],
-        "tolerance": _TOLERANCES[arithmetic],
     }
 
 

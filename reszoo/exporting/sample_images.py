@@ -134,5 +134,5 @@ def _training_split(data: ImageData, validation: dict[str, Any] | None) -> Split
 def _holdout(training: Split, validation: dict[str, Any] | None) -> tuple[Split, Split]:
     """Splits the training split into the images a run trained on and those it held out."""
     options = {key: (validation or {}).get(key, default) for key, default in _HOLDOUT.items()}
-    kept, held_out = stratified_holdout(training.labels, **options)
-    return training.subset(kept), training.subset(held_out)
+    trained_on, held_out = stratified_holdout(training.labels, **options)
+    return training.subset(trained_on), training.subset(held_out)

@@ -12,8 +12,7 @@ from reszoo.errors import Place, UserError
 from reszoo.inference.metrics import clipped_log, softmax
 from reszoo.spec.test_time import ONE_VIEW, PRESETS, Views
 
-_CORNERS = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0))
-_CENTRE = (0.5, 0.5)
+_CORNERS_AND_CENTRE = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0), (0.5, 0.5))
 
 
 def resolve_views(views: Views | str | int | None, recipe: Views | None = None) -> Views:
@@ -49,13 +48,13 @@ def tta_formats(
             found="input.crop 1",
             hint="other views, such as flip",
         )
-    return tuple(replace(image_format, place=place) for place in (*_CORNERS, _CENTRE))
+    return tuple(replace(image_format, place=place) for place in _CORNERS_AND_CENTRE)
 
 
 def tta_logits(
     views: Views, classify: Callable[[np.ndarray], np.ndarray], crops: Iterable[np.ndarray]
 ) -> np.ndarray:
-    """Returns the logits `(images, classes)` of a batch, which is cropped to each of `tta_formats`.
+    """Returns the logits `(images, classes)` of a batch, from its crops to `tta_formats`.
 
     They are the mean of the views' logits, or the logarithm of their mean probabilities, in
     float64. A single view keeps the network's own logits.

@@ -136,9 +136,8 @@ def _with_contents(shapes: Iterable[Shape]) -> Iterator[Shape]:
         elif isinstance(shape, Disc):
             x, y, radius = shape.x, shape.y, shape.radius
             for ends in _STROKES.get(shape.word, ()):
-                yield Arrow(
-                    tuple((x + radius * dx, y + radius * dy) for dx, dy in ends), head=False
-                )
+                points = tuple((x + radius * dx, y + radius * dy) for dx, dy in ends)
+                yield Arrow(points, head=False)
             if shape.word not in _STROKES:
                 yield Text(x, y, shape.word, 1.3 * radius, anchor="middle")
 
@@ -147,10 +146,10 @@ def _head(points: Sequence[Point], length: float = 7, half_width: float = 3.5) -
     """Returns the corners of an arrowhead: its tip and the two ends of its foot."""
     (x0, y0), (x1, y1) = points[-2:]
     distance = math.hypot(x1 - x0, y1 - y0) or 1.0
-    along, down = (x1 - x0) / distance, (y1 - y0) / distance
-    x, y = x1 - length * along, y1 - length * down
-    right, left = half_width * along, half_width * down
-    return [(x1, y1), (x - left, y + right), (x + left, y - right)]
+    dx, dy = (x1 - x0) / distance, (y1 - y0) / distance
+    x, y = x1 - length * dx, y1 - length * dy
+    across_x, across_y = -half_width * dy, half_width * dx
+    return [(x1, y1), (x + across_x, y + across_y), (x - across_x, y - across_y)]
 
 
 def _svg(shape: Shape) -> str:
