@@ -45,9 +45,9 @@ class WeightsFile:
         try:
             values = np.asarray(self._read(name), dtype=np.float32)
         except (OSError, ValueError, TypeError, safetensors.SafetensorError) as error:
-            raise damaged_file(self.path, f"{name}: {describe_error(error)}") from error
+            raise _damaged_file(self.path, f"{name}: {describe_error(error)}") from error
         if not np.isfinite(values).all():
-            raise damaged_file(self.path, f"values in {name} that are not finite")
+            raise _damaged_file(self.path, f"values in {name} that are not finite")
         return values
 
 
@@ -78,18 +78,17 @@ def open_weights_file(path: Path) -> Iterator[WeightsFile]:
             ) from error
         except _READ_ERRORS as error:
             if isinstance(error, OSError) and error.errno:  # HDF5's own errors have none.
-                raise unreadable_file(path, error) from error
-            raise damaged_file(path, describe_error(error)) from error
+                raise _unreadable_file(path, error) from error
+            raise _damaged_file(path, describe_error(error)) from error
         yield weights
 
 
-def unreadable_file(path: Path, error: OSError) -> MachineError:
+def _unreadable_file(path: Path, error: OSError) -> MachineError:
     """Returns the error for a file that the operating system refuses to read."""
     return MachineError(f"cannot read {path}: {error.strerror or describe_error(error)}")
 
 
-def damaged_file(path: Path, found: str) -> UserError:
-    """Returns the error for a damaged file."""
+def _damaged_file(path: Path, found: str) -> UserError:
     return UserError(
         f"{path} is not a readable weights file",
         expected="a whole .h5, .weights.h5, .keras or .safetensors file",
@@ -177,7 +176,7 @@ def _refuse_pickle(path: Path) -> None:
         with path.open("rb") as file:
             start = file.read(8)
     except OSError as error:
-        raise unreadable_file(path, error) from error
+        raise _unreadable_file(path, error) from error
     # A safetensors file starts with the length of its header, whose upper bytes are 0.
     protocol = start[:1] == b"\x80" and b"\x02" <= start[1:2] <= b"\x05"
     if (protocol and start[4:] != bytes(4)) or (start[:2] == b"PK" and _holds_pickle(path)):
