@@ -22,11 +22,7 @@ class Interval:
 
     @classmethod
     def parse(cls, text: str | int) -> Interval:
-        """Parses `500`, `500steps`, `90s`, `10min` or `2h`.
-
-        Raises:
-          UserError: the text is none of these.
-        """
+        """Parses `500`, `500steps`, `90s`, `10min` or `2h`; raises UserError for anything else."""
         match = _INTERVAL.fullmatch(str(text).strip().lower())
         number, unit = match.groups() if match else ("0", "")
         if unit in _SECONDS and float(number) > 0:
@@ -66,11 +62,7 @@ class CheckpointPolicy:
     """Number of the latest checkpoints that are kept."""
 
     def changed(self, **options: Any) -> CheckpointPolicy:
-        """Returns this policy with the given options replaced; None leaves an option unchanged.
-
-        Raises:
-          UserError: an option has no meaning.
-        """
+        """Returns this policy with the given options replaced; None leaves an option unchanged."""
         changes = {name: value for name, value in options.items() if value is not None}
         if "checkpoint_every" in changes:
             changes["checkpoint_every"] = Interval.parse(changes["checkpoint_every"])

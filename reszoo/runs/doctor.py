@@ -40,10 +40,8 @@ class Finding:
 def diagnose(*, devices: bool = True, data_dir: Path | str | None = None) -> list[Finding]:
     """Inspects Python, packages, devices, data folders and disk.
 
-    Args:
-      devices: whether to ask TensorFlow for its devices, which imports it (a few seconds).
-      data_dir: the folder of downloaded data sets. Defaults to `$RESZOO_DATA`, then to the folder
-        of TensorFlow Datasets.
+    With `devices`, TensorFlow is imported, which takes a few seconds. `data_dir` is the folder of
+    downloaded data sets; it defaults to `$RESZOO_DATA`, then to that of TensorFlow Datasets.
     """
     findings = [*_system(), *_packages(), *_extras()]
     if devices:

@@ -23,21 +23,23 @@ LOCK_NAME = ".lock"
 HOLDER_NAME = ".lock.json"
 """Which process holds the lock; absent while nobody does."""
 
+_HINT = "wait for it to end, or stop that process, which releases the lock"
 _UNSUPPORTED = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
 
 
 @contextlib.contextmanager
-def hold_lock(folder: Path) -> Iterator[None]:
+def hold_lock(folder: Path, busy: str | None = None, hint: str = _HINT) -> Iterator[None]:
     """Holds the folder for this process and thread while the context is open.
 
     The kernel releases the lock when its process ends, however it ends, so a killed run never has
     to be unlocked by hand. On Unix this is `flock`, which version 0.1 took on the same file.
 
     Raises:
-      UserError: another process or thread holds the folder; the message names the process.
+      UserError: another process or thread holds the folder; the message is `busy`, the process
+        and `hint`.
       MachineError: the file system has no locks, or the lock file cannot be written.
     """
-    lock = _acquire(folder)
+    lock = _acquire(folder, busy or f"the run {folder} is in use", hint)
     try:
         _write_holder(folder)
         yield
@@ -47,7 +49,7 @@ def hold_lock(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _acquire(folder: Path) -> BaseFileLock:
+def _acquire(folder: Path, busy: str, hint: str) -> BaseFileLock:
     import filelock  # `reszoo list` needs no lock
 
     path = folder / LOCK_NAME
@@ -60,11 +62,7 @@ def _acquire(folder: Path) -> BaseFileLock:
         os.stat(folder)  # filelock would create it
         lock.acquire(blocking=False)
     except filelock.Timeout:
-        raise UserError(
-            f"the run {folder} is in use",
-            found=f"held by {_read_holder(folder)}",
-            hint="wait for it to end, or stop that process, which releases the lock",
-        ) from None
+        raise UserError(busy, found=f"held by {_read_holder(folder)}", hint=hint) from None
     except OSError as error:
         if error.errno in _UNSUPPORTED:
             raise _unsupported(folder, error.strerror) from error

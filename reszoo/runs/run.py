@@ -94,7 +94,7 @@ class Run:
           data: the contents of data.json.
           command: the command that repeats the run.
           seed: seed of weights, data order, augmentation and held-out images.
-          default_name: name of the network and the data, for the default folder.
+          default_name: name of the default folder, without its number.
           policy: when checkpoints are written; recorded as `running` in run.json.
           distribution: options of devices and strategy; recorded as `where`, for `resume`.
           start: where the initial weights come from. Defaults to random initialization.
@@ -111,7 +111,15 @@ class Run:
         run = cls(folder, info if start is None else {**info, "start": dict(start)})
         try:
             with run.lock():
-                run._write_all(architecture, recipe, data, first_checkpoint)
+                run.write_architecture(architecture)
+                run.write_recipe(recipe)
+                write_json(folder / "data.json", {"format_version": DATA_FORMAT_VERSION, **data})
+                shutil.rmtree(run.checkpoints, ignore_errors=True)  # of an attempt that was killed
+                run.checkpoints.mkdir()
+                if first_checkpoint is not None:
+                    first_checkpoint(run.checkpoints)
+                # Last: run.json makes the folder a run.
+                write_json(folder / "run.json", run.info)
         except UserError:  # Another process is creating the same run.
             raise
         except BaseException as error:
@@ -235,7 +243,7 @@ class Run:
         # A checkpoint of this version follows, which an older reszoo cannot read.
         info = {**self.info, **facts, "format_version": FORMAT_VERSION}
         self.info = {**info, "state": state, "changed": _now()}
-        self._write_info()
+        write_json(self.path / "run.json", self.info)
 
     def write_architecture(self, architecture: Architecture) -> None:
         """Writes the network as trained."""
@@ -244,26 +252,6 @@ class Run:
     def write_recipe(self, recipe: Recipe) -> None:
         """Writes the recipe as trained."""
         write_text(self.path / "recipe.yaml", spec.to_yaml(recipe))
-
-    def _write_all(
-        self,
-        architecture: Architecture,
-        recipe: Recipe,
-        data: Mapping[str, Any],
-        first_checkpoint: Callable[[Path], object] | None,
-    ) -> None:
-        """Writes a new run's files; run.json comes last and makes the folder a run."""
-        self.write_architecture(architecture)
-        self.write_recipe(recipe)
-        write_json(self.path / "data.json", {"format_version": DATA_FORMAT_VERSION, **data})
-        shutil.rmtree(self.checkpoints, ignore_errors=True)  # of an attempt that was killed
-        self.checkpoints.mkdir()
-        if first_checkpoint is not None:
-            first_checkpoint(self.checkpoints)
-        self._write_info()
-
-    def _write_info(self) -> None:
-        write_json(self.path / "run.json", self.info)
 
     def _existing(self, name: str) -> Path:
         if not (path := self.path / name).is_file():

@@ -11,10 +11,7 @@ from reszoo.errors import UserError
 from reszoo.runs.lock import HOLDER_NAME, LOCK_NAME
 
 DEFAULT_FOLDER = Path("runs")
-_BEFORE_RUN_JSON = {
-    *("architecture.yaml", "recipe.yaml", "data.json", "checkpoints"),
-    *(LOCK_NAME, HOLDER_NAME),
-}
+_FILES_BEFORE_RUN_JSON = ("architecture.yaml", "recipe.yaml", "data.json", "checkpoints")
 """What a killed process may leave in a folder that is no run yet, because it has no run.json."""
 
 
@@ -31,7 +28,7 @@ def default_name(name: str, data: str) -> str:
 def no_shared_folder() -> UserError:
     """Returns the error for several workers without a common run folder."""
     return UserError(
-        "several workers need to be told their run folder: only the chief makes one",
+        "several workers need the name of their run folder: only the chief creates one",
         expected="-o RUN, the same for all of them, on a file system that they share",
         found="none",
     )
@@ -64,7 +61,8 @@ def claim(path: Path | None, default_name: str) -> tuple[Path, bool]:
 
 def _is_unfinished(path: Path) -> bool:
     """Returns whether a folder is empty but for what a killed process leaves before run.json."""
-    return all(entry.name in _BEFORE_RUN_JSON or entry.match(PARTIALS) for entry in path.iterdir())
+    leftovers = (*_FILES_BEFORE_RUN_JSON, LOCK_NAME, HOLDER_NAME)
+    return all(entry.name in leftovers or entry.match(PARTIALS) for entry in path.iterdir())
 
 
 def _create_numbered(parent: Path, name: str) -> Path:

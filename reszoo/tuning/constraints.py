@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from reszoo.errors import UserError
 from reszoo.planning import Cost
@@ -12,14 +11,12 @@ from reszoo.planning.cost import cost
 from reszoo.spec.search import Limits, Search
 from reszoo.tuning.space import Candidate, Space
 
-MEASURES: Mapping[str, str] = MappingProxyType(
-    {
-        "parameters": "parameters",
-        "macs": "macs",
-        "weight_bytes_int8": "weight_bytes_int8",
-        "peak_activation_bytes": "peak_activation_bytes_int8",
-    }
-)
+MEASURES: Mapping[str, str] = {
+    "parameters": "parameters",
+    "macs": "macs",
+    "weight_bytes_int8": "weight_bytes_int8",
+    "peak_activation_bytes": "peak_activation_bytes_int8",
+}
 """Each limit of a search, and the field of `Cost` that it bounds."""
 
 IMPOSSIBLE = "impossible"
@@ -104,19 +101,15 @@ def nothing_feasible(
 ) -> UserError:
     """Returns the error for a space without a feasible candidate, with the lowest costs in it.
 
-    Args:
-      search: the search.
-      constraints: the constraints on its space.
-      drawn: number of candidates checked, where that is not all of them.
+    `drawn` is the number of candidates checked; None when all of them were.
     """
     nothing = "no feasible candidate in the space"
     if drawn is not None:
         nothing = f"none of {drawn:,} candidates drawn from the space is feasible"
-    smallest = {name: constraints.smallest(name) for name in constraints.limits}
     amounts = [
-        f"{amount_of(price, name):,} {name} (limit {constraints.limits[name]:,.0f})"
-        for name, price in smallest.items()
-        if price is not None
+        f"{amount_of(smallest, name):,} {name} (limit {limit:,.0f})"
+        for name, limit in constraints.limits.items()
+        if (smallest := constraints.smallest(name)) is not None
     ]
     if not amounts:
         violations = constraints.check(constraints.space.candidate(0)).violations

@@ -29,11 +29,6 @@ class Rung:
         return self.candidates * (self.to_epoch - self.from_epoch)
 
 
-def trials_of(strategy: Strategy) -> int:
-    """Returns the number of candidates of a random search."""
-    return strategy.trials or DEFAULT_TRIALS
-
-
 def rungs(strategy: Strategy, max_epochs: int) -> tuple[Rung, ...]:
     """Returns the rungs of one iteration, in the order in which they run.
 
@@ -41,7 +36,7 @@ def rungs(strategy: Strategy, max_epochs: int) -> tuple[Rung, ...]:
     often to plain random search (bracket 0), each training for about as many epochs.
     """
     if strategy.kind == "random":
-        return (Rung(0, 0, trials_of(strategy), 0, max_epochs),)
+        return (Rung(0, 0, strategy.trials or DEFAULT_TRIALS, 0, max_epochs),)
     factor = strategy.factor or DEFAULT_FACTOR
     return tuple(
         Rung(
@@ -54,11 +49,6 @@ def rungs(strategy: Strategy, max_epochs: int) -> tuple[Rung, ...]:
         for bracket in reversed(range(_brackets(max_epochs, factor)))
         for round_ in range(bracket + 1)
     )
-
-
-def iterations_of(strategy: Strategy) -> int:
-    """Returns how many times all rungs run."""
-    return strategy.iterations or 1
 
 
 def _brackets(max_epochs: int, factor: int) -> int:

@@ -13,10 +13,7 @@ from reszoo.spec.architecture import Architecture
 from reszoo.spec.lookup import is_path
 from reszoo.spec.search import EACH, Search
 from reszoo.tuning.constraints import Constraints
-from reszoo.tuning.space import Candidate, Dimension, Space, plain, same, value_at
-
-_DESCRIPTIVE = ("name", "title", "source", "published", "weights", "classes")
-"""Fields in which a spec may differ from the candidate that it is."""
+from reszoo.tuning.space import DESCRIPTIVE, Candidate, Dimension, Space, plain, same, value_at
 
 
 def resolve_path(search: Search, name: str) -> str:
@@ -29,32 +26,18 @@ def resolve_path(search: Search, name: str) -> str:
 
 
 def load_architecture(search: Search, name: str, where: Place | str | None) -> Architecture:
-    """Loads a spec of the zoo, or from a file that is looked for beside the search first.
-
-    Raises:
-      UserError: there is no such spec; the message has the place in the search.
-    """
+    """Loads a spec of the zoo, or from a file that is looked for beside the search first."""
     try:
         return spec.load(resolve_path(search, name))
     except UserError as error:
-        raise UserError(
-            error.what,
-            # An error inside that file has a place of its own.
-            where=error.where or where,
-            expected=error.expected,
-            found=error.found,
-            hint=error.hint,
-        ) from None
+        # An error inside that file has a place of its own.
+        raise UserError(**vars(error) | {"where": error.where or where}) from None
 
 
 def find_initial_candidates(
     search: Search, space: Space, constraints: Constraints
 ) -> tuple[Candidate, ...]:
-    """Returns the candidates of `start_from`, in order.
-
-    Raises:
-      UserError: one is not in the space, or violates a limit.
-    """
+    """Returns the candidates of `start_from`, in order, checked to be in the space and feasible."""
     candidates = []
     for index, start in enumerate(search.start_from):
         where = search.where("start_from", index)
@@ -90,10 +73,11 @@ def _from_spec(
             )
         indices.append(index)
     candidate = space.spec(tuple(indices))
+    ignored = {"name", "classes", *DESCRIPTIVE}
     differing = [
         field
-        for field in type(candidate).model_fields
-        if field not in _DESCRIPTIVE and not same(getattr(candidate, field), getattr(start, field))
+        for field in Architecture.model_fields
+        if field not in ignored and not same(getattr(candidate, field), getattr(start, field))
     ]
     if differing:
         raise UserError(

@@ -16,7 +16,7 @@ from reszoo.tuning.constraints import MEASURES, amount_of, nothing_feasible
 from reszoo.tuning.hyperband import Rung
 from reszoo.tuning.resolved_search import ResolvedSearch, resolve_search
 from reszoo.tuning.sampling import ENUMERABLE, shuffled
-from reszoo.tuning.space import Candidate, Dimension
+from reszoo.tuning.space import Dimension
 
 SAMPLE = 1_000
 """Number of candidates checked in a space that is too large to be checked whole."""
@@ -69,9 +69,7 @@ class Preview:
     @property
     def feasible_candidates(self) -> int:
         """Number of feasible candidates, estimated where only a sample was checked."""
-        return (
-            self.feasible if self.exact else round(self.candidates * self.feasible / self.examined)
-        )
+        return round(self.candidates * self.feasible / self.examined)
 
     @property
     def new_candidates(self) -> int:
@@ -98,25 +96,16 @@ def preview(
 ) -> Preview:
     """Checks the space of a search on the plans of its candidates.
 
-    Args:
-      search: a search, its name in the zoo, or its file.
-      classes: number of classes of the data. Defaults to that of the base.
-      seed: seed. Defaults to that of the search.
-      seconds: time limit, after which the candidates checked count as a sample.
-
-    Raises:
-      UserError: the search cannot be used, or its space has no feasible candidate.
+    `classes` defaults to the number of the base, and `seed` to that of the search. After `seconds`,
+    the candidates checked so far count as a sample.
     """
     resolved = resolve_search(search, classes=classes, seed=seed)
-    candidates, examined, violations = _check_space(resolved, seconds)
-    if not candidates:
+    feasible, examined, violations = _check_space(resolved, seconds)
+    if not feasible:
         drawn = examined if examined < resolved.space.size else None
         raise nothing_feasible(resolved.search, resolved.constraints, drawn)
-    by_size = sorted(candidates, key=lambda candidate: _price(resolved, candidate).parameters)
-    amounts = {
-        name: [amount_of(_price(resolved, candidate), name) for candidate in candidates]
-        for name in MEASURES
-    }
+    by_size = sorted(feasible, key=lambda example: example.cost.parameters)
+    amounts = {name: [amount_of(example.cost, name) for example in feasible] for name in MEASURES}
     return Preview(
         search=resolved.search,
         base=resolved.space.base.name,
@@ -124,14 +113,12 @@ def preview(
         dimensions=resolved.space.dimensions,
         candidates=resolved.space.size,
         examined=examined,
-        feasible=len(candidates),
+        feasible=len(feasible),
         violations=violations,
-        smallest=_example(resolved, by_size[0]),
-        largest=_example(resolved, by_size[-1]),
+        smallest=by_size[0],
+        largest=by_size[-1],
         ranges={name: (min(values), max(values)) for name, values in amounts.items()},
-        start_from=tuple(
-            resolved.space.changes(candidate) for candidate in resolved.initial_candidates
-        ),
+        start_from=tuple(map(resolved.space.changes, resolved.initial_candidates)),
         rungs=resolved.rungs,
         iterations=resolved.iterations,
         max_epochs=resolved.max_epochs,
@@ -140,7 +127,7 @@ def preview(
 
 def _check_space(
     resolved: ResolvedSearch, seconds: float
-) -> tuple[list[Candidate], int, dict[str, int]]:
+) -> tuple[list[Example], int, dict[str, int]]:
     """Returns the feasible candidates, the number checked, and the violations of each limit.
 
     Candidates come in the seeded order of the search, so that the first ones are a fair sample.
@@ -148,25 +135,13 @@ def _check_space(
     limit = None if resolved.space.size <= ENUMERABLE else SAMPLE
     deadline = time.monotonic() + seconds
     violations: Counter[str] = Counter()
-    feasible: list[Candidate] = []
-    examined = 0
+    feasible: list[Example] = []
     order = shuffled(resolved.space, resolved.search.seed)
-    for candidate in islice(order, limit):
+    for examined, candidate in enumerate(islice(order, limit), 1):
         check = resolved.constraints.check(candidate)
-        examined += 1
         violations.update(check.violations.keys())
-        if check.feasible:
-            feasible.append(candidate)
+        if check.cost is not None and check.feasible:
+            feasible.append(Example(resolved.space.changes(candidate), check.cost))
         if examined >= SAMPLE and time.monotonic() > deadline:
             break
     return feasible, examined, dict(violations)
-
-
-def _price(resolved: ResolvedSearch, candidate: Candidate) -> Cost:
-    price = resolved.constraints.check(candidate).cost
-    assert price is not None
-    return price
-
-
-def _example(resolved: ResolvedSearch, candidate: Candidate) -> Example:
-    return Example(resolved.space.changes(candidate), _price(resolved, candidate))

@@ -12,7 +12,7 @@ from reszoo.errors import UserError
 from reszoo.spec.recipe import Recipe, Validation, default_recipe_name
 from reszoo.spec.search import Search
 from reszoo.tuning.constraints import Constraints
-from reszoo.tuning.hyperband import Rung, iterations_of, rungs
+from reszoo.tuning.hyperband import Rung, rungs
 from reszoo.tuning.initial_candidates import (
     find_initial_candidates,
     load_architecture,
@@ -46,7 +46,7 @@ class ResolvedSearch:
     @property
     def iterations(self) -> int:
         """How many times the rungs run."""
-        return iterations_of(self.search.strategy)
+        return self.search.strategy.iterations or 1
 
     @property
     def planned(self) -> int:
@@ -61,15 +61,9 @@ class ResolvedSearch:
 def resolve_search(
     search: Search | str | os.PathLike[str], *, classes: int | None = None, seed: int | None = None
 ) -> ResolvedSearch:
-    """Reads and checks everything that a search names.
+    """Reads and checks everything that a search names; errors have the line and column in its file.
 
-    Args:
-      search: a search, its name in the zoo, or its file.
-      classes: number of classes of the data. Defaults to that of the base.
-      seed: seed. Defaults to that of the search.
-
-    Raises:
-      UserError: something in the search cannot be used; the message has the line and column.
+    `classes` defaults to the number of the base, and `seed` to that of the search.
     """
     if not isinstance(search, Search):
         search = spec.load_search(os.fspath(search))
@@ -97,9 +91,7 @@ def _resolve_recipe(search: Search, space: Space) -> Recipe:
         if error.where and "--set" not in str(error.where):
             raise
         where = search.where("recipe_overrides" if overrides else "recipe")
-        raise UserError(
-            error.what, where=where, expected=error.expected, found=error.found, hint=error.hint
-        ) from None
+        raise UserError(**vars(error) | {"where": where}) from None
     return recipe.model_copy(
         update={"epochs": _epochs(search, recipe), "validation": _validation(search, recipe)}
     )

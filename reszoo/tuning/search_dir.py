@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from reszoo.spec.architecture import Architecture
 from reszoo.spec.search import Search
 from reszoo.tuning.hyperband import DEFAULT_FACTOR
 from reszoo.tuning.resolved_search import ResolvedSearch
-from reszoo.tuning.space import plain
+from reszoo.tuning.space import DESCRIPTIVE, plain
 from reszoo.tuning.trial_log import TrialJob, TrialRecord
 
 FORMAT = "reszoo search"
@@ -41,21 +42,11 @@ class SearchFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-
-    @property
-    def recipe_path(self) -> Path:
-        """The recipe of every trial."""
-        return self.path / "recipe.yaml"
-
-    @property
-    def trials(self) -> Path:
-        """The folder of the trials' run folders."""
-        return self.path / "trials"
-
-    @property
-    def best_path(self) -> Path:
+        self.recipe_path = path / "recipe.yaml"
+        self.trials = path / "trials"
+        self.trial_log = path / "trials.jsonl"
+        self.best_path = path / "best.yaml"
         """The spec of the best network, which exists once a trial has finished."""
-        return self.path / "best.yaml"
 
     def run_path(self, trial: int) -> Path:
         """Returns the run folder of a trial."""
@@ -66,28 +57,22 @@ class SearchFolder:
         return self.path / "logs" / f"{trial:04d}.txt"
 
     def records(self) -> list[TrialRecord]:
-        """Returns the lines of trials.jsonl, oldest first.
-
-        Raises:
-          UserError: a line is not one that a search writes.
-        """
-        log = self.path / "trials.jsonl"
+        """Returns the lines of trials.jsonl, oldest first; raises UserError if one is damaged."""
         try:
-            return [TrialRecord.from_json(line) for line in read_lines(log)]
-        except TypeError as error:
+            return [TrialRecord(**line) for line in read_lines(self.trial_log)]
+        except TypeError as error:  # fields are missing or unknown
             raise UserError(
-                "the log of trials is damaged", where=str(log), found=str(error)
+                "the log of trials is damaged", where=str(self.trial_log), found=str(error)
             ) from None
 
     def append(self, record: TrialRecord) -> None:
         """Appends a line to trials.jsonl."""
-        append_line(self.path / "trials.jsonl", json.dumps(record.to_json(), allow_nan=False))
+        append_line(self.trial_log, json.dumps(asdict(record), allow_nan=False))
 
     def drop_unfinished_line(self) -> None:
         """Removes a last line that a power cut left unfinished."""
-        log = self.path / "trials.jsonl"
-        if log.exists() and not log.read_bytes().endswith(b"\n"):
-            write_lines(log, read_lines(log))
+        if self.trial_log.exists() and not self.trial_log.read_bytes().endswith(b"\n"):
+            write_lines(self.trial_log, read_lines(self.trial_log))
 
     def write_candidate(self, job: TrialJob) -> Path:
         """Writes the network of a trial as a spec, and returns its file."""
@@ -98,47 +83,29 @@ class SearchFolder:
 
     def write_best(self, architecture: Architecture, best: TrialRecord) -> None:
         """Writes the best network as a spec, with its trial in a comment."""
-        accuracy = f"val_accuracy {best.val_accuracy:.4f}"
-        comment = f"trial {best.trial:04d}: {accuracy}, epochs {best.epochs}"
+        results = f"val_accuracy {best.val_accuracy:.4f}, epochs {best.epochs}"
+        comment = f"trial {best.trial:04d}: {results}"
         write_text(self.best_path, spec.to_yaml(architecture, {("name",): comment}))
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Holds the folder for this process.
-
-        Raises:
-          UserError: another process holds it.
-          MachineError: it cannot be locked.
-        """
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(hold_lock(self.path))
-            except UserError as error:
-                raise UserError(
-                    f"a search is running in {self.path}",
-                    found=error.found,
-                    hint="wait for it to end, or choose another folder with -o",
-                ) from None
-            yield
+    def lock(self) -> AbstractContextManager[None]:
+        """Holds the folder for this process; see `reszoo.runs.lock.hold_lock`."""
+        hint = "wait for it to end, or choose another folder with -o"
+        return hold_lock(self.path, f"a search is running in {self.path}", hint)
 
     def wait_for_training(self, seconds: float = 60.0) -> None:
         """Waits until the training that a killed search left behind has stopped by itself.
 
-        Raises:
-          UserError: it has not stopped after `seconds`.
+        Raises UserError if it has not stopped after `seconds`.
         """
+        busy = f"a training of an earlier search is still running in {self.trials}"
         deadline = time.monotonic() + seconds
         while True:
             try:
-                with hold_lock(self.trials):
+                with hold_lock(self.trials, busy, "stop that process, then run the search again"):
                     return
-            except UserError as error:
+            except UserError:
                 if time.monotonic() > deadline:
-                    raise UserError(
-                        f"a training of an earlier search is still running in {self.trials}",
-                        found=error.found,
-                        hint="stop that process, then run the search again",
-                    ) from None
+                    raise
             time.sleep(0.2)
 
 
@@ -147,13 +114,7 @@ def open_search_folder(
 ) -> SearchFolder:
     """Creates the folder of a search, or checks that an existing one is of the same search.
 
-    Args:
-      path: the folder.
-      resolved: the search.
-      data: name, classes and options of the data.
-
-    Raises:
-      UserError: the folder holds another search, or something else.
+    `data` has the name, the classes and the options of the data.
     """
     identity = identity_of(resolved, data)
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
@@ -168,11 +129,7 @@ def open_search_folder(
 
 
 def read_identity(path: Path) -> dict[str, Any]:
-    """Returns the search.json of a folder.
-
-    Raises:
-      UserError: the folder is no search folder, damaged, or from a newer reszoo.
-    """
+    """Returns the search.json of a folder, checked to be one that this reszoo can read."""
     file = path / "search.json"
     if not file.is_file():
         raise UserError(
@@ -202,15 +159,13 @@ def read_identity(path: Path) -> dict[str, Any]:
 def identity_of(resolved: ResolvedSearch, data: Mapping[str, Any]) -> dict[str, Any]:
     """Returns everything that a search's proposals and trainings depend on, as plain values."""
     strategy = resolved.search.strategy
-    base = spec.to_mapping(resolved.space.base)
-    for field in ("name", "title", "source", "published", "weights"):
-        base.pop(field, None)
+    fields = spec.to_mapping(resolved.space.base).items()
     identity = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "data": dict(data),
         "seed": resolved.search.seed,
-        "base": base,
+        "base": {key: value for key, value in fields if key not in ("name", *DESCRIPTIVE)},
         "recipe": spec.to_mapping(resolved.recipe),
         "space": {dimension.name: dimension.labels for dimension in resolved.space.dimensions},
         "limits": resolved.constraints.limits,
@@ -236,24 +191,15 @@ def _create(path: Path, resolved: ResolvedSearch, identity: Mapping[str, Any]) -
 
 def _self_contained(resolved: ResolvedSearch) -> Search:
     """Returns the search with the files in its own folder, independent of the zoo."""
-    return resolved.search.model_copy(
-        update={
-            "base": "./base.yaml",
-            "recipe": "./recipe.yaml",
-            "recipe_overrides": {},
-            "start_from": tuple(
-                plain(resolved.space.changes(start)) for start in resolved.initial_candidates
-            ),
-        }
-    )
+    starts = [plain(resolved.space.changes(start)) for start in resolved.initial_candidates]
+    files = {"base": "./base.yaml", "recipe": "./recipe.yaml", "recipe_overrides": {}}
+    return resolved.search.model_copy(update={**files, "start_from": tuple(starts)})
 
 
 def _refuse_other_search(
     path: Path, before: Mapping[str, Any], identity: Mapping[str, Any]
 ) -> None:
-    different = [
-        key for key in identity if key != "budget" and before.get(key) != identity.get(key)
-    ]
+    different = [key for key in identity if key != "budget" and before.get(key) != identity[key]]
     if different:
         key = different[0]
         raise UserError(

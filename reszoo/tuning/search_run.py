@@ -11,7 +11,7 @@ from reszoo.spec.architecture import Architecture
 from reszoo.spec.search import Search
 from reszoo.tuning.resolved_search import ResolvedSearch
 from reszoo.tuning.search_dir import SearchFolder
-from reszoo.tuning.space import Candidate
+from reszoo.tuning.space import Candidate, same
 from reszoo.tuning.trial_log import Outcome, TrialJob, TrialRecord, best_of
 
 Runner = Callable[[TrialJob], Outcome]
@@ -59,18 +59,17 @@ class SearchRun:
         folder.drop_unfinished_line()
         self._recorded = {(record.trial, record.epochs): record for record in folder.records()}
 
-    def perform(
-        self,
-        candidate: Candidate,
-        *,
-        trial: int,
-        bracket: int,
-        round: int,
-        from_epoch: int,
-        epochs: int,
-    ) -> TrialRecord:
-        """Trains a candidate up to a number of epochs, unless the folder has a record of it."""
-        job = self._job(candidate, trial, bracket, round, from_epoch, epochs)
+    def job(self, candidate: Candidate, trial: int, **rung: int) -> TrialJob:
+        """Returns the job of a candidate: `rung` is its bracket, round, from_epoch and epochs."""
+        name = f"{self.resolved.search.name}-{trial:04d}"
+        architecture = self.resolved.space.spec(candidate).model_copy(update={"name": name})
+        price = self.resolved.constraints.check(candidate).cost
+        assert price is not None, "only feasible candidates are proposed"
+        changes = self.resolved.space.changes(candidate)
+        return TrialJob(trial, **rung, changes=changes, architecture=architecture, cost=price)
+
+    def perform(self, job: TrialJob) -> TrialRecord:
+        """Performs a job, unless the folder has a record of it."""
         record = self._recall(job)
         if record is not None:
             self._add(job, record)
@@ -84,28 +83,12 @@ class SearchRun:
         self._notify("ends", job, record)
         return record
 
-    def _job(
-        self,
-        candidate: Candidate,
-        trial: int,
-        bracket: int,
-        round_: int,
-        from_epoch: int,
-        epochs: int,
-    ) -> TrialJob:
-        name = f"{self.resolved.search.name}-{trial:04d}"
-        architecture = self.resolved.space.spec(candidate).model_copy(update={"name": name})
-        price = self.resolved.constraints.check(candidate).cost
-        assert price is not None, "only feasible candidates are proposed"
-        changes = self.resolved.space.changes(candidate)
-        return TrialJob(trial, bracket, round_, from_epoch, epochs, changes, architecture, price)
-
     def _recall(self, job: TrialJob) -> TrialRecord | None:
         record = self._recorded.get((job.trial, job.epochs))
-        if record is not None and not record.is_of(job):
+        if record is not None and not same(record.changes, job.changes):
             raise UserError(
                 "the log of trials is not of this search",
-                where=str(self.folder.path / "trials.jsonl"),
+                where=str(self.folder.trial_log),
                 expected=f"trial {job.trial} with {dict(job.changes)}",
                 found=f"trial {record.trial} with {dict(record.changes)}",
                 hint="choose another folder with -o",

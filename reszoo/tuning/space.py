@@ -20,13 +20,13 @@ from reszoo.spec.search import EACH, SHARED, Choices, Pattern, Search, parse_pat
 Candidate = tuple[int, ...]
 """A network of the space: the index of the choice in each dimension."""
 
+DESCRIPTIVE = ("title", "source", "published", "weights")
+"""Fields of a spec that do not change its network."""
+
 _NOT_SEARCHED = {
     "name": "candidates are named after their search and number",
-    "title": "it says nothing about the network",
-    "source": "it says nothing about the network",
-    "published": "it says nothing about the network",
-    "weights": "it says nothing about the network",
     "classes": "the number of classes comes from the data",
+    **dict.fromkeys(DESCRIPTIVE, "it says nothing about the network"),
 }
 
 
@@ -86,11 +86,7 @@ class Space:
         }
 
     def spec(self, candidate: Candidate) -> Architecture:
-        """Returns the network of a candidate.
-
-        Raises:
-          UserError: its choices do not go together.
-        """
+        """Returns the network of a candidate; raises UserError if its choices do not match."""
         chosen = zip(self.dimensions, candidate, strict=True)
         return self.with_choices([dimension.choices[index] for dimension, index in chosen])
 
@@ -104,18 +100,15 @@ class Space:
 
     @cached_property
     def _mapping(self) -> dict[str, Any]:
-        mapping = spec.to_mapping(self.base)
-        for field in ("title", "source", "published", "weights"):
-            mapping.pop(field, None)
-        return mapping
+        fields = spec.to_mapping(self.base).items()
+        return {field: value for field, value in fields if field not in DESCRIPTIVE}
 
 
 def build_space(search: Search, base: Architecture) -> Space:
     """Builds the space of a search around its base.
 
-    Raises:
-      UserError: a path is not in the base, a value is invalid there, or two paths set the same
-        field; the message has the line and column in the search.
+    Checks that each path is in the base, that each value is valid there, and that no two paths set
+    the same field; errors have the line and column in the search.
     """
     dimensions = [
         dimension
@@ -210,8 +203,9 @@ def _choices(
 ) -> list[Choice]:
     """Returns a choice for each value; factors that round to equal widths give one choice."""
     if choices.choices is not None:
-        rows = [_spread(value, paths) for value in choices.choices]
+        field, rows = "choices", [_spread(value, paths) for value in choices.choices]
     elif choices.multiply is not None:
+        field = "multiply"
         numbers = [_whole_number(search, base, text, path) for path in paths]
         rows = [
             [max(1, math.floor(number * factor + 0.5)) for number in numbers]
@@ -220,9 +214,7 @@ def _choices(
     else:
         assert choices.min is not None and choices.max is not None
         values = range(choices.min, choices.max + 1, choices.step or 1)
-        rows = [[value] * len(paths) for value in values]
-    fields = ("choices", "multiply", "max")
-    field = next(name for name in fields if getattr(choices, name) is not None)
+        field, rows = "max", [[value] * len(paths) for value in values]
     different: dict[str, Choice] = {}
     for index, row in enumerate(rows):
         listed = (index,) if field != "max" else ()
@@ -272,13 +264,8 @@ def _check_values(space: Space, dimension: Dimension) -> None:
         try:
             space.with_choices([choice])
         except UserError as error:
-            raise UserError(
-                f"{dimension.name} cannot be {choice.label!r}: {error.what}",
-                where=choice.place,
-                expected=error.expected,
-                found=error.found,
-                hint=error.hint,
-            ) from None
+            what = f"{dimension.name} cannot be {choice.label!r}: {error.what}"
+            raise UserError(**vars(error) | {"what": what, "where": choice.place}) from None
 
 
 def _set(mapping: dict[str, Any], path: KeyPath, value: Any) -> None:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from reszoo.planning import Cost
 from reszoo.spec.architecture import Architecture
 from reszoo.tuning.constraints import MEASURES, amount_of
-from reszoo.tuning.space import plain, same
-
-TrialState = Literal["finished", "failed"]
+from reszoo.tuning.space import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ class TrialRecord:
     bracket: int
     round: int
     epochs: int
-    state: TrialState
+    state: Literal["finished", "failed"]
     val_accuracy: float | None
     changes: Mapping[str, Any]
     cost: Mapping[str, int]
@@ -75,21 +73,6 @@ class TrialRecord:
             changes=plain(job.changes),
             cost={name: amount_of(job.cost, name) for name in MEASURES},
             message=outcome.message,
-        )
-
-    @classmethod
-    def from_json(cls, line: Mapping[str, Any]) -> TrialRecord:
-        """Returns the record of a line; raises TypeError where fields are missing or unknown."""
-        return cls(**line)
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the line of this record."""
-        return asdict(self)
-
-    def is_of(self, job: TrialJob) -> bool:
-        """Returns whether this is the record of a job."""
-        return (self.trial, self.epochs) == (job.trial, job.epochs) and same(
-            self.changes, job.changes
         )
 
 

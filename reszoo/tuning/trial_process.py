@@ -37,11 +37,12 @@ class SearchData:
     skip_bad_images: bool = False
     data_dir: Path | None = None
 
-    def arguments(self, seed: int) -> list[str]:
-        """Returns the arguments of `reszoo.tuning.trial_worker`."""
+    def command(self, task: str, seed: int) -> list[str]:
+        """Returns the command that runs a task of `reszoo.tuning.trial_worker` on these data."""
         arguments = ["--data", self.name, "--seed", str(seed)]
         arguments += ["--skip-bad-images"] if self.skip_bad_images else []
-        return arguments + (["--data-dir", str(self.data_dir)] if self.data_dir else [])
+        arguments += ["--data-dir", str(self.data_dir)] if self.data_dir else []
+        return module_command("reszoo.tuning.trial_worker", task, *arguments)
 
 
 class DataCheck:
@@ -52,14 +53,10 @@ class DataCheck:
     """
 
     def __init__(self, data: SearchData, resolved: ResolvedSearch) -> None:
-        self._request = json.dumps(
-            {
-                "base": spec.to_mapping(resolved.space.base),
-                "recipe": spec.to_mapping(resolved.recipe),
-            }
-        )
+        base, recipe = spec.to_mapping(resolved.space.base), spec.to_mapping(resolved.recipe)
+        self._request = json.dumps({"base": base, "recipe": recipe})
         self._process = subprocess.Popen(
-            _command("check", data.arguments(resolved.search.seed)),
+            data.command("check", resolved.search.seed),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -70,16 +67,8 @@ class DataCheck:
         )
 
     def classes(self) -> list[str]:
-        """Waits for the check and returns the classes of the data.
-
-        Raises:
-          UserError: the data or the base cannot be used.
-          MachineError: the check itself failed.
-        """
-        try:
-            output, printed = self._process.communicate(self._request)
-        finally:
-            self.close()
+        """Waits for the check and returns the classes of the data, or raises its error."""
+        output, printed = self._process.communicate(self._request)
         try:
             answer: dict[str, Any] = json.loads(output.splitlines()[-1])
         except (IndexError, ValueError):
@@ -110,9 +99,8 @@ class ChildRunner:
     def __call__(self, job: TrialJob) -> Outcome:
         """Trains or resumes a trial up to its epochs.
 
-        Raises:
-          KeyboardInterrupt: Ctrl-C; the training was stopped and can be resumed.
-          RestartError: the training was stopped by other means and can be resumed.
+        A training that was stopped can be resumed, whether by Ctrl-C (KeyboardInterrupt) or by
+        other means (RestartError).
         """
         path = self._folder.run_path(job.trial)
         outcome = outcome_of(path, self._resolved.recipe, job.epochs)
@@ -131,16 +119,16 @@ class ChildRunner:
 
     def _train(self, job: TrialJob, path: Path) -> tuple[int, str]:
         """Runs the child process and returns its exit code and what it printed."""
-        arguments = self._data.arguments(self._resolved.search.seed)
-        arguments += ["--candidate", str(self._folder.write_candidate(job))]
-        arguments += ["--recipe", str(self._folder.recipe_path)]
-        arguments += ["--until", str(job.epochs), "--out", str(path)]
+        command = self._data.command("train", self._resolved.search.seed)
+        command += ["--candidate", str(self._folder.write_candidate(job))]
+        command += ["--recipe", str(self._folder.recipe_path)]
+        command += ["--until", str(job.epochs), "--out", str(path)]
         log = self._folder.log_path(job.trial)
         try:
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("ab") as output:
                 begin = output.tell()
-                code = _run(_command("train", arguments), output)
+                code = _run(command, output)
             with log.open("rb") as output:
                 output.seek(begin)
                 return code, output.read().decode(errors="replace")
@@ -191,10 +179,6 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except BaseException:
         process.kill()
         process.wait()
-
-
-def _command(task: str, arguments: Sequence[str]) -> list[str]:
-    return module_command("reszoo.tuning.trial_worker", task, *arguments)
 
 
 def _last_lines(text: str) -> str:

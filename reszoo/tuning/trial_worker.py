@@ -48,9 +48,7 @@ def _check(options: argparse.Namespace) -> dict[str, Any]:
         from reszoo.training.job import prepare
 
         opened = open_data(
-            options.data,
-            skip_bad_images=options.skip_bad_images,
-            data_dir=options.data_dir,
+            options.data, skip_bad_images=options.skip_bad_images, data_dir=options.data_dir
         )
         recipe = spec.from_mapping(request["recipe"], "recipe")
         base = fit_to_data(spec.from_mapping(request["base"]), recipe, opened)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,62 +104,41 @@ def tune(
     search_data = SearchData(data, skip_bad_images, None if data_dir is None else Path(data_dir))
     resolved = resolve_search(search, seed=seed)
     if runner is None:
-        resolved = _with_classes_of(search_data, resolved, search, seed)
+        classes = _count_classes(search_data, resolved)
+        if classes != resolved.space.base.classes:
+            resolved = resolve_search(search, classes=classes, seed=seed)
     path = DEFAULT_FOLDER / default_name(resolved.search.name, data) if out is None else Path(out)
-    facts = {
-        "name": data,
-        "skip_bad_images": skip_bad_images,
-        "classes": resolved.space.base.classes,
-    }
+    facts = {"name": data, "skip_bad_images": skip_bad_images}
+    facts["classes"] = resolved.space.base.classes
     folder = open_search_folder(path, resolved, facts)
+    from reszoo.tuning.tuner import ChildTuner
+
     with folder.lock():
         folder.wait_for_training()
         runner = runner or ChildRunner(folder, resolved, search_data)
         search_run = SearchRun(resolved, folder, runner, progress)
-        rejected = _run(resolved, search_run)
-        return _result(resolved, folder, search_run, rejected)
+        tuner = ChildTuner(resolved, search_run)
+        tuner.search()
+        return _result(search_run, dict(tuner.oracle.rejected))
 
 
-def _with_classes_of(
-    data: SearchData,
-    resolved: ResolvedSearch,
-    search: Search | str | os.PathLike[str],
-    seed: int | None,
-) -> ResolvedSearch:
-    """Checks that the data fit, and returns the search with their number of classes."""
-    check = DataCheck(data, resolved)
-    try:
+def _count_classes(data: SearchData, resolved: ResolvedSearch) -> int:
+    """Checks that the data fit the search, and returns their number of classes."""
+    with closing(DataCheck(data, resolved)) as check:
         # Imported meanwhile: it takes as long as the check.
         import reszoo.tuning.tuner  # noqa: F401
 
-        count = len(check.classes())
-    finally:
-        check.close()
-    if count == resolved.space.base.classes:
-        return resolved
-    return resolve_search(search, classes=count, seed=seed)
+        return len(check.classes())
 
 
-def _run(resolved: ResolvedSearch, search_run: SearchRun) -> Mapping[str, int]:
-    from reszoo.tuning.tuner import ChildTuner
-
-    tuner = ChildTuner(resolved, search_run)
-    tuner.search()
-    return dict(tuner.oracle.rejected)
-
-
-def _result(
-    resolved: ResolvedSearch,
-    folder: SearchFolder,
-    search_run: SearchRun,
-    rejected: Mapping[str, int],
-) -> SearchResult:
+def _result(search_run: SearchRun, rejected: Mapping[str, int]) -> SearchResult:
+    folder, resolved = search_run.folder, search_run.resolved
     best, architecture = search_run.best, search_run.best_architecture
     if best is None or architecture is None:
         last = search_run.records[-1].message if search_run.records else None
         raise GateError(
             f"none of the {len(search_run.records)} trainings finished: there is no best network",
-            where=str(folder.path / "trials.jsonl"),
+            where=str(folder.trial_log),
             found=last,
             hint=f"see {folder.path / 'logs'}; then start the search again in another folder",
         )

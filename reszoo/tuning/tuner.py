@@ -27,7 +27,7 @@ with warnings.catch_warnings():
     from keras_tuner.engine.trial import TrialStatus
 
 from reszoo.tuning.constraints import nothing_feasible
-from reszoo.tuning.hyperband import DEFAULT_FACTOR, iterations_of, trials_of
+from reszoo.tuning.hyperband import DEFAULT_FACTOR
 from reszoo.tuning.resolved_search import ResolvedSearch
 from reszoo.tuning.search_run import SearchRun
 from reszoo.tuning.space import Candidate
@@ -82,19 +82,18 @@ class RandomOracle(_Oracle, keras_tuner.oracles.RandomSearchOracle):
     """Random search over feasible candidates."""
 
     def __init__(self, resolved: ResolvedSearch) -> None:
-        super().__init__(resolved, max_trials=trials_of(resolved.search.strategy))
+        super().__init__(resolved, max_trials=resolved.planned)
 
 
 class HyperbandOracle(_Oracle, keras_tuner.oracles.HyperbandOracle):
     """Hyperband over feasible candidates (Li 2018), with brackets that survive failed trials."""
 
     def __init__(self, resolved: ResolvedSearch) -> None:
-        strategy = resolved.search.strategy
         super().__init__(
             resolved,
             max_epochs=resolved.max_epochs,
-            factor=strategy.factor or DEFAULT_FACTOR,
-            hyperband_iterations=iterations_of(strategy),
+            factor=resolved.search.strategy.factor or DEFAULT_FACTOR,
+            hyperband_iterations=resolved.iterations,
         )
         self._exhausted = False
 
@@ -175,22 +174,19 @@ class ChildTuner(keras_tuner.Tuner):
             super().search()
 
     def run_trial(self, trial: Any) -> dict[str, float]:
-        """Performs a trial and returns its objective.
-
-        Raises:
-          keras_tuner.errors.FailedTrialError: the training failed; the record has the reason.
-        """
+        """Performs a trial and returns its objective; raises FailedTrialError if training fails."""
         values = trial.hyperparameters.values
         names = (dimension.name for dimension in self._resolved.space.dimensions)
         candidate: Candidate = tuple(values[name] for name in names)
-        record = self._search_run.perform(
+        job = self._search_run.job(
             candidate,
-            trial=self._number_of(trial),
+            self._number_of(trial),
             bracket=values.get(_BRACKET, 0),
             round=values.get(_ROUND, 0),
             from_epoch=values.get(_FROM, 0),
             epochs=values.get(_EPOCHS, self._resolved.max_epochs),
         )
+        record = self._search_run.perform(job)
         if record.val_accuracy is None:
             raise keras_tuner.errors.FailedTrialError(record.message)
         return {OBJECTIVE: record.val_accuracy}
@@ -201,9 +197,8 @@ class ChildTuner(keras_tuner.Tuner):
     def _number_of(self, trial: Any) -> int:
         """Returns the number of a new candidate, or that of the trial that this one resumes."""
         parent = trial.hyperparameters.values.get(_PARENT)
-        number = (
-            self._numbers[parent] if parent is not None else len(set(self._numbers.values())) + 1
-        )
+        new = len(set(self._numbers.values())) + 1
+        number = new if parent is None else self._numbers[parent]
         self._numbers[trial.trial_id] = number
         return number
 
@@ -231,6 +226,5 @@ def _hyperparameters(resolved: ResolvedSearch) -> keras_tuner.HyperParameters:
     """Returns one choice per dimension, of the index of its value: values may be lists."""
     hyperparameters = keras_tuner.HyperParameters()
     for dimension in resolved.space.dimensions:
-        numbers = list(range(len(dimension.choices)))
-        hyperparameters.Choice(dimension.name, numbers)
+        hyperparameters.Choice(dimension.name, list(range(len(dimension.choices))))
     return hyperparameters

@@ -43,9 +43,10 @@ def job(resolved) -> TrialJob:
 
 
 def _run_as(monkeypatch, program: str) -> None:
-    monkeypatch.setattr(
-        trial_process, "_command", lambda task, args: [sys.executable, "-c", program, *args]
-    )
+    def command(module: str, task: str, *arguments: str) -> list[str]:
+        return [sys.executable, "-c", program, *arguments]
+
+    monkeypatch.setattr(trial_process, "module_command", command)
 
 
 def _finished_run(

@@ -1,7 +1,4 @@
-"""Strategy, devices and precision of a training, from its options and what the machine offers.
-
-Nothing here imports TensorFlow.
-"""
+"""Strategy, devices and precision of a training, from options and machine, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -36,10 +33,7 @@ def parse_devices(text: str) -> Devices:
     """Parses `--devices`.
 
     `cpu:4` means four logical CPU devices; `gpu`, `gpu:0,1` and `gpu:0,gpu:1` are GPUs; `tpu` is
-    this machine's TPU and `tpu:NAME` one in the cloud.
-
-    Raises:
-      UserError: the text is none of these.
+    this machine's TPU and `tpu:NAME` one in the cloud. Raises UserError for anything else.
     """
     kind, _, rest = text.strip().partition(":")
     kind = kind.lower()
@@ -66,11 +60,7 @@ def parse_devices(text: str) -> Devices:
 def choose_strategy(
     devices: int, word: StrategyWord = "auto", *, workers: int = 1, tpu: bool = False
 ) -> str:
-    """Returns the strategy for a number of devices per worker and a number of workers.
-
-    Raises:
-      UserError: the strategy does not fit the devices or workers.
-    """
+    """Returns the strategy for the devices per worker; raises UserError if `word` does not fit."""
     if word not in STRATEGIES:
         raise UserError("unknown strategy", expected=", ".join(STRATEGIES), found=str(word))
     if word == "multiworker" and workers == 1:
@@ -85,17 +75,13 @@ def choose_strategy(
         raise UserError(
             "one replica uses one device", where="--devices", expected="one", found=str(devices)
         )
-    if word == "auto":
-        word = _auto_strategy(devices, workers, tpu)
-    return "one device" if word == "one" else word
-
-
-def _auto_strategy(devices: int, workers: int, tpu: bool) -> StrategyWord:
-    if workers > 1:
+    if word == "auto" and workers > 1:
         return "multiworker"
-    if tpu:
+    if word == "auto" and tpu:
         return "tpu"
-    return "mirrored" if devices > 1 else "one"
+    if word == "auto" and devices > 1:
+        return "mirrored"
+    return "one device" if word in ("auto", "one") else word
 
 
 def choose_precision(
@@ -116,11 +102,7 @@ def choose_precision(
 
 
 def require_divisible_batch(batch: int, replicas: int, accumulate: int = 1) -> None:
-    """Checks that a batch divides over replicas and accumulation steps.
-
-    Raises:
-      UserError: it does not; the message names the nearest batches that do.
-    """
+    """Raises UserError if a batch does not divide over replicas and accumulation steps."""
     parts = replicas * accumulate
     if batch % parts == 0:
         return

@@ -16,6 +16,9 @@ from reszoo.errors import MachineError, RestartError, UserError
 PEER_SECONDS = 300.0
 """How long workers wait for each other at the start: the machines of a fleet start one by one."""
 
+# The step's own variables come first: srun may use only some of the job's nodes.
+_NODE_LISTS = ("SLURM_STEP_NODELIST", "SLURM_JOB_NODELIST", "SLURM_NODELIST")
+_TASKS_PER_NODE = ("SLURM_STEP_TASKS_PER_NODE", "SLURM_TASKS_PER_NODE")
 _EXPECTED = '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
 _OTHER_TASKS = {
     "ps": "parameter servers are another way to train; every process here is a worker",
@@ -48,13 +51,12 @@ class Cluster:
 def find_cluster(environment: Mapping[str, str], port: int | None = None) -> Cluster | None:
     """Returns the cluster that the environment describes; None where this process trains alone.
 
+    Raises UserError if the variables are malformed or contradict each other.
+
     Args:
       environment: the process's variables. TF_CONFIG takes precedence over Slurm's.
       port: port of the first worker on each Slurm node; further workers of the node take the next
         ones. Defaults to one derived from the job's number. TF_CONFIG has its own ports.
-
-    Raises:
-      UserError: the variables are malformed or contradict each other.
     """
     text = environment.get("TF_CONFIG", "").strip()
     cluster = _from_tf_config(text) if text else _from_slurm(environment, port)
@@ -128,13 +130,19 @@ def _from_slurm(environment: Mapping[str, str], port: int | None) -> Cluster | N
         return None
     if tasks <= 1:
         return None
-    # The step's own variables come first: srun may use only some of the job's nodes.
-    nodes = _variable(environment, "SLURM_STEP_NODELIST", "SLURM_JOB_NODELIST", "SLURM_NODELIST")
+    nodes = _variable(environment, _NODE_LISTS)
+    per_node = _variable(environment, _TASKS_PER_NODE)
+    if not nodes:
+        raise UserError(
+            "Slurm says how many tasks there are and not on which nodes",
+            expected=" or ".join(_NODE_LISTS),
+            found="none of them",
+        )
     hosts = expand_hosts(nodes)
-    per_node = _variable(
-        environment, "SLURM_STEP_TASKS_PER_NODE", "SLURM_TASKS_PER_NODE", default=""
-    )
-    counts = _parse_task_counts(per_node) if per_node else _spread_evenly(tasks, len(hosts))
+    if per_node:
+        counts = _parse_task_counts(per_node)
+    else:  # Slurm's blocks: the first nodes have one task more where they do not divide.
+        counts = [tasks // len(hosts) + (node < tasks % len(hosts)) for node in range(len(hosts))]
     if len(counts) != len(hosts) or sum(counts) != tasks or not 0 <= task < tasks:
         raise UserError(
             "Slurm's variables contradict each other",
@@ -149,11 +157,7 @@ def _from_slurm(environment: Mapping[str, str], port: int | None) -> Cluster | N
 
 
 def expand_hosts(nodes: str) -> list[str]:
-    """Expands a Slurm node list: `gpu[01-03,7],login` is gpu01 gpu02 gpu03 gpu7 login.
-
-    Raises:
-      UserError: it is malformed.
-    """
+    """Expands a Slurm node list: `gpu[01-03,7],login` is gpu01 gpu02 gpu03 gpu7 login."""
     if not re.fullmatch(r"([^\s,\[\]]+|\[[\d,-]+\])+(,([^\s,\[\]]+|\[[\d,-]+\])+)*", nodes):
         raise UserError("a Slurm node list cannot be read", expected="gpu[01-03,7]", found=nodes)
     words = re.findall(r"(?:[^,\[\]]|\[[^\]]*\])+", nodes)
@@ -179,20 +183,9 @@ def _parse_task_counts(per_node: str) -> list[int]:
     return [int(count) for count, times in items for _ in range(int(times or 1))]
 
 
-def _spread_evenly(tasks: int, hosts: int) -> list[int]:
-    """Spreads tasks in Slurm's blocks: the first nodes have one more where they do not divide."""
-    return [tasks // hosts + (node < tasks % hosts) for node in range(hosts)]
-
-
-def _variable(environment: Mapping[str, str], *names: str, default: str | None = None) -> str:
-    value = next((environment[name] for name in names if environment.get(name)), default)
-    if value is None:
-        raise UserError(
-            "Slurm says how many tasks there are and not on which nodes",
-            expected=" or ".join(names),
-            found="none of them",
-        )
-    return value
+def _variable(environment: Mapping[str, str], names: Sequence[str]) -> str:
+    """Returns the first of these variables that is set; empty where none is."""
+    return next((environment[name] for name in names if environment.get(name)), "")
 
 
 def wait_for_workers(cluster: Cluster, seconds: float = PEER_SECONDS) -> None:
