@@ -42,13 +42,14 @@ class Interval:
         minutes = seconds / 60
         return f"{minutes:g}min" if minutes.is_integer() else f"{seconds:g}s"
 
-    def due(self, step: int, seconds: float) -> bool:
+    def due(self, step: int, seconds: float, done: int = 1) -> bool:
         """Returns whether the interval is over after step `step`, `seconds` after the last time.
 
         Steps are counted from the first one of the training, so that a resumed run keeps the beat.
+        `done` is the number of steps that ran together last.
         """
         if self.steps is not None:
-            return step % self.steps == 0
+            return step // self.steps > (step - done) // self.steps
         return seconds >= (self.seconds or 0.0)
 
 

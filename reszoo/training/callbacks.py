@@ -69,6 +69,7 @@ class Callbacks:
         self._model = model
         self._at_batches = any(_implements(callback, _BATCH_HOOKS) for callback in self._all)
         self._at_test_batches = any(_implements(callback, _TEST_HOOKS) for callback in self._all)
+        self._watches_tests = bool(self._all)
         self._want_logs = any(_wants_logs(callback) for callback in self._all)
         if not writes:  # After the above: all workers read the logs together if any of them does.
             self._all = [callback for callback in self._all if not isinstance(callback, _WRITERS)]
@@ -113,7 +114,7 @@ class Callbacks:
             yield batch
             if self._at_test_batches:
                 self._list.on_test_batch_end(step, dict(logs()))
-        self._list.on_test_end(dict(logs()) if self._all else None)
+        self._list.on_test_end(dict(logs()) if self._watches_tests else None)
 
     def state_arrays(self) -> Arrays:
         """Returns the state of the callbacks, as far as it changed since the training began."""

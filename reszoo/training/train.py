@@ -10,9 +10,13 @@ import contextlib
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
+from reszoo.data import ImageData
 from reszoo.data.open_data import open_data
 from reszoo.errors import MachineError, RestartError, ReszooError, UserError
 from reszoo.inference.evaluate import evaluate
@@ -238,14 +242,16 @@ def resume(
         if _is_done(run, epochs):
             return run
         recipe = run.recipe()
-        if epochs is not None and epochs > recipe.epochs:
+        stretched = epochs is not None and epochs > recipe.epochs
+        if stretched:
             recipe = recipe.model_copy(update={"epochs": epochs})
-            run.write_recipe(recipe)
         until = _last_epoch(epochs, recipe)
         job = job_of_run(run, recipe, data)
         setup = setup.in_precision(recipe.precision)
-        run.info |= {"running": policy.facts(), "where": distribution.facts()}
         assembly = _assemble(job, setup, callbacks, until=until, begins=False)
+        if stretched:  # Only now: nothing changes where the run cannot be resumed.
+            run.write_recipe(recipe)
+        run.info |= {"running": policy.facts(), "where": distribution.facts()}
         test = run.data()["test"]
         _fit(job, setup, assembly, run, until=until, policy=policy, test=test, quiet=quiet)
     return run
@@ -408,9 +414,9 @@ def _fit(
 def _test(trainer: Trainer) -> Evaluation | None:
     """Evaluates the saved network on the data's test split, if there is one."""
     data, say = trainer.job.data, trainer.progress.say
-    split = next((name for name in ("test", "validation") if name in data.splits), None)
+    split = next(filter(partial(_is_test_split, data), ("test", "validation")), None)
     if split is None:
-        say(f"{data.name} has no test split; nothing is reported")
+        say(f"{data.name} has no test split with labels; nothing is reported")
         return None
     evaluation = evaluate(trainer.run, data, split=split)
     trainer.run.append_metrics(run_record.evaluation_line(trainer, evaluation))
@@ -421,6 +427,13 @@ def _test(trainer: Trainer) -> Evaluation | None:
         f"{evaluation.examples:,} images{averaged}; the run is {trainer.run.path}"
     )
     return evaluation
+
+
+def _is_test_split(data: ImageData, name: str) -> bool:
+    """Whether a split exists, did not train, and has labels: published test sets may hide them."""
+    if name not in data.splits or name == data.only_split:
+        return False
+    return bool(np.all(np.asarray(data.split(name).labels) >= 0))
 
 
 def _interrupted(run: Run, interrupt: KeyboardInterrupt) -> TrainingStopped:

@@ -150,7 +150,9 @@ class Trainer:
         return self.workers.all_reduce_max(
             show=self.progress.wants_step(),
             stop=self.stop_request.signal_number or 0,
-            checkpoint=self.policy.checkpoint_every.due(self.position.steps, since),
+            checkpoint=self.policy.checkpoint_every.due(
+                self.position.steps, since, self.loop.steps_per_execution
+            ),
         )
 
     def _end_epoch(self) -> None:
@@ -186,7 +188,6 @@ class Trainer:
         self.workers.all_reduce_max(ready=True)  # The chief has written the best checkpoint.
         self.validator.load_kept_weights(self.checkpoints)
         if images := self.job.recipe.norm_images:
-            self._resize_if_due()
             count = -(-images // self.job.batch)
             compute_precise_bn_stats(self.loop, self._batches().take(count))
         self.callbacks.end()
@@ -208,7 +209,8 @@ class Trainer:
             return []
         self.position, notes = restore(self.checkpoint, self.assembly)
         # More epochs of a finished run overrule the callback that ended it.
-        self.model.stop_training = self.position.ended and self.run.state != "finished"
+        self.position.ended = self.position.ended and self.run.state != "finished"
+        self.model.stop_training = self.position.ended
         return notes
 
     @property
@@ -226,7 +228,7 @@ class Trainer:
         """The rest of the epoch's batches: a pure function of the seed, the epoch and the step."""
         return batches(
             self.job.train_split,
-            self.assembly.resizing.image_format(self.epoch),
+            self.assembly.resizing.image_format(min(self.epoch, self.until - 1)),
             batch_size=self.job.batch,
             seed=self.job.seed,
             epoch=self.epoch,
@@ -328,13 +330,11 @@ class Trainer:
             self._fail(step, "the loss")
 
     def _fail(self, step: int, what: str) -> NoReturn:
-        last = self.checkpoints.newest_name()
+        last = self.run.newest_checkpoint()
         low = self.setup.precision != "float32"
         raise GateError(
             f"{what} is no longer a number at step {step} (epoch {self.epoch + 1})",
-            found=f"the last good checkpoint is {last}"
-            if last
-            else "no good checkpoint was saved before",
+            found=f"the newest checkpoint is {last}" if last else "no checkpoint was saved before",
             hint="lower schedule.peak, lengthen schedule.warmup, or set optimizer.clip_norm=1 in "
             "the recipe" + ("; precision: float32 may help too" if low else ""),
         )

@@ -48,3 +48,10 @@ def test_run_json_brings_back_what_was_said():
 def test_the_last_checkpoint_is_always_kept():
     with pytest.raises(UserError, match="keeps its last checkpoint"):
         CheckpointPolicy().changed(keep_checkpoints=0)
+
+
+def test_steps_that_run_together_pass_over_no_checkpoint():
+    """A TPU runs 32 steps at a time, and ends at few multiples of 500."""
+    every = Interval.parse(500)
+    due = [step for step in range(32, 3200, 32) if every.due(step, 0.0, 32)]
+    assert due == [512, 1024, 1504, 2016, 2528, 3008]

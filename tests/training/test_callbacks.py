@@ -3,6 +3,8 @@
 import csv
 import importlib.util
 import json
+import os
+import signal
 
 import keras
 import numpy as np
@@ -23,6 +25,7 @@ from keras.callbacks import (
 from reszoo.errors import GateError, UserError
 from reszoo.inference.trained import load_trained
 from reszoo.runs import Run
+from reszoo.training import TrainingStopped
 from reszoo.training.train import resume, train
 from tests.training.samples import SHORT, TINY, bar_data
 
@@ -336,3 +339,32 @@ def test_a_loss_that_is_no_number_ends_with_our_message_under_terminate_on_nan(t
     with pytest.raises(GateError, match="no longer a number at step"):
         trained(tmp_path / "run", [TerminateOnNaN()], recipe)
     assert json.loads((tmp_path / "run" / "run.json").read_text())["state"] == "failed"
+
+
+def test_more_epochs_of_a_run_that_a_callback_ended_survive_an_interrupt(tmp_path):
+    """The callback that ended the run does not end what was asked for afterwards."""
+
+    class EndAt(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 0:
+                self.model.stop_training = True
+
+    run = train(TINY, bar_data(), SHORT, out=tmp_path / "run", callbacks=[EndAt()], quiet=True)
+    assert (run.state, run.info["epochs"]) == ("finished", 1)
+    interrupt = KeyboardInterruptAt(2)
+    with pytest.raises(TrainingStopped):
+        resume(run, epochs=3, data=bar_data(), callbacks=[EndAt(), interrupt], quiet=True)
+    run = resume(run, epochs=3, data=bar_data(), callbacks=[EndAt()], quiet=True)
+    assert (run.state, run.info["epochs"]) == ("finished", 3)
+
+
+class KeyboardInterruptAt(keras.callbacks.Callback):
+    """Sends Ctrl-C after a step."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.step = step
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == self.step:
+            os.kill(os.getpid(), signal.SIGINT)

@@ -242,8 +242,15 @@ def test_an_interrupt_while_the_saved_network_is_tested_asks_for_a_restart(
 CUT_SHORT = textwrap.dedent(
     """
     import os, signal, sys
-    from reszoo.runs.run import Run
-    Run._write_info = lambda run: os.kill(os.getpid(), signal.SIGKILL)
+    from reszoo.runs import run
+    write_json = run.write_json
+
+    def killed(path, value):
+        if path.name == "run.json":
+            os.kill(os.getpid(), signal.SIGKILL)
+        write_json(path, value)
+
+    run.write_json = killed
     from reszoo.training.train import train
     from tests.training.samples import SHORT, TINY, bar_data
     train(TINY, bar_data(), SHORT, seed=7, out=sys.argv[1], quiet=True)

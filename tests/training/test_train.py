@@ -1,6 +1,7 @@
 """What a training leaves, how it chooses, and how it refuses what cannot work."""
 
 import json
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -11,7 +12,7 @@ from reszoo.inference.evaluate import evaluate
 from reszoo.inference.trained import load_trained
 from reszoo.runs import Run
 from reszoo.training.checkpoint.checkpoints import Checkpoints
-from reszoo.training.train import train
+from reszoo.training.train import _is_test_split, resume, train
 from tests.training.samples import SHORT, TINY, bar_data, bars
 
 
@@ -162,3 +163,29 @@ def test_a_run_trains_and_evaluates_at_two_sizes(tmp_path):
 def test_run_json_is_plain_json(reference):
     info = json.loads((reference.path / "run.json").read_text())
     assert info["strategy"] == "one device"
+
+
+@pytest.mark.parametrize(
+    ("splits", "labels", "reported"),
+    [
+        (("train", "test"), [0, 2], True),
+        (("train", "test"), [-1, -1], False),  # As TFDS has them where they are not published.
+        (("train", "validation"), [0, 2], False),
+        (("test",), [0, 2], False),  # The only split is what trained.
+    ],
+)
+def test_only_labelled_images_that_did_not_train_are_reported(splits, labels, reported):
+    data = SimpleNamespace(
+        splits=dict.fromkeys(splits, 2),
+        only_split=splits[0] if len(splits) == 1 else None,
+        split=lambda name: SimpleNamespace(labels=labels),
+    )
+    assert _is_test_split(data, "test") == reported
+
+
+def test_a_resume_that_fails_leaves_the_schedule_as_it_was(tmp_path):
+    run = start(tmp_path)
+    before = (run.path / "recipe.yaml").read_bytes()
+    with pytest.raises(UserError, match="not what they were"):
+        resume(run, epochs=9, data=bars(30, seed=5), quiet=True)
+    assert (run.path / "recipe.yaml").read_bytes() == before

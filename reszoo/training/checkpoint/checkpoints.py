@@ -89,7 +89,3 @@ class Checkpoints:
                 found=str(error),
                 hint="train again with the command in run.json",
             ) from error
-
-    def newest_name(self) -> str | None:
-        """Returns the path of the newest checkpoint, for messages."""
-        return next((str(path) for path in reversed(list_checkpoints(self.folder))), None)

@@ -23,7 +23,7 @@ _MEAN, _SUM = tf.distribute.ReduceOp.MEAN, tf.distribute.ReduceOp.SUM
 
 
 class Replicas:
-    """The replicas of a model under a strategy; with one replica every method is a no-op.
+    """The replicas of a model under a strategy; with one replica there is nothing to average.
 
     All workers must call each method together.
     """
