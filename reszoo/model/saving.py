@@ -10,14 +10,20 @@ only its own modules to find a layer's class, so nets with reszoo's layers open 
 from __future__ import annotations
 
 import errno
+import functools
 import json
+import math
+import re
+import shutil
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, cast
 
 import keras
+from keras.src.models.functional import Functional
 
 from reszoo.atomic_files import atomic_file
 from reszoo.errors import MachineError, UserError, first_line
@@ -36,11 +42,23 @@ FORMAT_VERSION = 1  # of `reszoo/classes.json`
 
 _CONFIG_MEMBER = "config.json"
 _WEIGHTS_MEMBER = "model.weights.h5"
-_CODE_CLASSES = frozenset(
-    {"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
+_METADATA_MEMBER = "metadata.json"
+_SHARED_ID = re.compile(r'((?<!\\)"shared_object_id": )(\d+)')
+_CODE_LAYERS = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
+"""Layers that run code, or load a program, when they are loaded or called."""
+_READING_LAYERS = ("StringLookup", "IntegerLookup", "TextVectorization")
+"""Layers whose config may name any file, which they read."""
+_FUNCTION_MODULES = (keras.activations, keras.losses, keras.metrics)
+_EXPORTED: tuple[ModuleType, ...] = (
+    *(keras.layers, keras.initializers, keras.regularizers, keras.constraints, keras.models),
+    *(keras.dtype_policies, keras.optimizers, keras.optimizers.schedules, *_FUNCTION_MODULES),
 )
-"""Classes that run code, or load other files, when they are loaded or called."""
-_MAX_MEMBER_BYTES = 1 << 28
+"""Modules whose classes a file may name."""
+_DATA_CLASSES = frozenset(
+    {"__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__"}
+)
+"""Keras's class names of plain values."""
+_MAX_MEMBER_BYTES = 1 << 26  # of all members but the weights
 _MACHINE_ERRNOS = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOMEM}
 )
@@ -65,6 +83,8 @@ def save_model(
 ) -> None:
     """Writes the network atomically, always as canonical layers in float32.
 
+    Equal networks give equal bytes: the file has no date.
+
     A model that was compiled, or built for a device or in lower precision, is rebuilt from the spec
     and receives the weights by layer name; `model` itself is not changed. The file has no optimizer
     state.
@@ -84,14 +104,50 @@ def save_model(
     if not _is_canonical(model):
         network = build_canonical(_plan_of(model, spec))
         copy_weights(model, network)
+    members = {SPEC_MEMBER: to_yaml(spec)}
+    if classes is not None:
+        document = {"format_version": FORMAT_VERSION, "classes": list(classes)}
+        members[CLASSES_MEMBER] = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     with atomic_file(path) as temporary, pause_gc():
-        keras.saving.save_model(network, temporary)
-        with zipfile.ZipFile(temporary, "a") as archive:
-            archive.writestr(SPEC_MEMBER, to_yaml(spec))
-            if classes is not None:
-                document = {"format_version": FORMAT_VERSION, "classes": list(classes)}
-                text = json.dumps(document, indent=2, ensure_ascii=False)
-                archive.writestr(CLASSES_MEMBER, text + "\n")
+        raw = temporary.with_suffix(".raw.keras")
+        try:
+            keras.saving.save_model(network, raw)
+            _write_canonical(raw, temporary, members)
+        finally:
+            raw.unlink(missing_ok=True)
+
+
+def _write_canonical(source: Path, target: Path, members: Mapping[str, str]) -> None:
+    """Writes Keras's archive with further members, and without dates and memory addresses."""
+    with zipfile.ZipFile(source) as keras_archive, zipfile.ZipFile(target, "w") as archive:
+        for written in keras_archive.infolist():
+            member = _undated(written.filename, written.file_size)
+            with keras_archive.open(written) as reader, archive.open(member, "w") as writer:
+                if written.filename == _CONFIG_MEMBER:
+                    writer.write(_renumber(reader.read().decode()).encode())
+                elif written.filename == _METADATA_MEMBER:
+                    metadata = {**json.load(reader), "date_saved": "1980-01-01@00:00:00"}
+                    writer.write(json.dumps(metadata).encode())
+                else:
+                    shutil.copyfileobj(reader, writer, 1 << 20)
+        for name, text in members.items():
+            archive.writestr(_undated(name), text)
+
+
+def _undated(name: str, size: int = 0) -> zipfile.ZipInfo:
+    member = zipfile.ZipInfo(name)  # of 1980, the earliest date of a zip archive
+    member.external_attr, member.file_size = 0o644 << 16, size
+    return member
+
+
+def _renumber(config: str) -> str:
+    """Numbers shared objects from 1; Keras writes their addresses in memory."""
+    numbers: dict[str, int] = {}
+
+    def number(match: re.Match[str]) -> str:
+        return f"{match[1]}{numbers.setdefault(match[2], len(numbers) + 1)}"
+
+    return _SHARED_ID.sub(number, config)
 
 
 def load_model(path: Path | str) -> LoadedModel:
@@ -107,7 +163,6 @@ def load_model(path: Path | str) -> LoadedModel:
     path = _check_suffix(path)
     config, spec, classes = _read_members(path)
     _refuse_code(config, path)
-    _refuse_unknown_layers(config, path)
     try:
         with pause_gc(), deep_recursion(len(list(_serialized_objects(config)))):
             model = keras.saving.load_model(path, compile=False, safe_mode=True)
@@ -159,12 +214,47 @@ def _read_members(path: Path) -> tuple[dict[str, Any], Architecture | None, tupl
             for member in (_CONFIG_MEMBER, _WEIGHTS_MEMBER):
                 if member not in members:
                     raise _damaged_file(path, f"an archive without {member}")
-            config = _read_mapping(archive, path, _CONFIG_MEMBER)
+            config = read_config(archive, path)
             spec = _read_spec(archive, path) if SPEC_MEMBER in members else None
             classes = _read_classes(archive, path) if CLASSES_MEMBER in members else None
             return config, spec, classes
     except Exception as error:
         raise _readable_error(error, path) from error
+
+
+def read_config(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
+    """Returns Keras's config; an archive that unpacks to more than its network needs is refused.
+
+    Keras stores weights uncompressed, so that its archives are no smaller than what they hold.
+    """
+    config = _read_mapping(archive, path, _CONFIG_MEMBER)
+    unpacked = sum(member.file_size for member in archive.infolist())
+    needed = max(sum(map(_weight_bytes, _serialized_objects(config))), path.stat().st_size)
+    if unpacked > needed + _MAX_MEMBER_BYTES:
+        raise UserError(
+            f"{path} unpacks to more than its network needs and was not unpacked",
+            expected=f"at most {(needed + _MAX_MEMBER_BYTES) >> 20} MiB",
+            found=f"{unpacked >> 20} MiB",
+            hint="get the file again from its author, as Keras or reszoo saved it",
+        )
+    return config
+
+
+def _weight_bytes(item: dict[str, Any]) -> int:
+    """Returns an upper bound of the size of a layer's weights in float64, from its config."""
+    config, build = item.get("config"), item.get("build_config")
+    shape = build.get("input_shape") if isinstance(build, dict) else None
+    if not isinstance(config, dict) or not isinstance(shape, list):
+        return 0
+    channels = max(_integers(shape[-1:]), default=0)
+    outputs = max(_integers([config.get("filters"), config.get("units")]), default=1)
+    size = config.get("kernel_size")
+    kernel = math.prod(_integers(size if isinstance(size, list) else [size]))
+    return 8 * (channels * outputs * kernel + 4 * (channels + outputs))
+
+
+def _integers(values: Iterable[Any]) -> list[int]:
+    return [value for value in values if isinstance(value, int) and value > 0]
 
 
 def _read_bytes(archive: zipfile.ZipFile, path: Path, member: str) -> bytes:
@@ -204,27 +294,63 @@ def _read_classes(archive: zipfile.ZipFile, path: Path) -> tuple[str, ...]:
 
 
 def _refuse_code(config: dict[str, Any], path: Path) -> None:
-    for item in _serialized_objects(config):
-        if item["class_name"] in _CODE_CLASSES:
+    """Refuses classes that run code, and classes that nobody exported or registered."""
+    allowed, code = _exported()
+    for item in _serialized_objects({**config, "compile_config": None}):  # It is not loaded.
+        name, module = item["class_name"], item.get("module")
+        registered, value = _resolve(item)
+        if name in _DATA_CLASSES or registered or value in allowed:
+            continue
+        if value in code or name == "__lambda__":
+            reads = getattr(value, "__name__", name) in _READING_LAYERS
             raise UserError(
-                f"{path} carries Python code and was not opened",
+                f"{path} {'reads other files' if reads else 'carries Python code'} and was not "
+                "opened",
                 expected="a network of layers that are data",
-                found=f"a {item['class_name']} layer",
+                found=f"a {name} layer",
                 hint="only its author can save it without such layers",
             )
+        is_keras = str(module).partition(".")[0] in ("keras", "builtins", "None")
+        raise UserError(
+            f"{path} needs a layer that is not known here",
+            expected="layers of Keras and of reszoo",
+            found=f"{item.get('config') if name == 'function' else name} of {module}",
+            hint="save the network with layers of keras.layers, or register the class first"
+            if is_keras
+            else f"import the package that registers {str(item.get('registered_name'))!r} first",
+        )
 
 
-def _refuse_unknown_layers(config: dict[str, Any], path: Path) -> None:
-    for item in _serialized_objects(config):
-        module, registered = item.get("module"), str(item.get("registered_name"))
-        stock = module is None or str(module).partition(".")[0] in ("keras", "builtins")
-        if not stock and keras.saving.get_registered_object(registered) is None:
-            raise UserError(
-                f"{path} needs a layer that is not known here",
-                expected="layers of Keras and of reszoo",
-                found=f"{item['class_name']} of {module}",
-                hint=f"import the package that registers {registered!r} first",
-            )
+def _resolve(item: dict[str, Any]) -> tuple[bool, object]:
+    """Returns whether a serialized class or function is registered, and what Keras makes of it."""
+    name, module = item["class_name"], item.get("module")
+    registered_name = str(item.get("registered_name", name))
+    if name == "function":
+        name = registered_name = str(item.get("config"))
+    registered = keras.saving.get_registered_object(registered_name)
+    if registered is not None:
+        return True, registered
+    if module is None or module == "builtins":  # Keras looks in all modules.
+        return False, next(
+            (vars(exported)[name] for exported in _EXPORTED if name in vars(exported)), None
+        )
+    value: Any = keras if str(module).partition(".")[0] == "keras" else None
+    for part in f"{module}.{name}".split(".")[1:]:
+        value = getattr(value, part, None) if isinstance(value, ModuleType) else None
+    return False, value if callable(value) else None
+
+
+@functools.cache
+def _exported() -> tuple[frozenset[object], frozenset[object]]:
+    """Returns the classes and functions that a file may name, and those that run code."""
+    code = frozenset(getattr(keras.layers, name) for name in _CODE_LAYERS + _READING_LAYERS)
+    values: set[object] = {Functional}
+    for module in _EXPORTED:
+        values.update(value for value in vars(module).values() if isinstance(value, type))
+    for module in _FUNCTION_MODULES:
+        functions = {name: value for name, value in vars(module).items() if callable(value)}
+        values.update(functions[name] for name in functions.keys() - {"deserialize", "get"})
+    return frozenset(values - code), code
 
 
 def _serialized_objects(config: Any) -> Iterator[dict[str, Any]]:

@@ -18,6 +18,7 @@ import pytest
 from reszoo.errors import MachineError, UserError
 from reszoo.model.build import build
 from reszoo.model.fused.batch_norm import FusedBatchNormalization
+from reszoo.model.importing.pretrained import load_pretrained
 from reszoo.model.saving import load_model, save_model
 from tests.model.specs import small, with_own_layers
 
@@ -221,6 +222,107 @@ def test_lambda_code_is_refused_and_never_run(tmp_path: Path) -> None:
     ):
         load_model(tmp_path / "code.keras")
     assert not Path(mark).exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("keras", "layers.Lambda"),
+        ("keras.src.layers.core.lambda_layer", "Lambda"),
+        ("builtins", "Lambda"),
+        (None, "Lambda"),
+        ("keras.layers", "TFSMLayer"),
+        ("keras.layers", "TextVectorization"),
+        ("keras.models", "load_model"),
+        ("keras.utils", "get_file"),
+        ("keras.src.ops.core", "Map"),
+        ("os", "system"),
+        ("keras", "__typespec__"),
+        ("keras.src.saving.object_registration", "GLOBAL_CUSTOM_OBJECTS"),
+        (["keras"], "function"),
+    ],
+)
+def test_what_runs_code_is_refused_by_any_name(saved: Path, module: object, name: str) -> None:
+    def rename(data: bytes) -> bytes:
+        config = json.loads(data)
+        layer = config["config"]["layers"][1]
+        layer |= {"module": module, "class_name": name, "registered_name": None}
+        return json.dumps(config).encode()
+
+    _rewrite("config.json", rename)(saved)
+    with pytest.raises(UserError, match=r"Python code|other files|not known here"):
+        load_model(saved)
+
+
+def test_stock_and_registered_layers_load_from_compiled_and_nested_models(tmp_path: Path) -> None:
+    @keras.saving.register_keras_serializable("tests")
+    class Doubled(keras.layers.Layer):
+        def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+            return inputs * 2
+
+    def difference(y_true: object, y_pred: object) -> object:
+        raise AssertionError("never called")
+
+    layers = keras.layers
+    inner = keras.Sequential([layers.SeparableConv2D(4, 3, activation="swish"), layers.ReLU()])
+    outer = [
+        *(keras.Input((8, 8, 3)), inner, Doubled(), layers.GroupNormalization(2)),
+        *(layers.Activation(keras.activations.gelu), layers.Flatten()),
+        layers.Dense(2, kernel_regularizer="l2", kernel_constraint="max_norm", dtype="bfloat16"),
+    ]
+    model = keras.Sequential(outer)
+    model.compile("adam", loss=difference, metrics=["accuracy"])
+    model.save(tmp_path / "stock.keras")
+    pixels = X.astype("float32")
+    np.testing.assert_array_equal(load_model(tmp_path / "stock.keras").model(pixels), model(pixels))
+
+
+def test_an_archive_that_unpacks_to_more_than_its_network_is_refused(saved: Path) -> None:
+    _rewrite("model.weights.h5", lambda _: None)(saved)
+    with zipfile.ZipFile(saved, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr("model.weights.h5", bytes(80 << 20))
+    for read in (load_model, lambda path: load_pretrained(small(), str(path))):
+        with pytest.raises(UserError, match="unpacks to more than its network needs"):
+            read(saved)
+
+
+def test_a_network_that_was_compressed_loads(saved: Path) -> None:
+    dense = keras.layers.Dense(3_000)
+    image = keras.Input((3_000,))
+    model = keras.Model(image, dense(dense(image)))
+    dense.kernel.assign(np.zeros((3_000, 3_000)))
+    model.save(saved)
+    with zipfile.ZipFile(saved) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(saved, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    assert saved.stat().st_size < 1 << 20
+    assert load_model(saved).model.count_params() == 9_003_000
+
+
+EQUAL_PROCESS = """
+import sys
+from reszoo.model.build import build
+from reszoo.model.saving import save_model
+from tests.model.specs import small, with_own_layers
+for name, spec in (("small", small()), ("own", with_own_layers())):
+    build(spec, seed=9)
+    for copy in "ab":
+        path = f"{sys.argv[1]}/{name}{copy}.keras"
+        save_model(build(spec, seed=0), path, spec=spec, classes=list("abcde"))
+"""
+
+
+def test_equal_networks_give_equal_bytes(tmp_path: Path) -> None:
+    for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
+        _run(EQUAL_PROCESS, str(tmp_path / folder))
+    for name in ("small", "own"):
+        files = [path.read_bytes() for path in sorted(tmp_path.glob(f"*/{name}?.keras"))]
+        assert len(files) == 4
+        assert len(set(files)) == 1
+    assert load_model(tmp_path / "first" / "owna.keras").classes == tuple("abcde")
 
 
 def test_layer_nobody_registered_is_named(tmp_path: Path) -> None:

@@ -139,6 +139,14 @@ class Conversion:
                 hint=f"build it with {classes} classes; `reszoo train --weights` fine-tunes on "
                 "others, with a new head",
             )
+        head = [item.tensor for item in self._mappings() if _in_head(item.row)]
+        if missing == head and not unused:
+            return UserError(
+                f"the weights in {self.file.path} have no head",
+                expected=f"a classifier of {self.spec.classes} classes",
+                found=f"all of the network but its head; missing: {_some(missing)}",
+                hint="train with them: `reszoo train --weights` draws a new head",
+            )
         problems = [("missing", missing), ("left over", unused), ("misshapen", misshapen)]
         found = "; ".join(f"{what}: {_some(names)}" for what, names in problems if names)
         network = self.config_architecture or f"named as {self.layout.title} names its layers"

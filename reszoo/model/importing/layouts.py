@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 from reszoo.errors import UserError
 from reszoo.model.importing.channels import adapt_input
 from reszoo.model.importing.keras_names import KerasLayout
+from reszoo.model.importing.named_network import unweighted_ops
 from reszoo.model.importing.spec_updates import require_residual_blocks, with_block, with_epsilon
 from reszoo.model.importing.timm_config import TimmConfig
 from reszoo.model.importing.timm_names import COUNTER_SUFFIX, from_torch, timm_tensor_names
@@ -18,6 +20,21 @@ from reszoo.model.saving import read_description
 from reszoo.planning.network import plan
 from reszoo.planning.rows import Row
 from reszoo.spec.architecture import Architecture
+
+_TIMM_BLOCKS = ("layer1.0.", "stages.0.blocks.0.")
+_OWN_LAYERS = ("stage1_block1_", "head_logits/")
+_FIRST_BLOCK = re.compile(
+    "|".join(map(re.escape, ("conv2_block1_1_conv/", *_TIMM_BLOCKS, *_OWN_LAYERS)))
+)
+_OTHER_LIBRARIES = (
+    ("transformers", re.compile(r"(resnet\.)?(embedder|encoder)\.|vit\.")),
+    ("OpenMMLab (mmpretrain, mmdetection)", re.compile(r"backbone\.layer1\.")),
+    ("detectron2", re.compile(r"(backbone\.)?(bottom_up\.)?(res2\.0\.|stem\.conv1\.)")),
+    ("CLIP", re.compile(r"visual\.")),
+    ("fastai", re.compile(r"0\.(0|4\.0\.conv1)\.")),
+    ("keras_hub", re.compile(r"stack0_block0_")),
+)
+"""Libraries by the names of their weights; the first that fits is named."""
 
 
 class TimmLayout(WeightLayout):
@@ -68,7 +85,7 @@ class OwnLayout(WeightLayout):
         pixels = saved.input.model_copy(update={"shape": spec.input.shape})
         adapted = saved.model_copy(update={"input": pixels, "classes": spec.classes})
         adapted = adapt_input(adapted)
-        if _weighted_layers(adapted) != _weighted_layers(spec):
+        if _layers(adapted) != _layers(spec):
             raise UserError(
                 f"{self._path} is of another network",
                 expected=f"weights of {spec.name}",
@@ -81,21 +98,37 @@ class OwnLayout(WeightLayout):
         return {name: f"{row.name}/{name}" for name in weight_names(row)}
 
 
+def common_prefix(tensors: Collection[str]) -> str:
+    """Returns the prefix that all names share, such as DataParallel's `module.`, or ""."""
+    match = next(filter(None, map(_FIRST_BLOCK.search, tensors)), None)
+    prefix = match.string[: match.start()] if match else ""
+    is_common = prefix.endswith((".", "/")) and all(name.startswith(prefix) for name in tensors)
+    return prefix if is_common else ""
+
+
 def detect_layout(path: Path, tensors: Collection[str], config: TimmConfig | None) -> WeightLayout:
     """Returns the layout of a file with these tensors; an unknown one is refused."""
     if "conv1_conv/kernel" in tensors and "conv2_block1_1_conv/kernel" in tensors:
         return KerasLayout(preactivated="conv2_block1_preact_bn/gamma" in tensors)
-    if any(name.startswith(("layer1.0.", "stages.0.blocks.0.")) for name in tensors):
+    if any(name.startswith(_TIMM_BLOCKS) for name in tensors):
         return TimmLayout(config)
-    if any(name.startswith(("stage1_block1_", "head_logits/")) for name in tensors):
+    if any(name.startswith(_OWN_LAYERS) for name in tensors):
         return OwnLayout(path)
+    library = next(
+        (title for title, names in _OTHER_LIBRARIES if any(map(names.match, tensors))), None
+    )
     raise UserError(
-        f"{path} holds no network that is known here",
+        f"{path} has the names of {library}, which are not read here"
+        if library
+        else f"{path} holds no network that is known here",
         expected="a residual net with the layer names of keras.applications, timm, torchvision or "
         "reszoo",
         found=", ".join(sorted(tensors)[:4]) or "no weights at all",
+        hint="take timm's weights of the network, such as --weights timm:resnet50.a1_in1k, or "
+        "rename the tensors to timm's names (conv1.weight, layer1.0.conv1.weight, fc.weight)",
     )
 
 
-def _weighted_layers(spec: Architecture) -> list[tuple[str, str]]:
-    return [(row.name, row.op) for row in plan(spec).rows if row.parameters]
+def _layers(spec: Architecture) -> tuple[list[tuple[str, str]], set[tuple[str, str, str]]]:
+    rows = plan(spec)
+    return [(row.name, row.op) for row in rows.rows if row.parameters], unweighted_ops(rows)

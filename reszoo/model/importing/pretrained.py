@@ -14,7 +14,8 @@ from reszoo.model.importing.accuracies import published_accuracy
 from reszoo.model.importing.channels import adapt_input
 from reszoo.model.importing.convert import Conversion
 from reszoo.model.importing.keras_names import INPUT_SIZE, applications_network
-from reszoo.model.importing.layouts import OwnLayout, detect_layout
+from reszoo.model.importing.layouts import OwnLayout, common_prefix, detect_layout
+from reszoo.model.importing.named_network import require_network
 from reszoo.model.importing.timm_config import TimmConfig, read_timm_config
 from reszoo.model.importing.weight_layout import WeightLayout
 from reszoo.model.importing.weight_source import WeightSource, parse_weight_source
@@ -63,16 +64,22 @@ def load_pretrained(
 
     Raises:
       UserError: the weights do not exist, are damaged, a pickle, or of another network; tensors are
-        missing, left over or misshapen; classes or channels do not match.
+        missing, left over or misshapen; classes or channels do not match. The network that a
+        config.json, the metadata or the tag names must compute the same as `spec`.
       MachineError: a download failed, or a file cannot be read.
     """
     spec = adapt_input(spec)
     local = _locate(parse_weight_source(source), spec)
     with open_weights_file(local.path) as file:
+        file = file.without_prefix(common_prefix(file.shapes))
         layout = detect_layout(local.path, file.shapes, local.config)
         adapted = _record_origin(adapt_input(layout.adapt_spec(spec)), spec, local)
         rows = plan(adapted)
-        architecture = local.config.architecture if local.config else None
+        architecture = (local.config and local.config.architecture) or file.architecture
+        if architecture is None and local.source.kind == "timm":
+            architecture = local.source.name.partition(".")[0]
+        if architecture is not None:
+            require_network(rows, layout, architecture, local.path)
         conversion = Conversion(adapted, rows, layout, file, new_head, architecture)
         mappings = conversion.map_weights()
         model = build_canonical(rows)

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,13 @@ import safetensors
 from reszoo.errors import MachineError, UserError, first_line
 from reszoo.model.importing.hdf5 import LinkError, MissingNamesError, weight_datasets
 from reszoo.model.importing.weight_source import pickle_refusal
+from reszoo.model.saving import read_config
 
 Shape = tuple[int, ...]
 
 _KERAS_MEMBER = "model.weights.h5"
 _KERAS_NAME = re.compile(r"\.(kernel|gamma|beta|moving_mean|moving_variance)(:0)?$")
-_FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
-_READ_ERRORS = (zipfile.BadZipFile, safetensors.SafetensorError, ValueError, KeyError, OSError)
+_FLOATS = frozenset({"float64", "float32", "float16", "bfloat16"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +35,33 @@ class WeightsFile:
     path: Path
     shapes: Mapping[str, Shape]
     _read: Callable[[str], np.ndarray]
+    architecture: str | None = None
+    """The network's name in the metadata of a .safetensors file."""
+
+    def without_prefix(self, prefix: str) -> WeightsFile:
+        """Returns the file with a prefix of all its names removed."""
+        shapes = {name.removeprefix(prefix): shape for name, shape in self.shapes.items()}
+        return replace(self, shapes=shapes, _read=lambda name: self._read(prefix + name))
 
     def read(self, name: str) -> np.ndarray:
         """Returns one tensor in float32.
 
         Raises:
-          UserError: the tensor is damaged or has values that are not finite.
+          UserError: the tensor is damaged, or has values that are not floats or not finite.
+          MachineError: the file is not readable.
         """
         try:
-            values = np.asarray(self._read(name), dtype=np.float32)
-        except (OSError, ValueError, TypeError, safetensors.SafetensorError) as error:
-            raise _damaged_file(self.path, f"{name}: {describe_error(error)}") from error
+            tensor = np.asarray(self._read(name))
+        except Exception as error:
+            raise _read_error(self.path, error, f"{name}: ") from error
+        if tensor.dtype.name not in _FLOATS:
+            raise UserError(
+                f"{self.path} has weights that are not floats",
+                expected="float16, bfloat16, float32 or float64",
+                found=f"{tensor.dtype.name} in {name}",
+                hint="save the trained weights as float32",
+            )
+        values = np.asarray(tensor, dtype=np.float32)
         if not np.isfinite(values).all():
             raise _damaged_file(self.path, f"values in {name} that are not finite")
         return values
@@ -76,11 +92,18 @@ def open_weights_file(path: Path) -> Iterator[WeightsFile]:
                 expected="a file that contains its weights",
                 found=f"a link or external data at {error}",
             ) from error
-        except _READ_ERRORS as error:
-            if isinstance(error, OSError) and error.errno:  # HDF5's own errors have none.
-                raise _unreadable_file(path, error) from error
-            raise _damaged_file(path, describe_error(error)) from error
+        except UserError:
+            raise
+        except Exception as error:
+            raise _read_error(path, error) from error
         yield weights
+
+
+def _read_error(path: Path, error: Exception, where: str = "") -> UserError | MachineError:
+    """Returns the error for any exception that a reader raises: damaged files cause all kinds."""
+    if isinstance(error, OSError) and error.errno:  # HDF5's own errors have none.
+        return _unreadable_file(path, error)
+    return _damaged_file(path, where + describe_error(error))
 
 
 def _unreadable_file(path: Path, error: OSError) -> MachineError:
@@ -115,12 +138,18 @@ def _safetensors(path: Path, stack: contextlib.ExitStack) -> WeightsFile:
     window = _Window(path)
     stack.callback(window.close)
     slices = {name: window.file.get_slice(name) for name in window.file.keys()}  # noqa: SIM118
-    floats = {name: tensor for name, tensor in slices.items() if tensor.get_dtype() in _FLOATS}
+    # Integers with fewer than two axes are counters and seeds, not weights.
+    weights = {
+        name: tensor
+        for name, tensor in slices.items()
+        if tensor.get_dtype() in ("F64", "F32", "F16", "BF16") or len(tensor.get_shape()) > 1
+    }
     # A Keras model in safetensors: `conv1_conv.kernel` is `conv1_conv/kernel` everywhere else.
-    is_keras = any(_KERAS_NAME.search(name) for name in floats)
-    stored_names = {_keras_name(name) if is_keras else name: name for name in floats}
-    shapes = {name: tuple(floats[stored].get_shape()) for name, stored in stored_names.items()}
-    return WeightsFile(path, shapes, lambda name: window.read(stored_names[name]))
+    is_keras = any(_KERAS_NAME.search(name) for name in weights)
+    stored_names = {_keras_name(name) if is_keras else name: name for name in weights}
+    shapes = {name: tuple(weights[stored].get_shape()) for name, stored in stored_names.items()}
+    architecture = (window.file.metadata() or {}).get("architecture")
+    return WeightsFile(path, shapes, lambda name: window.read(stored_names[name]), architecture)
 
 
 class _Window:
@@ -163,8 +192,7 @@ def _unpack(path: Path, stack: contextlib.ExitStack) -> Path:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reszoo-weights-")))
     target = folder / _KERAS_MEMBER
     with zipfile.ZipFile(path) as archive:
-        if archive.getinfo(_KERAS_MEMBER).file_size > 8 * path.stat().st_size + (1 << 20):
-            raise ValueError(f"{_KERAS_MEMBER} is far larger than the archive")
+        read_config(archive, path)
         with archive.open(_KERAS_MEMBER) as member, target.open("wb") as copy:
             shutil.copyfileobj(member, copy, 1 << 20)
     return target

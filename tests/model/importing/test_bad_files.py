@@ -223,3 +223,100 @@ def test_a_file_that_may_not_be_read_is_the_machines_fault(spec, tmp_path, monke
     monkeypatch.setattr("pathlib.Path.open", refuse)
     with pytest.raises(MachineError, match="cannot read"):
         load_pretrained(spec, str(path))
+
+
+def _write(path, spec, state):
+    """Writes the network of `spec` in the format of the suffix."""
+    if path.suffix == ".safetensors":
+        save_file(state, path)
+    elif path.name.endswith(".weights.h5"):
+        build(spec).save_weights(path)
+    elif path.suffix == ".keras":
+        save_model(build(spec), path, spec=spec)
+    else:
+        _write_named(path, build(spec))
+
+
+def _write_named(path, model):
+    """Writes the old HDF5 layout, with names of layers and weights."""
+    layers = [layer for layer in model.layers if layer.weights]
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [layer.name.encode() for layer in layers]
+        for layer in layers:
+            group = file.create_group(layer.name)
+            group.attrs["weight_names"] = [weight.name.encode() for weight in layer.weights]
+            for weight in layer.weights:
+                group[weight.name] = np.asarray(weight)
+
+
+NAMES = ["x.safetensors", "x.h5", "x.weights.h5", "x.keras"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_corruption_is_read_or_ends_in_one_sentence(spec, state, name, tmp_path):
+    path = tmp_path / name
+    _write(path, spec, state)
+    whole = path.read_bytes()
+    random = np.random.default_rng(3)
+    for number in range(16):
+        data = bytearray(whole)
+        # Names, shapes and HDF5's trees lie at the start, in half of the copies everywhere.
+        end = len(data) if number % 2 else min(len(data), 40_000)
+        for place in random.integers(0, end, 1 + 20 * (number % 3)):
+            data[place] ^= int(random.integers(1, 256))
+        path.write_bytes(bytes(data))
+        try:
+            load_pretrained(spec, str(path))
+        except UserError as error:
+            assert error.hint
+
+
+@pytest.mark.parametrize("dtype", ["S4", "complex64", "int32", "bool", "text"])
+@pytest.mark.parametrize("name", ["x.h5", "x.weights.h5"])
+def test_weights_that_are_not_floats_are_refused(spec, state, name, dtype, tmp_path):
+    path = tmp_path / name
+    _write(path, spec, state)
+    with h5py.File(path, "a") as file:
+        kernels = []
+        file.visititems(
+            lambda key, item: kernels.append(key) if getattr(item, "ndim", 0) == 4 else None
+        )
+        shape = file[kernels[0]].shape
+        del file[kernels[0]]
+        values = np.full(shape, "1") if dtype == "text" else np.ones(shape, dtype)
+        file[kernels[0]] = values.astype(h5py.string_dtype()) if dtype == "text" else values
+    with pytest.raises(UserError, match="has weights that are not floats") as error:
+        load_pretrained(spec, str(path))
+    assert "kernel" in error.value.found
+
+
+def test_integer_kernels_of_safetensors_are_refused(spec, state, tmp_path):
+    path = write_timm(tmp_path, {**state, "conv1.weight": np.ones((8, 3, 7, 7), "int8")})
+    with pytest.raises(UserError, match="not floats") as error:
+        load_pretrained(spec, str(path))
+    assert error.value.found == "int8 in conv1.weight"
+
+
+@pytest.mark.parametrize("prefix", ["module.", "model.", "_orig_mod.module.", "net.backbone."])
+def test_a_prefix_that_all_names_share_is_read(spec, state, prefix, tmp_path):
+    path = write_timm(tmp_path, {prefix + name: values for name, values in state.items()})
+    model = load_pretrained(spec, str(path)).model
+    kernel = np.asarray(model.get_layer("stem_conv").kernel)
+    np.testing.assert_array_equal(kernel, state["conv1.weight"].transpose(2, 3, 1, 0))
+
+
+@pytest.mark.parametrize(
+    ("library", "name"),
+    [
+        ("transformers", "resnet.embedder.embedder.convolution.weight"),
+        ("OpenMMLab", "backbone.layer1.0.conv1.weight"),
+        ("detectron2", "backbone.bottom_up.res2.0.conv1.weight"),
+        ("CLIP", "visual.layer1.0.conv1.weight"),
+        ("fastai", "0.4.0.conv1.weight"),
+    ],
+)
+def test_a_file_of_another_library_is_named_with_the_way_on(spec, library, name, tmp_path):
+    path = write_timm(tmp_path, {name: np.zeros((4, 4), "f4"), "head.fc.bias": np.zeros(4, "f4")})
+    with pytest.raises(UserError, match=f"has the names of {library}") as error:
+        load_pretrained(spec, str(path))
+    assert "timm's names" in error.value.hint

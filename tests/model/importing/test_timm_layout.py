@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
@@ -199,6 +201,8 @@ def test_what_reszoo_saved_is_a_source_too(tmp_path):
     assert loaded.classes == tuple("abcde")
     with pytest.raises(UserError, match="of another network"):
         load_pretrained(small("resnet50"), str(tmp_path / "own.keras"))
+    with pytest.raises(UserError, match="of another network"):
+        load_pretrained(small("resnet18", "block.antialias=blur"), str(tmp_path / "own.keras"))
 
 
 def test_a_new_head_leaves_the_old_classes_aside(tmp_path):
@@ -224,5 +228,40 @@ def test_weights_without_a_classifier_will_do_for_a_new_one(tmp_path):
     save_file(headless, tmp_path / "backbone.safetensors")
     loaded = load_pretrained(spec, str(tmp_path / "backbone.safetensors"), new_head=True)
     assert loaded.model.output_shape == (None, 5)
-    with pytest.raises(UserError, match=r"missing: fc\.weight, fc\.bias"):
+    with pytest.raises(UserError, match="have no head") as error:
         load_pretrained(spec, str(tmp_path / "backbone.safetensors"))
+    assert "missing: fc.weight, fc.bias" in error.value.found
+    assert "`reszoo train --weights` draws a new head" in error.value.hint
+
+
+@pytest.mark.parametrize("source", ["config", "metadata"])
+@pytest.mark.parametrize(
+    ("built", "named", "hint"),
+    [
+        ("resnet50", "resnetblur50", "build resnetblur50 with them"),
+        ("resnet50", "resnetaa50", "build resnetaa50 with them"),
+        ("resnetblur50", "resnet50", "build resnet50 with them"),
+        ("resnet18", "resnetblur18", "--set block.antialias=blur"),
+        ("resnet34d", "seresnextaa34d_32x8d", "--set block.antialias=average"),
+    ],
+)
+def test_weights_of_another_network_with_equal_tensors_are_refused(
+    built, named, hint, source, tmp_path
+):
+    spec = small(built)
+    state = torch_state(spec, build(spec))
+    path = write_timm(tmp_path, state, **PIXELS)
+    (tmp_path / "config.json").unlink()
+    if source == "config":
+        config = {"architecture": named, "pretrained_cfg": PIXELS}
+        (tmp_path / "config.json").write_text(json.dumps(config))
+    else:
+        save_file(state, path, metadata={"architecture": named})
+    with pytest.raises(UserError, match=f"are of {named}, not of {built}") as error:
+        load_pretrained(spec, str(path))
+    assert hint in error.value.hint
+    if "build" in hint:
+        assert load_pretrained(small(named), str(path)).spec.name == named
+    else:
+        overrides = error.value.hint.removeprefix("add --set ").split(" --set ")
+        load_pretrained(small(built, *overrides), str(path))
