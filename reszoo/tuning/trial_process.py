@@ -15,6 +15,7 @@ from reszoo import errors, spec
 from reszoo.atomic_files import machine_error
 from reszoo.errors import MachineError, RestartError, ReszooError
 from reszoo.runs import Run
+from reszoo.runs.checkpoint_listing import newest_checkpoint
 from reszoo.runs.subprocesses import child_environment, describe_exit, module_command
 from reszoo.spec.recipe import Recipe
 from reszoo.tuning.resolved_search import ResolvedSearch
@@ -24,9 +25,12 @@ from reszoo.tuning.trial_log import Outcome, TrialJob
 STOP_SECONDS = 60.0
 """Seconds that a stopped training gets to save its checkpoint."""
 
+MAX_RESTARTS = 3
+"""How often in a row a training that died is started again without a new checkpoint."""
+
 _LAST_LINES = 8
 _TENSORFLOW = re.compile(r"[IW]\d{4} |WARNING: All log messages before absl")
-_STOPPED = (RestartError.exit_code, 128 + signal.SIGINT)
+_INTERRUPTED = 128 + signal.SIGINT
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +103,25 @@ class ChildRunner:
     def __call__(self, job: TrialJob) -> Outcome:
         """Trains or resumes a trial up to its epochs.
 
-        A training that was stopped can be resumed, whether by Ctrl-C (KeyboardInterrupt) or by
-        other means (RestartError).
+        A training that a signal ended, or that asks for it with exit code 75, is lost work and no
+        failure: it is started again. One that was stopped by Ctrl-C here (KeyboardInterrupt) or
+        there (RestartError) can be resumed.
         """
         path = self._folder.run_path(job.trial)
         outcome = outcome_of(path, self._resolved.recipe, job.epochs)
         if outcome is not None:
             return outcome
-        code, printed = self._train(job, path)
-        if code in _STOPPED:
+        losses = 0
+        while True:
+            checkpoint = newest_checkpoint(path / "checkpoints")
+            code, printed = self._train(job, path)
+            if code >= 0 and code != RestartError.exit_code:
+                break
+            losses = losses + 1 if newest_checkpoint(path / "checkpoints") == checkpoint else 0
+            if losses > MAX_RESTARTS:
+                again = f"{losses} times in a row without a new checkpoint"
+                return Outcome(message=f"{again}, {describe_exit(code)}\n{_last_lines(printed)}")
+        if code == _INTERRUPTED:
             raise RestartError(
                 f"the training of trial {job.trial} was stopped; its checkpoint is saved",
                 hint="run the same command again to resume",

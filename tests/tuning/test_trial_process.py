@@ -18,6 +18,7 @@ from reszoo.training.train import train
 from reszoo.tuning import Outcome, TrialJob, trial_process
 from reszoo.tuning.resolved_search import ResolvedSearch, resolve_search
 from reszoo.tuning.search_dir import SearchFolder, open_search_folder
+from reszoo.tuning.trial_log import was_lost
 from reszoo.tuning.trial_process import ChildRunner, SearchData, outcome_of
 from reszoo.tuning.tune import tune
 from tests.tuning.searches import BASE, SEARCH, write
@@ -102,10 +103,37 @@ def test_a_child_that_fails_leaves_its_last_lines(monkeypatch, folder, resolved,
     assert noise in folder.log_path(1).read_text()
 
 
-def test_a_child_that_is_killed_is_a_failed_trial(monkeypatch, folder, resolved, job):
-    _run_as(monkeypatch, "import os; os.kill(os.getpid(), 9)")
+@pytest.mark.parametrize(
+    ("end", "described"),
+    [
+        ("os.kill(os.getpid(), 9)", "was ended by SIGKILL, most likely for want of memory"),
+        ("sys.exit(75)", "ended with exit code 75"),
+    ],
+)
+def test_a_child_that_is_lost_is_started_again_three_times(
+    monkeypatch, folder, resolved, job, end, described
+):
+    _run_as(monkeypatch, f"import os, sys; print('begun', flush=True); {end}")
     outcome = ChildRunner(folder, resolved, SearchData("digits"))(job)
-    assert outcome.message == "the training was ended by SIGKILL, most likely for want of memory"
+    assert outcome.message == (
+        f"4 times in a row without a new checkpoint, the training {described}\nbegun"
+    )
+    assert folder.log_path(1).read_text().split() == ["begun"] * 4
+    assert not was_lost(outcome.message)
+
+
+def test_a_lost_child_with_new_checkpoints_is_started_again_until_it_ends(
+    monkeypatch, folder, resolved, job
+):
+    program = (
+        "import os, pathlib, sys; folder = pathlib.Path(sys.argv[-1]) / 'checkpoints'; "
+        "folder.mkdir(parents=True, exist_ok=True); count = len(list(folder.iterdir())); "
+        "(folder / f'step-{count}.safetensors').touch(); "
+        "sys.exit('ended') if count == 9 else os.kill(os.getpid(), 9)"
+    )
+    _run_as(monkeypatch, program)
+    outcome = ChildRunner(folder, resolved, SearchData("digits"))(job)
+    assert outcome.message == "the training ended with exit code 1\nended"
 
 
 def test_only_what_this_attempt_said_is_in_its_message(monkeypatch, folder, resolved, job):
@@ -122,7 +150,7 @@ def test_a_child_that_ends_without_results_is_a_failed_trial(monkeypatch, folder
 
 
 def test_a_training_that_others_stopped_is_not_a_failed_trial(monkeypatch, folder, resolved, job):
-    _run_as(monkeypatch, "raise SystemExit(75)")
+    _run_as(monkeypatch, "raise SystemExit(130)")
     with pytest.raises(RestartError, match="was stopped; its checkpoint is saved"):
         ChildRunner(folder, resolved, SearchData("digits"))(job)
 
