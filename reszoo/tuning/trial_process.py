@@ -25,12 +25,17 @@ from reszoo.tuning.trial_log import Outcome, TrialJob
 STOP_SECONDS = 60.0
 """Seconds that a stopped training gets to save its checkpoint."""
 
+MACHINE_FAULT = 74
+"""Exit code (EX_IOERR) of a training that had too little disk or memory, or lost its files."""
+
 MAX_RESTARTS = 3
 """How often in a row a training that died is started again without a new checkpoint."""
 
 _LAST_LINES = 8
 _TENSORFLOW = re.compile(r"[IW]\d{4} |WARNING: All log messages before absl")
 _INTERRUPTED = 128 + signal.SIGINT
+_CANNOT_WRITE = 120
+"""Python's exit code when its last output cannot be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,8 @@ class ChildRunner:
 
         A training that a signal ended, or that asks for it with exit code 75, is lost work and no
         failure: it is started again. One that was stopped by Ctrl-C here (KeyboardInterrupt) or
-        there (RestartError) can be resumed.
+        there (RestartError) can be resumed, and so can one that had too little disk or memory
+        (MachineError).
         """
         path = self._folder.run_path(job.trial)
         outcome = outcome_of(path, self._resolved.recipe, job.epochs)
@@ -125,6 +131,14 @@ class ChildRunner:
             raise RestartError(
                 f"the training of trial {job.trial} was stopped; its checkpoint is saved",
                 hint="run the same command again to resume",
+            )
+        if code in (MACHINE_FAULT, _CANNOT_WRITE):
+            raise MachineError(
+                f"the training of trial {job.trial} had too little disk or memory, or lost its files",
+                where=str(self._folder.log_path(job.trial)),
+                found=_last_error(printed) or describe_exit(code),
+                hint="free disk or memory, then run the same command again to resume; a network "
+                "that never fits into memory needs lower `limits` or a smaller batch, and a new -o",
             )
         if code:
             return Outcome(message=f"{describe_exit(code)}\n{_last_lines(printed)}".strip())
@@ -193,6 +207,12 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except BaseException:
         process.kill()
         process.wait()
+
+
+def _last_error(text: str) -> str | None:
+    """Returns the last error that a child printed."""
+    errors_ = [line for line in text.splitlines() if line.startswith("error: ")]
+    return errors_[-1].removeprefix("error: ") if errors_ else None
 
 
 def _last_lines(text: str) -> str:

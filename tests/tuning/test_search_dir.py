@@ -116,7 +116,7 @@ def test_a_failed_trial_stays_failed_when_a_search_goes_on(tmp_path):
     [
         "the training was ended by SIGKILL, most likely for want of memory",
         "the training was ended by SIGSEGV\nepoch 1",
-        "the training ended with exit code 1\nepoch 1\nerror: cannot write x: No space left on device",
+        "the training ended with exit code 1\nerror: cannot write x: No space left on device",
         "the training ended with exit code 1\nerror: the disk is full\n  found:    x",
         "the training ended with exit code 1\nerror: not enough memory for small-0002: batch 64",
     ],

@@ -11,13 +11,14 @@ import time
 
 import pytest
 
-from reszoo.errors import RestartError, UserError
+from reszoo.errors import MachineError, RestartError, UserError
 from reszoo.planning.cost import cost
 from reszoo.runs import Run
 from reszoo.training.train import train
 from reszoo.tuning import Outcome, TrialJob, trial_process
 from reszoo.tuning.resolved_search import ResolvedSearch, resolve_search
 from reszoo.tuning.search_dir import SearchFolder, open_search_folder
+from reszoo.tuning.search_run import SearchRun
 from reszoo.tuning.trial_log import was_lost
 from reszoo.tuning.trial_process import ChildRunner, SearchData, outcome_of
 from reszoo.tuning.tune import tune
@@ -134,6 +135,39 @@ def test_a_lost_child_with_new_checkpoints_is_started_again_until_it_ends(
     _run_as(monkeypatch, program)
     outcome = ChildRunner(folder, resolved, SearchData("digits"))(job)
     assert outcome.message == "the training ended with exit code 1\nended"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "MachineError('no room', found='x', hint='free some')",
+        "OSError(28, 'no room')",
+        "MemoryError('no room')",
+    ],
+)
+def test_a_machine_at_fault_stops_the_search_without_a_row(
+    monkeypatch, folder, resolved, job, error
+):
+    program = (
+        "import sys; from reszoo.errors import MachineError\n"
+        "from reszoo.tuning import trial_worker\n"
+        f"def train(options): raise {error}\n"
+        "trial_worker._train = train; sys.exit(trial_worker.main(['train', *sys.argv[1:]]))"
+    )
+    _run_as(monkeypatch, program)
+    search_run = SearchRun(resolved, folder, ChildRunner(folder, resolved, SearchData("digits")))
+    with pytest.raises(MachineError, match="too little disk or memory") as caught:
+        search_run.perform(job)
+    assert (caught.value.found or "").endswith("no room")
+    assert not folder.trial_log.exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+def test_a_log_on_a_full_disk_stops_the_search(monkeypatch, folder, resolved, job):
+    _run_as(monkeypatch, "import sys; sys.stdout = open('/dev/full', 'w'); print('epoch 1')")
+    folder.log_path(1).parent.mkdir(exist_ok=True)
+    with pytest.raises(MachineError, match="too little disk or memory"):
+        ChildRunner(folder, resolved, SearchData("digits"))(job)
 
 
 def test_only_what_this_attempt_said_is_in_its_message(monkeypatch, folder, resolved, job):
