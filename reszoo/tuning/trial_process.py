@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,7 +135,7 @@ class ChildRunner:
             )
         if code in (MACHINE_FAULT, _CANNOT_WRITE):
             raise MachineError(
-                f"the training of trial {job.trial} had too little disk or memory, or lost its files",
+                f"trial {job.trial} had too little disk or memory, or lost its files",
                 where=str(self._folder.log_path(job.trial)),
                 found=_last_error(printed) or describe_exit(code),
                 hint="free disk or memory, then run the same command again to resume; a network "
@@ -161,7 +162,7 @@ class ChildRunner:
                 output.seek(begin)
                 return code, output.read().decode(errors="replace")
         except OSError as error:
-            raise machine_error(error, log) from error
+            raise machine_error(error, error.filename or log) from error
 
 
 def outcome_of(path: Path, recipe: Recipe, epochs: int) -> Outcome | None:
@@ -182,15 +183,21 @@ def outcome_of(path: Path, recipe: Recipe, epochs: int) -> Outcome | None:
 
 
 def _run(command: Sequence[str], output: Any) -> int:
-    """Runs a child to its end, in a session of its own: a Ctrl-C reaches it only from here."""
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        env=child_environment(),
-        start_new_session=True,
-    ) as process:
+    """Runs a child to its end, in a session of its own: a Ctrl-C reaches it only from here.
+
+    Its temporary files go to a folder that is removed here, as a killed TensorFlow leaves its own.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="reszoo-trial-", ignore_cleanup_errors=True) as folder,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=child_environment(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder)),
+            start_new_session=True,
+        ) as process,
+    ):
         try:
             return process.wait()
         except BaseException:

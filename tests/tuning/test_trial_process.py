@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -121,6 +122,14 @@ def test_a_child_that_is_lost_is_started_again_three_times(
     )
     assert folder.log_path(1).read_text().split() == ["begun"] * 4
     assert not was_lost(outcome.message)
+
+
+def test_a_killed_child_leaves_no_temporary_files(monkeypatch, tmp_path, folder, resolved, job):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    _run_as(monkeypatch, "import os, tempfile; print(tempfile.mkstemp()[1]); os.abort()")
+    ChildRunner(folder, resolved, SearchData("digits"))(job)
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_a_lost_child_with_new_checkpoints_is_started_again_until_it_ends(
