@@ -13,6 +13,7 @@ from reszoo import spec
 from reszoo.cli.options import add_data, add_output, add_overrides, nonnegative_int
 from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.report.search_summary import event_text, preview_text, result_text
+from reszoo.report.text import format_command
 
 if TYPE_CHECKING:
     from reszoo.tuning import Event
@@ -37,17 +38,23 @@ def run(options: Namespace) -> None:
 
         print(preview_text(preview(search, seed=options.seed)))
         return
-    start_tensorflow(debug=options.debug)
-    from reszoo.tuning.tune import tune
+    from reszoo.tuning.tune import refuse_distributed_search, tune
 
-    result = tune(
-        search,
-        options.data,
-        out=options.out,
-        seed=options.seed,
-        skip_bad_images=options.skip_bad_images,
-        progress=_print_event,
-    )
+    refuse_distributed_search()
+    start_tensorflow(debug=options.debug)
+    try:
+        result = tune(
+            search,
+            options.data,
+            out=options.out,
+            seed=options.seed,
+            skip_bad_images=options.skip_bad_images,
+            progress=_print_event,
+        )
+    except KeyboardInterrupt as stop:
+        command = format_command(*options.command_line[1:])
+        stop.args = (f"stopped; the same command resumes the search: {command}",)
+        raise
     print(result_text(result))
 
 

@@ -36,9 +36,13 @@ def preview_text(preview: Preview) -> str:
 
 
 def event_text(event: Event) -> str | None:
-    """Returns a line for a training that ended or was recalled; None for one that begins."""
+    """Returns a line for a training that ended or was recalled, and for the first that begins."""
     if event.record is None:
-        return None
+        if event.done:
+            return None
+        job = event.job
+        begins = f"0/{event.planned}  trial {job.trial}, {job.epochs} epochs: begins"
+        return f"{begins}  {changes_text(job.changes)}"
     record = event.record
     recalled = " (from before)" if event.kind == "recalled" else ""
     best = "" if event.best is None else f"  best: {format_percent(event.best.val_accuracy)}"
@@ -68,15 +72,22 @@ def result_text(result: SearchResult) -> str:
         ("best", f"trial {best.trial}, {accuracy}"),
         ("its spec", str(result.best_path)),
         ("its run", str(result.best_run)),
-        ("next", format_command("train", result.best_path)),
+        ("next", _train_command(result)),
     ]
     if result.rejected:
         counts = ", ".join(f"{number:,} by {name}" for name, number in result.rejected.items())
         lines.insert(1, ("rejected", f"{counts}, before any training"))
     if len(result.records) < result.planned:
-        space = f"the space was used up after {len(result.records)} of {result.planned} trainings"
-        lines.append(("note", space))
+        trained = f"{len(result.records)} of {result.planned} trainings"
+        lines.append(("note", f"after {trained}, no other candidate that fits was found"))
     return f"{table(header, rows, 'rrrrrl')}\n\n{facts(lines)}"
+
+
+def _train_command(result: SearchResult) -> str:
+    """Returns the command that trains the best network for all epochs of its recipe."""
+    words = ["train", str(result.best_path), "--data", result.data]
+    words += ["--recipe", str(result.recipe_path), "--seed", str(result.search.seed)]
+    return format_command(*words, *(["--skip-bad-images"] if result.skip_bad_images else []))
 
 
 def changes_text(changes: Mapping[str, Any]) -> str:
@@ -94,7 +105,9 @@ def _outcome(record: TrialRecord) -> str:
 
 def _candidates(preview: Preview) -> str:
     examined = "all" if preview.exact else f"{preview.examined:,} of them"
-    feasible = f"{'' if preview.exact else 'about '}{preview.feasible_candidates:,}"
+    feasible = f"{preview.feasible_candidates:,}"
+    if not preview.exact:
+        feasible = f"{preview.feasible:,} of {preview.examined:,} drawn, so about {feasible}"
     lines = [
         ("base", f"{preview.base}, trained by the recipe {preview.recipe}"),
         ("candidates", f"{preview.candidates:,}, {examined} examined"),

@@ -19,6 +19,9 @@ MEASURES: Mapping[str, str] = {
 }
 """Each limit of a search, and the field of `Cost` that it bounds."""
 
+_REMEMBERED = 100_000
+"""Number of checks held in memory, about 100 MB."""
+
 IMPOSSIBLE = "impossible"
 """The violation of a candidate whose choices do not go together."""
 
@@ -39,7 +42,7 @@ class CandidateCheck:
 
 
 class Constraints:
-    """Checks candidates on their plans, each once, before any network is built."""
+    """Checks candidates on their plans, before any network is built, and remembers the latest."""
 
     def __init__(self, space: Space, limits: Limits) -> None:
         self.space = space
@@ -51,6 +54,8 @@ class Constraints:
     def check(self, candidate: Candidate) -> CandidateCheck:
         """Returns the cost of a candidate and the limits that it violates."""
         if candidate not in self._checks:
+            if len(self._checks) >= _REMEMBERED:
+                self._checks.clear()
             self._checks[candidate] = self._check(candidate)
         return self._checks[candidate]
 
@@ -72,6 +77,18 @@ class Constraints:
             if better == best:
                 return self.check(best).cost
             best = better
+
+    def out_of_reach(self) -> bool:
+        """Returns whether even the least costly candidate is above a limit.
+
+        Only by measures that add up over the layers, in which `smallest` is exact.
+        """
+        measures = self.limits.keys() - {"peak_activation_bytes"}
+        least = {name: self.smallest(name) for name in measures}
+        return any(
+            price is not None and amount_of(price, name) > self.limits[name]
+            for name, price in least.items()
+        )
 
     def _check(self, candidate: Candidate) -> CandidateCheck:
         try:

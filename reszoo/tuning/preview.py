@@ -15,10 +15,10 @@ from reszoo.spec.search import Search
 from reszoo.tuning.constraints import MEASURES, amount_of, nothing_feasible
 from reszoo.tuning.hyperband import Rung
 from reszoo.tuning.resolved_search import ResolvedSearch, resolve_search
-from reszoo.tuning.sampling import ENUMERABLE, shuffled
+from reszoo.tuning.sampling import COUNTABLE, MAX_DRAWS, draws, shuffled
 from reszoo.tuning.space import Dimension
 
-SAMPLE = 1_000
+SAMPLE = MAX_DRAWS
 """Number of candidates checked in a space that is too large to be checked whole."""
 
 
@@ -92,7 +92,7 @@ def preview(
     *,
     classes: int | None = None,
     seed: int | None = None,
-    seconds: float = 20.0,
+    seconds: float = 60.0,
 ) -> Preview:
     """Checks the space of a search on the plans of its candidates.
 
@@ -132,12 +132,12 @@ def _check_space(
 
     Candidates come in the seeded order of the search, so that the first ones are a fair sample.
     """
-    limit = None if resolved.space.size <= ENUMERABLE else SAMPLE
+    space, seed = resolved.space, resolved.search.seed
+    order = shuffled(space, seed) if space.size <= COUNTABLE else islice(draws(space, seed), SAMPLE)
     deadline = time.monotonic() + seconds
     violations: Counter[str] = Counter()
     feasible: list[Example] = []
-    order = shuffled(resolved.space, resolved.search.seed)
-    for examined, candidate in enumerate(islice(order, limit), 1):
+    for examined, candidate in enumerate(order, 1):
         check = resolved.constraints.check(candidate)
         violations.update(check.violations.keys())
         if check.cost is not None and check.feasible:

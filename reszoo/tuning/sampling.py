@@ -6,14 +6,20 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from reszoo.tuning.constraints import Constraints
+from reszoo.tuning.constraints import IMPOSSIBLE, Constraints
 from reszoo.tuning.space import Candidate, Space
 
 ENUMERABLE = 20_000
 """Spaces up to this size are shuffled as a whole, so that every candidate is drawn exactly once."""
 
 MAX_REDRAWS = 1_000
-"""In larger spaces, a search gives up after this many infeasible or repeated draws in a row."""
+"""In larger spaces, this many infeasible or repeated draws in a row are followed by enumeration."""
+
+COUNTABLE = 1_000_000
+"""Spaces up to this size are enumerated when drawing fails, so that no candidate is missed."""
+
+MAX_DRAWS = 10_000
+"""In spaces above `COUNTABLE`, a search gives up after this many such draws in a row."""
 
 
 class CandidateSampler:
@@ -28,7 +34,9 @@ class CandidateSampler:
     ) -> None:
         self._constraints = constraints
         self._initial = list(initial)
-        self._order = shuffled(constraints.space, seed)
+        self._seed = seed
+        self._enumerates = constraints.space.size <= ENUMERABLE
+        self._order = (shuffled if self._enumerates else draws)(constraints.space, seed)
         self._drawn: set[Candidate] = set()
         self.rejected: Counter[str] = Counter()
         """Number of candidates that each limit has turned away."""
@@ -44,24 +52,35 @@ class CandidateSampler:
             if (candidate := self._initial.pop(0)) not in self._drawn:
                 self._drawn.add(candidate)
                 return candidate
-        for attempt, candidate in enumerate(self._order):
+        size = self._constraints.space.size
+        max_redraws = MAX_REDRAWS if size <= COUNTABLE else MAX_DRAWS
+        for attempt, candidate in enumerate(self._order, 1):
             if candidate not in self._drawn:
                 self._drawn.add(candidate)
                 check = self._constraints.check(candidate)
                 if check.feasible:
                     return candidate
                 self.rejected.update(check.violations.keys())
-            if self._constraints.space.size > ENUMERABLE and attempt + 1 >= MAX_REDRAWS:
-                return None
-        return None
+            if attempt >= max_redraws and not self._enumerates:
+                break
+        if self._enumerates or size > COUNTABLE:
+            return None
+        if not self.rejected[IMPOSSIBLE] and self._constraints.out_of_reach():
+            return None  # An answer after a second, not after the hour that a large space takes.
+        self._enumerates = True
+        self._order = shuffled(self._constraints.space, self._seed)
+        return self.draw()
 
 
 def shuffled(space: Space, seed: int) -> Iterator[Candidate]:
-    """Yields all candidates in a seeded order; draws from large spaces are with replacement."""
-    generator = random.Random(f"reszoo search {seed}")
-    if space.size > ENUMERABLE:
-        while True:
-            yield space.candidate(generator.randrange(space.size))
+    """Yields all candidates, each once, in a seeded order."""
     numbers = list(range(space.size))
-    generator.shuffle(numbers)
+    random.Random(f"reszoo search {seed}").shuffle(numbers)
     yield from map(space.candidate, numbers)
+
+
+def draws(space: Space, seed: int) -> Iterator[Candidate]:
+    """Yields seeded draws from the space with replacement, for ever."""
+    generator = random.Random(f"reszoo search {seed}")
+    while True:
+        yield space.candidate(generator.randrange(space.size))

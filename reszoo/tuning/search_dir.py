@@ -30,7 +30,7 @@ from reszoo.spec.search import Search
 from reszoo.tuning.hyperband import DEFAULT_FACTOR
 from reszoo.tuning.resolved_search import ResolvedSearch
 from reszoo.tuning.space import DESCRIPTIVE, plain
-from reszoo.tuning.trial_log import TrialJob, TrialRecord
+from reszoo.tuning.trial_log import TrialJob, TrialRecord, was_lost
 
 FORMAT = "reszoo search"
 FORMAT_VERSION = 1
@@ -69,10 +69,18 @@ class SearchFolder:
         """Appends a line to trials.jsonl."""
         append_line(self.trial_log, json.dumps(asdict(record), allow_nan=False))
 
-    def drop_unfinished_line(self) -> None:
-        """Removes a last line that a power cut left unfinished."""
-        if self.trial_log.exists() and not self.trial_log.read_bytes().endswith(b"\n"):
-            write_lines(self.trial_log, read_lines(self.trial_log))
+    def repair_log(self) -> None:
+        """Removes the lines of trials.jsonl that are no results.
+
+        A power cut leaves its last line unfinished; version 0.1 wrote "failed" for a training that
+        the machine had ended.
+        """
+        if not self.trial_log.exists():
+            return
+        lines = read_lines(self.trial_log)
+        results = [line for line in lines if not was_lost(line.get("message"))]
+        if results != lines or not self.trial_log.read_bytes().endswith(b"\n"):
+            write_lines(self.trial_log, results)
 
     def write_candidate(self, job: TrialJob) -> Path:
         """Writes the network of a trial as a spec, and returns its file."""

@@ -56,7 +56,7 @@ class SearchRun:
         self.best_architecture: Architecture | None = None
         self._runner = runner
         self._progress = progress
-        folder.drop_unfinished_line()
+        folder.repair_log()
         self._recorded = {(record.trial, record.epochs): record for record in folder.records()}
 
     def job(self, candidate: Candidate, trial: int, **rung: int) -> TrialJob:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,6 +12,13 @@ from reszoo.planning import Cost
 from reszoo.spec.architecture import Architecture
 from reszoo.tuning.constraints import MEASURES, amount_of
 from reszoo.tuning.space import plain
+
+_LOST = re.compile(
+    r"the training was ended by |"
+    r"the training ended with exit code 1\n(.*\n)*.*(No space left on device|"
+    r"error: the disk is full|error: not enough memory for )"
+)
+"""Messages of version 0.1 for a training that was killed, or had too little disk or memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,11 @@ class TrialRecord:
             cost={name: amount_of(job.cost, name) for name in MEASURES},
             message=outcome.message,
         )
+
+
+def was_lost(message: str | None) -> bool:
+    """Returns whether the message of a failed trial blames the machine, not the network."""
+    return message is not None and _LOST.match(message) is not None
 
 
 def best_of(records: Iterable[TrialRecord]) -> TrialRecord | None:

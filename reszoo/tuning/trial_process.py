@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from reszoo import errors, spec
 from reszoo.atomic_files import machine_error
 from reszoo.errors import MachineError, RestartError, ReszooError
 from reszoo.runs import Run
+from reszoo.runs.checkpoint_listing import newest_checkpoint
 from reszoo.runs.subprocesses import child_environment, describe_exit, module_command
 from reszoo.spec.recipe import Recipe
 from reszoo.tuning.resolved_search import ResolvedSearch
@@ -24,9 +26,17 @@ from reszoo.tuning.trial_log import Outcome, TrialJob
 STOP_SECONDS = 60.0
 """Seconds that a stopped training gets to save its checkpoint."""
 
+MACHINE_FAULT = 74
+"""Exit code (EX_IOERR) of a training that had too little disk or memory, or lost its files."""
+
+MAX_RESTARTS = 3
+"""How often in a row a training that died is started again without a new checkpoint."""
+
 _LAST_LINES = 8
 _TENSORFLOW = re.compile(r"[IW]\d{4} |WARNING: All log messages before absl")
-_STOPPED = (RestartError.exit_code, 128 + signal.SIGINT)
+_INTERRUPTED = 128 + signal.SIGINT
+_CANNOT_WRITE = 120
+"""Python's exit code when its last output cannot be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +109,37 @@ class ChildRunner:
     def __call__(self, job: TrialJob) -> Outcome:
         """Trains or resumes a trial up to its epochs.
 
-        A training that was stopped can be resumed, whether by Ctrl-C (KeyboardInterrupt) or by
-        other means (RestartError).
+        A training that a signal ended, or that asks for it with exit code 75, is lost work and no
+        failure: it is started again. One that was stopped by Ctrl-C here (KeyboardInterrupt) or
+        there (RestartError) can be resumed, and so can one that had too little disk or memory
+        (MachineError).
         """
         path = self._folder.run_path(job.trial)
         outcome = outcome_of(path, self._resolved.recipe, job.epochs)
         if outcome is not None:
             return outcome
-        code, printed = self._train(job, path)
-        if code in _STOPPED:
+        losses = 0
+        while True:
+            checkpoint = newest_checkpoint(path / "checkpoints")
+            code, printed = self._train(job, path)
+            if code >= 0 and code != RestartError.exit_code:
+                break
+            losses = losses + 1 if newest_checkpoint(path / "checkpoints") == checkpoint else 0
+            if losses > MAX_RESTARTS:
+                again = f"{losses} times in a row without a new checkpoint"
+                return Outcome(message=f"{again}, {describe_exit(code)}\n{_last_lines(printed)}")
+        if code == _INTERRUPTED:
             raise RestartError(
                 f"the training of trial {job.trial} was stopped; its checkpoint is saved",
                 hint="run the same command again to resume",
+            )
+        if code in (MACHINE_FAULT, _CANNOT_WRITE):
+            raise MachineError(
+                f"trial {job.trial} had too little disk or memory, or lost its files",
+                where=str(self._folder.log_path(job.trial)),
+                found=_last_error(printed) or describe_exit(code),
+                hint="free disk or memory, then run the same command again to resume; a network "
+                "that never fits into memory needs lower `limits` or a smaller batch, and a new -o",
             )
         if code:
             return Outcome(message=f"{describe_exit(code)}\n{_last_lines(printed)}".strip())
@@ -133,7 +162,7 @@ class ChildRunner:
                 output.seek(begin)
                 return code, output.read().decode(errors="replace")
         except OSError as error:
-            raise machine_error(error, log) from error
+            raise machine_error(error, error.filename or log) from error
 
 
 def outcome_of(path: Path, recipe: Recipe, epochs: int) -> Outcome | None:
@@ -154,15 +183,21 @@ def outcome_of(path: Path, recipe: Recipe, epochs: int) -> Outcome | None:
 
 
 def _run(command: Sequence[str], output: Any) -> int:
-    """Runs a child to its end, in a session of its own: a Ctrl-C reaches it only from here."""
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        env=child_environment(),
-        start_new_session=True,
-    ) as process:
+    """Runs a child to its end, in a session of its own: a Ctrl-C reaches it only from here.
+
+    Its temporary files go to a folder that is removed here, as a killed TensorFlow leaves its own.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="reszoo-trial-", ignore_cleanup_errors=True) as folder,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=child_environment(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder)),
+            start_new_session=True,
+        ) as process,
+    ):
         try:
             return process.wait()
         except BaseException:
@@ -179,6 +214,12 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except BaseException:
         process.kill()
         process.wait()
+
+
+def _last_error(text: str) -> str | None:
+    """Returns the last error that a child printed."""
+    errors_ = [line for line in text.splitlines() if line.startswith("error: ")]
+    return errors_[-1].removeprefix("error: ") if errors_ else None
 
 
 def _last_lines(text: str) -> str:

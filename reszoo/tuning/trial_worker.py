@@ -8,6 +8,7 @@ ended: the training then stops as on Ctrl-C and saves a checkpoint.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -19,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from reszoo import spec
-from reszoo.errors import ReszooError
+from reszoo.errors import MachineError, ReszooError, first_line
 from reszoo.runs.lock import hold_lock
+from reszoo.tuning.trial_process import MACHINE_FAULT
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -31,6 +33,11 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     try:
         _train(options)
+    except (MachineError, OSError, MemoryError) as error:
+        said = error.what if isinstance(error, MachineError) else first_line(error)
+        with contextlib.suppress(OSError):  # the log may be on the full disk
+            print(f"error: {said}", file=sys.stderr)  # noqa: T201 - into the trial's log.
+        return MACHINE_FAULT
     except ReszooError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - into the trial's log.
         return error.exit_code

@@ -18,6 +18,9 @@ from reszoo.tuning.search_run import Event, Runner, SearchRun
 from reszoo.tuning.trial_log import TrialRecord, ranked
 from reszoo.tuning.trial_process import ChildRunner, DataCheck, SearchData
 
+_DISTRIBUTED = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
+"""Variables that make keras-tuner serve its oracle, or wait for one, for ever."""
+
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
@@ -36,6 +39,9 @@ class SearchResult:
     """Number of candidates that each limit turned away before they were trained."""
     planned: int
     """Number of trainings planned; fewer records mean that the space was exhausted."""
+    data: str
+    """The data, as given."""
+    skip_bad_images: bool
 
     @property
     def trials(self) -> list[TrialRecord]:
@@ -46,6 +52,11 @@ class SearchResult:
     def best_path(self) -> Path:
         """The spec of the best network, for `reszoo train`."""
         return SearchFolder(self.path).best_path
+
+    @property
+    def recipe_path(self) -> Path:
+        """The recipe of the trials."""
+        return SearchFolder(self.path).recipe_path
 
     @property
     def best_run(self) -> Path:
@@ -101,6 +112,7 @@ def tune(
             found=type(data).__name__,
             hint="save the arrays as a folder of images",
         )
+    refuse_distributed_search()
     search_data = SearchData(data, skip_bad_images, None if data_dir is None else Path(data_dir))
     resolved = resolve_search(search, seed=seed)
     if runner is None:
@@ -119,7 +131,18 @@ def tune(
         search_run = SearchRun(resolved, folder, runner, progress)
         tuner = ChildTuner(resolved, search_run)
         tuner.search()
-        return _result(search_run, dict(tuner.oracle.rejected))
+        return _result(search_run, dict(tuner.oracle.rejected), search_data)
+
+
+def refuse_distributed_search() -> None:
+    """Raises UserError where the environment makes keras-tuner share a search with other hosts."""
+    if variables := [name for name in _DISTRIBUTED if name in os.environ]:
+        raise UserError(
+            "the environment asks for a distributed search of keras-tuner, which reszoo has not",
+            expected=f"no variable {' or '.join(_DISTRIBUTED)}",
+            found=", ".join(f"{name}={os.environ[name]}" for name in variables),
+            hint=f"`unset {' '.join(variables)}`, then run the same command again",
+        )
 
 
 def _count_classes(data: SearchData, resolved: ResolvedSearch) -> int:
@@ -131,7 +154,7 @@ def _count_classes(data: SearchData, resolved: ResolvedSearch) -> int:
         return len(check.classes())
 
 
-def _result(search_run: SearchRun, rejected: Mapping[str, int]) -> SearchResult:
+def _result(search_run: SearchRun, rejected: Mapping[str, int], data: SearchData) -> SearchResult:
     folder, resolved = search_run.folder, search_run.resolved
     best, architecture = search_run.best, search_run.best_architecture
     if best is None or architecture is None:
@@ -150,4 +173,6 @@ def _result(search_run: SearchRun, rejected: Mapping[str, int]) -> SearchResult:
         records=tuple(search_run.records),
         rejected=rejected,
         planned=resolved.planned,
+        data=data.name,
+        skip_bad_images=data.skip_bad_images,
     )

@@ -158,6 +158,16 @@ def test_tune_refuses_limits_that_nothing_keeps(reszoo, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_stopped_search_names_the_command_that_resumes_it(reszoo, monkeypatch):
+    def stop(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("reszoo.tuning.tune.tune", stop)
+    result = reszoo("tune", "digits_tiny", "-o", "my search")
+    assert result.code == 130
+    assert "resumes the search: reszoo tune digits_tiny -o 'my search'" in result.err
+
+
 @pytest.mark.slow
 def test_tune_searches_and_goes_on(reszoo, tmp_path):
     result = reszoo("tune", "digits_tiny", "-o", "search")

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
+from argparse import ArgumentParser
+from pathlib import Path
 from types import SimpleNamespace
 
 from rich.cells import cell_len
 
+from reszoo.cli.train import add_options as train_options
 from reszoo.report.dataset_summary import dataset_text
 from reszoo.report.evaluation_summary import evaluation_text
 from reszoo.report.predictions import predictions_csv, predictions_text
-from reszoo.report.search_summary import event_text
+from reszoo.report.search_summary import event_text, result_text
 from reszoo.spec.test_time import Views
+from reszoo.tuning.tune import tune
+from tests.tuning.searches import Trainings, write
 
 
 def evaluation(count):
@@ -80,10 +86,32 @@ def test_a_search_tells_each_training_once_it_has_ended():
         "1/4  trial 2, 6 epochs: 50.00 % (from before)  stages[*].depth=3  best: 50.00 %"
     )
     assert event_text(SimpleNamespace(**{**vars(event), "record": None})) is None
+    job = SimpleNamespace(trial=1, epochs=6, changes={"stages[*].depth": 3})
+    first = SimpleNamespace(kind="begins", job=job, record=None, done=0, planned=4)
+    assert event_text(first) == "0/4  trial 1, 6 epochs: begins  stages[*].depth=3"
     failed = SimpleNamespace(**{**vars(record), "val_accuracy": None})
     assert "failed" in event_text(
         SimpleNamespace(**{**vars(event), "record": failed, "best": None})
     )
+
+
+def test_a_search_ends_with_the_whole_command_that_trains_its_best(tmp_path):
+    result = tune(
+        write(tmp_path),
+        "folder:my pictures",
+        out=tmp_path / "out",
+        seed=7,
+        skip_bad_images=True,
+        runner=Trainings(),
+    )
+    lines = map(shlex.split, result_text(result).splitlines())
+    (command,) = [words[1:] for words in lines if words[:1] == ["next"]]
+    assert command[:3] == ["reszoo", "train", str(result.best_path)]
+    parser = ArgumentParser()
+    train_options(parser)
+    options = parser.parse_args(command[2:])
+    assert (options.data, options.seed, options.skip_bad_images) == ("folder:my pictures", 7, True)
+    assert Path(options.recipe).is_file()
 
 
 def test_broken_files_are_named_and_counted():

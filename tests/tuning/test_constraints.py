@@ -82,17 +82,43 @@ def test_neighbouring_seeds_do_not_draw_the_same_one_later(tmp_path):
 
 def test_a_large_space_is_sampled_with_bounded_redraws(tmp_path, monkeypatch):
     monkeypatch.setattr(sampling, "ENUMERABLE", 10)
-    monkeypatch.setattr(sampling, "MAX_REDRAWS", 200)
+    monkeypatch.setattr(sampling, "COUNTABLE", 20)
+    monkeypatch.setattr(sampling, "MAX_DRAWS", 200)
     resolved = _resolved(tmp_path, limits="{parameters: 20000}")
     drawn = _drawn(resolved.sampler())
     assert set(drawn) == _feasible_by_hand(resolved, "parameters", 20_000)
     assert len(drawn) == len(set(drawn))
 
 
+def test_where_drawing_fails_the_rest_of_the_space_is_enumerated(tmp_path, monkeypatch):
+    monkeypatch.setattr(sampling, "ENUMERABLE", 10)
+    resolved = _resolved(tmp_path, limits="{parameters: 20000}")
+    every = _drawn(resolved.sampler())
+    monkeypatch.setattr(sampling, "MAX_REDRAWS", 6)
+    drawn = _drawn(resolved.sampler())
+    assert set(drawn) == set(every) == _feasible_by_hand(resolved, "parameters", 20_000)
+    assert len(drawn) == len(set(drawn))
+    # What drawing finds stays in its place.
+    assert drawn[:2] == every[:2]
+    assert drawn != every
+    monkeypatch.setattr(sampling, "COUNTABLE", 20)
+    monkeypatch.setattr(sampling, "MAX_DRAWS", 2)
+    assert len(_drawn(resolved.sampler())) < len(every)
+
+
 def test_a_large_space_without_a_feasible_candidate_ends(tmp_path, monkeypatch):
     monkeypatch.setattr(sampling, "ENUMERABLE", 10)
-    monkeypatch.setattr(sampling, "MAX_REDRAWS", 50)
+    monkeypatch.setattr(sampling, "COUNTABLE", 20)
+    monkeypatch.setattr(sampling, "MAX_DRAWS", 50)
     resolved = _resolved(tmp_path, limits="{parameters: 10}")
+    assert resolved.sampler().draw() is None
+
+
+def test_limits_out_of_reach_are_told_without_an_enumeration(tmp_path, monkeypatch):
+    monkeypatch.setattr(sampling, "ENUMERABLE", 10)
+    monkeypatch.setattr(sampling, "MAX_REDRAWS", 3)
+    monkeypatch.setattr(sampling, "shuffled", None)
+    resolved = _resolved(tmp_path, limits="{parameters: 10, macs: 1e9}")
     assert resolved.sampler().draw() is None
 
 

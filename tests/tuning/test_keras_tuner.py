@@ -7,7 +7,7 @@ import sys
 import keras_tuner
 import pytest
 
-from reszoo.errors import MachineError
+from reszoo.errors import MachineError, UserError
 from reszoo.spec.search import Strategy
 from reszoo.tuning import Outcome
 from reszoo.tuning.hyperband import rungs
@@ -180,6 +180,19 @@ def test_what_is_no_failed_training_is_not_swallowed(tmp_path, error):
     with pytest.raises(type(error)):
         tune(write(tmp_path, SEARCH), out=tmp_path / "out", runner=run)
     assert not (tmp_path / "out" / "trials.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT"]
+)
+def test_a_distributed_search_of_keras_tuner_is_refused(tmp_path, monkeypatch, name):
+    monkeypatch.setenv(name, "chief")
+    with pytest.raises(UserError, match="asks for a distributed search") as caught:
+        _search(tmp_path, SEARCH, Trainings())
+    assert f"unset {name}" in (caught.value.hint or "")
+    assert not (tmp_path / "out").exists()
+    monkeypatch.delenv(name)
+    _search(tmp_path, SEARCH, Trainings())
 
 
 def test_nothing_of_keras_tuners_is_on_disk_to_be_half_written(tmp_path):

@@ -36,7 +36,7 @@ def test_costs_range_over_the_feasible_ones_alone(tmp_path):
 
 
 def test_a_large_space_is_sampled_and_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr("reszoo.tuning.preview.ENUMERABLE", 10)
+    monkeypatch.setattr("reszoo.tuning.preview.COUNTABLE", 10)
     monkeypatch.setattr("reszoo.tuning.preview.SAMPLE", 27)
     seen = _preview(tmp_path)
     assert not seen.exact

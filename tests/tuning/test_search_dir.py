@@ -111,6 +111,30 @@ def test_a_failed_trial_stays_failed_when_a_search_goes_on(tmp_path):
     assert result.trials[-1].message == "nan"
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "the training was ended by SIGKILL, most likely for want of memory",
+        "the training was ended by SIGSEGV\nepoch 1",
+        "the training ended with exit code 1\nerror: cannot write x: No space left on device",
+        "the training ended with exit code 1\nerror: the disk is full\n  found:    x",
+        "the training ended with exit code 1\nerror: not enough memory for small-0002: batch 64",
+    ],
+)
+def test_what_version_0_1_took_for_a_failed_trial_is_trained_again(tmp_path, message):
+    whole = _search(tmp_path / "whole", HYPERBAND)
+    _search(tmp_path, HYPERBAND, Trainings(lambda job: message if job.trial == 2 else None))
+    trainings = Trainings()
+    result = _search(tmp_path, HYPERBAND, trainings)
+    assert (trainings.jobs[0].trial, trainings.jobs[0].epochs) == (2, 1)
+    assert result.records == whole.records
+    recorded = {(record.trial, record.epochs) for record in SearchFolder(result.path).records()}
+    assert len(SearchFolder(result.path).records()) == len(recorded)
+    again = Trainings()
+    _search(tmp_path, HYPERBAND, again)
+    assert again.jobs == []
+
+
 def test_a_finished_search_can_be_given_more_trials(tmp_path):
     first = _search(tmp_path)
     trainings = Trainings()

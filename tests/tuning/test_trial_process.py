@@ -6,18 +6,21 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
 import pytest
 
-from reszoo.errors import RestartError, UserError
+from reszoo.errors import MachineError, RestartError, UserError
 from reszoo.planning.cost import cost
 from reszoo.runs import Run
 from reszoo.training.train import train
 from reszoo.tuning import Outcome, TrialJob, trial_process
 from reszoo.tuning.resolved_search import ResolvedSearch, resolve_search
 from reszoo.tuning.search_dir import SearchFolder, open_search_folder
+from reszoo.tuning.search_run import SearchRun
+from reszoo.tuning.trial_log import was_lost
 from reszoo.tuning.trial_process import ChildRunner, SearchData, outcome_of
 from reszoo.tuning.tune import tune
 from tests.tuning.searches import BASE, SEARCH, write
@@ -102,10 +105,78 @@ def test_a_child_that_fails_leaves_its_last_lines(monkeypatch, folder, resolved,
     assert noise in folder.log_path(1).read_text()
 
 
-def test_a_child_that_is_killed_is_a_failed_trial(monkeypatch, folder, resolved, job):
-    _run_as(monkeypatch, "import os; os.kill(os.getpid(), 9)")
+@pytest.mark.parametrize(
+    ("end", "described"),
+    [
+        ("os.kill(os.getpid(), 9)", "was ended by SIGKILL, most likely for want of memory"),
+        ("sys.exit(75)", "ended with exit code 75"),
+    ],
+)
+def test_a_child_that_is_lost_is_started_again_three_times(
+    monkeypatch, folder, resolved, job, end, described
+):
+    _run_as(monkeypatch, f"import os, sys; print('begun', flush=True); {end}")
     outcome = ChildRunner(folder, resolved, SearchData("digits"))(job)
-    assert outcome.message == "the training was ended by SIGKILL, most likely for want of memory"
+    assert outcome.message == (
+        f"4 times in a row without a new checkpoint, the training {described}\nbegun"
+    )
+    assert folder.log_path(1).read_text().split() == ["begun"] * 4
+    assert not was_lost(outcome.message)
+
+
+def test_a_killed_child_leaves_no_temporary_files(monkeypatch, tmp_path, folder, resolved, job):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    _run_as(monkeypatch, "import os, tempfile; print(tempfile.mkstemp()[1]); os.abort()")
+    ChildRunner(folder, resolved, SearchData("digits"))(job)
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_a_lost_child_with_new_checkpoints_is_started_again_until_it_ends(
+    monkeypatch, folder, resolved, job
+):
+    program = (
+        "import os, pathlib, sys; folder = pathlib.Path(sys.argv[-1]) / 'checkpoints'; "
+        "folder.mkdir(parents=True, exist_ok=True); count = len(list(folder.iterdir())); "
+        "(folder / f'step-{count}.safetensors').touch(); "
+        "sys.exit('ended') if count == 9 else os.kill(os.getpid(), 9)"
+    )
+    _run_as(monkeypatch, program)
+    outcome = ChildRunner(folder, resolved, SearchData("digits"))(job)
+    assert outcome.message == "the training ended with exit code 1\nended"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "MachineError('no room', found='x', hint='free some')",
+        "OSError(28, 'no room')",
+        "MemoryError('no room')",
+    ],
+)
+def test_a_machine_at_fault_stops_the_search_without_a_row(
+    monkeypatch, folder, resolved, job, error
+):
+    program = (
+        "import sys; from reszoo.errors import MachineError\n"
+        "from reszoo.tuning import trial_worker\n"
+        f"def train(options): raise {error}\n"
+        "trial_worker._train = train; sys.exit(trial_worker.main(['train', *sys.argv[1:]]))"
+    )
+    _run_as(monkeypatch, program)
+    search_run = SearchRun(resolved, folder, ChildRunner(folder, resolved, SearchData("digits")))
+    with pytest.raises(MachineError, match="too little disk or memory") as caught:
+        search_run.perform(job)
+    assert (caught.value.found or "").endswith("no room")
+    assert not folder.trial_log.exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+def test_a_log_on_a_full_disk_stops_the_search(monkeypatch, folder, resolved, job):
+    _run_as(monkeypatch, "import sys; sys.stdout = open('/dev/full', 'w'); print('epoch 1')")
+    folder.log_path(1).parent.mkdir(exist_ok=True)
+    with pytest.raises(MachineError, match="too little disk or memory"):
+        ChildRunner(folder, resolved, SearchData("digits"))(job)
 
 
 def test_only_what_this_attempt_said_is_in_its_message(monkeypatch, folder, resolved, job):
@@ -122,7 +193,7 @@ def test_a_child_that_ends_without_results_is_a_failed_trial(monkeypatch, folder
 
 
 def test_a_training_that_others_stopped_is_not_a_failed_trial(monkeypatch, folder, resolved, job):
-    _run_as(monkeypatch, "raise SystemExit(75)")
+    _run_as(monkeypatch, "raise SystemExit(130)")
     with pytest.raises(RestartError, match="was stopped; its checkpoint is saved"):
         ChildRunner(folder, resolved, SearchData("digits"))(job)
 
