@@ -17,9 +17,10 @@ from reszoo.data.images.image_files import SUFFIXES, reading_folder, walk_files
 from reszoo.data.images.resizing import resize_to_format
 from reszoo.errors import UserError
 from reszoo.inference.evaluate import batch_size_for, inference_function
+from reszoo.inference.finite_outputs import finite_outputs
 from reszoo.inference.folding import FoldedModel, can_fold, fold, has_gpu
 from reszoo.inference.metrics import TOP_K, Agreement, agreement, clipped_log, softmax, top_k
-from reszoo.inference.tflite_classifier import TFLiteClassifier, is_tflite
+from reszoo.inference.tflite_classifier import TFLiteClassifier, find_tflite
 from reszoo.inference.trained import Target, TrainedModel, load_trained
 from reszoo.inference.tta import resolve_views, tta_formats, tta_logits
 from reszoo.spec.test_time import Views
@@ -55,10 +56,15 @@ class KerasClassifier:
         self.classes = trained.class_names
         self._trained = trained
         self._network = fold(trained) if fast else inference_function(trained.evaluation_model())
+        self._logits = finite_outputs(self._network, trained.first_not_finite)
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """Returns `(images, classes)` for pixels 0..255 `(images, height, width, channels)`."""
-        return softmax(self._network(images).numpy())
+        """Returns `(images, classes)` for pixels 0..255 `(images, height, width, channels)`.
+
+        Raises:
+          UserError: a logit is not finite.
+        """
+        return softmax(self._logits(images))
 
     def agreement(self, images: np.ndarray) -> Agreement | None:
         """Compares a folded network with the canonical one; None for one that is not folded."""
@@ -89,7 +95,8 @@ def predict(
         '3'
 
     Args:
-      target: a run or its folder, a `.keras` file, an exported `.tflite` file, or a Keras model.
+      target: a run or its folder, a `.keras` file, a bundle's folder or its `.tflite` file, or
+        a Keras model.
       images: a file, a folder (searched recursively, in order of name), the bytes of a file, an
         array of pixels 0..255 `(height, width, channels)`, or an iterable of these.
       top: number of classes per prediction. Defaults to 5.
@@ -105,8 +112,8 @@ def predict(
       A prediction per image, in order.
 
     Raises:
-      UserError: the target or an image does not exist, an image cannot be read, or the network
-        cannot be folded.
+      UserError: the target or an image does not exist, is damaged or cannot be read, the outputs
+        are not finite, or the network cannot be folded.
     """
     if top < 1:
         raise UserError("top should be 1 or more", found=str(top))
@@ -129,10 +136,10 @@ def predict(
 
 
 def _classifier(target: Target, fast: bool | None, images: int) -> Classifier:
-    if is_tflite(target):
+    if (file := find_tflite(target)) is not None:
         if fast:
             raise UserError("a .tflite file cannot be folded", found="fast, which folds a model")
-        return TFLiteClassifier(Path(target))
+        return TFLiteClassifier(file)
     trained = load_trained(target)
     if fast is None:
         fast = images >= _FOLD_FROM and can_fold(trained) and not has_gpu()

@@ -156,6 +156,32 @@ def test_an_unfinished_run_says_how_to_resume(tmp_path):
         load_trained(run)
 
 
+@pytest.mark.parametrize("fast", [False, True])
+def test_not_finite_weights_are_an_error_that_names_the_first_layer(reference, fast):
+    images, labels = bars(4)
+    trained = load_trained(reference.model_path)
+    weighted = [layer for layer in trained.model.layers if layer.weights]
+    for layer in (weighted[-1], weighted[2]):  # the later one first: the earlier one is named
+        layer.set_weights([np.full_like(weight, np.nan) for weight in layer.get_weights()])
+        for function in (
+            lambda: predict(trained, images, fast=fast),
+            lambda: evaluate(trained, (images, labels), fast=fast),
+        ):
+            with pytest.raises(UserError, match="outputs are not numbers") as caught:
+                function()
+            assert str(caught.value.where).endswith(f"the layer {layer.name}")
+            assert caught.value.exit_code == 2
+
+
+def test_overflow_of_finite_weights_names_the_layer(reference):
+    trained = load_trained(reference.model_path)
+    convolution = next(layer for layer in trained.model.layers[3:] if "kernel" in dir(layer))
+    convolution.set_weights([np.full_like(w, 3e38) for w in convolution.get_weights()])
+    with pytest.raises(UserError, match="outputs are not numbers") as caught:
+        predict(trained, bars(1)[0])
+    assert "whose weights are finite" in str(caught.value.where)
+
+
 def test_a_model_alone_needs_data(reference):
     with pytest.raises(UserError, match="say which data"):
         evaluate(reference.model_path)
