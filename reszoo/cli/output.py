@@ -21,7 +21,7 @@ def print_json(value: Any) -> None:
 def print_warnings() -> Iterator[None]:
     """Prints warnings as notes on stderr; those of reszoo are always shown."""
 
-    def show(message: Warning | str, *_: Any) -> None:
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
         print(f"note: {message}", file=sys.stderr)
 
     with warnings.catch_warnings():

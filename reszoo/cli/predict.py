@@ -36,9 +36,11 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     images = list(_paths(options.images))
-    start_tensorflow(debug=options.debug)
     from reszoo.inference.predict import predict
+    from reszoo.inference.tflite_classifier import find_tflite
 
+    if find_tflite(options.target) is None:
+        start_tensorflow(debug=options.debug)
     with print_warnings():
         predictions = predict(
             options.target,

@@ -19,13 +19,12 @@ from reszoo.errors import UserError
 from reszoo.inference.finite_outputs import finite_outputs
 from reszoo.inference.folding import FoldedModel, fold
 from reszoo.inference.metrics import Agreement, Evaluation, agreement, clipped_log, score
+from reszoo.inference.predict import batch_size_for
 from reszoo.inference.tflite_classifier import TFLiteClassifier, find_tflite
 from reszoo.inference.trained import Target, TrainedModel, load_trained
 from reszoo.inference.tta import resolve_views, tta_formats, tta_logits
 from reszoo.spec.test_time import ONE_VIEW, Views
 
-_PIXELS_PER_BATCH = 1 << 21
-"""About 2,000 images of 32x32 or 40 of 224x224: large enough for speed, small enough for memory."""
 _SMALLEST_PROBABILITY = 1e-12
 _COMPARED_IMAGES = 64
 """Images on which a folded network is compared with the canonical one."""
@@ -151,11 +150,6 @@ def inference_function(model: keras.Model) -> Any:
     return tf.function(
         lambda images: model(images, training=False), jit_compile=False, reduce_retracing=True
     )
-
-
-def batch_size_for(image_format: ImageFormat) -> int:
-    """Returns the batch size for inference on images of a format."""
-    return int(np.clip(_PIXELS_PER_BATCH // (image_format.height * image_format.width), 1, 512))
 
 
 def open_images(

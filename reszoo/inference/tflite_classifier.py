@@ -13,6 +13,7 @@ import numpy as np
 
 from reszoo.data import ImageFormat
 from reszoo.data.dataset import numbered_classes
+from reszoo.data.images.numpy_resizing import resize_in_numpy
 from reszoo.errors import UserError
 from reszoo.inference.finite_outputs import finite_outputs
 from reszoo.inference.tflite_interpreter import TFLiteInterpreter
@@ -53,6 +54,8 @@ class TFLiteClassifier:
         it.
     """
 
+    resize = staticmethod(resize_in_numpy)
+
     def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise UserError(f"there is no file {path}", expected="a .tflite file")
@@ -71,6 +74,9 @@ class TFLiteClassifier:
           UserError: an output is not finite.
         """
         return self._classify(images)
+
+    def agreement(self, images: np.ndarray) -> None:
+        """Returns None: a `.tflite` file is not folded."""
 
     def _locate(self, image: np.ndarray) -> str | None:
         interpreter = TFLiteInterpreter(self._path, kernels="plain", keep_tensors=True)

@@ -11,7 +11,8 @@ from reszoo.cli import main
 from reszoo.errors import UserError
 from reszoo.inference.evaluate import evaluate
 from reszoo.inference.folding import fold
-from reszoo.inference.predict import _FOLD_FROM, predict
+from reszoo.inference.keras_classifier import _FOLD_FROM
+from reszoo.inference.predict import predict
 from reszoo.inference.tflite_classifier import find_tflite
 from reszoo.inference.trained import load_trained
 from tests.training.samples import bar_data, bars

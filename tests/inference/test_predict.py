@@ -1,5 +1,7 @@
 """Prediction and evaluation see the same pixels and agree."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +128,29 @@ def test_a_tflite_predicts_what_keras_predicts(reference, tflite):
     for keras_row, tflite_row in zip(by_keras, by_tflite, strict=True):
         assert [names[name] for name in keras_row.classes] == list(tflite_row.classes)
         assert keras_row.probabilities == pytest.approx(tflite_row.probabilities, abs=1e-5)
+
+
+def test_a_tflite_predicts_without_tensorflow(reference, tflite, tmp_path):
+    for number, image in enumerate(bars(2)[0]):
+        Image.fromarray(image[..., 0]).resize((60, 50)).save(tmp_path / f"{number}.jpg")
+    program = (
+        "import sys; from reszoo.cli import main; code = main(sys.argv[1:])\n"
+        "print(code, sorted({'tensorflow', 'keras', 'h5py', 'scipy'} & set(sys.modules)))"
+    )
+    images = [str(tmp_path / "0.jpg"), str(tmp_path / "1.jpg")]
+    command = [sys.executable, "-c", program, "predict", str(tflite), *images, "--csv"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    *rows, last = done.stdout.splitlines()
+    assert (last, done.stderr, len(rows)) == ("0 []", "", 7)
+    # The pixels are those that the Keras model gets, so the classes are.
+    names = {"0": "across", "1": "down", "2": "slanted"}
+    for by_keras, by_tflite in zip(
+        predict(reference, images),
+        predict(tflite, images),
+        strict=True,
+    ):
+        assert [names[name] for name in by_keras.classes] == list(by_tflite.classes)
+        assert by_keras.probabilities == pytest.approx(by_tflite.probabilities, abs=1e-5)
 
 
 def test_labels_that_do_not_fit_a_tflite_are_refused(tflite):
