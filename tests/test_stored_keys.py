@@ -48,11 +48,14 @@ DIFFERENCES = {
     ("run.json", "- format_version = 1"): "a run whose checkpoints are safetensors says 2, "
     "so that version 0.1 refuses it instead of beginning anew",
     ("run.json", "+ format_version = 2"): "the same",
+    ("contract.json", "- format_version = 1"): "a contract with hashes says 2",
+    ("contract.json", "+ format_version = 2"): "the same",
+    ("contract.json", "+ sha256"): "by the hashes of its files a damaged bundle is found",
 }
 """By file name: a key or format that went (`-`) or came (`+`), and why."""
 
-KEYED_BY_CONTENT = {("contract.json", "files.tflite.operators")}
-"""Objects whose keys are no fields; here, the names of the converter's operators."""
+KEYED_BY_CONTENT = {("contract.json", "files.tflite.operators"), ("contract.json", "sha256")}
+"""Objects whose keys are no fields: the names of the converter's operators, and paths of files."""
 
 Spellings = set[str]
 

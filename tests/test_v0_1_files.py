@@ -17,6 +17,7 @@ from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
 import reszoo
+from reszoo.cli import main
 from reszoo.runs import Run
 from reszoo.system_info import machine, versions
 from reszoo.training.checkpoint.checkpoints import Checkpoints
@@ -229,17 +230,31 @@ def test_a_bundle_is_evaluated_and_predicts(fixture_copy):
     contract = json.loads((bundle / "contract.json").read_text(encoding="utf-8"))
     parity = json.loads((bundle / "parity.json").read_text(encoding="utf-8"))
     expected = contract["example"]["expected"]["tflite"]
-    [prediction] = reszoo.predict(bundle / "model.tflite", bundle / "golden.png", top=10)
+    with pytest.warns(UserWarning, match="version 1 and holds no hashes") as notes:
+        [prediction] = reszoo.predict(bundle / "model.tflite", bundle / "golden.png", top=10)
+    assert len(notes) == 1
     assert prediction.classes[0] == expected["class_name"]
     answers = dict(zip(prediction.classes, prediction.probabilities, strict=True))
     probabilities = [answers[name] for name in contract["classes"]["names"]]
     assert probabilities == pytest.approx(expected["probabilities"], abs=expected["tolerance"])
 
-    evaluation = reszoo.evaluate(bundle / "model.tflite", "digits", split="test")
+    with pytest.warns(UserWarning, match="version 1 and holds no hashes"):
+        evaluation = reszoo.evaluate(bundle / "model.tflite", "digits", split="test")
     [recorded] = [one for one in parity["comparisons"] if one["file"] == "tflite"]
     assert evaluation.examples == recorded["images"] == 360
     # Other kernels than XNNPACK's on that machine may move an image or two across a border.
     assert evaluation.accuracy == pytest.approx(recorded["accuracy"], abs=2.5 / 360)
+
+
+def test_a_bundle_of_version_1_is_used_with_one_note(fixture_copy, capsys):
+    bundle = fixture_copy("bundle")
+    assert main(["predict", str(bundle), str(bundle / "golden.png"), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert len(json.loads(out)) == 1
+    assert err == (
+        f"note: {bundle / 'contract.json'} is of version 1 and holds no hashes: "
+        "model.tflite is used unchecked\n"
+    )
 
 
 def test_an_interrupted_search_goes_on_and_trains_only_what_is_missing(fixture_copy):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from reszoo.cli.options import add_data, add_fast, add_json, add_target, add_views
-from reszoo.cli.output import print_json
+from reszoo.cli.output import print_json, print_warnings
 from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.report.evaluation_summary import evaluation_text
 
@@ -23,14 +23,15 @@ def run(options: Namespace) -> None:
     start_tensorflow(debug=options.debug)
     from reszoo.inference.evaluate import evaluate
 
-    evaluation = evaluate(
-        options.target,
-        options.data,
-        split=options.split,
-        fast=options.fast,
-        views=options.views,
-        skip_bad_images=options.skip_bad_images,
-    )
+    with print_warnings():
+        evaluation = evaluate(
+            options.target,
+            options.data,
+            split=options.split,
+            fast=options.fast,
+            views=options.views,
+            skip_bad_images=options.skip_bad_images,
+        )
     if options.json:
         print_json(evaluation.to_dict())
     else:

@@ -32,7 +32,7 @@ def add_target(parser: ArgumentParser) -> None:
     parser.add_argument(
         "target",
         metavar="RUN|MODEL|TFLITE",
-        help="a run folder, a .keras file or a bundle's .tflite file",
+        help="a run folder, a .keras file, a bundle or its .tflite file",
     )
 
 

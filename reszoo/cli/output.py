@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 from reszoo.report.text import format_command
@@ -11,6 +15,19 @@ from reszoo.report.text import format_command
 def print_json(value: Any) -> None:
     """Prints indented JSON; NaN is refused, as it is not valid JSON."""
     print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str))
+
+
+@contextlib.contextmanager
+def print_warnings() -> Iterator[None]:
+    """Prints warnings as notes on stderr; those of reszoo are always shown."""
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        print(f"note: {message}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("always", category=UserWarning, module=r"reszoo\.")
+        warnings.showwarning = show
+        yield
 
 
 def print_saved_network(path: str | None) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from reszoo.cli.options import add_fast, add_json, add_target, add_views, positive_int
-from reszoo.cli.output import print_json
+from reszoo.cli.output import print_json, print_warnings
 from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.errors import UserError
 from reszoo.report.evaluation_summary import agreement_text
@@ -36,17 +36,20 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     images = list(_paths(options.images))
-    start_tensorflow(debug=options.debug)
     from reszoo.inference.predict import predict
+    from reszoo.inference.tflite_classifier import find_tflite
 
-    predictions = predict(
-        options.target,
-        images,
-        top=options.top,
-        fast=options.fast,
-        views=options.views,
-        compared=lambda agreement: print(agreement_text(agreement), file=sys.stderr),
-    )
+    if find_tflite(options.target) is None:
+        start_tensorflow(debug=options.debug)
+    with print_warnings():
+        predictions = predict(
+            options.target,
+            images,
+            top=options.top,
+            fast=options.fast,
+            views=options.views,
+            compared=lambda agreement: print(agreement_text(agreement), file=sys.stderr),
+        )
     if options.json:
         print_json([prediction.to_dict() for prediction in predictions])
     elif options.csv:

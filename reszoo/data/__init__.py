@@ -6,8 +6,22 @@ into an `ImageData`; its `split` selects examples of a `Source`; a `Sampler` put
 Images are decoded nowhere else in reszoo.
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from reszoo.data.dataset import ImageData, Split
-from reszoo.data.images.resizing import ImageFormat
-from reszoo.data.previews.describe import Description
+from reszoo.data.images.image_format import ImageFormat
+
+if TYPE_CHECKING:
+    from reszoo.data.previews.describe import Description
 
 __all__ = ["Description", "ImageData", "ImageFormat", "Split"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "Description":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # It needs TensorFlow, which the prediction with a .tflite file does without.
+    return importlib.import_module("reszoo.data.previews.describe").Description

@@ -6,13 +6,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reszoo.data.images.resizing import ImageFormat
-from reszoo.data.source import Source
+from reszoo.data.images.image_format import ImageFormat
 from reszoo.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from reszoo.data.source import Source
 
 _SLICE = re.compile(r"^\s*([\w-]+)\s*(?:\[\s*(-?\d+%?)?\s*:\s*(-?\d+%?)?\s*\])?\s*$")
 

@@ -2,7 +2,7 @@
 
 | key | holds |
 |---|---|
-| format, format_version | `reszoo contract`, 1 |
+| format, format_version | `reszoo contract`, 2 (1 had no `sha256`) |
 | name, title, target | the network, and the whole target it was exported for |
 | gate | `passed`, `failed` (written with the gate off) or `not checked` |
 | classes | count, file with one name per line, names |
@@ -10,26 +10,29 @@
 | files.saved_model | path, bytes, arithmetic, signatures with their inputs and outputs |
 | files.tflite | path, bytes, inputs and outputs with scales, zero points and formulas, operators |
 | example | a golden image beside the contract and the output of each file for it |
+| sha256 | hash of each file of the bundle but contract.json, by path; checked before use |
 | made_with | versions |
 """
 
 from __future__ import annotations
 
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from reszoo.exporting.inference_graph import InferenceGraph
 from reszoo.exporting.parity import Arithmetic
 from reszoo.exporting.saved_model import FLOAT_SIGNATURE, UINT8_SIGNATURE
 from reszoo.exporting.tflite_checks import TFLiteContents
+from reszoo.inference.tflite_classifier import TFLITE, sha256_of
 from reszoo.inference.tflite_interpreter import TFLiteInterpreter
 from reszoo.spec import to_mapping
 from reszoo.spec.target import Target
 from reszoo.version import VERSION
 
 FORMAT = "reszoo contract"
-FORMAT_VERSION = 1
-SAVED_MODEL, TFLITE, LABELS, GOLDEN = "saved_model", "model.tflite", "labels.txt", "golden.png"
+FORMAT_VERSION = 2
+SAVED_MODEL, LABELS, GOLDEN = "saved_model", "labels.txt", "golden.png"
 
 
 def build_contract(
@@ -39,8 +42,12 @@ def build_contract(
     gate: str,
     files: dict[str, Any],
     example: dict[str, Any],
+    folder: Path,
 ) -> dict[str, Any]:
-    """Returns the content of contract.json, from the entries of the files and of the example."""
+    """Returns the content of contract.json for a folder that holds all other files of the bundle.
+
+    `files` and `example` are the entries of the exported files and of the golden example.
+    """
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -51,6 +58,11 @@ def build_contract(
         "preprocessing": _preprocessing(network),
         "files": files,
         "example": example,
+        "sha256": {
+            path.relative_to(folder).as_posix(): sha256_of(path)
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        },
         "target": to_mapping(target),
         "made_with": {
             "reszoo": VERSION,

@@ -20,7 +20,6 @@ from reszoo.exporting.bundle import Bundle, Parity
 from reszoo.exporting.contract import (
     LABELS,
     SAVED_MODEL,
-    TFLITE,
     build_contract,
     saved_model_entry,
     tflite_entry,
@@ -39,6 +38,7 @@ from reszoo.exporting.saved_model import LoadedSavedModel, write_saved_model
 from reszoo.exporting.tflite_checks import check_input_scale, check_tflite
 from reszoo.exporting.tflite_converter import convert
 from reszoo.inference.evaluate import common_classes, open_images
+from reszoo.inference.tflite_classifier import TFLITE
 from reszoo.inference.tflite_interpreter import TFLiteInterpreter
 from reszoo.inference.trained import TrainedModel, load_trained
 from reszoo.runs import Run
@@ -283,6 +283,7 @@ def _write_documents(
         gate="passed" if parity.passed else "failed",
         files={file.name: file.entry for file in files},
         example=_write_example(job, expected, files, folder),
+        folder=folder,
     )
     write_json(folder / "contract.json", contract)
     return contract

@@ -14,14 +14,17 @@ from reszoo.exporting.parity import Arithmetic
 
 # Two steps of an int8 probability; for bfloat16, the rounding of other kernels.
 _TOLERANCES: dict[Arithmetic, float] = {"float32": 1e-4, "int8": 2 / 256, "bfloat16": 0.02}
+# More than twice the largest tolerance, so that no class changes within it.
+_CLEAR_MARGIN = 0.05
 _PNG_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 
 def choose_golden_image(probabilities: list[np.ndarray], labels: np.ndarray | None) -> int:
-    """Returns the index of the image of median confidence among those classified alike.
+    """Returns the index of the image of median confidence among those classified alike, clearly.
 
     Correctly classified images are preferred. A confident image would hide small errors behind a
-    probability of 1, a doubtful one might change its class on other hardware. `probabilities` are
+    probability of 1, a doubtful one might change its class on other hardware: where no image has a
+    clear margin between its two best classes, it is the one with the largest. `probabilities` are
     arrays `(images, classes)`, of Keras first and then of every file.
     """
     classes = np.stack([array.argmax(-1) for array in probabilities])
@@ -29,8 +32,20 @@ def choose_golden_image(probabilities: list[np.ndarray], labels: np.ndarray | No
     if labels is not None and (agreed & (classes[0] == labels)).any():
         agreed &= classes[0] == labels
     candidates = np.flatnonzero(agreed) if agreed.any() else np.arange(classes.shape[1])
+    margins = np.min([_margin(array[candidates]) for array in probabilities], axis=0)
+    if not (clear := margins >= _CLEAR_MARGIN).any():
+        return int(candidates[margins.argmax()])
+    candidates = candidates[clear]
     confidence = probabilities[0][candidates].max(-1)
     return int(candidates[np.argsort(confidence, kind="stable")[len(candidates) // 2]])
+
+
+def _margin(probabilities: np.ndarray) -> np.ndarray:
+    """Returns by how much the best class of each image exceeds the second best."""
+    if probabilities.shape[-1] == 1:
+        return probabilities[..., 0]
+    second, best = np.sort(probabilities, axis=-1)[..., -2:].T
+    return best - second
 
 
 def write_golden_example(

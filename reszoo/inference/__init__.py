@@ -1,10 +1,20 @@
-"""Inference: everything that needs a trained network and no optimizer."""
+"""Inference: everything that needs a trained network and no optimizer.
 
-from reszoo.inference.folding import FoldedModel
+What needs TensorFlow is imported when it is first used: a `.tflite` file predicts without it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from reszoo.inference.metrics import Agreement, ClassScore, Evaluation
-from reszoo.inference.net2net import Net2NetResult
 from reszoo.inference.predict import Prediction
-from reszoo.inference.trained import Target, TrainedModel
+
+if TYPE_CHECKING:
+    from reszoo.inference.folding import FoldedModel
+    from reszoo.inference.net2net import Net2NetResult
+    from reszoo.inference.trained import Target, TrainedModel
 
 __all__ = [
     "Agreement",
@@ -16,3 +26,16 @@ __all__ = [
     "Target",
     "TrainedModel",
 ]
+
+_MODULES = {
+    "FoldedModel": "folding",
+    "Net2NetResult": "net2net",
+    "Target": "trained",
+    "TrainedModel": "trained",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

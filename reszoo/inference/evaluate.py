@@ -16,15 +16,15 @@ from reszoo.data.dataset import numbered_classes
 from reszoo.data.open_data import open_data
 from reszoo.data.pipeline.batches import batches
 from reszoo.errors import UserError
+from reszoo.inference.finite_outputs import finite_outputs
 from reszoo.inference.folding import FoldedModel, fold
 from reszoo.inference.metrics import Agreement, Evaluation, agreement, clipped_log, score
-from reszoo.inference.tflite_classifier import TFLiteClassifier, is_tflite
+from reszoo.inference.predict import batch_size_for
+from reszoo.inference.tflite_classifier import TFLiteClassifier, find_tflite
 from reszoo.inference.trained import Target, TrainedModel, load_trained
 from reszoo.inference.tta import resolve_views, tta_formats, tta_logits
 from reszoo.spec.test_time import ONE_VIEW, Views
 
-_PIXELS_PER_BATCH = 1 << 21
-"""About 2,000 images of 32x32 or 40 of 224x224: large enough for speed, small enough for memory."""
 _SMALLEST_PROBABILITY = 1e-12
 _COMPARED_IMAGES = 64
 """Images on which a folded network is compared with the canonical one."""
@@ -48,7 +48,8 @@ def evaluate(
         0.98
 
     Args:
-      target: a run or its folder, a `.keras` file, an exported `.tflite` file, or a Keras model.
+      target: a run or its folder, a `.keras` file, a bundle's folder or its `.tflite` file, or
+        a Keras model.
       data: as for `train`. Defaults to the run's own data.
       split: a split in the syntax of TensorFlow Datasets (`test`, `train[:10%]`). Data with a
         single split are evaluated on that one by default.
@@ -64,23 +65,25 @@ def evaluate(
       the confusion matrix.
 
     Raises:
-      UserError: the target, the data or the split does not exist, or the classes of network and
-        data differ.
+      UserError: the target, the data or the split does not exist or is damaged, the classes of
+        network and data differ, or the network's outputs are not finite.
     """
-    if is_tflite(target):
+    if (file := find_tflite(target)) is not None:
         if fast:
             raise UserError("a .tflite file cannot be folded", found="fast, which folds a model")
         if data is None:
             raise _no_data("a .tflite alone")
         image_data = open_data(data, skip_bad_images=skip_bad_images, data_dir=data_dir)
-        return _evaluate_tflite(Path(target), image_data, split, resolve_views(views))
+        return _evaluate_tflite(file, image_data, split, resolve_views(views))
     trained = load_trained(target)
     views = resolve_views(views, trained.run.recipe().test_time if trained.run else None)
     image_data = open_images(trained, data, skip_bad_images, data_dir)
     classes = common_classes(trained.model.output_shape[-1], trained.classes, image_data)
     examples = _select_split(image_data, split)
     network = fold(trained) if fast else inference_function(trained.evaluation_model())
-    logits = _compute_logits(network, examples, trained.image_format, views)
+    logits = _compute_logits(
+        finite_outputs(network, trained.first_not_finite), examples, trained.image_format, views
+    )
     evaluation = score(examples.labels, logits, classes, data=image_data.name, split=examples.name)
     comparison = _compare(trained, examples, network) if isinstance(network, FoldedModel) else None
     return replace(evaluation, views=views, agreement=comparison)
@@ -147,11 +150,6 @@ def inference_function(model: keras.Model) -> Any:
     return tf.function(
         lambda images: model(images, training=False), jit_compile=False, reduce_retracing=True
     )
-
-
-def batch_size_for(image_format: ImageFormat) -> int:
-    """Returns the batch size for inference on images of a format."""
-    return int(np.clip(_PIXELS_PER_BATCH // (image_format.height * image_format.width), 1, 512))
 
 
 def open_images(

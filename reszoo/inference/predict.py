@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -14,19 +14,17 @@ from reszoo.data import ImageFormat
 from reszoo.data.dataset import evenly_spaced
 from reszoo.data.images.decoding import read_image
 from reszoo.data.images.image_files import SUFFIXES, reading_folder, walk_files
-from reszoo.data.images.resizing import resize_to_format
 from reszoo.errors import UserError
-from reszoo.inference.evaluate import batch_size_for, inference_function
-from reszoo.inference.folding import FoldedModel, can_fold, fold, has_gpu
-from reszoo.inference.metrics import TOP_K, Agreement, agreement, clipped_log, softmax, top_k
-from reszoo.inference.tflite_classifier import TFLiteClassifier, is_tflite
-from reszoo.inference.trained import Target, TrainedModel, load_trained
+from reszoo.inference.metrics import TOP_K, Agreement, clipped_log, softmax, top_k
+from reszoo.inference.tflite_classifier import TFLiteClassifier, find_tflite
 from reszoo.inference.tta import resolve_views, tta_formats, tta_logits
 from reszoo.spec.test_time import Views
 
-_FOLD_FROM = 256
-"""Images from which folding is faster. Measured on ResNet-50: it takes about a second more until
-the first result, the comparison another, and saves 20 ms of a core on each image."""
+if TYPE_CHECKING:
+    from reszoo.inference.trained import Target
+
+_PIXELS_PER_BATCH = 1 << 21
+"""About 2,000 images of 32x32 or 40 of 224x224: large enough for speed, small enough for memory."""
 _COMPARED_IMAGES = 16
 
 Image = str | os.PathLike[str] | bytes | np.ndarray
@@ -47,29 +45,20 @@ class Prediction:
         return asdict(self)
 
 
-class KerasClassifier:
-    """A trained Keras model that classifies as a `TFLiteClassifier` does, folded or not."""
+class Classifier(Protocol):
+    """A network that classifies images of one format: a Keras model or a `.tflite` file."""
 
-    def __init__(self, trained: TrainedModel, *, fast: bool) -> None:
-        self.image_format = trained.image_format
-        self.classes = trained.class_names
-        self._trained = trained
-        self._network = fold(trained) if fast else inference_function(trained.evaluation_model())
+    image_format: ImageFormat
+    classes: tuple[str, ...]
+
+    def resize(self, image: np.ndarray, image_format: ImageFormat, /) -> np.ndarray:
+        """Resizes an image `(height, width, channels)` to an image format."""
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Returns `(images, classes)` for pixels 0..255 `(images, height, width, channels)`."""
-        return softmax(self._network(images).numpy())
 
     def agreement(self, images: np.ndarray) -> Agreement | None:
         """Compares a folded network with the canonical one; None for one that is not folded."""
-        if not isinstance(self._network, FoldedModel):
-            return None
-        canonical = inference_function(self._trained.evaluation_model())
-        logits, expected = (network(images).numpy() for network in (self._network, canonical))
-        return agreement(logits, expected, self._network.computes)
-
-
-Classifier = KerasClassifier | TFLiteClassifier
 
 
 def predict(
@@ -89,7 +78,8 @@ def predict(
         '3'
 
     Args:
-      target: a run or its folder, a `.keras` file, an exported `.tflite` file, or a Keras model.
+      target: a run or its folder, a `.keras` file, a bundle's folder or its `.tflite` file, or
+        a Keras model.
       images: a file, a folder (searched recursively, in order of name), the bytes of a file, an
         array of pixels 0..255 `(height, width, channels)`, or an iterable of these.
       top: number of classes per prediction. Defaults to 5.
@@ -105,8 +95,8 @@ def predict(
       A prediction per image, in order.
 
     Raises:
-      UserError: the target or an image does not exist, an image cannot be read, or the network
-        cannot be folded.
+      UserError: the target or an image does not exist, is damaged or cannot be read, the outputs
+        are not finite, or the network cannot be folded.
     """
     if top < 1:
         raise UserError("top should be 1 or more", found=str(top))
@@ -115,9 +105,9 @@ def predict(
         raise UserError("no images were given")
     views = resolve_views(views)
     classifier = _classifier(target, fast, len(named))
-    if compared is not None and isinstance(classifier, KerasClassifier):
+    if compared is not None:
         sample = [named[index] for index in evenly_spaced(len(named), _COMPARED_IMAGES)]
-        comparison = classifier.agreement(_load_batch(classifier.image_format, sample))
+        comparison = classifier.agreement(_load_batch(classifier, classifier.image_format, sample))
         if comparison is not None:
             compared(comparison)
     size = batch_size_for(classifier.image_format)
@@ -129,14 +119,13 @@ def predict(
 
 
 def _classifier(target: Target, fast: bool | None, images: int) -> Classifier:
-    if is_tflite(target):
+    if (file := find_tflite(target)) is not None:
         if fast:
             raise UserError("a .tflite file cannot be folded", found="fast, which folds a model")
-        return TFLiteClassifier(Path(target))
-    trained = load_trained(target)
-    if fast is None:
-        fast = images >= _FOLD_FROM and can_fold(trained) and not has_gpu()
-    return KerasClassifier(trained, fast=fast)
+        return TFLiteClassifier(file)
+    from reszoo.inference.keras_classifier import load_classifier  # imports TensorFlow
+
+    return load_classifier(target, fast=fast, images=images)
 
 
 def _predict_batch(
@@ -154,22 +143,31 @@ def _predict_batch(
 
 def _probabilities(classifier: Classifier, named: Sequence[NamedImage], views: Views) -> np.ndarray:
     if views.count == 1:
-        return classifier.probabilities(_load_batch(classifier.image_format, named))
-    crops = (_load_batch(fmt, named) for fmt in tta_formats(views, classifier.image_format))
+        return classifier.probabilities(_load_batch(classifier, classifier.image_format, named))
+    crops = (
+        _load_batch(classifier, fmt, named) for fmt in tta_formats(views, classifier.image_format)
+    )
     return softmax(
         tta_logits(views, lambda crop: clipped_log(classifier.probabilities(crop)), crops)
     )
 
 
-def _load_batch(image_format: ImageFormat, named: Sequence[NamedImage]) -> np.ndarray:
+def _load_batch(
+    classifier: Classifier, image_format: ImageFormat, named: Sequence[NamedImage]
+) -> np.ndarray:
     """Returns images in the network's format, `(images, height, width, channels)`."""
-    return np.stack([resize_to_format(_pixels(image), image_format) for _, image in named])
+    return np.stack([classifier.resize(_pixels(image), image_format) for _, image in named])
 
 
 def _pixels(image: Image) -> np.ndarray:
     if not isinstance(image, np.ndarray):
         return read_image(image)
     return image[..., None] if image.ndim == 2 else image
+
+
+def batch_size_for(image_format: ImageFormat) -> int:
+    """Returns the batch size for inference on images of a format."""
+    return int(np.clip(_PIXELS_PER_BATCH // (image_format.height * image_format.width), 1, 512))
 
 
 def _name_images(images: Image | Iterable[Image]) -> Iterator[NamedImage]:

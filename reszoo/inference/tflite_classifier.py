@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from dataclasses import replace
+import warnings
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 
 from reszoo.data import ImageFormat
 from reszoo.data.dataset import numbered_classes
+from reszoo.data.images.numpy_resizing import resize_in_numpy
 from reszoo.errors import UserError
+from reszoo.inference.finite_outputs import finite_outputs
 from reszoo.inference.tflite_interpreter import TFLiteInterpreter
 
+TFLITE = "model.tflite"
+CONTRACT = "contract.json"
 _FORMAT_KEYS = ("crop", "interpolation", "antialias")
 
 
-def is_tflite(target: Any) -> TypeGuard[str | os.PathLike[str]]:
-    """Whether a target is the path of a `.tflite` file."""
-    return isinstance(target, (str, os.PathLike)) and Path(target).suffix == ".tflite"
+def is_bundle(path: Path) -> bool:
+    """Whether a path is the folder of an exported bundle."""
+    return (path / CONTRACT).is_file()
+
+
+def find_tflite(target: Any) -> Path | None:
+    """Returns the `.tflite` file that a target names or, as a bundle's folder, holds; else None."""
+    if not isinstance(target, (str, os.PathLike)):
+        return None
+    path = Path(target)
+    if path.suffix == ".tflite" and not path.is_dir():
+        return path
+    return path / TFLITE if is_bundle(path) and (path / TFLITE).is_file() else None
 
 
 class TFLiteClassifier:
     """A `.tflite` image classifier with its image format and class names.
 
-    The image format comes from contract.json beside the file and the class names from labels.txt.
-    Without a contract, images are resized to cover the input; without labels, classes are numbered.
+    The image format comes from contract.json beside the file and the class names from labels.txt;
+    both files are checked by the contract's hashes. A contract of version 1 has none, which is
+    a warning. Without a contract, images are resized to cover the input; without labels, classes
+    are numbered.
 
     Args:
       path: the `.tflite` file.
@@ -37,35 +54,94 @@ class TFLiteClassifier:
         it.
     """
 
+    resize = staticmethod(resize_in_numpy)
+
     def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise UserError(f"there is no file {path}", expected="a .tflite file")
+        preprocessing = _read_contract(path)
+        self._path = path
         self._interpreter = TFLiteInterpreter(path)
         shape = [int(side) for side in self._interpreter.input["shape"]]
-        self.image_format = _read_format(path, shape)
+        self.image_format = _image_format(path, shape, preprocessing)
         self.classes = _read_labels(path, int(self._interpreter.output["shape"][-1]))
+        self._classify = finite_outputs(self._interpreter.probabilities, self._locate)
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """Returns float32 `(images, classes)` for pixels `(images, height, width, channels)`."""
-        return self._interpreter.probabilities(images)
+        """Returns float32 `(images, classes)` for pixels `(images, height, width, channels)`.
+
+        Raises:
+          UserError: an output is not finite.
+        """
+        return self._classify(images)
+
+    def agreement(self, images: np.ndarray) -> None:
+        """Returns None: a `.tflite` file is not folded."""
+
+    def _locate(self, image: np.ndarray) -> str | None:
+        interpreter = TFLiteInterpreter(self._path, kernels="plain", keep_tensors=True)
+        interpreter.invoke(image)
+        tensor = interpreter.first_not_finite()
+        return None if tensor is None else f"the tensor {tensor}"
 
 
-def _read_format(path: Path, shape: list[int]) -> ImageFormat:
+def sha256_of(path: Path) -> str:
+    """Returns the SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_contract(path: Path) -> dict[str, Any]:
+    """Checks a file and its labels by the contract beside it; returns the format's keys."""
+    contract = path.with_name(CONTRACT)
+    if not contract.is_file():
+        return {}
+    try:
+        content = json.loads(contract.read_text(encoding="utf-8"))
+        values = content["preprocessing"]
+        preprocessing = {key: values[key] for key in _FORMAT_KEYS}
+        hashes = dict(content["sha256"]) if content["format_version"] > 1 else None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{contract} is damaged",
+            expected="the contract that `reszoo export` wrote",
+            found=repr(error),
+            hint="copy the bundle again, or export it again",
+        ) from error
+    if hashes is None:
+        warnings.warn(
+            f"{contract} is of version 1 and holds no hashes: {path.name} is used unchecked",
+            stacklevel=2,
+        )
+        return preprocessing
+    for file in (path, path.with_name("labels.txt")):
+        if file.is_file():
+            _check_hash(file, hashes)
+    return preprocessing
+
+
+def _check_hash(file: Path, hashes: dict[str, str]) -> None:
+    digest = sha256_of(file)
+    # A file that was renamed is found among all of them.
+    if digest not in ([hashes[file.name]] if file.name in hashes else hashes.values()):
+        raise UserError(
+            f"{file} is damaged, or is not the file that its contract describes",
+            where=str(file.with_name(CONTRACT)),
+            expected=f"SHA-256 {hashes.get(file.name, 'of a file of the bundle')}",
+            found=f"SHA-256 {digest}",
+            hint="copy the bundle again, or export it again; a file that was changed on purpose "
+            "is used in a folder without contract.json",
+        )
+
+
+def _image_format(path: Path, shape: list[int], preprocessing: dict[str, Any]) -> ImageFormat:
     if len(shape) != 4 or shape[0] != 1:
         raise UserError(
             f"{path} is not an image classifier of reszoo's kind",
             expected="one input of shape (1, height, width, channels)",
             found=str(tuple(shape)),
         )
-    image_format = ImageFormat(shape[1], shape[2], shape[3])
-    contract = path.with_name("contract.json")
-    if not contract.is_file():
-        return image_format
-    try:
-        values = json.loads(contract.read_text(encoding="utf-8"))["preprocessing"]
-        return replace(image_format, **{key: values[key] for key in _FORMAT_KEYS})
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{contract} is damaged", found=repr(error)) from error
+    return ImageFormat(shape[1], shape[2], shape[3], **preprocessing)
 
 
 def _read_labels(path: Path, outputs: int) -> tuple[str, ...]:

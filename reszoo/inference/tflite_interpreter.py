@@ -79,6 +79,20 @@ class TFLiteInterpreter:
         for operator in self._interpreter._get_ops_details():
             yield operator["op_name"], tensors[operator["outputs"][0]]
 
+    def first_not_finite(self) -> str | None:
+        """Returns the name of the first tensor of the last invocation with NaN or infinity.
+
+        Tensors are taken in execution order, the constants of an operator before its outputs; the
+        interpreter must have `keep_tensors`.
+        """
+        tensors = {tensor["index"]: tensor for tensor in self._interpreter.get_tensor_details()}
+        for operator in self._interpreter._get_ops_details():
+            for index in (*operator["inputs"], *operator["outputs"]):
+                # An optional input is -1.
+                if index in tensors and not np.isfinite(self.tensor(tensors[index])).all():
+                    return str(tensors[index]["name"])
+        return None
+
     def tensor(self, details: dict[str, Any]) -> np.ndarray:
         """Returns a tensor of the last invocation, dequantized; inner ones need `keep_tensors`."""
         return dequantize(self._interpreter.get_tensor(details["index"]), details)

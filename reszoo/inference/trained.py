@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 import keras
+import numpy as np
 
 from reszoo.data import ImageFormat
 from reszoo.data.dataset import numbered_classes
 from reszoo.data.images.resizing import evaluation_format
 from reszoo.errors import UserError
+from reszoo.inference.tflite_classifier import is_bundle
 from reszoo.model.build import build
 from reszoo.model.copy_weights import copy_weights
 from reszoo.model.saving import load_model
@@ -49,6 +51,20 @@ class TrainedModel:
                 hint="use a model that `reszoo build` or `reszoo train` saved",
             )
         return ImageFormat(*shape[1:])
+
+    def first_not_finite(self, image: np.ndarray) -> str | None:
+        """Returns the first layer whose weights, or outputs for an image, hold NaN or infinity."""
+        model = self.evaluation_model()
+        for layer in model.layers:
+            for weight in layer.weights:
+                if not np.isfinite(keras.ops.convert_to_numpy(weight)).all():
+                    return f"the weights {weight.path} of the layer {layer.name}"
+        outputs = {layer.name: layer.output for layer in model.layers if hasattr(layer, "output")}
+        for name, output in keras.Model(model.input, outputs)(image[None]).items():
+            for tensor in keras.tree.flatten(output):
+                if not np.isfinite(keras.ops.convert_to_numpy(tensor)).all():
+                    return f"the outputs of the layer {name}, whose weights are finite"
+        return None
 
     def evaluation_model(self) -> keras.Model:
         """Returns the model for images of `image_format`, rebuilt where a `test_size` differs."""
@@ -88,6 +104,14 @@ def load_trained(target: Target) -> TrainedModel:
     if isinstance(target, Run):
         return _load_run(target)
     path = Path(target)
+    if is_bundle(path) or (path.suffix == ".tflite" and path.is_file()):
+        raise UserError(
+            f"{path} is exported already",
+            expected="a run folder or a .keras file",
+            found="a bundle" if path.is_dir() else "a .tflite file",
+            hint="use the run or the .keras file that it was exported from (`predict` and "
+            "`evaluate` take a .tflite file, or a bundle that holds one)",
+        )
     if path.is_dir():
         return _load_run(Run.open(path))
     if not path.exists():

@@ -8,7 +8,7 @@ from typing import Any
 
 from reszoo.data import ImageFormat
 from reszoo.data.pipeline.batches import batches
-from reszoo.inference.evaluate import batch_size_for
+from reszoo.inference.predict import batch_size_for
 from reszoo.training.checkpoint.checkpoint_file import Checkpoint
 from reszoo.training.checkpoint.checkpoints import Checkpoints
 from reszoo.training.checkpoint.variables import read_variables, write_variables

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,12 +10,16 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from reszoo.data import ImageFormat
+from reszoo.data.images.decoding import read_image
+from reszoo.data.images.numpy_resizing import resize_in_numpy
 from reszoo.data.images.resizing import (
     evaluation_format,
     resize_image,
     resize_to_format,
     training_format,
 )
+from reszoo.data.open_data import open_data
+from reszoo.data.pipeline.batches import batches
 from reszoo.errors import UserError
 from reszoo.spec.architecture import Input
 from tests.data.conftest import picture
@@ -39,6 +45,70 @@ def test_resizing_is_pillows_within_rounding(interpolation, size):
     expected = resized[top : top + 24, left : left + 24].astype(int)
     result = resize_to_format(image, ImageFormat(24, 24, 3, interpolation=interpolation))
     assert np.abs(result - expected).max() <= 1
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_numpy_resizes_to_the_same_pixels(data):
+    side, share = st.integers(1, 120), st.sampled_from([0.0, 0.5, 1.0])
+    image_format = ImageFormat(
+        data.draw(side),
+        data.draw(side),
+        data.draw(st.sampled_from([1, 3])),
+        data.draw(st.sampled_from([1.0, 0.875, 0.5])),
+        data.draw(st.sampled_from(["bilinear", "bicubic"])),
+        data.draw(st.booleans()),
+        (data.draw(share), data.draw(share)),
+    )
+    channels = data.draw(st.sampled_from([1, 3]))
+    image = picture(6, data.draw(st.integers(1, 400)), data.draw(side), channels=channels)
+    if data.draw(st.booleans()):  # halves between two values, and hard edges
+        image = image // 128 * 255
+    np.testing.assert_array_equal(
+        resize_in_numpy(image, image_format), resize_to_format(image, image_format)
+    )
+
+
+def saved(image: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def test_files_of_every_kind_have_the_pixels_of_training(tmp_path):
+    colours = Image.fromarray(picture(7, 61, 83))
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    deep = np.arange(61 * 83, dtype=np.uint16).reshape(61, 83) * 12
+    files = {
+        "a.jpg": saved(colours, "JPEG"),
+        "b.jpg": saved(colours, "JPEG", exif=turned, subsampling=0),
+        "c.jpg": saved(colours.convert("CMYK"), "JPEG"),
+        "d.jpg": saved(colours.convert("L"), "JPEG", progressive=True),
+        "e.png": saved(colours, "PNG"),
+        "f.png": saved(Image.fromarray(deep), "PNG"),
+        "g.png": saved(colours.convert("RGBA"), "PNG"),
+        "h.webp": saved(colours, "WEBP"),
+        "i.gif": saved(colours.convert("P"), "GIF"),
+    }
+    for split in ("train", "test"):
+        for label in ("one", "two"):
+            (tmp_path / split / label).mkdir(parents=True)
+            for name, content in files.items():
+                (tmp_path / split / label / name).write_bytes(content)
+    data = open_data(f"folder:{tmp_path}")
+    for channels in (1, 3):
+        image_format = ImageFormat(32, 40, channels, crop=0.875)
+        pipeline = batches(data.split("test"), image_format, batch_size=2 * len(files))
+        by_training = np.asarray(next(iter(pipeline))[0])
+        by_prediction = [
+            resize_in_numpy(read_image(tmp_path / "test" / "one" / name), image_format)
+            for name in files
+        ]
+        # Both classes hold the same files, and a data set stores them in an order of its own.
+        assert sorted(image.tobytes() for image in by_training) == sorted(
+            image.tobytes() for image in 2 * by_prediction
+        )
 
 
 def test_crop_keeps_the_centre():

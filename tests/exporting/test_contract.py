@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from reszoo.data import ImageData
+from reszoo.errors import UserError
 from reszoo.exporting import Bundle
+from reszoo.exporting.export import export
 from reszoo.exporting.golden_example import choose_golden_image
+from reszoo.inference.evaluate import evaluate
+from reszoo.inference.predict import predict
 from reszoo.inference.tflite_interpreter import dequantize, quantize
+from reszoo.inference.trained import TrainedModel
 
-from .conftest import NETS
+from .conftest import NETS, digits, small_net
 
 CLIENT = """
 import json, pathlib, sys
@@ -60,7 +69,7 @@ def test_contract_says_how_pixels_become_input_and_output_probabilities(
     bundle_of: Callable[[str, str], Bundle],
 ) -> None:
     contract = json.loads((bundle_of("residual", "mobile-int8").path / "contract.json").read_text())
-    assert (contract["format"], contract["format_version"]) == ("reszoo contract", 1)
+    assert (contract["format"], contract["format_version"]) == ("reszoo contract", 2)
     assert contract["preprocessing"] | {"steps": None} == {
         "height": 8,
         "width": 8,
@@ -107,3 +116,89 @@ def test_golden_image_is_correct_and_of_median_confidence() -> None:
     assert choose_golden_image([keras, tflite], np.array([0, 0, 0, 0])) == 0
     # Without labels images 0, 1 and 3 remain: 0.99, 0.8, 0.7.
     assert choose_golden_image([keras, tflite], None) == 1
+
+
+def test_golden_image_is_no_tie_in_any_file() -> None:
+    keras = np.array([[0.9, 0.1, 0.0], [0.4, 0.35, 0.25], [0.42, 0.3, 0.28], [0.41, 0.39, 0.2]])
+    tie = np.array([[0.9, 0.1, 0.0], [0.34, 0.34, 0.32], [0.42, 0.3, 0.28], [0.41, 0.39, 0.2]])
+    # Of all four the median is 2; of 0 and 2, which are clear in both, the upper one is 0.
+    assert choose_golden_image([keras, tie], None) == 0
+    # Where none is clear, the largest of the least margins decides.
+    assert choose_golden_image([keras[[1, 3]], tie[[1, 3]]], None) == 1
+
+
+def test_contract_holds_the_hash_of_every_other_file(
+    bundle_of: Callable[[str, str], Bundle],
+) -> None:
+    bundle = bundle_of("residual", "mobile-int8")
+    files = [path for path in bundle.path.rglob("*") if path.is_file()]
+    assert "saved_model/saved_model.pb" in bundle.contract["sha256"]
+    assert bundle.contract["sha256"] == {
+        path.relative_to(bundle.path).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+        if path.name != "contract.json"
+    }
+
+
+@pytest.mark.parametrize("name", ["model.tflite", "labels.txt"])
+def test_a_damaged_bundle_is_refused_by_its_hashes(
+    bundle_of: Callable[[str, str], Bundle], tmp_path: Path, name: str
+) -> None:
+    bundle = shutil.copytree(bundle_of("residual", "mobile-float32").path, tmp_path / "bundle")
+    images, _ = digits()
+    [before] = predict(bundle, images[:1])
+    file = bundle / name
+    content = bytearray(file.read_bytes())
+    # A weight, or a letter of a name: the file still loads.
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    for function in (lambda target: predict(target, images[:1]), lambda t: evaluate(t, "digits")):
+        for target in (bundle, bundle / "model.tflite"):
+            with pytest.raises(UserError, match="SHA-256") as caught:
+                function(target)
+            assert caught.value.expected != caught.value.found
+            assert "contract.json" in str(caught.value.hint)
+    # What the error advises removes it.
+    (bundle / "contract.json").unlink()
+    assert predict(bundle / "model.tflite", images[:1])[0] is not None
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    assert predict(bundle / "model.tflite", images[:1]) == [before]
+
+
+def test_a_bundle_predicts_wherever_a_model_does(
+    bundle_of: Callable[[str, str], Bundle], tmp_path: Path
+) -> None:
+    images, labels = digits()
+    bundle = bundle_of("residual", "mobile-int8")
+    assert predict(bundle.path, images[:4]) == predict(bundle.tflite, images[:4])
+    by_folder, by_file = (
+        evaluate(target, (images[:50], labels[:50])) for target in (bundle.path, bundle.tflite)
+    )
+    assert by_folder == by_file
+    renamed = shutil.copytree(bundle.path, tmp_path / "bundle.tflite")
+    assert predict(renamed, images[:1]) == predict(bundle.path, images[:1])
+    for target in (bundle.path, bundle.tflite):
+        with pytest.raises(UserError, match="exported already"):
+            export(target, "server", out=tmp_path / "out")
+    with pytest.raises(UserError, match="exported already"):  # it holds no .tflite
+        predict(bundle_of("residual", "server").path, images[:1])
+
+
+def test_nan_in_a_tflite_names_the_first_tensor(
+    nets: dict[str, TrainedModel], data: ImageData, tmp_path: Path
+) -> None:
+    net = small_net("residual")
+    layer = next(layer for layer in net.model.layers if layer.count_params())
+    weights = layer.get_weights()
+    weights[0][..., 0] = np.nan
+    layer.set_weights(weights)
+    bundle = export(net, "mobile-float32", out=tmp_path / "bundle", data=data, gate=False)
+    images, labels = digits()
+    for function in (
+        lambda: predict(bundle.path, images[:1]),
+        lambda: evaluate(bundle.path, (images[:20], labels[:20])),
+    ):
+        with pytest.raises(UserError, match="outputs are not numbers") as caught:
+            function()
+        assert str(caught.value.where).startswith("the tensor ")

@@ -11,8 +11,9 @@ from reszoo.cli import main
 from reszoo.errors import UserError
 from reszoo.inference.evaluate import evaluate
 from reszoo.inference.folding import fold
-from reszoo.inference.predict import _FOLD_FROM, predict
-from reszoo.inference.tflite_classifier import is_tflite
+from reszoo.inference.keras_classifier import _FOLD_FROM
+from reszoo.inference.predict import predict
+from reszoo.inference.tflite_classifier import find_tflite
 from reszoo.inference.trained import load_trained
 from tests.training.samples import bar_data, bars
 
@@ -77,7 +78,7 @@ def test_networks_without_a_canonical_plan_are_not_folded(tmp_path):
     with pytest.raises(UserError, match="does not say what it is made of"):
         fold(fast_rows)
     file = tmp_path / "net.tflite"
-    assert is_tflite(file)
+    assert find_tflite(file) == file
     for function in (predict, evaluate):
         with pytest.raises(UserError, match="cannot be folded"):
             function(file, (images, labels), fast=True)

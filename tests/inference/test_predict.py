@@ -1,5 +1,7 @@
 """Prediction and evaluation see the same pixels and agree."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +130,29 @@ def test_a_tflite_predicts_what_keras_predicts(reference, tflite):
         assert keras_row.probabilities == pytest.approx(tflite_row.probabilities, abs=1e-5)
 
 
+def test_a_tflite_predicts_without_tensorflow(reference, tflite, tmp_path):
+    for number, image in enumerate(bars(2)[0]):
+        Image.fromarray(image[..., 0]).resize((60, 50)).save(tmp_path / f"{number}.jpg")
+    program = (
+        "import sys; from reszoo.cli import main; code = main(sys.argv[1:])\n"
+        "print(code, sorted({'tensorflow', 'keras', 'h5py', 'scipy'} & set(sys.modules)))"
+    )
+    images = [str(tmp_path / "0.jpg"), str(tmp_path / "1.jpg")]
+    command = [sys.executable, "-c", program, "predict", str(tflite), *images, "--csv"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    *rows, last = done.stdout.splitlines()
+    assert (last, done.stderr, len(rows)) == ("0 []", "", 7)
+    # The pixels are those that the Keras model gets, so the classes are.
+    names = {"0": "across", "1": "down", "2": "slanted"}
+    for by_keras, by_tflite in zip(
+        predict(reference, images),
+        predict(tflite, images),
+        strict=True,
+    ):
+        assert [names[name] for name in by_keras.classes] == list(by_tflite.classes)
+        assert by_keras.probabilities == pytest.approx(by_tflite.probabilities, abs=1e-5)
+
+
 def test_labels_that_do_not_fit_a_tflite_are_refused(tflite):
     labels = tflite.with_name("labels.txt")
     text = labels.read_text()
@@ -154,6 +179,32 @@ def test_an_unfinished_run_says_how_to_resume(tmp_path):
     run = new_run(tmp_path / "run")
     with pytest.raises(UserError, match="reszoo resume"):
         load_trained(run)
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_not_finite_weights_are_an_error_that_names_the_first_layer(reference, fast):
+    images, labels = bars(4)
+    trained = load_trained(reference.model_path)
+    weighted = [layer for layer in trained.model.layers if layer.weights]
+    for layer in (weighted[-1], weighted[2]):  # the later one first: the earlier one is named
+        layer.set_weights([np.full_like(weight, np.nan) for weight in layer.get_weights()])
+        for function in (
+            lambda: predict(trained, images, fast=fast),
+            lambda: evaluate(trained, (images, labels), fast=fast),
+        ):
+            with pytest.raises(UserError, match="outputs are not numbers") as caught:
+                function()
+            assert str(caught.value.where).endswith(f"the layer {layer.name}")
+            assert caught.value.exit_code == 2
+
+
+def test_overflow_of_finite_weights_names_the_layer(reference):
+    trained = load_trained(reference.model_path)
+    convolution = next(layer for layer in trained.model.layers[3:] if "kernel" in dir(layer))
+    convolution.set_weights([np.full_like(w, 3e38) for w in convolution.get_weights()])
+    with pytest.raises(UserError, match="outputs are not numbers") as caught:
+        predict(trained, bars(1)[0])
+    assert "whose weights are finite" in str(caught.value.where)
 
 
 def test_a_model_alone_needs_data(reference):

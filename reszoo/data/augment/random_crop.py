@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from reszoo.data.images.resizing import ImageFormat, to_uint8
+from reszoo.data.images.image_format import ImageFormat
+from reszoo.data.images.resizing import to_uint8
 from reszoo.data.seeded_random import ATTEMPTS
 from reszoo.spec.augmentation import RandomResizedCrop, ScaleJitter
 

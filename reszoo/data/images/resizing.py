@@ -9,38 +9,18 @@ channel RGB is converted to luma (ITU-R 601, as Pillow's mode "L").
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
-from reszoo.errors import UserError
+from reszoo.data.images.image_format import ImageFormat, as_uint8
 
 if TYPE_CHECKING:
     from reszoo.spec.architecture import Input
 
 _KERNELS = {"bilinear": "triangle", "bicubic": "keyscubic"}
-
-
-@dataclass(frozen=True, slots=True)
-class ImageFormat:
-    """The height, width and channels of a network's input, and how images are resized to it."""
-
-    height: int
-    width: int
-    channels: int
-    crop: float = 1.0
-    """Share of the resized image's sides that the crop keeps."""
-    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
-    antialias: bool = True
-    place: tuple[float, float] = (0.5, 0.5)
-    """Position of the crop, down and across, from 0 (upper or left border) to 1."""
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Height, width and channels."""
-        return self.height, self.width, self.channels
 
 
 def evaluation_format(values: Input) -> ImageFormat:
@@ -63,22 +43,9 @@ def resize_to_format(image: np.ndarray, image_format: ImageFormat) -> np.ndarray
     if image.ndim == 4:
         images = [resize_to_format(single, image_format) for single in image]
         return np.stack(images) if images else np.zeros((0, *image_format.shape), np.uint8)
-    require_convertible(image.shape[-1], image_format)
-    if image.dtype != np.uint8:
-        image = np.clip(np.rint(image), 0, 255).astype(np.uint8)
+    image = as_uint8(image, image_format)
     with tf.device("CPU:0"):
         return resize_image(tf.constant(image), image_format).numpy()
-
-
-def require_convertible(channels: int, image_format: ImageFormat) -> None:
-    """Raises a `UserError` if images of `channels` cannot be converted to the image format."""
-    if channels != image_format.channels and {channels, image_format.channels} != {1, 3}:
-        raise UserError(
-            f"images of {channels} channels do not fit a network of {image_format.channels}",
-            expected=f"images of {image_format.channels} channels",
-            found=f"images of {channels} channels",
-            hint=f"train a network whose input.shape ends with {channels}",
-        )
 
 
 def resize_image(image: tf.Tensor, image_format: ImageFormat) -> tf.Tensor:

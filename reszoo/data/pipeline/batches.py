@@ -15,7 +15,8 @@ import tensorflow as tf
 
 from reszoo.data.augment.augmenter import require_supported_channels
 from reszoo.data.dataset import Split
-from reszoo.data.images.resizing import ImageFormat, require_convertible, resize_image
+from reszoo.data.images.image_format import ImageFormat, require_convertible
+from reszoo.data.images.resizing import resize_image
 from reszoo.data.pipeline.data_service import remote_batches
 from reszoo.data.pipeline.preprocessing import Preprocessing
 from reszoo.data.pipeline.sampler import epoch_sampler

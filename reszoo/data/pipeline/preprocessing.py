@@ -21,7 +21,8 @@ from reszoo.data.augment.random_crop import (
     scale_jitter_box,
 )
 from reszoo.data.dataset import Split
-from reszoo.data.images.resizing import ImageFormat, resize_image, with_channels
+from reszoo.data.images.image_format import ImageFormat
+from reszoo.data.images.resizing import resize_image, with_channels
 from reszoo.data.pipeline.sampler import Sampler
 from reszoo.data.seeded_random import FLIP_COLUMN, RESIZED_CROP, SCALE_JITTER, Draws
 from reszoo.data.source import Element

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from reszoo.data.dataset import ImageData
-from reszoo.data.images.resizing import ImageFormat
+from reszoo.data.images.image_format import ImageFormat
 from reszoo.data.pipeline.batches import batches
 from reszoo.data.pipeline.sampler import epoch_sampler
 from reszoo.data.previews.contact_sheet import GAP, MARGIN, PAPER, paste_thumbnail
