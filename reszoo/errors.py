@@ -47,6 +47,8 @@ class ReszooError(Exception):
         self.expected = expected
         self.found = found
         self.hint = hint
+        self.others: tuple[ReszooError, ...] = ()
+        """The other problems of the same input, if several were found at once."""
         super().__init__(str(self))
 
     def __str__(self) -> str:

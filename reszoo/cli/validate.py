@@ -24,7 +24,8 @@ def run(options: Namespace) -> int:
         try:
             print(f"{file}: a valid {_check(file)}", flush=True)
         except ReszooError as error:
-            print(f"error: {error}", file=sys.stderr, flush=True)
+            for problem in (error, *error.others):
+                print(f"error: {problem}", file=sys.stderr, flush=True)
             code = max(code, error.exit_code)
     return code
 

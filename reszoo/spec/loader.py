@@ -121,9 +121,10 @@ def resolve(
         return file, parse_document(read_bytes(file, requested_at), file)
 
     file, root = read(os.fspath(name_or_file), None, None)
-    root = apply_overrides(resolve_extends(file, root, read), overrides)
+    base = resolve_extends(file, root, read)
+    root = apply_overrides(base, overrides)
     mapping = root.plain()
-    document = _validate(mapping, model, kind, root)
+    document = _validate(mapping, model, kind, root, base)
     return ResolvedDocument(kind, file, document, mapping, document._places)
 
 
@@ -150,8 +151,9 @@ def override(document: AnyDocument, overrides: Sequence[str]) -> AnyDocument:
       >>> override(load("resnet20"), ["classes=100"]).classes
       100
     """
-    root = apply_overrides(_as_node(to_mapping(document), document, ()), overrides)
-    return _validate(root.plain(), type(document), type(document).__name__.lower(), root)
+    base = _as_node(to_mapping(document), document, ())
+    root = apply_overrides(base, overrides)
+    return _validate(root.plain(), type(document), type(document).__name__.lower(), root, base)
 
 
 def kind_of(file: str | Path) -> str:
@@ -175,12 +177,16 @@ def kind_of(file: str | Path) -> str:
 
 
 def _validate(
-    mapping: dict[str, Any], model: type[AnyDocument], kind: str, root: Node | None
+    mapping: dict[str, Any],
+    model: type[AnyDocument],
+    kind: str,
+    root: Node | None,
+    base: Node | None = None,
 ) -> AnyDocument:
     try:
         document = model.model_validate(mapping)
     except ValidationError as error:
-        raise explain(error, model, kind, mapping, root) from None
+        raise explain(error, model, kind, mapping, root, base) from None
     if root is not None:
         document._places.update({path: node.place for path, node in root.walk() if node.file})
     return document
