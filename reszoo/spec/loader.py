@@ -22,7 +22,7 @@ from reszoo.spec.document.overrides import (
 from reszoo.spec.document.validation_errors import explain
 from reszoo.spec.document.yaml_node import Node
 from reszoo.spec.document.yaml_source import parse_document
-from reszoo.spec.lookup import KINDS, document_class, find_file, is_path, names_of, read_bytes
+from reszoo.spec.lookup import KINDS, document_class, find_file, names_of, read_bytes
 from reszoo.spec.serialize import to_mapping
 
 if TYPE_CHECKING:
@@ -169,11 +169,13 @@ def kind_of(file: str | Path) -> str:
         keys = set(root) - {"extends", *IDENTITY}
         scores = {kind: len(keys & set(document_class(kind).model_fields)) for kind in KINDS}
         best = [kind for kind in KINDS if scores[kind] == max(scores.values())]
-        parent = str(root["extends"].value) if "extends" in root else ""
-        if len(best) == 1 or not is_path(parent):
-            break
-        file = find_file(parent, best[0], Path(file).parent)
-    return next((kind for kind in best if parent in names_of(kind)), best[0])
+        extends = root.get("extends")
+        parent = extends.value if extends is not None else None
+        shipped = next((kind for kind in best if parent in names_of(kind)), None)
+        if extends is None or not isinstance(parent, str) or len(best) == 1 or shipped:
+            return shipped or best[0]
+        file = find_file(parent, best[0], Path(file).parent, extends.place)
+    return best[0]
 
 
 def _validate(

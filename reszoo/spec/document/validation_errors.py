@@ -214,12 +214,13 @@ def _line_instead(
     file = node.file if node is not None else None
     if file is not None and file.startswith(SET_PREFIX):
         return f"write `{format_path(path)}={to_flow(value)}` in its place"
-    depth, current = 0, data
+    depth: int = 0
+    current: Any = data
     while depth < len(path) and _holds(current, path[depth]):
         at = _node(root, path[: depth + 1])
         if at is not None and at.file != file:  # a parent's, which this file may override
             break
-        current, depth = current[path[depth]], depth + 1  # type: ignore[index]
+        current, depth = current[path[depth]], depth + 1
     if depth == len(path):
         return f"remove it: `{format_path(path)}` is set as well"
     replaced = "in its place"
@@ -302,14 +303,14 @@ def _hint(group: list[_Problem], root: Node | None, channels: int) -> str:
     if problem.path == ("input", "shape"):
         shape = image_shape(problem.found, channels)
         meant = shape if shape != problem.found else None
+    meant = problem.context.get("line") or meant
     if meant:
         return f"write `{_line(problem.path, meant, root)}`"
     if hint := problem.context.get("hint"):
         return str(hint)
-    if meant is None and isinstance(problem.found, str):
-        close = did_you_mean(problem.found, choices)
-        if close:
-            return close
+    close = did_you_mean(problem.found, choices) if isinstance(problem.found, str) else None
+    if close and meant is None:
+        return close
     if problem.found is None:
         return "give a value or remove the key; check that what belongs under it is indented"
     if choices:
