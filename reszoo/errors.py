@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Control characters except line breaks, and those that reverse the direction of a text."""
+
+
+def visible(text: str) -> str:
+    r"""Returns a text whose control characters are written out, so that no terminal obeys them.
+
+    >>> print(visible("\x1b[31mred"))
+    \x1b[31mred
+    """
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +60,8 @@ class ReszooError(Exception):
         self.expected = expected
         self.found = found
         self.hint = hint
+        self.others: tuple[ReszooError, ...] = ()
+        """The other problems of the same input, if several were found at once."""
         super().__init__(str(self))
 
     def __str__(self) -> str:
@@ -57,7 +72,7 @@ class ReszooError(Exception):
             ("do", self.hint),
         )
         lines = [self.what] + [f"  {label + ':':<10}{text}" for label, text in details if text]
-        return "\n".join(lines)
+        return visible("\n".join(lines))
 
 
 class UserError(ReszooError):
@@ -89,7 +104,7 @@ def first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if not lines:
         return type(error).__name__
-    return (lines[-1] if lines[0].endswith(":") else lines[0])[:200]
+    return visible(lines[-1] if lines[0].endswith(":") else lines[0])[:200]
 
 
 def nearest(word: str, choices: Iterable[str], count: int = 3) -> list[str]:

@@ -13,6 +13,7 @@ from reszoo.errors import (
     UserError,
     did_you_mean,
     first_line,
+    visible,
 )
 
 
@@ -36,6 +37,20 @@ def test_a_message_has_one_line_for_each_question() -> None:
 def test_questions_without_an_answer_are_left_out() -> None:
     assert str(MachineError("the disk is full")) == "the disk is full"
     assert str(Place("net.yaml")) == "net.yaml"
+
+
+def test_control_characters_are_written_out() -> None:
+    error = UserError(
+        "no \x1b[31mred\x07", where=Place("a\rb"), found="\x9b1m\u202e\x7f", hint="a\tb"
+    )
+    assert str(error).splitlines() == [
+        r"no \x1b[31mred\x07",
+        r"  where:    a\rb",
+        r"  found:    \x9b1m\u202e\x7f",
+        r"  do:       a\tb",
+    ]
+    assert first_line(ValueError("\x1b]0;title")) == r"\x1b]0;title"
+    assert visible("Größe 犬 👩‍🔬\n") == "Größe 犬 👩‍🔬\n"
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,12 @@ class _Parser(argparse.ArgumentParser):
         option = next((word for word in unknown if word.startswith("-")), None)
         if option is None:
             parser.error(f"unexpected: {' '.join(unknown)}")
+        from reszoo.cli.aliases import line_for
+
+        line = line_for(parser.prog.split()[-1], unknown[list(unknown).index(option) :], known)
         hint = did_you_mean(option.partition("=")[0], [*known, "--debug"])
+        if line is not None:
+            hint = f"write `{line}` instead"
         raise UserError(
             f"{parser.prog} has no option {option}",
             hint=hint or f"`{parser.prog} --help` lists its options",

@@ -1,6 +1,7 @@
 """Check YAML files of any kind: architectures, recipes, searches and targets.
 
-Every file is checked. The exit code is 2 if one of them is invalid.
+Every file is checked, and all problems of one are listed. The exit code is 2 if one of them is
+invalid.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from reszoo import spec
-from reszoo.errors import ReszooError
+from reszoo.errors import ReszooError, visible
 from reszoo.planning.network import plan
 
 
@@ -22,9 +23,10 @@ def run(options: Namespace) -> int:
     code = 0
     for file in options.files:
         try:
-            print(f"{file}: a valid {_check(file)}", flush=True)
+            print(visible(f"{file}: a valid {_check(file)}"), flush=True)
         except ReszooError as error:
-            print(f"error: {error}", file=sys.stderr, flush=True)
+            for problem in (error, *error.others):
+                print(f"error: {problem}", file=sys.stderr, flush=True)
             code = max(code, error.exit_code)
     return code
 

@@ -280,19 +280,20 @@ class Scope:
                 found=f"{shape[0]} features",
                 hint="use `transform: dense`, or a stem of kind conv",
             )
-        height, width, _ = shape
-        side = min(height, width)
         margin = 2 * ((kernel - 1) // 2) if mode == "torch" else 0
-        count = window_count(side + margin, kernel, stride, "same" if mode == "same" else "valid")
-        if count < 1 or stride > side:
-            self.fail(
-                f"a {kernel}x{kernel} window with stride {stride} leaves no pixels of a "
-                f"{height}x{width} map",
-                "stride",
-                expected=f"a stride of at most {side} and a window that fits",
-                found=f"stride {stride}, kernel {kernel}, padding {mode}",
-                hint="lower the stride, drop a stage or use a larger input",
-            )
+        windows = "same" if mode == "same" else "valid"
+        counts = [window_count(side + margin, kernel, stride, windows) for side in shape[:2]]
+        if min(counts) >= 1 and stride <= max(shape[:2]):
+            return
+        window = f"a {kernel}x{kernel} window with stride {stride} leaves no pixels of"
+        longer = f"a stride of {stride} is longer than both sides of"
+        self.fail(
+            f"{window if min(counts) < 1 else longer} a {shape[0]}x{shape[1]} map",
+            "stride",
+            expected=f"a stride of at most {max(shape[:2])} and a window that fits",
+            found=f"stride {stride}, kernel {kernel}, padding {mode}",
+            hint="lower the stride, drop a stage or use a larger input",
+        )
 
     def _name(self, role: str, part: str) -> str:
         stage = [f"stage{self.stage}"] if self.stage is not None else []

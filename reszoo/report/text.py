@@ -1,8 +1,9 @@
 """Plain-text tables and number formats.
 
 Tables are as wide as their contents, without colour and without trailing spaces, so that a pipe
-gets what a terminal shows. Of rich only `rich.cells` is used, which knows how many columns a CJK
-character or an emoji takes: `rich.table` would cost `reszoo list` 180 ms of processor time.
+gets what a terminal shows. Control characters in them are written out. Of rich only `rich.cells` is
+used, which knows how many columns a CJK character or an emoji takes: `rich.table` would cost
+`reszoo list` 180 ms of processor time.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import shlex
 from collections.abc import Sequence
 from itertools import starmap, zip_longest
 
+from reszoo.errors import visible
+
 MISSING = "-"
 """Stands for a value that does not exist."""
 
@@ -19,7 +22,7 @@ MISSING = "-"
 def heading(name: str, title: str | None, source: str | None = None) -> str:
     """Returns `name: title`, and the source on a line of its own."""
     first = f"{name}: {title}" if title else name
-    return f"{first}\n  {source}" if source else first
+    return visible(f"{first}\n  {source}" if source else first)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> str:
@@ -38,7 +41,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> s
     """
     lines = [header]
     for row in rows:
-        lines += zip_longest(*(cell.split("\n") for cell in row), fillvalue="")
+        lines += zip_longest(*(visible(cell).split("\n") for cell in row), fillvalue="")
     widths = _column_widths(lines)
     lines.insert(1, ["-" * width for width in widths])
     return _align(lines, widths, align)
@@ -46,7 +49,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> s
 
 def facts(pairs: Sequence[tuple[str, str]]) -> str:
     """Returns indented `label  value` lines with aligned values."""
-    lines = [("", *pair) for pair in pairs]
+    lines = [("", *map(visible, pair)) for pair in pairs]
     return _align(lines, _column_widths(lines), "lll")
 
 

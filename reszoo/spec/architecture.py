@@ -11,7 +11,16 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from reszoo.spec.base import Document, Fraction, Kinded, PositiveInt, Probability, Tuple, Value
+from reszoo.spec.base import (
+    Document,
+    Fraction,
+    Kinded,
+    Name,
+    PositiveInt,
+    Probability,
+    Tuple,
+    Value,
+)
 from reszoo.spec.registry import ConnectionName, TransformName
 from reszoo.spec.stage_inheritance import apply_inheritance
 
@@ -382,7 +391,7 @@ class Weights(Value):
 class Architecture(Document):
     """A network: input, stem, stages of blocks, head."""
 
-    name: str
+    name: Name
     title: str | None = None
     source: str | None = None
     """Paper or implementation that defines the network."""

@@ -6,6 +6,7 @@ import re
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -15,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import PydanticCustomError
 
 from reszoo.errors import Place
 
@@ -32,6 +34,27 @@ PositiveInt = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0.0)]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Probability = Annotated[float, Field(gt=0.0, le=1.0)]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(?<!\.)")
+_MOST_NAME_CHARACTERS = 100
+_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+
+
+def _check_name(name: str) -> str:
+    if len(name) > _MOST_NAME_CHARACTERS or not _NAME.fullmatch(name) or _DEVICES.fullmatch(name):
+        word = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_-")[:_MOST_NAME_CHARACTERS]
+        word = f"my_{word}".rstrip("_") if not word or _DEVICES.fullmatch(word) else word
+        raise PydanticCustomError(
+            "name",
+            "a letter or digit and then letters (a to z), digits, _ - and inner dots, at most "
+            f"{_MOST_NAME_CHARACTERS}, and no device of Windows such as CON",
+            {"line": word},
+        )
+    return name
+
+
+Name = Annotated[str, AfterValidator(_check_name)]
+"""Name of a document, which also names folders, files and graphs."""
 
 _QUOTIENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(\d+(?:\.\d+)?)\s*")
 

@@ -22,7 +22,7 @@ from reszoo.spec.document.overrides import (
 from reszoo.spec.document.validation_errors import explain
 from reszoo.spec.document.yaml_node import Node
 from reszoo.spec.document.yaml_source import parse_document
-from reszoo.spec.lookup import KINDS, document_class, find_file, is_path, names_of, read_bytes
+from reszoo.spec.lookup import KINDS, document_class, find_file, names_of, read_bytes
 from reszoo.spec.serialize import to_mapping
 
 if TYPE_CHECKING:
@@ -121,9 +121,10 @@ def resolve(
         return file, parse_document(read_bytes(file, requested_at), file)
 
     file, root = read(os.fspath(name_or_file), None, None)
-    root = apply_overrides(resolve_extends(file, root, read), overrides)
+    base = resolve_extends(file, root, read)
+    root = apply_overrides(base, overrides)
     mapping = root.plain()
-    document = _validate(mapping, model, kind, root)
+    document = _validate(mapping, model, kind, root, base)
     return ResolvedDocument(kind, file, document, mapping, document._places)
 
 
@@ -150,8 +151,9 @@ def override(document: AnyDocument, overrides: Sequence[str]) -> AnyDocument:
       >>> override(load("resnet20"), ["classes=100"]).classes
       100
     """
-    root = apply_overrides(_as_node(to_mapping(document), document, ()), overrides)
-    return _validate(root.plain(), type(document), type(document).__name__.lower(), root)
+    base = _as_node(to_mapping(document), document, ())
+    root = apply_overrides(base, overrides)
+    return _validate(root.plain(), type(document), type(document).__name__.lower(), root, base)
 
 
 def kind_of(file: str | Path) -> str:
@@ -167,20 +169,26 @@ def kind_of(file: str | Path) -> str:
         keys = set(root) - {"extends", *IDENTITY}
         scores = {kind: len(keys & set(document_class(kind).model_fields)) for kind in KINDS}
         best = [kind for kind in KINDS if scores[kind] == max(scores.values())]
-        parent = str(root["extends"].value) if "extends" in root else ""
-        if len(best) == 1 or not is_path(parent):
-            break
-        file = find_file(parent, best[0], Path(file).parent)
-    return next((kind for kind in best if parent in names_of(kind)), best[0])
+        extends = root.get("extends")
+        parent = extends.value if extends is not None else None
+        shipped = next((kind for kind in best if parent in names_of(kind)), None)
+        if extends is None or not isinstance(parent, str) or len(best) == 1 or shipped:
+            return shipped or best[0]
+        file = find_file(parent, best[0], Path(file).parent, extends.place)
+    return best[0]
 
 
 def _validate(
-    mapping: dict[str, Any], model: type[AnyDocument], kind: str, root: Node | None
+    mapping: dict[str, Any],
+    model: type[AnyDocument],
+    kind: str,
+    root: Node | None,
+    base: Node | None = None,
 ) -> AnyDocument:
     try:
         document = model.model_validate(mapping)
     except ValidationError as error:
-        raise explain(error, model, kind, mapping, root) from None
+        raise explain(error, model, kind, mapping, root, base) from None
     if root is not None:
         document._places.update({path: node.place for path, node in root.walk() if node.file})
     return document

@@ -62,8 +62,9 @@ def find_file(
 ) -> str:
     """Returns the file of a shipped name or of a path, which need not exist; see `is_path`.
 
-    A relative path starts at `folder`, which defaults to the current one. An unknown name raises a
-    UserError with the nearest names, whose place is `requested_at`.
+    A relative path starts at `folder`, which defaults to the current one. A name that is not
+    shipped is that of a file in `folder`. An unknown name raises a UserError with the nearest
+    names, whose place is `requested_at`.
     """
     if is_path(name):
         return str(folder / name if folder else Path(name))
@@ -71,6 +72,10 @@ def find_file(
         file = zoo / f"{name}.yaml"
         if file.is_file():
             return _display_path(file)
+    if folder is not None:
+        for suffix in (".yaml", ".yml"):
+            if _is_file(beside := f"{folder / name}{suffix}"):
+                return beside
     raise _unknown_name(name, kind, requested_at)
 
 

@@ -16,6 +16,7 @@ from reszoo.spec.augmentation import Augmentation
 from reszoo.spec.base import (
     Document,
     Fraction,
+    Name,
     Positive,
     PositiveInt,
     Probability,
@@ -64,7 +65,7 @@ class Validation(Value):
 class Recipe(Document):
     """A training: epochs, batch, optimizer, schedule, augmentation and validation."""
 
-    name: str
+    name: Name
     title: str | None = None
     source: str | None = None
     """Paper or implementation the recipe follows."""

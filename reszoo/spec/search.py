@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from reszoo.spec.base import Document, Kinded, Positive, PositiveInt, Tuple, Value
+from reszoo.spec.base import Document, Kinded, Name, Positive, PositiveInt, Tuple, Value
 
 SHARED, EACH = "*", "each"
 Pattern = tuple[str | int, ...]
@@ -131,7 +131,7 @@ class Strategy(Kinded):
 class Search(Document):
     """A search: base spec, space, limits and strategy."""
 
-    name: str
+    name: Name
     title: str | None = None
     source: str | None = None
     base: str

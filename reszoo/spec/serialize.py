@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +11,12 @@ from pydantic import BaseModel
 
 from reszoo.spec.base import Document, KeyPath, Kinded
 from reszoo.spec.document.overrides import IDENTITY
-from reszoo.spec.document.yaml_source import parse_value
+from reszoo.spec.document.yaml_text import format_scalar, to_flow
 
 if TYPE_CHECKING:
     from reszoo.spec.architecture import Architecture
 
 _WIDTH = 100
-_BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_./+()@-]*( [A-Za-z0-9_./+()@-]+)*")
 
 
 def to_mapping(document: Document) -> dict[str, Any]:
@@ -90,7 +88,7 @@ def _block(
     """The lines of a mapping: entries that fit are on one line, others are indented below."""
     lines = []
     for key, value in mapping.items():
-        start = f"{' ' * indent}{_scalar(key)}:"
+        start = f"{' ' * indent}{format_scalar(key)}:"
         lines += _entry(start, value, (*path, key), indent, comments)
     return lines
 
@@ -98,7 +96,7 @@ def _block(
 def _entry(
     start: str, value: Any, path: KeyPath, indent: int, comments: Mapping[KeyPath, str]
 ) -> list[str]:
-    flow = f"{start} {_flow(value)}"
+    flow = f"{start} {to_flow(value)}"
     below = any(len(other) > len(path) and other[: len(path)] == path for other in comments)
     table = isinstance(value, list) and any(isinstance(item, Mapping) for item in value)
     breakable = isinstance(value, Mapping | list) and len(value) > 0
@@ -114,7 +112,7 @@ def _entry(
 
 def _item(path: KeyPath, item: Any, indent: int, comments: Mapping[KeyPath, str]) -> list[str]:
     start = f"{' ' * indent}-"
-    flow = f"{start} {_flow(item)}"
+    flow = f"{start} {to_flow(item)}"
     if not isinstance(item, Mapping) or not item or len(flow) <= _WIDTH:
         return [_commented(flow, path, comments)]
     lines = _block(item, path, indent + 2, comments)
@@ -125,34 +123,3 @@ def _item(path: KeyPath, item: Any, indent: int, comments: Mapping[KeyPath, str]
 def _commented(line: str, path: KeyPath, comments: Mapping[KeyPath, str]) -> str:
     comment = " ".join(comments.get(path, "").split())
     return f"{line}  # {comment}" if comment else line
-
-
-def _flow(value: Any) -> str:
-    if isinstance(value, Mapping):
-        items = ", ".join(f"{_scalar(key)}: {_flow(item)}" for key, item in value.items())
-        return f"{{{items}}}"
-    if isinstance(value, list):
-        return "[" + ", ".join(_flow(item) for item in value) + "]"
-    return _scalar(value)
-
-
-def _scalar(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and "e" in f"{value:g}" and float(f"{value:g}") == value:
-        return f"{value:g}"
-    if isinstance(value, int | float):
-        return repr(value)
-    bare = bool(_BARE.fullmatch(value)) and parse_value(value, "").value == value
-    return value if bare else _quoted(value)
-
-
-def _quoted(text: str) -> str:
-    escaped = (
-        {'"': '\\"', "\\": "\\\\", "\n": "\\n"}.get(character)
-        or (character if character.isprintable() else f"\\U{ord(character):08X}")
-        for character in text
-    )
-    return f'"{"".join(escaped)}"'

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from reszoo.spec.base import Document, PositiveInt, Tuple, Value
+from reszoo.spec.base import Document, Name, PositiveInt, Tuple, Value
 
 Artifact = Literal["saved_model", "tflite"]
 Number = Literal["uint8", "float32"]
@@ -44,7 +44,7 @@ class ParityLimits(Value):
 class Target(Document):
     """An export target: files, dtypes, quantization and parity limits."""
 
-    name: str
+    name: Name
     title: str | None = None
     source: str | None = None
     writes: Annotated[Tuple[Artifact], Field(min_length=1)] = ("saved_model", "tflite")

@@ -129,6 +129,22 @@ def test_validate_tells_each_file(reszoo, tiny, tmp_path):
     refused(result, f"{bad}:6:", "depht", "depth")
 
 
+def test_validate_tells_all_problems_of_a_file(reszoo, tiny, tmp_path):
+    bad = tmp_path / "bad.yaml"
+    text = tiny.read_text().replace("depth: 1", "depth: 0").replace("tiny", "../../esc")
+    bad.write_text(text + "activation: swish\nstuff: 1\n")
+    result = reszoo("validate", bad)
+    refused(result, "unknown key 'stuff' in the architecture (and 3 more problems)")
+    problems = result.err.split("error: ")[1:]
+    assert [problem.split("\n")[1].partition(f"{bad}:")[2] for problem in problems] == [
+        *("9:1", "1:7", "6:13", "8:13")
+    ]
+    for problem in problems:
+        for label in ("expected:", "found:", "do:"):
+            assert f"\n  {label} " in problem
+    assert "name cannot be '../../esc'" in problems[1] and "write `name: esc`" in problems[1]
+
+
 def test_validate_plans_a_network(reszoo, tiny, tmp_path):
     bad = tmp_path / "bad.yaml"
     bad.write_text(tiny.read_text().replace("stem: {", "padding: valid\nstem: {stride: 9, "))

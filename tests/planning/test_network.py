@@ -206,6 +206,13 @@ def test_gamma_starts_at_0_where_the_block_becomes_the_identity(block, gammas) -
     assert found == gammas
 
 
+@pytest.mark.parametrize("shortcut", ["zero_pad", "projection", "average_projection"])
+def test_a_map_of_one_row_is_subsampled_along_its_columns(shortcut: str) -> None:
+    overrides = ["input.shape=[1,64,3]", f"block.shortcut={shortcut}"]
+    rows = plan(load("resnet20", overrides), head=False)
+    assert rows.row(rows.outputs[0].row).shape == (1, 16, 64)
+
+
 def test_without_a_head_the_last_feature_map_comes_out() -> None:
     backbone = plan(cifar(1), head=False)
     assert backbone.outputs == (backbone.stages["stage3"],)
@@ -217,7 +224,8 @@ def test_without_a_head_the_last_feature_map_comes_out() -> None:
     ("fields", "message"),
     [
         ({"block": {"shortcut": "identity"}}, "identity shortcut cannot change the shape"),
-        ({"input": {"shape": [1, 1, 3]}}, "leaves no pixels"),
+        ({"input": {"shape": [1, 1, 3]}}, "stride of 2 is longer than both sides of a 1x1 map"),
+        ({"padding": "valid", "input": {"shape": [2, 64, 3]}}, "leaves no pixels of a 2x64 map"),
         ({"stem": {"filters": 16, "kernel": 40, "padding": "valid"}}, "leaves no pixels"),
         ({"block": {"groups": 3}}, "groups do not divide"),
         ({"block": {"transform": "dense"}}, "dense transform needs features"),

@@ -9,7 +9,15 @@ from rich.cells import cell_len
 
 from reszoo.planning.cost import cost
 from reszoo.report.published import agrees, count_lines
-from reszoo.report.text import facts, format_bytes, format_command, format_percent, format_si, table
+from reszoo.report.text import (
+    facts,
+    format_bytes,
+    format_command,
+    format_percent,
+    format_si,
+    heading,
+    table,
+)
 from reszoo.spec import load
 
 
@@ -93,3 +101,9 @@ def test_a_count_that_differs_says_by_how_much():
 def test_a_command_can_be_pasted_into_a_shell_whatever_the_path():
     assert format_command("evaluate", Path("runs/tiny-1")) == "reszoo evaluate runs/tiny-1"
     assert format_command("train", Path("my nets/$a.yaml")) == "reszoo train 'my nets/$a.yaml'"
+
+
+def test_control_characters_of_names_are_written_out_and_columns_stay_aligned() -> None:
+    lines = table(("class", "images"), [("\x1b[2J", "7"), ("犬", "12")], "lr").splitlines()
+    assert lines[2:] == [r"\x1b[2J       7", "犬           12"]
+    assert "\x1b" not in facts([("name", "\x1b[2J")]) + heading("a", "\x1b[2J", "\x1b[2J")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reszoo.errors import UserError
-from reszoo.spec import load, resolve
+from reszoo.spec import kind_of, load, resolve
 from tests.spec.files import SPEC, position, refusal, write
 
 
@@ -66,6 +66,21 @@ def test_a_parent_is_looked_for_beside_the_child_or_in_the_zoo(
     monkeypatch.chdir("/")
     assert load(file).classes == 7
     assert load(file).stages == load("resnet20").stages
+
+
+def test_a_file_beside_the_child_needs_no_suffix(tmp_path: Path) -> None:
+    write(tmp_path, "base.yaml", SPEC)
+    write(tmp_path, "resnet20.yaml", SPEC)
+    child = write(tmp_path, "child.yaml", "extends: base\nname: child\n")
+    assert load(child).stages == load(tmp_path / "base.yaml").stages
+    assert kind_of(child) == "architecture"
+    shipped = load(write(tmp_path, "other.yaml", "extends: resnet20\nname: other\n"))
+    assert shipped.stages == load("resnet20").stages
+    write(tmp_path, "my_recipe.yaml", "extends: short32\nname: my_recipe\n")
+    write(tmp_path, "more.yaml", "extends: my_recipe\nname: more\n")
+    assert kind_of(tmp_path / "more.yaml") == "recipe"
+    error = refusal(write(tmp_path, "bad.yaml", "extends: bas\nname: bad\n"))
+    assert position(error) == (1, 10)
 
 
 def test_three_extends_are_followed_and_a_fourth_is_refused(tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from reszoo.errors import Place, UserError, did_you_mean
-from reszoo.spec.base import KeyPath, format_path
+from reszoo.spec.base import SET_PREFIX, KeyPath, format_path
+from reszoo.spec.document.aliases import convert, image_shape, key_for, sibling_for, value_for
 from reszoo.spec.document.schema_paths import model_at, paths_with_key
 from reszoo.spec.document.yaml_node import Node, describe
+from reszoo.spec.document.yaml_text import to_flow
 
 _TYPES = {
     "bool_type": "true or false",
@@ -64,24 +66,46 @@ def explain(
     kind: str,
     data: Mapping[str, Any],
     root: Node | None,
+    base: Node | None = None,
 ) -> UserError:
-    """Returns the first problem of a document as an error that counts the others.
+    """Returns the first problem of a document as an error that counts the others and has them.
 
-    `root` is `data` with its places, or None if it is not from a file.
+    `root` is `data` with its places, or None if it is not from a file; `base` is the document
+    before overrides.
     """
     problems = [_problem(detail, data) for detail in error.errors(include_url=False)]
     groups = _one_per_value(problems)
     groups.sort(key=lambda group: _rank(group[0], root))
-    first = groups[0]
-    if first[0].type == "extra_forbidden":
-        message = _unknown_key(first[0], model, kind, root)
-    elif first[0].type == "missing":
-        message = _missing(first[0], model, kind, data, root)
-    else:
-        message = _wrong_value(first, root)
-    if more := len(groups) - 1:
-        message["what"] += f" (and {more} more problem{'s' if more > 1 else ''})"
-    return UserError(message.pop("what"), **message)
+    channels = _channels(data, base)
+    errors = []
+    explained: set[KeyPath] = set()
+    for group in groups:
+        if group[0].path in explained and group[0].type == "missing":
+            continue
+        if group[0].type == "extra_forbidden":
+            meant = _meant_path(group[0].path, model, kind) or ()
+            explained |= {meant[:length] for length in range(1, len(meant) + 1)}
+            message = _unknown_key(group[0], model, kind, data, root, channels)
+        elif group[0].type == "missing":
+            message = _missing(group[0], model, kind, data, root)
+        else:
+            message = _wrong_value(group, root, channels)
+        errors.append(UserError(message.pop("what"), **message))
+    first, *others = errors
+    if others:
+        first.what += f" (and {len(others)} more problem{'s' if len(others) > 1 else ''})"
+        first.others = tuple(others)
+    return first
+
+
+def _channels(data: Mapping[str, Any], base: Node | None) -> int:
+    """Channels of the input, of the document before overrides if there they are lost; else 3."""
+    for document in (data, base.plain() if base is not None else {}):
+        image = document.get("input")
+        shape = image.get("shape") if isinstance(image, Mapping) else None
+        if isinstance(shape, list | tuple) and len(shape) == 3:
+            return int(shape[2]) if isinstance(shape[2], int) else 3
+    return 3
 
 
 def _problem(detail: Any, data: Any) -> _Problem:
@@ -145,14 +169,25 @@ def _rank(problem: _Problem, root: Node | None) -> tuple[int, str, int, int]:
 
 
 def _unknown_key(
-    problem: _Problem, model: type[BaseModel], kind: str, root: Node | None
+    problem: _Problem,
+    model: type[BaseModel],
+    kind: str,
+    data: Mapping[str, Any],
+    root: Node | None,
+    channels: int,
 ) -> dict[str, Any]:
     *around, key = problem.path
     owner = model_at(model, tuple(around))
     keys = list(owner.model_fields) if owner else []
-    hint = did_you_mean(str(key), keys)
-    if paths := list(dict.fromkeys(paths_with_key(model, str(key)))):
+    path = _meant_path(problem.path, model, kind)
+    hint: str | None
+    if path is not None:
+        value = convert(tuple(map(str, path)), problem.found, channels)
+        hint = _line_instead(problem.path, path, value, data, root)
+    elif paths := list(dict.fromkeys(paths_with_key(model, str(key)))):
         hint = f"'{key}' is a key of {' and of '.join(paths[:3])}"
+    else:
+        hint = did_you_mean(str(key), keys)
     return {
         "what": f"unknown key '{key}' in {_owner_name(tuple(around), kind)}",
         "where": _place(root, problem),
@@ -160,6 +195,55 @@ def _unknown_key(
         "found": f"'{key}'",
         "hint": hint or "remove the key",
     }
+
+
+def _meant_path(path: KeyPath, model: type[BaseModel], kind: str) -> KeyPath | None:
+    """Path of the field that an unknown key stands for, if it is an alias."""
+    *around, key = path
+    owner = model_at(model, tuple(around))
+    if owner and (field := sibling_for(str(key), list(owner.model_fields))):
+        return (*around, field)
+    return key_for(str(key), kind)
+
+
+def _line_instead(
+    alias: KeyPath, path: KeyPath, value: Any, data: Mapping[str, Any], root: Node | None
+) -> str:
+    """The line to write at `path` in place of the key at `alias`."""
+    node = _node(root, alias)
+    file = node.file if node is not None else None
+    if file is not None and file.startswith(SET_PREFIX):
+        return f"write `{format_path(path)}={to_flow(value)}` in its place"
+    depth: int = 0
+    current: Any = data
+    while depth < len(path) and _holds(current, path[depth]):
+        at = _node(root, path[: depth + 1])
+        if at is not None and at.file != file:  # a parent's, which this file may override
+            break
+        current, depth = current[path[depth]], depth + 1
+    if depth == len(path):
+        return f"remove it: `{format_path(path)}` is set as well"
+    replaced = "in its place"
+    if isinstance(current, str):  # an abbreviated `kind`
+        depth, value = depth - 1, {"kind": current, **_nest(path[depth:], value)}
+        path = path[: depth + 1]
+        replaced = f"in place of it and of `{path[-1]}: {current}`"
+    line = to_flow(_nest(path[depth:], value))[1:-1]
+    under = f" under `{format_path(path[:depth])}`" if depth and path[:depth] != alias[:-1] else ""
+    return f"write `{line}`{under} {replaced}"
+
+
+def _nest(path: KeyPath, value: Any) -> Any:
+    for part in reversed(path):
+        value = {part: value}
+    return value
+
+
+def _node(root: Node | None, path: KeyPath) -> Node | None:
+    for part in path:
+        value: Any = root.value if root is not None else None
+        root = value[part] if _holds(value, part) else None
+    return root
 
 
 def _missing(
@@ -190,7 +274,7 @@ def _missing(
     }
 
 
-def _wrong_value(group: list[_Problem], root: Node | None) -> dict[str, Any]:
+def _wrong_value(group: list[_Problem], root: Node | None, channels: int) -> dict[str, Any]:
     problem = group[0]
     name = format_path(problem.path) or "the document"
     return {
@@ -198,7 +282,7 @@ def _wrong_value(group: list[_Problem], root: Node | None) -> dict[str, Any]:
         "where": _place(root, problem),
         "expected": " or ".join(dict.fromkeys(_expected(problem) for problem in group)),
         "found": _format_value(problem.found),
-        "hint": _hint(group),
+        "hint": _hint(group, root, channels),
     }
 
 
@@ -212,12 +296,20 @@ def _expected(problem: _Problem) -> str:
     return _TYPES.get(problem.type) or message
 
 
-def _hint(group: list[_Problem]) -> str:
+def _hint(group: list[_Problem], root: Node | None, channels: int) -> str:
     problem = group[0]
+    choices = [choice for item in group for choice in _choices(item)]
+    meant = value_for(problem.found, choices) if isinstance(problem.found, str) else None
+    if problem.path == ("input", "shape"):
+        shape = image_shape(problem.found, channels)
+        meant = shape if shape != problem.found else None
+    meant = problem.context.get("line") or meant
+    if meant:
+        return f"write `{_line(problem.path, meant, root)}`"
     if hint := problem.context.get("hint"):
         return str(hint)
-    choices = [choice for item in group for choice in _choices(item)]
-    if isinstance(problem.found, str) and (close := did_you_mean(problem.found, choices)):
+    close = did_you_mean(problem.found, choices) if isinstance(problem.found, str) else None
+    if close and meant is None:
         return close
     if problem.found is None:
         return "give a value or remove the key; check that what belongs under it is indented"
@@ -226,6 +318,14 @@ def _hint(group: list[_Problem]) -> str:
     if isinstance(problem.found, str) and problem.type in ("int_type", "float_type", "bool_type"):
         return "write it without quotes or units"
     return "correct the value"
+
+
+def _line(path: KeyPath, value: Any, root: Node | None) -> str:
+    """The line that gives the value at `path` another value, as a `--set` if it was one."""
+    node = _node(root, path)
+    if node is not None and node.file.startswith(SET_PREFIX):
+        return f"{format_path(path)}={to_flow(value)}"
+    return f"{path[-1]}: {to_flow(value)}" if isinstance(path[-1], str) else to_flow(value)
 
 
 def _choices(problem: _Problem) -> list[str]:

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TextIO
 
+from reszoo.errors import visible
+
 if TYPE_CHECKING:
     from rich.live import Live
 
@@ -82,7 +84,7 @@ class Progress:
         if self.quiet:
             return
         self.close()
-        self.stream.write(text.rstrip() + "\n")
+        self.stream.write(visible(text.rstrip()) + "\n")
         self.stream.flush()
 
     def close(self) -> None:
