@@ -25,7 +25,7 @@ from reszoo.atomic_files import PARTIALS, append_line, machine_error, write_json
 from reszoo.errors import UserError
 from reszoo.runs.checkpoint_listing import newest_checkpoint
 from reszoo.runs.checkpoint_policy import CheckpointPolicy
-from reszoo.runs.jsonl import read_lines, write_lines
+from reszoo.runs.jsonl import read_lines, read_valid_lines, write_lines
 from reszoo.runs.lock import hold_lock
 from reszoo.runs.run_dir import claim, contents, undo
 from reszoo.spec.architecture import Architecture
@@ -192,8 +192,8 @@ class Run:
         return read_lines(self.path / "metrics.jsonl")
 
     def timing(self) -> list[dict[str, Any]]:
-        """Returns the lines of timing.jsonl, oldest first."""
-        return read_lines(self.path / "timing.jsonl")
+        """Returns the lines of timing.jsonl, oldest first, without damaged ones."""
+        return read_valid_lines(self.path / "timing.jsonl")
 
     def lock(self) -> AbstractContextManager[None]:
         """Holds the run for this process; see `reszoo.runs.lock.hold_lock`."""
