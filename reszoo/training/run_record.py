@@ -15,6 +15,7 @@ from reszoo.training.job import TrainingJob
 from reszoo.training.options import DataOptions
 from reszoo.training.trainer import Trainer
 
+FEW_VALIDATION_IMAGES = 100
 IN_MEMORY = "arrays"
 """`ImageData.name` of data that no name opens again."""
 
@@ -23,6 +24,8 @@ def announce(trainer: Trainer) -> None:
     """Prints what trains on which data, from which weights, and what is frozen."""
     job, say = trainer.job, trainer.progress.say
     held_out = f", {len(job.val_split):,} held out" if job.val_split is not None else ""
+    title = f": {job.recipe.title}" if job.recipe.title else ""
+    say(f"recipe {job.recipe.name}{title}")
     say(
         f"{job.architecture.name} on {job.data.name}: {len(job.train_split):,} images{held_out}, "
         f"{job.steps} steps of {job.batch} in each of {job.recipe.epochs} epochs, "
@@ -34,10 +37,22 @@ def announce(trainer: Trainer) -> None:
         new_layers = ", ".join(start["new_layers"])
         say(f"from {start['source']}" + (f", {new_layers} anew" if new_layers else ""))
     _announce_freezing(trainer)
+    if job.val_split is not None and len(job.val_split) < FEW_VALIDATION_IMAGES:
+        say(
+            f"{len(job.val_split)} held-out images measure an accuracy to about "
+            f"{_uncertainty(len(job.val_split)):.0f} points; validation.fraction in the recipe "
+            "holds out more"
+        )
     if trainer.checkpoint is not None:
         for name in trainer.checkpoint.facts.get("damaged", ()):
             say(f"a damaged checkpoint was skipped: {name}")
+    if trainer.position.steps:
         say(f"resuming at epoch {trainer.epoch + 1}, step {trainer.position.step}")
+
+
+def _uncertainty(images: int) -> float:
+    """Returns half the 95 % interval of an accuracy near 90 %, in points (normal approximation)."""
+    return 196 * (0.9 * 0.1 / images) ** 0.5
 
 
 def _announce_freezing(trainer: Trainer) -> None:

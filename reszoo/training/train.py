@@ -242,7 +242,7 @@ def resume(
             recipe = recipe.model_copy(update={"epochs": epochs})
             run.write_recipe(recipe)
         until = _last_epoch(epochs, recipe)
-        job = job_of_run(run, recipe, data)
+        job = job_of_run(run, recipe, data, parts=setup.replicas * setup.accumulate)
         setup = setup.in_precision(recipe.precision)
         run.info |= {"running": policy.facts(), "where": distribution.facts()}
         assembly = _assemble(job, setup, callbacks, until=until, begins=False)
@@ -275,17 +275,18 @@ def start_training(
     if setup.workers > 1 and out is None:
         raise no_shared_folder()
     architecture, initial_weights = network_and_weights(spec, initial, overrides)
+    images = open_data(data.data, skip_bad_images=data.skip_bad_images, data_dir=data.data_dir)
     recipe = choose_recipe(
         recipe,
         architecture,
         epochs=epochs,
         overrides=recipe_overrides,
+        images=images.splits.get(images.only_split or "train"),
         fine_tuning=initial.fine_tunes,
         freeze=initial.freeze,
         unfreeze_at=initial.unfreeze_at,
     )
     until = _last_epoch(stop_after, recipe)
-    images = open_data(data.data, skip_bad_images=data.skip_bad_images, data_dir=data.data_dir)
     setup = setup.in_precision(recipe.precision)
     recipe = recipe.model_copy(update={"precision": setup.precision})
     if initial.weights is not None:
@@ -307,6 +308,7 @@ def start_training(
         seed=seed,
         class_weights=data.class_weights,
         new_layers=new_layers,
+        parts=setup.replicas * setup.accumulate,
     )
     assembly = _assemble(
         job, setup, callbacks, until=until, begins=True, initial_weights=initial_weights

@@ -179,6 +179,8 @@ class Trainer:
         )
         self._save_checkpoint()
         self.progress.epoch(self.epoch, metrics, seconds)
+        if self.epoch == self.until:
+            self._warn_of_guessing(train_metrics["loss"])
 
     def _save_model(self) -> None:
         """Writes model.keras: canonical float32 layers with the weights that the recipe keeps."""
@@ -271,6 +273,15 @@ class Trainer:
             if number := self._signal():
                 raise _ValidationStopped(number)
             yield batch
+
+    def _warn_of_guessing(self, loss: float) -> None:
+        """Warns when a training ends worse than guessing: its loss diverged and stayed finite."""
+        guessing = math.log(len(self.job.data.classes))
+        if self.job.recipe.loss.kind == "cross_entropy" and loss > guessing:
+            self.progress.say(
+                f"the training loss ends at {loss:.4g}, above the {guessing:.4g} of guessing: the "
+                "training diverged; lower schedule.peak or lengthen schedule.warmup in the recipe"
+            )
 
     def _train_metrics(self) -> dict[str, float]:
         return self.loop.results(self.loop.training_metrics)
