@@ -20,6 +20,7 @@ from reszoo.inference.metrics import Agreement, Evaluation, agreement, clipped_l
 from reszoo.inference.tflite_classifier import TFLiteClassifier, is_tflite
 from reszoo.inference.trained import Target, TrainedModel, load_trained
 from reszoo.inference.tta import resolve_views, tta_split_logits
+from reszoo.runs import Run
 from reszoo.spec.test_time import ONE_VIEW, Views
 
 _PIXELS_PER_BATCH = 1 << 21
@@ -158,35 +159,46 @@ def open_images(
         return open_data(data, skip_bad_images=skip_bad_images, data_dir=data_dir)
     if trained.run is None:
         raise _no_data("a model alone")
-    return reopen_data(trained.run.data())
+    return reopen_data(trained.run)
 
 
-def reopen_data(record: dict[str, Any]) -> ImageData:
-    """Opens the data of a run again.
-
-    Args:
-      record: the content of the run's data.json.
+def reopen_data(run: Run, data: Any = None) -> ImageData:
+    """Opens the data of a run again, or `data` in their place where they have moved.
 
     Raises:
       UserError: the data were given in memory, are gone, or have changed.
     """
-    if not record["reopens"]:
+    record = run.data()
+    if data is None and not record["reopens"]:
         raise UserError(
-            "the run's data was given in memory and cannot be opened again",
+            f"the data of {run.path} were given in memory and cannot be opened again",
             hint="pass the data once more",
         )
-    data = open_data(
-        record["name"], skip_bad_images=record["skip_bad_images"], data_dir=record["data_dir"]
-    )
-    for key, value in (("classes", list(data.classes)), ("splits", dict(data.splits))):
+    try:
+        images = open_data(
+            record["name"] if data is None else data,
+            skip_bad_images=record["skip_bad_images"],
+            data_dir=record["data_dir"],
+        )
+    except UserError as error:
+        if data is not None:
+            raise
+        raise UserError(
+            f"the data of {run.path} cannot be opened: {error.what}",
+            where=error.where,
+            expected=error.expected,
+            found=error.found or record["name"],
+            hint="if they have moved, name them with --data, such as --data folder:PATH",
+        ) from error
+    for key, value in (("classes", list(images.classes)), ("splits", dict(images.splits))):
         if record[key] != value:
             raise UserError(
-                f"the data {record['name']} has changed since the run began",
+                f"the data {images.name} have changed since {run.path} began",
                 expected=f"{key} {_shorten(record[key])}",
                 found=_shorten(value),
                 hint="restore the data, or train a new run on what is there now",
             )
-    return data
+    return images
 
 
 def common_classes(

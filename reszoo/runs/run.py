@@ -241,6 +241,10 @@ class Run:
         """Writes the network as trained."""
         write_text(self.path / "architecture.yaml", spec.to_yaml(architecture))
 
+    def write_data(self, data: Mapping[str, Any]) -> None:
+        """Writes data.json."""
+        write_json(self.path / "data.json", {"format_version": DATA_FORMAT_VERSION, **data})
+
     def write_recipe(self, recipe: Recipe) -> None:
         """Writes the recipe as trained."""
         write_text(self.path / "recipe.yaml", spec.to_yaml(recipe))
@@ -255,7 +259,7 @@ class Run:
         """Writes a new run's files; run.json comes last and makes the folder a run."""
         self.write_architecture(architecture)
         self.write_recipe(recipe)
-        write_json(self.path / "data.json", {"format_version": DATA_FORMAT_VERSION, **data})
+        self.write_data(data)
         shutil.rmtree(self.checkpoints, ignore_errors=True)  # of an attempt that was killed
         self.checkpoints.mkdir()
         if first_checkpoint is not None:

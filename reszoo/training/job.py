@@ -16,7 +16,6 @@ import numpy as np
 from reszoo import spec as specs
 from reszoo.data import ImageData
 from reszoo.data.images.resizing import evaluation_format
-from reszoo.data.open_data import open_data
 from reszoo.data.splits import stratified_holdout
 from reszoo.errors import UserError
 from reszoo.inference.evaluate import reopen_data
@@ -148,7 +147,7 @@ def prepare(
 def job_of_run(run: Run, recipe: Recipe, data: Any = None, *, parts: int = 1) -> TrainingJob:
     """Returns the job of an existing run, whose architecture is regularised already."""
     facts, architecture = run.data(), run.architecture()
-    images = reopen_data(facts) if data is None else open_data(data)
+    images = reopen_data(run, data)
     require_channels(architecture, images)
     factors = facts["class_weights"]
     job = prepare(

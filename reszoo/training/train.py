@@ -196,7 +196,7 @@ def resume(
       run: the run or its folder.
       epochs: number of epochs that the run has in the end. Up to the recipe's number, the schedule
         stays the same; beyond it, it is stretched. Defaults to the recipe's.
-      data: the data, where they were given in memory.
+      data: the data, where they were given in memory or have moved. Defaults to the run's.
       callbacks: Keras callbacks, the same as before: each gets its state back.
       checkpoint_every: see `train`.
       keep_checkpoints: see `train`.
@@ -245,6 +245,8 @@ def resume(
         job = job_of_run(run, recipe, data, parts=setup.replicas * setup.accumulate)
         setup = setup.in_precision(recipe.precision)
         run.info |= {"running": policy.facts(), "where": distribution.facts()}
+        if isinstance(data, str):  # Later commands find the data where they are now.
+            run.write_data({**run.data(), "name": job.data.name})
         assembly = _assemble(job, setup, callbacks, until=until, begins=False)
         test = run.data()["test"]
         _fit(job, setup, assembly, run, until=until, policy=policy, test=test, quiet=quiet)
