@@ -58,8 +58,5 @@ def _processor_field(name: str) -> str:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return ""
-    for line in text.splitlines():
-        key, _, value = line.partition(":")
-        if key.strip() == name:
-            return value.strip()
-    return ""
+    fields = (line.partition(":") for line in text.splitlines())
+    return next((value.strip() for key, _, value in fields if key.strip() == name), "")

@@ -15,13 +15,10 @@ from reszoo.report.dataset_summary import dataset_text
 
 
 def add_options(parser: ArgumentParser) -> None:
-    parser.add_argument("data", metavar="DATA", help="digits, folder:PATH or tfds:NAME")
-    parser.add_argument(
-        "--sheet", metavar="FILE.png", help="draw a contact sheet with some images of each class"
-    )
-    parser.add_argument(
-        "--augment", metavar="RECIPE", help="draw images as this recipe augments them instead"
-    )
+    add = parser.add_argument
+    add("data", metavar="DATA", help="digits, folder:PATH or tfds:NAME")
+    add("--sheet", metavar="FILE.png", help="draw a contact sheet with some images of each class")
+    add("--augment", metavar="RECIPE", help="draw images as this recipe augments them instead")
     add_json(parser)
 
 

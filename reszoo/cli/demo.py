@@ -7,8 +7,10 @@ is a command that you can run yourself.
 
 from __future__ import annotations
 
+import itertools
 import shlex
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
 from pathlib import Path
 
 from reszoo.cli.options import add_output
@@ -19,68 +21,51 @@ TWINS = ("resnet8_digits", "highway8_digits")
 _PICTURES = 5
 
 
-class _StepFailedError(Exception):
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
-
-
 def add_options(parser: ArgumentParser) -> None:
     add_output(parser, "FOLDER", "the output folder (default: demo/1, demo/2, ...)")
 
 
 def run(options: Namespace) -> int:
-    """Runs the steps until one fails."""
+    """Runs the steps until one fails, and returns its exit code."""
+    from reszoo.cli.program import main
+
     folder = Path(options.out) if options.out else _unused_folder(Path("demo"))
-    try:
-        _steps(folder, debug=options.debug)
-    except _StepFailedError as error:
-        return error.code
+    for title, *words in _steps(folder, debug=options.debug):
+        argv = [str(word) for word in words]
+        print(f"\n=== {title}\n$ reszoo {shlex.join(argv)}\n", flush=True)
+        if code := main(argv):
+            return code
+    print(_summary(folder))
     return 0
 
 
-def _steps(folder: Path, *, debug: bool) -> None:
+def _steps(folder: Path, *, debug: bool) -> Iterator[tuple[str | Path, ...]]:
+    """Yields each step's title and the words of its command; a step needs those before it."""
     for network in TWINS:
-        _step(f"train {network}", "train", network, "--data", "digits", "-o", folder / network)
+        yield f"train {network}", "train", network, "--data", "digits", "-o", folder / network
     for network in TWINS:
-        _step(f"evaluate {network} on the test images", "evaluate", folder / network)
-    better = max(TWINS, key=lambda network: _val_accuracy(folder / network))
-    bundle = folder / "bundle"
-    _step(
-        f"export {better}, the better on held out training images, and compare it with Keras",
-        *("export", folder / better, "--target", "mobile-int8", "-o", bundle),
-    )
+        yield f"evaluate {network} on the test images", "evaluate", folder / network
+    better, bundle = _better_twin(folder), folder / "bundle"
+    title = f"export {better}, the better on held out training images, and compare it with Keras"
+    yield title, "export", folder / better, "--target", "mobile-int8", "-o", bundle
     pictures = _write_pictures(folder / "pictures", debug=debug)
-    _step(
-        "classify pictures with the int8 file",
-        *("predict", bundle / "model.tflite", pictures, "--top", "3"),
-    )
-    _step(
-        "search depth and width",
-        *("tune", "digits_tiny", "--data", "digits", "-o", folder / "search"),
-    )
-    print(_summary(folder, better))
-
-
-def _step(title: str, *words: str | Path) -> None:
-    from reszoo.cli.program import main
-
-    argv = [str(word) for word in words]
-    print(f"\n=== {title}\n$ reszoo {shlex.join(argv)}\n", flush=True)
-    if code := main(argv):
-        raise _StepFailedError(code)
+    title = "classify pictures with the int8 file"
+    yield title, "predict", bundle / "model.tflite", pictures, "--top", "3"
+    search = folder / "search"
+    yield "search depth and width", "tune", "digits_tiny", "--data", "digits", "-o", search
 
 
 def _unused_folder(parent: Path) -> Path:
-    number = 1
-    while (parent / str(number)).exists():
-        number += 1
-    return parent / str(number)
+    paths = (parent / str(number) for number in itertools.count(1))
+    return next(path for path in paths if not path.exists())
 
 
-def _val_accuracy(run: Path) -> float:
-    best = Run.open(run).info.get("best") or {}
-    return float(best.get("val_accuracy", 0.0))
+def _better_twin(folder: Path) -> str:
+    def val_accuracy(network: str) -> float:
+        best = Run.open(folder / network).info.get("best") or {}
+        return float(best.get("val_accuracy", 0.0))
+
+    return max(TWINS, key=val_accuracy)
 
 
 def _write_pictures(folder: Path, *, debug: bool) -> Path:
@@ -101,12 +86,12 @@ def _write_pictures(folder: Path, *, debug: bool) -> Path:
     return folder
 
 
-def _summary(folder: Path, better: str) -> str:
+def _summary(folder: Path) -> str:
     from reszoo.report.text import facts
 
     paths = [
         ("runs", ", ".join(str(folder / network) for network in TWINS)),
-        ("metrics", str(folder / better / "metrics.jsonl")),
+        ("metrics", str(folder / _better_twin(folder) / "metrics.jsonl")),
         ("int8 file", str(folder / "bundle" / "model.tflite")),
         ("contract", str(folder / "bundle" / "contract.json")),
         ("parity report", str(folder / "bundle" / "parity.md")),

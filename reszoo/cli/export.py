@@ -15,9 +15,9 @@ from reszoo.report.bundle_summary import bundle_text
 
 def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("source", metavar="RUN|MODEL", help="a run folder or a .keras file")
-    targets = ", ".join(spec.target_names())
+    targets = ", ".join(spec.names_of("target"))
     parser.add_argument("--target", required=True, help=f"{targets}, or a YAML file")
-    add_overrides(parser, "gate.images=200")
+    add_overrides(parser, "a field, such as gate.images=200")
     add_output(parser, "BUNDLE", "the bundle's folder (default: RUN/export/TARGET)")
     add_data(
         parser,

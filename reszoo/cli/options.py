@@ -14,18 +14,16 @@ def add_spec(parser: ArgumentParser, *, optional: bool = False) -> None:
         nargs="?" if optional else None,
         help="a network of the zoo, or a YAML file",
     )
-    add_overrides(parser, "stages[2].depth=23")
+    add_overrides(parser, "a field, such as stages[2].depth=23")
 
 
-def add_overrides(parser: ArgumentParser, example: str) -> None:
-    """Adds --set FIELD=VALUE, which may be repeated."""
+def add_overrides(
+    parser: ArgumentParser, field: str, option: str = "--set", dest: str = "overrides"
+) -> None:
+    """Adds --set FIELD=VALUE, or an option like it, which may be repeated."""
+    text = f"change {field}; may be repeated"
     parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="FIELD=VALUE",
-        dest="overrides",
-        help=f"change a field, such as {example}; may be repeated",
+        option, action="append", default=[], metavar="FIELD=VALUE", dest=dest, help=text
     )
 
 

@@ -25,11 +25,7 @@ def add_options(parser: ArgumentParser) -> None:
         "such lines from standard input",
     )
     parser.add_argument(
-        "--top",
-        type=positive_int,
-        default=5,
-        metavar="K",
-        help="number of classes to print per picture (default: 5)",
+        "--top", type=positive_int, default=5, metavar="K", help="classes per picture (default: 5)"
     )
     add_fast(parser, BooleanOptionalAction, default="on for 256 pictures or more")
     add_views(parser, "1")

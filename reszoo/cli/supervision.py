@@ -24,20 +24,16 @@ _FLAG = "--supervise"
 
 def add_checkpointing(parser: ArgumentParser) -> None:
     """Adds --checkpoint-every, --keep-checkpoints and --supervise."""
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "--checkpoint-every",
         type=_interval,
         metavar="N|TIME",
         help="save a checkpoint every N steps, or every 90s, 10min or 2h, and at the end of every "
         "epoch (default: 5min)",
     )
-    parser.add_argument(
-        "--keep-checkpoints",
-        type=positive_int,
-        metavar="K",
-        help="number of checkpoints to keep (default: 2)",
-    )
-    parser.add_argument(
+    add("--keep-checkpoints", type=positive_int, metavar="K", help="how many to keep (default: 2)")
+    add(
         _FLAG,
         action="store_true",
         help="train in a child process, and resume from the last checkpoint whenever it dies",

@@ -14,6 +14,7 @@ from reszoo.cli.distribution import add_distribution, add_precision, distributio
 from reszoo.cli.options import (
     add_data,
     add_output,
+    add_overrides,
     add_spec,
     add_weights,
     nonnegative_int,
@@ -32,30 +33,15 @@ def add_options(parser: ArgumentParser) -> None:
     add_spec(parser, optional=True)
     _add_initial_weights(parser)
     add_data(parser, default="digits")
-    parser.add_argument(
-        "--recipe", help="a recipe of the zoo, or a YAML file (default: chosen by image size)"
-    )
-    parser.add_argument(
-        "--set-recipe",
-        action="append",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="change a field of the recipe, such as schedule.peak=0.05; may be repeated",
-    )
-    parser.add_argument(
-        "--epochs", type=positive_int, metavar="N", help="number of epochs (overrides the recipe)"
-    )
-    parser.add_argument("--seed", type=nonnegative_int, default=0, help="random seed (default: 0)")
-    parser.add_argument(
-        "--classes",
-        type=positive_int,
-        metavar="N",
-        help="refuse data with another number of classes",
-    )
-    parser.add_argument(
-        "--class-weights", choices=["balanced"], help="weight rare classes higher in the loss"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("--recipe", help="a recipe of the zoo, or a YAML file (default: chosen by image size)")
+    field = "a field of the recipe, such as schedule.peak=0.05"
+    add_overrides(parser, field, "--set-recipe", "set_recipe")
+    add("--epochs", type=positive_int, metavar="N", help="number of epochs (overrides the recipe)")
+    add("--seed", type=nonnegative_int, default=0, help="random seed (default: 0)")
+    add("--classes", type=positive_int, metavar="N", help="refuse data without exactly N classes")
+    add("--class-weights", choices=["balanced"], help="weight rare classes higher in the loss")
+    add(
         "--enlarge-small-images",
         action="store_true",
         help="accept images smaller than the network's input",
@@ -68,26 +54,22 @@ def add_options(parser: ArgumentParser) -> None:
 
 def _add_initial_weights(parser: ArgumentParser) -> None:
     add_weights(parser)
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "--from",
         metavar="RUN|FILE.keras",
         dest="start",
         help="start from a trained network and its architecture, instead of NAME; the last layer "
         "is replaced if the classes differ",
     )
-    parser.add_argument(
+    add(
         "--freeze",
         type=_split_words,
         default=(),
-        metavar="PART,...",
-        help="parts to freeze: backbone, stem, stage1, or a range such as stem..stage2",
+        metavar="GROUP,...",
+        help="layer groups to freeze: backbone, stem, stage1, or a range such as stem..stage2",
     )
-    parser.add_argument(
-        "--unfreeze-at",
-        type=positive_int,
-        metavar="EPOCH",
-        help="first epoch that trains the frozen parts",
-    )
+    add("--unfreeze-at", type=positive_int, metavar="EPOCH", help="epoch that unfreezes them")
 
 
 def _split_words(text: str) -> tuple[str, ...]:

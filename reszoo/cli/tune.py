@@ -19,14 +19,12 @@ if TYPE_CHECKING:
 
 
 def add_options(parser: ArgumentParser) -> None:
-    names = ", ".join(spec.search_names())
+    names = ", ".join(spec.names_of("search"))
     parser.add_argument("search", metavar="SEARCH", help=f"{names}, or a YAML file")
-    add_overrides(parser, "limits.parameters=50000")
+    add_overrides(parser, "a field, such as limits.parameters=50000")
     add_data(parser, default="digits")
     parser.add_argument(
-        "--plan",
-        action="store_true",
-        help="show the space, its cost and the planned trainings; train nothing",
+        "--plan", action="store_true", help="only print the space, its cost and planned trainings"
     )
     parser.add_argument("--seed", type=nonnegative_int, help="random seed (overrides the search)")
     add_output(parser, "FOLDER", "the search folder (default: searches/SEARCH-DATA)")

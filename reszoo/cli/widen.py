@@ -15,18 +15,9 @@ from reszoo.report.net2net_summary import net2net_text
 
 def add_options(parser: ArgumentParser) -> None:
     add_network(parser)
-    parser.add_argument(
-        "--factor",
-        type=positive_int,
-        default=2,
-        metavar="N",
-        help="factor on the number of channels (default: 2)",
-    )
-    parser.add_argument(
-        "--seed",
-        type=int,
-        help="seed of the split of weights among the copies of a channel (default: random)",
-    )
+    add = parser.add_argument
+    add("--factor", type=positive_int, default=2, metavar="N", help="width multiplier (default: 2)")
+    add("--seed", type=int, help="seed of the split among a channel's copies (default: random)")
     add_output(parser, "FILE.keras", "save the wider network to this file")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -91,9 +92,8 @@ def _open_word(
 
 
 def _open_digits(folder: Path) -> ImageData:
-    builder = prepare(
-        lambda: digits_dataset_builder.DigitsBuilder(data_dir=str(folder)), folder / "digits"
-    )
+    make = partial(digits_dataset_builder.DigitsBuilder, data_dir=str(folder))
+    builder = prepare(make, folder / "digits")
     return ImageData(
         name="digits",
         classes=digits_dataset_builder.CLASSES,
@@ -108,19 +108,15 @@ def _open_folder(word: str, listing: FolderListing, skip: bool, cache: Path) -> 
     # TensorFlow Datasets takes no path that is not UTF-8; the hash tells such folders apart.
     shown = root.name.encode(errors="replace").decode() or "root"
     folder = cache / "folders" / f"{shown}-{short_hash(root)}" / listing.fingerprint
-    builder = folder_dataset_builder.FolderBuilder(
-        listing=listing, checked=None, data_dir=str(folder)
+    make = partial(
+        folder_dataset_builder.FolderBuilder, listing=listing, checked=None, data_dir=str(folder)
     )
+    builder = make()
     if not is_prepared(builder):
         checked = check_images(listing)
         # Before anything is written, so that an error leaves nothing behind.
         _require_readable(listing, checked, skip)
-        builder = prepare(
-            lambda: folder_dataset_builder.FolderBuilder(
-                listing=listing, checked=checked, data_dir=str(folder)
-            ),
-            folder,
-        )
+        builder = prepare(partial(make, checked=checked), folder)
         prune(folder.parent, keep=folder)
     touch(folder)
     facts = dict(builder.info.metadata)
@@ -152,11 +148,8 @@ def _require_readable(listing: FolderListing, checked: CheckedImages, skip: bool
         unreadable = sorted({file.label for file in files} - readable)
         if unreadable:
             names = ", ".join(listing.classes[label] for label in unreadable)
-            raise UserError(
-                f"no readable image is left of {names}",
-                where=f"{listing.root}, {split}",
-                hint="replace the broken images",
-            )
+            what, where = f"no readable image is left of {names}", f"{listing.root}, {split}"
+            raise UserError(what, where=where, hint="replace the broken images")
 
 
 def _broken_error(listing: FolderListing, broken: Sequence[BrokenFile]) -> UserError:

@@ -51,27 +51,6 @@ def source_indices(keys: tf.Tensor) -> tf.Tensor:
     return tf.bitwise.bitwise_and(keys, (1 << _REPEAT_BITS) - 1)
 
 
-def uniform(seed: int, epoch: int, keys: np.ndarray, columns: slice = SPATIAL) -> np.ndarray:
-    """Returns random numbers in [0, 1), hashes of (seed, epoch, key, column).
-
-    Returns:
-      float64, shape (keys, columns).
-    """
-    state = _splitmix64(
-        _state(seed, epoch) + np.asarray(keys).astype(np.uint64) * np.uint64(_GOLDEN)
-    )
-    return (_splitmix64(state[:, None] + _steps(columns)) >> np.uint64(11)) * 2.0**-53
-
-
-def uniform_tensor(seed: int, epoch: int, keys: tf.Tensor, columns: slice) -> tf.Tensor:
-    """Returns the same as `uniform` bit for bit, in TensorFlow operations (outside Python)."""
-    golden = tf.constant(_GOLDEN, tf.uint64)
-    state = tf.constant(_state(seed, epoch)) + tf.cast(keys, tf.uint64) * golden
-    state = _splitmix64_tensor(_splitmix64_tensor(state)[:, None] + tf.constant(_steps(columns)))
-    bits = tf.bitwise.right_shift(state, tf.constant(11, tf.uint64))
-    return tf.cast(bits, tf.float64) * 2.0**-53
-
-
 @dataclass(frozen=True, slots=True)
 class Draws:
     """The random numbers of one epoch."""
@@ -79,18 +58,23 @@ class Draws:
     seed: int
     epoch: int
 
-    def __call__(self, keys: np.ndarray, columns: slice) -> np.ndarray:
-        """Returns numbers in [0, 1), float64, shape (keys, columns)."""
-        return uniform(self.seed, self.epoch, keys, columns)
+    def __call__(self, keys: np.ndarray, columns: slice = SPATIAL) -> np.ndarray:
+        """Returns hashes of (seed, epoch, key, column) in [0, 1), float64: (keys, columns)."""
+        golden = np.uint64(_GOLDEN)
+        state = _splitmix64(self._state() + np.asarray(keys).astype(np.uint64) * golden)
+        return (_splitmix64(state[:, None] + _steps(columns)) >> np.uint64(11)) * 2.0**-53
 
     def tensor(self, keys: tf.Tensor, columns: slice) -> tf.Tensor:
-        """Returns the same in TensorFlow operations."""
-        return uniform_tensor(self.seed, self.epoch, keys, columns)
+        """Returns the same bit for bit, in TensorFlow operations (outside Python)."""
+        golden = tf.constant(_GOLDEN, tf.uint64)
+        state = tf.constant(self._state()) + tf.cast(keys, tf.uint64) * golden
+        state = _splitmix64_tensor(state)[:, None] + tf.constant(_steps(columns))
+        bits = tf.bitwise.right_shift(_splitmix64_tensor(state), tf.constant(11, tf.uint64))
+        return tf.cast(bits, tf.float64) * 2.0**-53
 
-
-def _state(seed: int, epoch: int) -> np.ndarray:
-    state = _splitmix64(np.array([seed & _ALL_BITS], np.uint64))
-    return _splitmix64(state + np.array([epoch], np.uint64) * np.uint64(_GOLDEN))
+    def _state(self) -> np.ndarray:
+        state = _splitmix64(np.array([self.seed & _ALL_BITS], np.uint64))
+        return _splitmix64(state + np.array([self.epoch], np.uint64) * np.uint64(_GOLDEN))
 
 
 def _steps(columns: slice) -> np.ndarray:

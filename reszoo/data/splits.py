@@ -11,19 +11,8 @@ def stratified_holdout(
     """Splits the indices of examples into kept and held out, each class in proportion.
 
     Of `n` labels `round(n * fraction)` are held out, divided among the classes by the largest
-    remainder method. Each class keeps at least one example, so fewer may be held out. The result
-    is a pure function of labels, fraction and seed.
-
-    Args:
-      labels: integer class of each example, shape (examples,).
-      fraction: share to hold out, 0 <= fraction < 1.
-      seed: of the random choice.
-
-    Returns:
-      Two sorted int64 arrays, kept and held out, that together hold every index once.
-
-    Raises:
-      ValueError: the fraction is out of range.
+    remainder method. Each class keeps at least one example, so fewer may be held out. The result,
+    two sorted int64 arrays, is a pure function of labels, fraction and seed.
     """
     if not 0 <= fraction < 1:
         raise ValueError(f"fraction should be in [0, 1), not {fraction}")

@@ -11,7 +11,7 @@ _MIN_PAIRS = 1000
 
 
 def refuse_noise(images: np.ndarray) -> None:
-    """Raises if no camera, scanner or pen could have made the images.
+    """Raises if no camera, scanner or pen made these images `(images, height, width, channels)`.
 
     Neighbouring pixels of pictures are correlated, those of noise are not. The correlation of each
     pixel with its right and its lower neighbour, over all images, is above 0.1 for pictures
@@ -19,9 +19,6 @@ def refuse_noise(images: np.ndarray) -> None:
     once there are a thousand pairs. Images of one colour each have no contrast at all. A network
     calibrated on noise has ranges that real images exceed; ResNet-50 was seen to agree with Keras
     on none of them.
-
-    Args:
-      images: shape `(images, height, width, channels)`.
 
     Raises:
       UserError: the images are noise, or each is of a single colour.

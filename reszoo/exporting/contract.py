@@ -40,26 +40,14 @@ def build_contract(
     files: dict[str, Any],
     example: dict[str, Any],
 ) -> dict[str, Any]:
-    """Returns the content of contract.json.
-
-    Args:
-      network: the exported network.
-      target: the target of the export.
-      gate: `passed`, `failed` or `not checked`.
-      files: `saved_model_entry` and `tflite_entry` by name.
-      example: `golden_example`.
-    """
+    """Returns the content of contract.json, from the entries of the files and of the example."""
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "name": network.name,
         "title": network.title,
         "gate": gate,
-        "classes": {
-            "count": len(network.classes),
-            "file": LABELS,
-            "names": list(network.classes),
-        },
+        "classes": {"count": len(network.classes), "file": LABELS, "names": list(network.classes)},
         "preprocessing": _preprocessing(network),
         "files": files,
         "example": example,
@@ -124,10 +112,7 @@ def saved_model_entry(network: InferenceGraph, size: int, arithmetic: Arithmetic
         "path": SAVED_MODEL,
         "bytes": size,
         "arithmetic": arithmetic,
-        "signatures": {
-            FLOAT_SIGNATURE: signature("float32"),
-            UINT8_SIGNATURE: signature("uint8"),
-        },
+        "signatures": {FLOAT_SIGNATURE: signature("float32"), UINT8_SIGNATURE: signature("uint8")},
     }
 
 

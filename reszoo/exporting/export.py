@@ -142,23 +142,21 @@ def _prepare(
     refuse_noise: bool,
 ) -> _ExportJob:
     int8, image_format = target.quantization == "int8", network.image_format
+    if data is None and int8:
+        raise UserError(
+            f"the target {target.name} needs training images to calibrate int8",
+            found="a model without a run, and no data",
+            hint="pass the data it was trained on with --data, or export its run folder",
+        )
     if data is None:
-        if int8:
-            raise UserError(
-                f"the target {target.name} needs training images to calibrate int8",
-                found="a model without a run, and no data",
-                hint="pass the data it was trained on with --data, or export its run folder",
-            )
         return _ExportJob(network, target, generated_images(image_format), None)
     held_out = source.run.data().get("validation") if source.run is not None else None
     samples = comparison_images(data, image_format, target.gate.images, validation=held_out)
-    calibration = (
-        calibration_images(
+    calibration = None
+    if int8:
+        calibration = calibration_images(
             data, image_format, target.calibration, validation=held_out, check=refuse_noise
         )
-        if int8
-        else None
-    )
     return _ExportJob(network, target, samples, calibration)
 
 
@@ -272,11 +270,7 @@ def _gate_error(job: _ExportJob, parity: Parity, report: Path) -> GateError:
 
 
 def _write_documents(
-    job: _ExportJob,
-    expected: np.ndarray,
-    files: list[_ExportedFile],
-    parity: Parity,
-    folder: Path,
+    job: _ExportJob, expected: np.ndarray, files: list[_ExportedFile], parity: Parity, folder: Path
 ) -> dict[str, Any]:
     """Writes labels, parity reports, golden image and contract, and returns the contract."""
     labels = (" ".join(name.splitlines()) for name in job.network.classes)

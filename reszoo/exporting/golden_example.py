@@ -21,11 +21,8 @@ def choose_golden_image(probabilities: list[np.ndarray], labels: np.ndarray | No
     """Returns the index of the image of median confidence among those classified alike.
 
     Correctly classified images are preferred. A confident image would hide small errors behind a
-    probability of 1, a doubtful one might change its class on other hardware.
-
-    Args:
-      probabilities: arrays `(images, classes)`, of Keras first and then of every file.
-      labels: the true classes, where they are known.
+    probability of 1, a doubtful one might change its class on other hardware. `probabilities` are
+    arrays `(images, classes)`, of Keras first and then of every file.
     """
     classes = np.stack([array.argmax(-1) for array in probabilities])
     agreed = (classes == classes[0]).all(axis=0)
@@ -45,13 +42,8 @@ def write_golden_example(
 ) -> dict[str, Any]:
     """Writes the golden image into a bundle and returns the contract's entry for it.
 
-    Args:
-      network: the exported network.
-      image: uint8, shape `(height, width, channels)`.
-      label: its true class, where it is known.
-      outputs: by file (`saved_model`, `tflite`), the probabilities `(classes,)` and the arithmetic
-        that they come from.
-      folder: the bundle.
+    The image is uint8, `(height, width, channels)`. `outputs` are, by file (`saved_model`,
+    `tflite`), the probabilities `(classes,)` and the arithmetic that they come from.
     """
     return {
         "image": _write_image(image, folder),

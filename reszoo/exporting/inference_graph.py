@@ -58,10 +58,7 @@ class InferenceGraph:
     def log_probabilities(self, images: np.ndarray) -> np.ndarray:
         """Returns the reference's log-probabilities `(images, classes)`, float64.
 
-        Runs on the CPU, where float32 is float32.
-
-        Args:
-          images: pixels 0..255, shape `(images, height, width, channels)`.
+        Takes pixels 0..255 and runs on the CPU, where float32 is float32.
         """
         from scipy.special import log_softmax
 

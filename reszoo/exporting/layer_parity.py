@@ -39,12 +39,8 @@ def compare_layers(
 ) -> tuple[LayerDifference, ...]:
     """Compares every layer that both have, in the execution order of the .tflite.
 
-    Layers that the converter fused into a later one have no output of their own there.
-
-    Args:
-      reference: the Keras model, with layers named as in the plan.
-      content: content of the .tflite file.
-      images: a few images `(images, height, width, channels)`; each runs without fast kernels.
+    Layers that the converter fused into a later one have no output of their own there. A few images
+    `(images, height, width, channels)` suffice; each runs without fast kernels.
     """
     interpreter = TFLiteInterpreter(content, kernels="plain", keep_tensors=True)
     layers = {layer.name: layer for layer in reference.layers if _has_one_output(layer)}

@@ -70,16 +70,10 @@ def compare(
     limits: ParityLimits,
     arithmetic: Arithmetic,
 ) -> Comparison:
-    """Compares the probabilities of an exported file with those of the Keras model.
+    """Compares an exported file's probabilities with the Keras model's log-probabilities.
 
-    Args:
-      file: `saved_model` or `tflite`.
-      keras: log-probabilities of the Keras model, shape `(images, classes)`.
-      exported: probabilities of the file, shape `(images, classes)`.
-      labels: the true classes `(images,)`, where they are known.
-      limits: the limits of the target.
-      arithmetic: arithmetic of the file. In int8 and bfloat16 single probabilities may jump, so
-        agreement and accuracy are checked instead.
+    Both have the shape `(images, classes)`. In int8 and bfloat16 single probabilities may jump, so
+    agreement and accuracy are checked instead.
     """
     probabilities = np.exp(keras)
     log_difference = _log(probabilities) - _log(exported)
@@ -113,8 +107,7 @@ def _accuracies(
     keras: np.ndarray, exported: np.ndarray, labels: np.ndarray | None
 ) -> dict[str, Any]:
     if labels is None:
-        names = ("keras_accuracy", "accuracy", "became_wrong", "became_right")
-        return dict.fromkeys(names)
+        return dict.fromkeys(("keras_accuracy", "accuracy", "became_wrong", "became_right"))
     before, after = keras.argmax(-1) == labels, exported.argmax(-1) == labels
     return {
         "keras_accuracy": float(before.mean()),

@@ -42,13 +42,9 @@ def comparison_images(
     *,
     validation: dict[str, Any] | None = None,
 ) -> SampleImages:
-    """Samples images that no training saw: of `test`, else of `validation`, else held out.
+    """Samples up to `count` images that no training saw: of `test`, `validation` or held out.
 
-    Args:
-      data: the data that the network was trained on.
-      image_format: the network's input.
-      count: number of images, at most.
-      validation: what the run held out of its training split: `fraction` and `seed`.
+    `validation` is what the run held out of its training split: `fraction` and `seed`.
     """
     split, name = _comparison_split(data, validation)
     images, labels = draw_images(split, image_format, count, seed=0)
@@ -67,16 +63,10 @@ def calibration_images(
     """Samples the training split without held-out images, and adds a black and a white image.
 
     These two make the range of the input exactly 0..255, so that pixels go in as they are.
-
-    Args:
-      data: the data that the network was trained on.
-      image_format: the network's input.
-      calibration: number of images and seed.
-      validation: what the run held out of its training split: `fraction` and `seed`.
-      check: whether to refuse images that are noise or blank.
+    `validation` is what the run held out of its training split: `fraction` and `seed`.
 
     Raises:
-      UserError: the images are noise or of one colour each.
+      UserError: with `check`, the images are noise or of one colour each.
     """
     split = _training_split(data, validation)
     images, labels = draw_images(split, image_format, calibration.images, calibration.seed)

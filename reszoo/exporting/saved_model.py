@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +29,14 @@ def write_saved_model(network: InferenceGraph, folder: Path, folded: Folded = "n
 
     It has two signatures, `serving_default` for float32 and `serving_uint8`, each with one input
     `image` `(batch, height, width, channels)`, pixels 0..255, and three outputs: `probabilities`
-    and `logits`, float32 `(batch, classes)`, and `class`, int64 `(batch,)`.
-
-    Args:
-      network: the network to write.
-      folder: the folder to write to.
-      folded: dtype to compute in with normalisations folded and weights constant. Defaults to
-        "none", which keeps layers and variables.
+    and `logits`, float32 `(batch, classes)`, and `class`, int64 `(batch,)`. `folded` is the
+    dtype of a network of constants, with folded normalisations; "none" keeps layers and variables.
 
     Raises:
       UserError: the network is to be folded, and its plan is not known.
     """
-    call = _keras_call(network) if folded == "none" else _folded_call(network, folded)
+    keeps_layers = folded == "none"
+    call = partial(network.model, training=False) if keeps_layers else _fold(network, folded)
 
     def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
         logits = call(tf.cast(image, tf.float32))
@@ -54,14 +51,10 @@ def write_saved_model(network: InferenceGraph, folder: Path, folded: Folded = "n
         FLOAT_SIGNATURE: _trace(serve, shape, tf.float32),
         UINT8_SIGNATURE: _trace(serve, shape, tf.uint8),
     }
-    _write(network.model.variables if folded == "none" else [], signatures, folder)
+    _write(network.model.variables if keeps_layers else [], signatures, folder)
 
 
-def _keras_call(network: InferenceGraph) -> Callable[[tf.Tensor], tf.Tensor]:
-    return lambda image: network.model(image, training=False)
-
-
-def _folded_call(network: InferenceGraph, dtype: str) -> Callable[[tf.Tensor], tf.Tensor]:
+def _fold(network: InferenceGraph, dtype: str) -> Callable[[tf.Tensor], tf.Tensor]:
     """Traces a function of its own, so that both signatures share one set of constants."""
     if network.plan is None:
         raise UserError(
@@ -96,11 +89,7 @@ class LoadedSavedModel:
             self._loaded = tf.saved_model.load(str(folder))
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """Classifies images of pixels 0..255 `(images, height, width, channels)`.
-
-        Returns:
-          float32, shape `(images, classes)`.
-        """
+        """Returns float32 `(images, classes)` for pixels `(images, height, width, channels)`."""
         name = UINT8_SIGNATURE if images.dtype == np.uint8 else FLOAT_SIGNATURE
         serve = self._loaded.signatures[name]
         with tf.device("CPU:0"):

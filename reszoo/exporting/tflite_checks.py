@@ -56,12 +56,7 @@ def read_contents(content: bytes) -> TFLiteContents:
 
 
 def check_tflite(content: bytes, weight_bytes: int, target: Target) -> TFLiteContents:
-    """Checks a .tflite file and returns its contents.
-
-    Args:
-      content: content of the file.
-      weight_bytes: size of the network's weights in float32.
-      target: the target that it was converted for.
+    """Checks the bytes of a .tflite and returns its contents; `weight_bytes` is in float32.
 
     Raises:
       GateError: the file lost its weights, has a dynamic shape, needs operators beyond the built-in

@@ -22,17 +22,11 @@ _UNSUPPORTED = re.compile(r"\btf\.(\w+)|'tfl\.(\w+)' op|\bFlex(\w+)")
 def convert(
     network: InferenceGraph, target: Target, calibration: np.ndarray | None = None, *, scratch: Path
 ) -> bytes:
-    """Converts a network to a `.tflite` file for a target.
+    """Converts a network for a target and returns the content of the `.tflite` file.
 
-    Args:
-      network: the network to convert.
-      target: input, output and quantization.
-      calibration: the representative dataset for int8, pixels 0..255, shape
-        `(images, height, width, channels)`.
-      scratch: a folder with room for the weights; nothing is left there.
-
-    Returns:
-      The content of the file.
+    `calibration` is the representative dataset for int8: pixels 0..255, shape
+    `(images, height, width, channels)`. `scratch` is a folder with room for the weights; nothing
+    is left there.
 
     Raises:
       UserError: TFLite does not support an operation of the network.

@@ -14,12 +14,13 @@ import tensorflow as tf
 from reszoo.data import ImageData, ImageFormat, Split
 from reszoo.data.dataset import numbered_classes
 from reszoo.data.open_data import open_data
+from reszoo.data.pipeline.batches import batches
 from reszoo.errors import UserError
 from reszoo.inference.folding import FoldedModel, fold
 from reszoo.inference.metrics import Agreement, Evaluation, agreement, clipped_log, score
 from reszoo.inference.tflite_classifier import TFLiteClassifier, is_tflite
 from reszoo.inference.trained import Target, TrainedModel, load_trained
-from reszoo.inference.tta import resolve_views, tta_split_logits
+from reszoo.inference.tta import resolve_views, tta_formats, tta_logits
 from reszoo.runs import Run
 from reszoo.spec.test_time import ONE_VIEW, Views
 
@@ -107,8 +108,7 @@ def _evaluate_tflite(path: Path, image_data: ImageData, split: str, views: Views
     def classify(pixels: np.ndarray) -> np.ndarray:
         return clipped_log(classifier.probabilities(pixels), _SMALLEST_PROBABILITY)
 
-    batch_size = batch_size_for(classifier.image_format)
-    logits = tta_split_logits(views, classify, examples, classifier.image_format, batch_size)
+    logits = _compute_logits(classify, examples, classifier.image_format, views)
     evaluation = score(examples.labels, logits, classes, data=image_data.name, split=examples.name)
     return replace(evaluation, views=views)
 
@@ -127,9 +127,19 @@ def _compute_logits(
     network: Callable[[Any], Any], split: Split, image_format: ImageFormat, views: Views = ONE_VIEW
 ) -> np.ndarray:
     """Returns the logits `(images, classes)` of a split in its order; float32 for one view."""
-    batch_size = batch_size_for(image_format)
-    return tta_split_logits(
-        views, lambda images: network(images).numpy(), split, image_format, batch_size
+    formats, size = tta_formats(views, image_format), batch_size_for(image_format)
+    # Five crops of one split in memory would be five copies.
+    in_memory = None if len(formats) == 1 else False
+    pipelines = [batches(split, crop, batch_size=size, in_memory=in_memory) for crop in formats]
+    return np.concatenate(
+        [
+            tta_logits(
+                views,
+                lambda pixels: np.asarray(network(pixels)),
+                (np.asarray(images) for images, _ in crops),
+            )
+            for crops in zip(*pipelines, strict=True)
+        ]
     )
 
 
@@ -204,12 +214,9 @@ def reopen_data(run: Run, data: Any = None) -> ImageData:
 def common_classes(
     outputs: int, classes: tuple[str, ...] | None, data: ImageData
 ) -> tuple[str, ...]:
-    """Returns the class names shared by a network and data; numbered classes match any names.
+    """Returns the class names shared by data and a network of `outputs` logits.
 
-    Args:
-      outputs: number of the network's logits.
-      classes: the network's class names, where they are known.
-      data: the data to evaluate on.
+    Numbered classes match any names, and so does a network whose `classes` are None.
 
     Raises:
       UserError: the classes or their order differ.

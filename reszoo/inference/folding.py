@@ -64,13 +64,14 @@ def fold(target: Target, *, computes: Literal["auto"] | Computes = "auto") -> Fo
       UserError: the target does not exist, or its layers are not known from a plan.
     """
     trained = load_trained(target)
-    dtype: Computes = _fastest_dtype() if computes == "auto" else computes
-    network = folded_graph(trained.model, canonical_plan(trained), dtype)
+    if computes == "auto":
+        computes = "bfloat16" if choose_precision() == "mixed_bfloat16" else "float32"
+    network = folded_graph(trained.model, canonical_plan(trained), computes)
     image = tf.TensorSpec((None, *trained.image_format.shape), tf.float32)
     with tf.device("CPU:0"):
         function = tf.function(network, input_signature=[image], autograph=False)
         graph = function.get_concrete_function()
-    return FoldedModel(trained.image_format, trained.class_names, dtype, _lean_call(graph))
+    return FoldedModel(trained.image_format, trained.class_names, computes, _lean_call(graph))
 
 
 def can_fold(trained: TrainedModel) -> bool:
@@ -102,10 +103,6 @@ def canonical_plan(trained: TrainedModel) -> Plan:
 def has_gpu() -> bool:
     """Whether TensorFlow has a GPU, which runs the unfolded network faster than any CPU."""
     return bool(tf.config.list_physical_devices("GPU"))
-
-
-def _fastest_dtype() -> Computes:
-    return "bfloat16" if choose_precision() == "mixed_bfloat16" else "float32"
 
 
 def _lean_call(graph: Any) -> Callable[[tf.Tensor], tf.Tensor]:

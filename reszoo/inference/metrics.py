@@ -105,7 +105,9 @@ def score(
         examples=len(labels),
         accuracy=correct / len(labels),
         interval=wilson_interval(correct, len(labels)),
-        top5=_top_k_accuracy(labels, logits) if len(classes) > TOP_K else None,
+        top5=float((top_k(logits, TOP_K) == labels[:, None]).any(axis=1).mean())
+        if len(classes) > TOP_K
+        else None,
         loss=float(-log_probabilities[np.arange(len(labels)), labels].mean()),
         classes=_class_scores(confusion, classes),
         confusion=tuple(map(tuple, confusion.tolist())),
@@ -153,10 +155,6 @@ def top_k(scores: np.ndarray, k: int) -> np.ndarray:
     last.
     """
     return np.argsort(-scores, axis=1, kind="stable")[:, :k]
-
-
-def _top_k_accuracy(labels: np.ndarray, logits: np.ndarray) -> float:
-    return float((top_k(logits, TOP_K) == labels[:, None]).any(axis=1).mean())
 
 
 def _class_scores(confusion: np.ndarray, classes: Sequence[str]) -> tuple[ClassScore, ...]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -44,26 +44,11 @@ class Prediction:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values for JSON."""
-        return {
-            "path": self.path,
-            "classes": list(self.classes),
-            "probabilities": list(self.probabilities),
-        }
-
-
-class Classifier(Protocol):
-    """A network that computes probabilities from pixels."""
-
-    image_format: ImageFormat
-    classes: tuple[str, ...]
-
-    def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """Returns `(images, classes)` for pixels 0..255 `(images, height, width, channels)`."""
-        ...
+        return asdict(self)
 
 
 class KerasClassifier:
-    """A trained Keras model as a `Classifier`, folded or not."""
+    """A trained Keras model that classifies as a `TFLiteClassifier` does, folded or not."""
 
     def __init__(self, trained: TrainedModel, *, fast: bool) -> None:
         self.image_format = trained.image_format
@@ -82,6 +67,9 @@ class KerasClassifier:
         canonical = inference_function(self._trained.evaluation_model())
         logits, expected = (network(images).numpy() for network in (self._network, canonical))
         return agreement(logits, expected, self._network.computes)
+
+
+Classifier = KerasClassifier | TFLiteClassifier
 
 
 def predict(

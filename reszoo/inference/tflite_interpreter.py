@@ -61,13 +61,9 @@ class TFLiteInterpreter:
         self.output: dict[str, Any] = self._interpreter.get_output_details()[0]
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """Classifies images one by one.
+        """Classifies `(images, height, width, channels)`, pixels 0..255, one image at a time.
 
-        Args:
-          images: pixels 0..255, shape `(images, height, width, channels)`.
-
-        Returns:
-          float32, shape `(images, classes)`.
+        Returns float32 probabilities, `(images, classes)`.
         """
         return np.concatenate([self.invoke(image) for image in images])
 

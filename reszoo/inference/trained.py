@@ -16,7 +16,7 @@ from reszoo.model.build import build
 from reszoo.model.copy_weights import copy_weights
 from reszoo.model.saving import load_model
 from reszoo.runs import Run
-from reszoo.spec import architecture_names
+from reszoo.spec import names_of
 from reszoo.spec.architecture import Architecture
 
 
@@ -76,10 +76,7 @@ Target: TypeAlias = "Run | TrainedModel | keras.Model | str | Path"
 
 
 def load_trained(target: Target) -> TrainedModel:
-    """Loads a trained network.
-
-    Args:
-      target: a run or its folder, a `.keras` file, or a Keras model.
+    """Loads a trained network from a run or its folder, a `.keras` file or a Keras model.
 
     Raises:
       UserError: the target does not exist or is damaged, or its run has not finished.
@@ -98,7 +95,7 @@ def load_trained(target: Target) -> TrainedModel:
             f"there is no run folder or model {path}",
             expected="a run folder or a .keras file",
             hint=f"{path} is a network of the zoo: `reszoo train {path}` makes a run of it"
-            if str(path) in architecture_names()
+            if str(path) in names_of("architecture")
             else "`reszoo train` makes a run, `reszoo build -o` a .keras file",
         )
     loaded = load_model(path)

@@ -7,17 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from reszoo.data import ImageFormat, Split
-from reszoo.data.pipeline.batches import batches
+from reszoo.data import ImageFormat
 from reszoo.errors import Place, UserError
 from reszoo.inference.metrics import clipped_log, softmax
 from reszoo.spec.test_time import ONE_VIEW, PRESETS, Views
 
 _CORNERS = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0))
 _CENTRE = (0.5, 0.5)
-
-Classify = Callable[[np.ndarray], np.ndarray]
-"""Maps pixels `(images, height, width, channels)` to logits `(images, classes)`."""
 
 
 def resolve_views(views: Views | str | int | None, recipe: Views | None = None) -> Views:
@@ -56,17 +52,13 @@ def tta_formats(
     return tuple(replace(image_format, place=place) for place in (*_CORNERS, _CENTRE))
 
 
-def tta_logits(views: Views, classify: Classify, crops: Iterable[np.ndarray]) -> np.ndarray:
-    """Returns the logits `(images, classes)` of one batch, averaged over its views.
+def tta_logits(
+    views: Views, classify: Callable[[np.ndarray], np.ndarray], crops: Iterable[np.ndarray]
+) -> np.ndarray:
+    """Returns the logits `(images, classes)` of a batch, which is cropped to each of `tta_formats`.
 
-    Args:
-      views: the views to average.
-      classify: computes the logits of one view.
-      crops: the same images in each of `tta_formats`.
-
-    Returns:
-      The mean of the logits, or the logarithm of the mean probabilities, in float64. For a single
-      view, the network's own logits.
+    They are the mean of the views' logits, or the logarithm of their mean probabilities, in
+    float64. A single view keeps the network's own logits.
     """
     total: np.ndarray | float = 0.0
     count = 0
@@ -80,25 +72,6 @@ def tta_logits(views: Views, classify: Classify, crops: Iterable[np.ndarray]) ->
             total = total + weight * scores
     mean = np.asarray(total, np.float64) / count
     return mean if views.average == "logits" else clipped_log(mean)
-
-
-def tta_split_logits(
-    views: Views, classify: Classify, split: Split, image_format: ImageFormat, batch_size: int
-) -> np.ndarray:
-    """Returns `tta_logits` for every image of a split, in its order."""
-    formats = tta_formats(views, image_format)
-    # Five crops of one split in memory would be five copies.
-    in_memory = None if len(formats) == 1 else False
-    pipelines = [
-        batches(split, crop_format, batch_size=batch_size, in_memory=in_memory)
-        for crop_format in formats
-    ]
-    return np.concatenate(
-        [
-            tta_logits(views, classify, (np.asarray(images) for images, _ in crops))
-            for crops in zip(*pipelines, strict=True)
-        ]
-    )
 
 
 def _augment(images: np.ndarray, views: Views) -> Iterator[tuple[np.ndarray, float]]:

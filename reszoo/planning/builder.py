@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from reszoo.errors import Place, UserError
 from reszoo.planning.ops import OPS, same_padding, window_count
@@ -45,7 +45,7 @@ class PlanBuilder:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Adds rows for one part of the network, with its names and tags.
+    """Adds rows for the stem, a stage, a block or the head, with its names and tags.
 
     Rows of role `transform` are named `stage1_block2_conv1`, those of other roles
     `stage1_block2_shortcut_conv`.
@@ -53,7 +53,7 @@ class Scope:
 
     builder: PlanBuilder
     path: KeyPath
-    """Path of the part in the spec, for error messages."""
+    """Path in the spec, for error messages."""
     stage: int | None = None
     block: int | None = None
 
@@ -93,7 +93,6 @@ class Scope:
                 found=" and ".join(str(self.shape(x)) for x in inputs),
                 hint="use odd kernels and `padding: torch` or `same`",
             )
-            raise
 
     def conv(
         self,
@@ -181,6 +180,12 @@ class Scope:
             return x
         return self.add("activation", x, role=role, part=part, function=function)
 
+    def dropout(self, x: Ref, rate: float, *, role: str, part: str, each: str = "value") -> Ref:
+        """Adds dropout, drawn for each value, example or batch; none at rate 0."""
+        if rate == 0.0:
+            return x
+        return self.add("dropout", x, role=role, part=part, rate=rate, each=each)
+
     def pool(
         self,
         x: Ref,
@@ -248,12 +253,11 @@ class Scope:
         if amounts == same_amounts and border != 0.0:
             return x, "same"
         value = border or 0.0
-        return self.add(
-            "pad", x, role=role, part=f"{part}_pad", amounts=amounts, value=value
-        ), "valid"
+        x = self.add("pad", x, role=role, part=f"{part}_pad", amounts=amounts, value=value)
+        return x, "valid"
 
-    def fail(self, what: str, field: str, *, expected: str, found: str, hint: str) -> None:
-        """Raises a UserError that points at `field` of the part."""
+    def fail(self, what: str, field: str, *, expected: str, found: str, hint: str) -> NoReturn:
+        """Raises a UserError at the place of a field below `path`."""
         what = f"{self.spec.name}: {what}"
         raise UserError(what, where=self._place(field), expected=expected, found=found, hint=hint)
 
@@ -291,11 +295,6 @@ class Scope:
             )
 
     def _name(self, role: str, part: str) -> str:
-        words = []
-        if self.stage is not None:
-            words.append(f"stage{self.stage}")
-        if self.block is not None:
-            words.append(f"block{self.block}")
-        if role != "transform":
-            words.append(role)
-        return "_".join([*words, part])
+        stage = [f"stage{self.stage}"] if self.stage is not None else []
+        block = [f"block{self.block}"] if self.block is not None else []
+        return "_".join([*stage, *block, *([role] if role != "transform" else []), part])

@@ -18,14 +18,7 @@ _ROLE = "merge"
 
 
 def connect(plan: BlockPlan, shortcut: Ref, h: Ref, x: Ref) -> Ref:
-    """Merges shortcut and H; returns y, before any activation that follows the merge.
-
-    Args:
-      plan: the block.
-      shortcut: output of the shortcut.
-      h: H(x).
-      x: input of H, also read by gates.
-    """
+    """Merges shortcut and H(x); returns y, before any activation that follows. Gates read x."""
     name = plan.block.connection
     return (_registered.get(name) or _BUILT_IN[name])(plan, shortcut, h, x)
 
@@ -65,9 +58,8 @@ def _shortcut_gate(plan: BlockPlan, shortcut: Ref, h: Ref, x: Ref) -> Ref:
 def _constant(plan: BlockPlan, shortcut: Ref, h: Ref, _: Ref) -> Ref:
     constants = plan.block.constants
     h = _rescale(plan, h, constants.transform, "transform_constant")
-    return _add(
-        plan, _rescale(plan, shortcut, constants.carry, "carry_constant"), drop_path(plan, h)
-    )
+    carried = _rescale(plan, shortcut, constants.carry, "carry_constant")
+    return _add(plan, carried, drop_path(plan, h))
 
 
 def _scaled(plan: BlockPlan, shortcut: Ref, h: Ref, _: Ref) -> Ref:
@@ -116,11 +108,7 @@ def drop_path(plan: BlockPlan, change: Ref) -> Ref:
     scaled by 1/p in training.
     """
     probability, draw = plan.survival_probability, plan.block.survival_draw
-    if probability == 1.0:
-        return change
-    change = plan.scope.add(
-        "dropout", change, role=_ROLE, part="survival", rate=1.0 - probability, each=draw
-    )
+    change = plan.scope.dropout(change, 1.0 - probability, role=_ROLE, part="survival", each=draw)
     if draw == "example":
         return change
     return _rescale(plan, change, probability, "survival_probability")

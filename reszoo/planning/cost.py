@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from reszoo.planning.network import plan as plan_of
 from reszoo.planning.rewrites import fold_norms, for_inference, reader_counts
-from reszoo.planning.rows import Plan, Ref, Row
+from reszoo.planning.rows import BRANCH_ROLES, Plan, Ref, Row
 from reszoo.spec.architecture import Architecture
 
-_BRANCH_ROLES = ("shortcut", "attention", "transform_gate", "carry_gate")
 _IN_PLACE = (
     "activation",
     "add",
@@ -100,7 +99,7 @@ def _weights_and_biases(rows: Iterable[Row]) -> tuple[int, int]:
 def _depth(rows: Iterable[Row]) -> int:
     depths: dict[str, int] = {}
     for row in rows:
-        weighted = row.op in ("conv", "dense") and row.tags.role not in _BRANCH_ROLES
+        weighted = row.op in ("conv", "dense") and row.tags.role not in BRANCH_ROLES
         before = max((depths[ref.row] for ref in row.inputs), default=0)
         depths[row.name] = before + weighted
     return max(depths.values())

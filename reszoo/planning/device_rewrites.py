@@ -20,16 +20,10 @@ XLA, which compiles the whole step there, fuses the rest.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
-from reszoo.planning.fusion import (
-    fork_outputs,
-    fuse_add_relu,
-    fuse_gated_merge,
-    is_large,
-    is_relu,
-)
-from reszoo.planning.rows import Plan, Row
+from reszoo.planning.fusion import fork_outputs, fuse_add_relu, fuse_gated_merge, is_large_relu
+from reszoo.planning.rewrites import with_op
+from reszoo.planning.rows import Plan, Row, Shape
 
 _SMALL_SIDES = ((256, 14), (64, 8))
 """(channels, side): from so many channels on, up to this side, nine matrix products are faster than
@@ -45,48 +39,30 @@ def for_device(
     Keras layer costs more than half of the training speed of ResNet-50 on a CPU); XLA on a TPU
     fuses by itself.
 
-    Args:
-      plan: the canonical plan.
-      kind: of the device: `cpu`, `gpu` or `tpu`.
-      dtype: dtype policy of the model. float64 has no fast kernels.
-      sync_norm: normalise over the batch of all replicas, for which there is no fused kernel.
+    `kind` is `cpu`, `gpu` or `tpu`, `dtype` the model's dtype policy (float64 has no fast kernels).
+    With `sync_norm` the batch of all replicas is normalised, for which there is no fused kernel.
     """
     if sync_norm:
-        plan = replace(plan, rows=tuple(_shared_norm(row) for row in plan.rows))
+        plan = with_op(plan, "shared_norm", lambda row: row.op == "norm")
     if kind == "tpu" or dtype == "float64":
         return plan
-    plan = replace(plan, rows=tuple(_fused_norm(row) for row in plan.rows))
+    plan = with_op(plan, "fused_norm", lambda row: row.op == "norm" and len(row.shape) == 3)
     if kind != "cpu":
         return plan
-    rows = {row.name: row for row in plan.rows}
+    shapes = {row.name: row.shape for row in plan.rows}
     is_bfloat16 = dtype in ("bfloat16", "mixed_bfloat16")
-    plan = replace(plan, rows=tuple(_product_conv(row, rows, is_bfloat16) for row in plan.rows))
+    plan = with_op(plan, "product_conv", lambda row: _is_product_conv(row, shapes, is_bfloat16))
     if not is_bfloat16:
         return plan
     plan = fork_outputs(fuse_gated_merge(fuse_add_relu(plan)))
-    return replace(plan, rows=tuple(_fused_relu(row) for row in plan.rows))
+    return with_op(plan, "fused_relu", is_large_relu, attributes={})
 
 
-def _fused_norm(row: Row) -> Row:
-    if row.op == "norm" and len(row.shape) == 3:
-        return replace(row, op="fused_norm", stands_for=(row.name,))
-    return row
-
-
-def _shared_norm(row: Row) -> Row:
-    if row.op == "norm":
-        return replace(row, op="shared_norm", stands_for=(row.name,))
-    return row
-
-
-def _product_conv(row: Row, rows: Mapping[str, Row], is_bfloat16: bool) -> Row:
-    if row.op == "conv" and _is_faster_as_products(row, rows[row.inputs[0].row].shape, is_bfloat16):
-        return replace(row, op="product_conv", stands_for=(row.name,))
-    return row
-
-
-def _is_faster_as_products(row: Row, shape: tuple[int, ...], is_bfloat16: bool) -> bool:
-    """Whether matrix products were measured to be faster, for ResNet's convolutions."""
+def _is_product_conv(row: Row, shapes: Mapping[str, Shape], is_bfloat16: bool) -> bool:
+    """Whether a row is a convolution that was measured to be faster as products, on ResNets."""
+    if row.op != "conv":
+        return False
+    shape = shapes[row.inputs[0].row]
     kernel, stride = row.attributes["kernel"], row.attributes["stride"]
     even = stride == 2 and shape[0] % 2 == shape[1] % 2 == 0
     if row.attributes["groups"] != 1 or not (stride == 1 or even):
@@ -100,9 +76,3 @@ def _is_faster_as_products(row: Row, shape: tuple[int, ...], is_bfloat16: bool) 
         return narrow >= 128 and row.attributes["padding"] == "valid"
     side = max(row.shape[:2])
     return is_bfloat16 and any(narrow >= least and side <= most for least, most in _SMALL_SIDES)
-
-
-def _fused_relu(row: Row) -> Row:
-    if is_relu(row) and is_large(row):
-        return replace(row, op="fused_relu", attributes={}, stands_for=(row.name,))
-    return row

@@ -19,21 +19,16 @@ _LARGE_MAP = 1 << 13
 _FORKED = ("add_relu", "gated_merge")
 
 
-def is_large(row: Row) -> bool:
-    """Whether a feature map is worth a compiled kernel."""
-    return len(row.shape) == 3 and math.prod(row.shape) >= _LARGE_MAP
-
-
-def is_relu(row: Row) -> bool:
-    """Whether a row is a ReLU."""
-    return _is_activation(row, "relu")
+def is_large_relu(row: Row) -> bool:
+    """Whether a row is the ReLU of a map that is worth a compiled kernel."""
+    return _is_large(row) and _is_activation(row, "relu")
 
 
 def fuse_add_relu(plan: Plan) -> Plan:
     """Fuses each addition with the large ReLU that is its only reader."""
     fusion = _Fusion(plan)
     for row in plan.rows:
-        if not (is_relu(row) and is_large(row)):
+        if not is_large_relu(row):
             continue
         total = fusion.rows[row.inputs[0].row]
         if total.op == "add" and fusion.has_one_reader(total) and fusion.has_one_shape(total):
@@ -48,7 +43,7 @@ def fuse_gated_merge(plan: Plan) -> Plan:
     """
     fusion = _Fusion(plan)
     for row in plan.rows:
-        if row.op != "add" or not is_large(row):
+        if row.op != "add" or not _is_large(row):
             continue
         shortcut, product = row.inputs
         merge = fusion.match_gated_product(fusion.rows[product.row], shortcut)
@@ -57,7 +52,9 @@ def fuse_gated_merge(plan: Plan) -> Plan:
         change, gate, multiply = merge
         inner = [change, gate, multiply]
         h = change.inputs[0]
-        relu = is_relu(fusion.rows[h.row]) and fusion.has_one_reader(fusion.rows[h.row])
+        relu = _is_activation(fusion.rows[h.row], "relu") and fusion.has_one_reader(
+            fusion.rows[h.row]
+        )
         if relu:
             inner.insert(0, fusion.rows[h.row])
             h = fusion.rows[h.row].inputs[0]
@@ -112,11 +109,7 @@ class _Fusion:
         names = [row.name for row in self._plan.rows if row in inner or row.name == last.name]
         self._fused |= {row.name for row in inner}
         self.rows[last.name] = replace(
-            last,
-            op=op,
-            inputs=inputs,
-            attributes=attributes,
-            stands_for=tuple(names),
+            last, op=op, inputs=inputs, attributes=attributes, stands_for=tuple(names)
         )
 
     def plan(self) -> Plan:
@@ -144,6 +137,10 @@ def fork_outputs(plan: Plan) -> Plan:
         )
         rows.append(replace(row, inputs=inputs))
     return replace(plan, rows=tuple(rows))
+
+
+def _is_large(row: Row) -> bool:
+    return len(row.shape) == 3 and math.prod(row.shape) >= _LARGE_MAP
 
 
 def _is_activation(row: Row, function: str) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 from reszoo import atomic_files, resources
 from reszoo.planning.cost import Cost, cost
-from reszoo.spec import architecture_names, fingerprint, load
+from reszoo.spec import fingerprint, load, names_of
 from reszoo.spec.architecture import Architecture
 
 _FORMAT = 1
@@ -28,14 +28,13 @@ def golden_file() -> Path:
 
 def known_cost(spec: Architecture) -> Cost:
     """Returns the cost of a spec, from the golden file if it has this network."""
-    key = fingerprint(spec)
-    return _golden_costs().get(key) or cost(spec)
+    return _golden_costs().get(fingerprint(spec)) or cost(spec)
 
 
 def count_zoo() -> dict[str, Any]:
     """Counts every spec of the zoo; returns the content of the golden file."""
     specs = {}
-    for name in architecture_names():
+    for name in names_of("architecture"):
         spec = load(name)
         specs[name] = {"fingerprint": fingerprint(spec), **asdict(cost(spec))}
     return {"format": _FORMAT, "specs": specs}
@@ -55,11 +54,7 @@ def _golden_costs() -> Mapping[str, Cost]:
         return {}
     if content.get("format") != _FORMAT:
         return {}
-    costs = {}
-    for entry in content["specs"].values():
-        numbers = {name: value for name, value in entry.items() if name != "fingerprint"}
-        costs[entry["fingerprint"]] = Cost(**numbers)
-    return costs
+    return {entry.pop("fingerprint"): Cost(**entry) for entry in content["specs"].values()}
 
 
 if __name__ == "__main__":

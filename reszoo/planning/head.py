@@ -14,21 +14,22 @@ def write_head(scope: Scope, x: Ref) -> Ref:
         x = scope.conv(x, head.conv, 1, role="head", part="conv", bias=bias)
         x = scope.norm(x, spec.norm, role="head", part="norm")
         x = scope.activation(x, spec.activation, role="head", part="activation")
-    if len(scope.shape(x)) == 3:
-        x = _pool_globally(scope, x)
+    if len(scope.shape(x)) == 3 and head.pool == "none":
+        x = scope.add("flatten", x, role="head", part="flatten")
+    elif len(scope.shape(x)) == 3:
+        op = f"global_{head.pool}_pool"
+        x = scope.add(op, x, role="head", part="pool", keep_dimensions=False)
     for number, units in enumerate(head.hidden, start=1):
         x = scope.dense(x, units, role="head", part=f"hidden{number}")
         x = scope.activation(x, spec.activation, role="head", part=f"hidden_activation{number}")
-    if head.dropout:
-        x = scope.add("dropout", x, role="head", part="dropout", rate=head.dropout, each="value")
-    initializer = spec.initializers.head
+    x = scope.dropout(x, head.dropout, role="head", part="dropout")
     x = scope.dense(
         x,
         spec.classes,
         role="head",
         part="logits",
         bias=head.bias,
-        initializer=initializer,
+        initializer=spec.initializers.head,
         precision="float32",
     )
     if head.logit_scale != 1.0:
@@ -42,10 +43,3 @@ def write_head(scope: Scope, x: Ref) -> Ref:
             offset=0.0,
         )
     return x
-
-
-def _pool_globally(scope: Scope, x: Ref) -> Ref:
-    kind = scope.spec.head.pool
-    if kind == "none":
-        return scope.add("flatten", x, role="head", part="flatten")
-    return scope.add(f"global_{kind}_pool", x, role="head", part="pool", keep_dimensions=False)

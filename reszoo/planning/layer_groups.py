@@ -49,16 +49,10 @@ def group_of(row: Row, plan: Plan) -> str:
 def resolve_groups(
     plan: Plan, names: Iterable[str], *, where: Place | str | None = None
 ) -> frozenset[str]:
-    """Returns the layer groups of names and ranges; `stage3` is stage 3 and nothing before it.
+    """Returns the layer groups of names, ranges such as `stem..stage3`, and `backbone`.
 
-    Args:
-      plan: the network.
-      names: `stem`, `stage1`.., `head`; a range such as `stem..stage3`; `backbone` for everything
-        but the head.
-      where: place of the names, for errors.
-
-    Raises:
-      UserError: the network has no such layer group.
+    `stage3` is stage 3 and nothing before it, `backbone` everything but the head. An unknown name
+    raises a UserError at `where`.
     """
     return frozenset(group for name in names for group in _expand(plan, name, where))
 
@@ -95,14 +89,7 @@ def group_factors(
 ) -> dict[str, float]:
     """Returns the factor of every layer group: its own, else the backbone's, else 1.
 
-    Args:
-      plan: the network.
-      factors: by `stem`, `stage1`.., `head`, or `backbone` for all but the head. `bias` and
-        `logits` are ignored.
-      where: place of the factors, for errors.
-
-    Raises:
-      UserError: the network has no such layer group.
+    Factors of `bias` and `logits` are ignored; an unknown name raises a UserError at `where`.
     """
     groups = group_names(plan)
     for name in factors:

@@ -41,7 +41,7 @@ def plan(spec: Architecture, *, head: bool = True) -> Plan:
     for index in range(len(spec.stages)):
         x = _stage(builder, index, x, progress)
         if index == len(spec.stages) - 1:
-            x = _final_norm(builder, x, spec)
+            x = _final_norm(builder, x)
         stages[f"stage{index + 1}"] = x
         x = _after_stage(builder, index, x)
     if head:
@@ -130,14 +130,18 @@ def _survival(block: Block, progress: _Progress) -> float:
 
 
 def _block(plan: BlockPlan, x: Ref) -> Ref:
-    activated = _preactivation(plan, x)
+    scope, activated = plan.scope, x
+    if plan.pre_normed:
+        activated = scope.norm(activated, plan.norm, role="preactivation", part="norm")
+    if plan.preactivated:
+        function = plan.activation
+        activated = scope.activation(activated, function, role="preactivation", part="activation")
     h = _check_width(plan, transform(plan.block.transform).write(plan, activated))
     h = attention(plan, h)
     if plan.block.connection == "plain":
         y = h
     else:
         y = connect(plan, shortcut(plan, x, activated), h, activated)
-    scope = plan.scope
     if plan.order == "bn_after_add":
         y = scope.norm(y, plan.norm, role="merge", part="norm")
     if plan.order in ("post", "bn_after_add"):
@@ -159,21 +163,11 @@ def _check_width(plan: BlockPlan, h: Ref) -> Ref:
     return h
 
 
-def _preactivation(plan: BlockPlan, x: Ref) -> Ref:
-    scope, role = plan.scope, "preactivation"
-    if plan.pre_normed:
-        x = scope.norm(x, plan.norm, role=role, part="norm")
-    if plan.preactivated:
-        x = scope.activation(x, plan.activation, role=role, part="activation")
-    return x
-
-
-def _final_norm(builder: PlanBuilder, x: Ref, spec: Architecture) -> Ref:
+def _final_norm(builder: PlanBuilder, x: Ref) -> Ref:
     """Adds the norm and activation after the last block of pre-activation nets (He 2016)."""
-    index = len(spec.stages) - 1
+    spec, index = builder.spec, len(builder.spec.stages) - 1
     block = spec.stage_block(index)
-    order = _order(block)
-    scope = Scope(builder, ("stages", index))
+    order, scope = _order(block), Scope(builder, ("stages", index))
     if order == "full_pre":
         x = scope.norm(x, block.norm or spec.norm, role="final_norm", part="norm")
     if order in ("full_pre", "relu_only_pre"):
@@ -193,6 +187,4 @@ def _after_stage(builder: PlanBuilder, index: int, x: Ref) -> Ref:
         and (block.activation or builder.spec.activation) in NONNEGATIVE
     )
     x = write_pool(scope, x, after.pool, role="pool", nonnegative=nonnegative)
-    if after.dropout:
-        x = scope.add("dropout", x, role="pool", part="dropout", rate=after.dropout, each="value")
-    return x
+    return scope.dropout(x, after.dropout, role="pool", part="dropout")

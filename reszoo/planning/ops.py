@@ -50,10 +50,6 @@ Attributes = Mapping[str, Any]
 Arithmetic = Callable[[Sequence[Shape], Attributes], Size]
 
 
-def _input(_: Sequence[Shape], attributes: Attributes) -> Size:
-    return Size(attributes["shape"])
-
-
 def _unchanged(inputs: Sequence[Shape], _: Attributes) -> Size:
     return Size(inputs[0])
 
@@ -120,14 +116,6 @@ def _global_pool(inputs: Sequence[Shape], attributes: Attributes) -> Size:
     return Size((1, 1, channels) if attributes["keep_dimensions"] else (channels,))
 
 
-def _flatten(inputs: Sequence[Shape], _: Attributes) -> Size:
-    return Size((math.prod(inputs[0]),))
-
-
-def _reshape(_: Sequence[Shape], attributes: Attributes) -> Size:
-    return Size(tuple(attributes["shape"]))
-
-
 def _scale(inputs: Sequence[Shape], attributes: Attributes) -> Size:
     return Size(inputs[0], 1 if attributes["granularity"] == "scalar" else inputs[0][-1])
 
@@ -142,7 +130,7 @@ def _merge(inputs: Sequence[Shape], _: Attributes) -> Size:
 
 
 OPS: Mapping[str, Arithmetic] = {
-    "input": _input,
+    "input": lambda _, attributes: Size(attributes["shape"]),
     "normalize": _unchanged,
     "contrast": _unchanged,
     "mean_image": _mean_image,
@@ -159,8 +147,8 @@ OPS: Mapping[str, Arithmetic] = {
     "blur": _subsampled,
     "global_average_pool": _global_pool,
     "global_max_pool": _global_pool,
-    "flatten": _flatten,
-    "reshape": _reshape,
+    "flatten": lambda inputs, _: Size((math.prod(inputs[0]),)),
+    "reshape": lambda _, attributes: Size(tuple(attributes["shape"])),
     "dropout": _unchanged,
     "rescale": _unchanged,
     "scale": _scale,

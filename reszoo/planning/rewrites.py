@@ -7,8 +7,9 @@ for a device are in `reszoo.planning.device_rewrites`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 from reszoo.planning.rows import Plan, Ref, Row
 
@@ -18,12 +19,17 @@ def for_inference(plan: Plan) -> Plan:
 
     Contrast normalisation becomes the op that int8 can compute, too.
     """
-    rows = tuple(
-        replace(row, op="centred_contrast", stands_for=(row.name,)) if row.op == "contrast" else row
+    plan = with_op(plan, "centred_contrast", lambda row: row.op == "contrast")
+    return _without_rows(plan, (row for row in plan.rows if row.op == "dropout"))
+
+
+def with_op(plan: Plan, op: str, matches: Callable[[Row], bool], **changes: Any) -> Plan:
+    """Returns the plan with another op in the rows that match, and `changes` of their fields."""
+    rows = (
+        replace(row, op=op, stands_for=(row.name,), **changes) if matches(row) else row
         for row in plan.rows
     )
-    plan = replace(plan, rows=rows)
-    return _without_rows(plan, (row for row in rows if row.op == "dropout"))
+    return replace(plan, rows=tuple(rows))
 
 
 def fold_norms(plan: Plan) -> Plan:
@@ -82,5 +88,5 @@ def rewire(plan: Plan, rows: Iterable[Row], source: Callable[[Ref], Ref]) -> Pla
     for row in rows:
         inputs = tuple(source(ref) for ref in row.inputs)
         new_rows.append(row if inputs == row.inputs else replace(row, inputs=inputs))
-    stages: Mapping[str, Ref] = {name: source(ref) for name, ref in plan.stages.items()}
+    stages = {name: source(ref) for name, ref in plan.stages.items()}
     return Plan(plan.name, tuple(new_rows), tuple(source(ref) for ref in plan.outputs), stages)

@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 Shape = tuple[int, ...]
 """Shape of one example, without the batch: (height, width, channels) or (features,)."""
 
+BRANCH_ROLES = ("shortcut", "attention", "transform_gate", "carry_gate")
+"""Roles of rows beside the main path, which do not count as depth."""
+
 
 class Ref(NamedTuple):
     """One output of a row."""

@@ -12,19 +12,11 @@ _ROLE = "shortcut"
 def shortcut(plan: BlockPlan, x: Ref, activated: Ref) -> Ref:
     """Adds the shortcut of a block; returns its output.
 
-    Args:
-      plan: the block.
-      x: input of the block.
-      activated: x after the pre-activation, which projections of pre-activation nets read (He
-        2016); else x itself.
+    `activated` is x after the pre-activation, which projections of pre-activation nets read (He
+    2016), else x itself.
     """
-    output = _match_shape(plan, x, activated)
-    rate = plan.block.shortcut.dropout
-    if rate:
-        output = plan.scope.add(
-            "dropout", output, role=_ROLE, part="dropout", rate=rate, each="value"
-        )
-    return output
+    output, rate = _match_shape(plan, x, activated), plan.block.shortcut.dropout
+    return plan.scope.dropout(output, rate, role=_ROLE, part="dropout")
 
 
 def _match_shape(plan: BlockPlan, x: Ref, activated: Ref) -> Ref:
@@ -38,7 +30,14 @@ def _match_shape(plan: BlockPlan, x: Ref, activated: Ref) -> Ref:
     if not plan.changes_shape(x):
         return x
     if kind == "identity":
-        return _refuse_identity(plan, x)
+        channels = f"{plan.scope.channels(x)} to {plan.output_width} channels"
+        plan.scope.fail(
+            "an identity shortcut cannot change the shape",
+            "shortcut",
+            expected="the same width and stride 1, or a shortcut that changes shape",
+            found=f"{channels} with stride {plan.stride}",
+            hint="use `shortcut: zero_pad` (option A) or `shortcut: projection` (option B)",
+        )
     if kind == "zero_pad":
         return _zero_padded(plan, x)
     if len(plan.scope.shape(x)) == 1:
@@ -94,15 +93,3 @@ def _zero_padded(plan: BlockPlan, x: Ref) -> Ref:
     return scope.add(
         "pad_channels", x, role=_ROLE, part="pad", before=before, after=missing - before
     )
-
-
-def _refuse_identity(plan: BlockPlan, x: Ref) -> Ref:
-    scope = plan.scope
-    scope.fail(
-        "an identity shortcut cannot change the shape",
-        "shortcut",
-        expected="the same width and stride 1, or a shortcut that changes shape",
-        found=f"{scope.channels(x)} to {plan.output_width} channels with stride {plan.stride}",
-        hint="use `shortcut: zero_pad` (option A) or `shortcut: projection` (option B)",
-    )
-    raise AssertionError("unreachable")

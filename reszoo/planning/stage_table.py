@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reszoo.planning.rows import Plan, Row, Shape
-
-_SIDE_ROLES = ("shortcut", "attention", "transform_gate", "carry_gate")
+from reszoo.planning.rows import BRANCH_ROLES, Plan, Row, Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,7 @@ def _summarize(name: str, rows: list[Row]) -> StageSummary:
 
 def _layers(rows: Iterable[Row]) -> Iterable[str]:
     for row in rows:
-        if row.tags.role in _SIDE_ROLES:
+        if row.tags.role in BRANCH_ROLES:
             continue
         values = row.attributes
         if row.op == "conv":

@@ -39,15 +39,13 @@ class _Conv:
 
 def _convolutions(plan: BlockPlan, x: Ref, convs: list[_Conv]) -> Ref:
     """Adds successive convolutions with norms and activations in the block's order (He 2016)."""
-    scope = plan.scope
-    role = "transform"
+    scope, role = plan.scope, "transform"
     for number, conv in enumerate(convs, start=1):
         first, last = number == 1, number == len(convs)
         if plan.pre_normed and not first:
             x = scope.norm(x, plan.norm, role=role, part=f"norm{number}")
             x = scope.activation(x, plan.activation, role=role, part=f"activation{number}")
             x = _between(plan, x, convs[number - 2], number - 1)
-        norm_after = not plan.pre_normed and not (last and plan.order == "bn_after_add")
         filtered = plan.block.antialias != "none" and conv.stride > 1
         x = scope.conv(
             x,
@@ -63,7 +61,7 @@ def _convolutions(plan: BlockPlan, x: Ref, convs: list[_Conv]) -> Ref:
             if last:
                 x = _filtered(plan, x, conv, number)
             continue
-        if norm_after:
+        if not (last and plan.order == "bn_after_add"):
             gamma = 0.0 if last and plan.starts_at_zero else 1.0
             x = scope.norm(x, plan.norm, role=role, part=f"norm{number}", gamma=gamma)
         if not last or plan.order == "relu_before_add":
@@ -75,16 +73,7 @@ def _convolutions(plan: BlockPlan, x: Ref, convs: list[_Conv]) -> Ref:
 def _between(plan: BlockPlan, x: Ref, conv: _Conv, number: int) -> Ref:
     """Adds the layers between two convolutions, after the activation: anti-aliasing and dropout."""
     x = _filtered(plan, x, conv, number)
-    if plan.block.dropout:
-        x = plan.scope.add(
-            "dropout",
-            x,
-            role="transform",
-            part=f"dropout{number}",
-            rate=plan.block.dropout,
-            each="value",
-        )
-    return x
+    return plan.scope.dropout(x, plan.block.dropout, role="transform", part=f"dropout{number}")
 
 
 def _filtered(plan: BlockPlan, x: Ref, conv: _Conv, number: int) -> Ref:
@@ -116,9 +105,8 @@ def _bottleneck(plan: BlockPlan, x: Ref) -> Ref:
 
 
 def _conv(plan: BlockPlan, x: Ref) -> Ref:
-    return _convolutions(
-        plan, x, [_Conv(plan.width, plan.block.kernel, plan.stride, plan.block.groups)]
-    )
+    block = plan.block
+    return _convolutions(plan, x, [_Conv(plan.width, block.kernel, plan.stride, block.groups)])
 
 
 def _dense(plan: BlockPlan, x: Ref) -> Ref:

@@ -6,28 +6,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from reszoo.planning.rows import Plan, Row
-from reszoo.report.drawing import Arrow, Box, Disc, Drawing, Point, Shape, Text, text_width
+from reszoo.report.drawing import PAPER, Arrow, Box, Disc, Drawing, Point, Shape, Text, text_width
 from reszoo.report.text import format_shape
 
+GREY = "#e4e7eb"
 COLOURS = {
-    "stem": "#e4e7eb",
     "preactivation": "#d9e8fb",
     "transform": "#d9e8fb",
     "attention": "#e5dbf7",
     "shortcut": "#fde7c7",
     "transform_gate": "#d3f0d9",
     "carry_gate": "#f9d9de",
-    "merge": "#ffffff",
-    "pool": "#e4e7eb",
-    "final_norm": "#e4e7eb",
-    "head": "#e4e7eb",
+    "merge": PAPER,
 }
-"""Fill colour of each role."""
+"""Fill colour of each role inside a block; all others are grey."""
 
 _SIDE_COLUMNS = ("attention", "transform_gate", "carry_gate", "shortcut")
 _SIGNS = {"add": "plus", "multiply": "times", "subtract": "minus"}
-_UNDRAWN = ("pad",)
-"""Rows that only pad the input of the next row."""
 
 _ROW, _BOX, _GAP, _LANE, _SIZE = 42.0, 26.0, 26.0, 22.0, 12.0
 _TOP = 18.0
@@ -60,14 +55,11 @@ class _Layout:
     def x(self, column: int) -> float:
         return sum(self.widths[:column]) + _GAP * column + self.widths[column] / 2
 
-    def y(self, layer: int) -> float:
-        return _ROW * layer + _BOX / 2 + _TOP
-
     def lane_x(self, lane: int) -> float:
         return sum(self.widths) + _GAP * len(self.widths) + _LANE * lane
 
     def at(self, node: _Node) -> Point:
-        return self.x(node.column), self.y(node.layer)
+        return self.x(node.column), _ROW * node.layer + _BOX / 2 + _TOP
 
     def free(self, column: int, above: int, below: int) -> bool:
         """Returns whether the column has no node strictly between two layers."""
@@ -125,7 +117,9 @@ def label(row: Row) -> str:
     if row.op == "pad_channels":
         return f"zero channels, +{values['before'] + values['after']}"
     if row.op == "rescale":
-        return _rescale_label(values["scale"], values["offset"])
+        scale, offset = values["scale"], values["offset"]
+        plus = f", plus {offset:.3g}" if offset else ""
+        return f"{offset:g} - gate" if scale == -1.0 else f"times {scale:.3g}{plus}"
     if row.op == "dropout":
         return f"{'dropout' if values['each'] == 'value' else 'drop path'} {values['rate']:.2g}"
     if row.op in ("subsample", "blur"):
@@ -133,17 +127,10 @@ def label(row: Row) -> str:
     return {"scale": "learned scale"}.get(row.op, row.op.replace("_", " "))
 
 
-def _rescale_label(scale: float, offset: float) -> str:
-    if scale == -1.0:
-        return f"{offset:g} - gate"
-    return f"times {scale:.3g}" + (f", plus {offset:.3g}" if offset else "")
-
-
 def _layout(rows: Sequence[Row]) -> _Layout:
     used = [role for role in _SIDE_COLUMNS if any(row.tags.role == role for row in rows)]
     nodes = _nodes(rows, used)
-    widths = [_column_width(nodes.values(), column) for column in range(len(used) + 1)]
-    layout = _Layout(nodes, widths)
+    layout = _Layout(nodes, [_column_width(nodes.values(), i) for i in range(len(used) + 1)])
     _choose_lanes(layout)
     return layout
 
@@ -155,7 +142,7 @@ def _nodes(rows: Iterable[Row], columns: Sequence[str]) -> dict[str, _Node]:
     taken = {(0, 0)}
     for row in rows:
         inputs = tuple(dict.fromkeys(drawn_as.get(ref.row, _X) for ref in row.inputs))
-        if row.op in _UNDRAWN:
+        if row.op == "pad":  # drawn with the row whose input it pads
             drawn_as[row.name] = inputs[0]
             continue
         column = _column(row, [nodes[name] for name in inputs], columns)
@@ -217,9 +204,8 @@ def _reach(node: _Node, sideways: float | None = None) -> float:
 def _node(layout: _Layout, node: _Node) -> Shape:
     x, y = layout.at(node)
     if node.row is None:
-        return Disc(x, y, 10.0, "#e4e7eb", "x")
-    fill = COLOURS[node.row.tags.role]
+        return Disc(x, y, 10.0, GREY, _X)
     if node.sign:
-        return Disc(x, y, 10.0, "#ffffff", node.sign)
-    width = layout.widths[node.column]
+        return Disc(x, y, 10.0, PAPER, node.sign)
+    width, fill = layout.widths[node.column], COLOURS.get(node.row.tags.role, GREY)
     return Box(x - width / 2, y - _BOX / 2, width, _BOX, fill, (label(node.row),), _SIZE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +10,8 @@ from reszoo.atomic_files import atomic_file
 from reszoo.errors import UserError
 from reszoo.planning import Plan, Row, StageSummary
 from reszoo.planning.stage_table import stage_table
-from reszoo.report.block_picture import COLOURS, draw_block, signature
-from reszoo.report.drawing import FAINT, Arrow, Box, Disc, Drawing, Shape, Text, text_width
+from reszoo.report.block_picture import COLOURS, GREY, draw_block, signature
+from reszoo.report.drawing import FAINT, Arrow, Box, Drawing, Shape, Text, text_width
 from reszoo.report.text import format_shape, format_si
 
 _MARGIN, _GAP, _LINE = 28.0, 26.0, 17.0
@@ -35,20 +35,19 @@ def draw_network(plan: Plan, title: str) -> Drawing:
     top = _MARGIN + 60
     stages = _stages(plan)
     width, height = _MARGIN + stages.width, top + stages.height
-    shapes += _shift(stages, _MARGIN, top)
+    shapes += _shift(stages.shapes, _MARGIN, top)
     for rows, places in kinds(plan):
         x = width + 2 * _GAP
         block = draw_block(plan, rows)
         caption = [Text(0, 0, _kind_name(rows), 14, bold=True)]
         caption += [Text(0, 20 + 15 * i, line, 11, colour=FAINT) for i, line in enumerate(places)]
         offset = 20 + 15 * len(places) + 12
-        captions = Drawing(max(text_width(text.text, text.size) for text in caption), 0, [*caption])
-        shapes += _shift(captions, x, top + 6)
-        shapes += _shift(block, x, top + offset)
-        width = x + max(block.width, captions.width)
+        shapes += _shift(caption, x, top + 6)
+        shapes += _shift(block.shapes, x, top + offset)
+        width = x + max(block.width, *(text_width(text.text, text.size) for text in caption))
         height = max(height, top + offset + block.height)
     legend = _legend(plan)
-    shapes += _shift(legend, _MARGIN, height + _GAP)
+    shapes += _shift(legend.shapes, _MARGIN, height + _GAP)
     return Drawing(
         max(width, legend.width + _MARGIN, text_width(title, 22) + _MARGIN) + _MARGIN,
         height + _GAP + legend.height + _MARGIN,
@@ -134,14 +133,13 @@ def _stages(plan: Plan) -> Drawing:
     """Draws the network from the input at the top to the logits at the bottom."""
     parts = [(part, _part_lines(part)) for part in stage_table(plan)]
     width = max(text_width(line, 12) for _, lines in parts for line in lines) + 36
-    shapes: list[Shape] = []
-    entry = plan.rows[0]
-    shapes.append(Text(width / 2, 8, f"image  {format_shape(entry.shape)}", 12, anchor="middle"))
+    image = f"image  {format_shape(plan.rows[0].shape)}"
+    shapes: list[Shape] = [Text(width / 2, 8, image, 12, anchor="middle")]
     y = 18.0
     for part, lines in parts:
         height = _LINE * len(lines) + 14
         shapes.append(Arrow(((width / 2, y), (width / 2, y + _GAP))))
-        fill = _STAGE_COLOUR if part.name.startswith("stage") else COLOURS["stem"]
+        fill = _STAGE_COLOUR if part.name.startswith("stage") else GREY
         if part.blocks > 1:  # a pile of blocks behind the first
             shapes += [
                 Box(4 * i, y + _GAP + 4 * i, width, height, fill) for i in (2, 1) if part.blocks > i
@@ -153,9 +151,9 @@ def _stages(plan: Plan) -> Drawing:
 
 def _part_lines(part: StageSummary) -> list[str]:
     blocks = f": {part.blocks} blocks" if part.blocks > 1 else ""
-    layers = [*part.layers]
+    layers = list(part.layers)
     if len(layers) > 6:
-        layers = [*layers[:5], f"and {len(layers) - 5} more"]
+        layers[5:] = [f"and {len(layers) - 5} more"]
     facts = f"{format_shape(part.output)},  {format_si(part.parameters)} parameters"
     return [f"{part.name}{blocks}", *layers, facts]
 
@@ -172,9 +170,9 @@ def _legend(plan: Plan) -> Drawing:
     return Drawing(x, 16, shapes)
 
 
-def _shift(drawing: Drawing, right: float, down: float) -> Iterable[Shape]:
-    for shape in drawing.shapes:
+def _shift(shapes: Iterable[Shape], right: float, down: float) -> Iterator[Shape]:
+    for shape in shapes:
         if isinstance(shape, Arrow):
             yield replace(shape, points=tuple((x + right, y + down) for x, y in shape.points))
-        elif isinstance(shape, Box | Disc | Text):
+        else:
             yield replace(shape, x=shape.x + right, y=shape.y + down)

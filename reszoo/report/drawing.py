@@ -6,7 +6,8 @@ Coordinates are in screen pixels, from the top left.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
@@ -95,7 +96,7 @@ class Drawing:
 
     def svg(self) -> str:
         """Returns the drawing as the text of an SVG file."""
-        body = "\n".join(part for shape in self.shapes for part in _svg(shape))
+        body = "\n".join(map(_svg, _with_contents(self.shapes)))
         width, height = round(self.width), round(self.height)
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
@@ -110,7 +111,7 @@ class Drawing:
         sharp = (round(self.width * _SHARPNESS), round(self.height * _SHARPNESS))
         image = Image.new("RGB", (sharp[0] * _SMOOTHING, sharp[1] * _SMOOTHING), PAPER)
         pen = ImageDraw.Draw(image)
-        for shape in self.shapes:
+        for shape in _with_contents(self.shapes):
             _paint(pen, shape, _SHARPNESS * _SMOOTHING)
         file = io.BytesIO()
         image.resize(sharp, Image.Resampling.LANCZOS).save(file, "PNG", optimize=True)
@@ -122,96 +123,80 @@ def text_width(text: str, size: float) -> float:
     return 0.56 * size * len(text)
 
 
-def _box_texts(box: Box) -> Iterable[Text]:
-    step = 1.3 * box.size
-    top = box.y + box.height / 2 - step * (len(box.lines) - 1) / 2
-    for index, line in enumerate(box.lines):
-        bold = index == 0 and len(box.lines) > 1
-        yield Text(box.x + box.width / 2, top + step * index, line, box.size, bold, anchor="middle")
+def _with_contents(shapes: Iterable[Shape]) -> Iterator[Shape]:
+    """Yields each shape, followed by the texts of a box or the letter or sign of a disc."""
+    for shape in shapes:
+        yield shape
+        if isinstance(shape, Box):
+            x, step = shape.x + shape.width / 2, 1.3 * shape.size
+            top = shape.y + shape.height / 2 - step * (len(shape.lines) - 1) / 2
+            for index, line in enumerate(shape.lines):
+                bold = index == 0 and len(shape.lines) > 1
+                yield Text(x, top + step * index, line, shape.size, bold, anchor="middle")
+        elif isinstance(shape, Disc):
+            x, y, radius = shape.x, shape.y, shape.radius
+            for ends in _STROKES.get(shape.word, ()):
+                yield Arrow(
+                    tuple((x + radius * dx, y + radius * dy) for dx, dy in ends), head=False
+                )
+            if shape.word not in _STROKES:
+                yield Text(x, y, shape.word, 1.3 * radius, anchor="middle")
 
 
 def _head(points: Sequence[Point], length: float = 7, half_width: float = 3.5) -> list[Point]:
+    """Returns the corners of an arrowhead: its tip and the two ends of its foot."""
     (x0, y0), (x1, y1) = points[-2:]
-    distance = ((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5 or 1.0
-    along = ((x1 - x0) / distance, (y1 - y0) / distance)
-    foot = (x1 - length * along[0], y1 - length * along[1])
-    across = (-along[1] * half_width, along[0] * half_width)
-    return [
-        (x1, y1),
-        (foot[0] + across[0], foot[1] + across[1]),
-        (foot[0] - across[0], foot[1] - across[1]),
-    ]
+    distance = math.hypot(x1 - x0, y1 - y0) or 1.0
+    along, down = (x1 - x0) / distance, (y1 - y0) / distance
+    x, y = x1 - length * along, y1 - length * down
+    right, left = half_width * along, half_width * down
+    return [(x1, y1), (x - left, y + right), (x + left, y - right)]
 
 
-def _svg(shape: Shape) -> Iterable[str]:
+def _svg(shape: Shape) -> str:
     if isinstance(shape, Box):
-        yield (
+        return (
             f'<rect x="{shape.x:g}" y="{shape.y:g}" width="{shape.width:g}" '
             f'height="{shape.height:g}" rx="{shape.radius:g}" fill="{shape.fill}" '
             f'stroke="{INK}" stroke-width="1"/>'
         )
-        for text in _box_texts(shape):
-            yield from _svg(text)
-    elif isinstance(shape, Disc):
-        yield (
+    if isinstance(shape, Disc):
+        return (
             f'<circle cx="{shape.x:g}" cy="{shape.y:g}" r="{shape.radius:g}" fill="{shape.fill}" '
             f'stroke="{INK}" stroke-width="1"/>'
         )
-        for part in _inside(shape):
-            yield from _svg(part)
-    elif isinstance(shape, Arrow):
-        points = " ".join(f"{x:g},{y:g}" for x, y in shape.points)
-        yield f'<polyline points="{points}" fill="none" stroke="{INK}" stroke-width="1.2"/>'
-        if shape.head:
-            corners = " ".join(f"{x:g},{y:g}" for x, y in _head(shape.points))
-            yield f'<polygon points="{corners}" fill="{INK}"/>'
-    else:
+    if isinstance(shape, Text):
         weight = ' font-weight="bold"' if shape.bold else ""
-        yield (
+        return (
             f'<text x="{shape.x:g}" y="{shape.y + 0.35 * shape.size:g}" font-size="{shape.size:g}"'
             f" fill={quoteattr(shape.colour)} text-anchor={quoteattr(shape.anchor)}{weight}>"
             f"{escape(shape.text)}</text>"
         )
-
-
-def _inside(disc: Disc) -> Iterable[Shape]:
-    """Returns the letter, or a sign as strokes, since not every font has the signs."""
-    for a, b in _STROKES.get(disc.word, ()):
-        ends = [(disc.x + disc.radius * x, disc.y + disc.radius * y) for x, y in (a, b)]
-        yield Arrow(tuple(ends), head=False)
-    if disc.word not in _STROKES:
-        yield Text(disc.x, disc.y, disc.word, 1.3 * disc.radius, anchor="middle")
+    points, corners = (
+        " ".join(f"{x:g},{y:g}" for x, y in line) for line in (shape.points, _head(shape.points))
+    )
+    line = f'<polyline points="{points}" fill="none" stroke="{INK}" stroke-width="1.2"/>'
+    return line + (f'\n<polygon points="{corners}" fill="{INK}"/>' if shape.head else "")
 
 
 def _paint(pen: ImageDraw, shape: Shape, scale: int) -> None:
-    if isinstance(shape, Box):
-        corners = [shape.x, shape.y, shape.x + shape.width, shape.y + shape.height]
-        pen.rounded_rectangle(
-            [value * scale for value in corners], shape.radius * scale, shape.fill, INK, scale
+    if isinstance(shape, Arrow):
+        points, corners = (
+            [(x * scale, y * scale) for x, y in line]
+            for line in (shape.points, _head(shape.points))
         )
-        for text in _box_texts(shape):
-            _paint(pen, text, scale)
-    elif isinstance(shape, Disc):
-        centre = (shape.x * scale, shape.y * scale)
-        pen.circle(centre, shape.radius * scale, shape.fill, INK, scale)
-        for part in _inside(shape):
-            _paint(pen, part, scale)
-    elif isinstance(shape, Arrow):
-        points = [(x * scale, y * scale) for x, y in shape.points]
         pen.line(points, INK, round(1.2 * scale), "curve")
         if shape.head:
-            pen.polygon([(x * scale, y * scale) for x, y in _head(shape.points)], INK)
+            pen.polygon(corners, INK)
+        return
+    x, y = shape.x * scale, shape.y * scale
+    if isinstance(shape, Box):
+        corner = (x + shape.width * scale, y + shape.height * scale)
+        pen.rounded_rectangle([(x, y), corner], shape.radius * scale, shape.fill, INK, scale)
+    elif isinstance(shape, Disc):
+        pen.circle((x, y), shape.radius * scale, shape.fill, INK, scale)
     else:
-        _paint_text(pen, shape, scale)
-
-
-def _paint_text(pen: ImageDraw, text: Text, scale: int) -> None:
-    anchor = {"start": "lm", "middle": "mm", "end": "rm"}[text.anchor]
-    pen.text(
-        (text.x * scale, text.y * scale),
-        text.text,
-        text.colour,
-        font_for(text.text, text.size * scale),
-        anchor,
-        stroke_width=round(0.02 * text.size * scale) if text.bold else 0,
-    )
+        anchor = {"start": "lm", "middle": "mm", "end": "rm"}[shape.anchor]
+        font = font_for(shape.text, shape.size * scale)
+        stroke = round(0.02 * shape.size * scale) if shape.bold else 0
+        pen.text((x, y), shape.text, shape.colour, font, anchor, stroke_width=stroke)

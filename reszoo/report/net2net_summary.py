@@ -11,10 +11,7 @@ from reszoo.spec.architecture import Architecture
 def net2net_text(spec: Architecture, *, gate: float | None, difference: float) -> str:
     """Returns the larger network's size, and how closely it computes the same function.
 
-    Args:
-      spec: the larger network.
-      gate: initial output of the gates of new highway blocks; None without such blocks.
-      difference: largest change of a logit, relative to the largest logit.
+    `gate` and `difference` are those of a `Net2NetResult`.
     """
     costs = cost(plan(spec))
     same = "the same to rounding" if gate is None else f"within {gate:.2%} per new block"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -47,18 +49,19 @@ def stages_text(plan: Plan) -> str:
 
 def cost_text(spec: Architecture, cost: Cost) -> str:
     """Returns the cost, compared with what is published."""
-    weights = (cost.weight_bytes_fp32, cost.weight_bytes_int8)
-    activations = (cost.peak_activation_bytes_fp32, cost.peak_activation_bytes_int8)
+    weights = _both_sizes(cost.weight_bytes_fp32, cost.weight_bytes_int8)
+    activations = _both_sizes(cost.peak_activation_bytes_fp32, cost.peak_activation_bytes_int8)
     lines = [
         ("depth", f"{cost.depth} weighted layers"),
         *count_lines(spec, cost),
-        ("weights", "{} float32, {} int8".format(*map(format_bytes, weights))),
-        (
-            "activations",
-            "at most {} float32, {} int8, for one image".format(*map(format_bytes, activations)),
-        ),
+        ("weights", weights),
+        ("activations", f"at most {activations}, for one image"),
     ]
     return facts([*lines, *_accuracy_line(spec.published), *weights_lines(spec)])
+
+
+def _both_sizes(float32: int, int8: int) -> str:
+    return f"{format_bytes(float32)} float32, {format_bytes(int8)} int8"
 
 
 def weights_lines(spec: Architecture) -> list[tuple[str, str]]:
@@ -82,8 +85,9 @@ def _accuracy_line(published: Published | Weights | None) -> list[tuple[str, str
 def values_text(resolved: ResolvedDocument, document: Document) -> str:
     """Returns the full document as YAML; each value that is no default has its origin beside it."""
     remarks: dict[KeyPath, dict[str, str]] = {}
+    mapping: Any = resolved.mapping
     for path, origin in resolved.origins.items():
-        if not isinstance(_value(resolved.mapping, path), dict | list):
+        if not isinstance(reduce(getitem, path, mapping), dict | list):
             length = _length_of_line(path)
             inner = format_path(path[length:])
             remarks.setdefault(path[:length], {})[inner] = _remark(origin, resolved.file)
@@ -99,10 +103,8 @@ def _length_of_line(path: KeyPath) -> int:
 
     A list of plain values has one line, and so has each item of a list of mappings.
     """
-    numbers = [index for index, part in enumerate(path) if isinstance(part, int)]
-    if not numbers:
-        return len(path)
-    return numbers[0] if numbers[0] == len(path) - 1 else numbers[0] + 1
+    item = next((index for index, key in enumerate(path) if isinstance(key, int)), len(path))
+    return item if item >= len(path) - 1 else item + 1
 
 
 def _joined(by_field: Mapping[str, str]) -> str:
@@ -110,12 +112,6 @@ def _joined(by_field: Mapping[str, str]) -> str:
     common = Counter(by_field.values()).most_common(1)[0][0]
     others = [f"{field}: {remark}" for field, remark in by_field.items() if remark != common]
     return "; ".join([common, *others])
-
-
-def _value(mapping: Any, path: KeyPath) -> Any:
-    for part in path:
-        mapping = mapping[part]
-    return mapping
 
 
 def _remark(origin: Origin, file: str) -> str:
@@ -127,14 +123,7 @@ def _remark(origin: Origin, file: str) -> str:
 
 
 def built_text(spec: Architecture, cost: Cost, layers: int, weights: int) -> str:
-    """Returns the text of `reszoo build`.
-
-    Args:
-      spec: the network that was built.
-      cost: the cost of its plan.
-      layers: number of Keras layers.
-      weights: number of weights that Keras counts, including moving means and variances.
-    """
+    """Returns the text of `reszoo build`; Keras counts so many `layers` and `weights`."""
     planned = cost.parameters + cost.other_parameters
     same = "as planned" if weights == planned else f"but {planned:,} were planned"
     lines = [

@@ -10,7 +10,7 @@ from reszoo.errors import UserError, did_you_mean
 from reszoo.report.network_summary import values_text
 from reszoo.report.text import MISSING, facts, heading, table
 from reszoo.report.zoo import as_glob
-from reszoo.spec import ResolvedDocument, load_recipe, recipe_names
+from reszoo.spec import ResolvedDocument, load_recipe, names_of
 from reszoo.spec.recipe import Recipe
 
 _MAX_NETS = 3
@@ -19,16 +19,14 @@ _HEADER = ("name", "epochs", "batch", "optimizer", "nets, top-1 %", "source")
 
 
 def recipe_entries(pattern: str | None = None) -> list[dict[str, Any]]:
-    """Returns the recipes of the zoo.
+    """Returns the recipes of the zoo, or those of them that match a shell pattern or a word.
 
-    Args:
-      pattern: part of the name of a recipe or of a net it was published for, or a shell pattern.
-        Defaults to all.
+    The name of a recipe, or of a net it was published for, matches a word that it contains.
 
     Raises:
       UserError: nothing matches.
     """
-    entries = [_entry(load_recipe(name)) for name in recipe_names()]
+    entries = [_entry(load_recipe(name)) for name in names_of("recipe")]
     if pattern is None:
         return entries
     glob = as_glob(pattern)
@@ -36,7 +34,7 @@ def recipe_entries(pattern: str | None = None) -> list[dict[str, Any]]:
         entry for entry in entries if fnmatch.filter([entry["name"], *entry["published"]], glob)
     ]
     if not matches:
-        hint = did_you_mean(pattern, recipe_names()) or "`reszoo list --recipes` shows all"
+        hint = did_you_mean(pattern, names_of("recipe")) or "`reszoo list --recipes` shows all"
         raise UserError(f"no recipe is like '{pattern}', nor a net of one", hint=hint)
     return matches
 

@@ -10,7 +10,7 @@ from typing import Any
 from reszoo.errors import UserError, did_you_mean
 from reszoo.planning.golden import known_cost
 from reszoo.report.text import MISSING, format_bytes, format_shape, format_si, table
-from reszoo.spec import architecture_names, families, family_of, load
+from reszoo.spec import families, family_of, load, names_of
 
 _HEADER = ("name", "family", "input", "parameters", "multiply-adds", "int8", "top-1 %", "from")
 
@@ -18,9 +18,7 @@ _HEADER = ("name", "family", "input", "parameters", "multiply-adds", "int8", "to
 def zoo_entries(pattern: str | None = None, family: str | None = None) -> list[dict[str, Any]]:
     """Returns the zoo's networks, sorted by family and number of parameters.
 
-    Args:
-      pattern: part of a name, or a shell pattern such as `resnet*`. Defaults to all.
-      family: name of one family. Defaults to all.
+    A pattern is part of a name, or a shell pattern such as `resnet*`.
 
     Raises:
       UserError: nothing matches.
@@ -64,7 +62,7 @@ def as_glob(pattern: str) -> str:
 
 
 def _matching(pattern: str | None) -> list[str]:
-    names = architecture_names()
+    names = names_of("architecture")
     if pattern is None:
         return names
     matches = fnmatch.filter(names, as_glob(pattern))
@@ -76,7 +74,6 @@ def _matching(pattern: str | None) -> list[str]:
 
 def _entry(name: str) -> dict[str, Any]:
     spec = load(name)
-    published = spec.published
     return {
         "name": name,
         "title": spec.title,
@@ -84,7 +81,5 @@ def _entry(name: str) -> dict[str, Any]:
         "input": list(spec.input.shape),
         "classes": spec.classes,
         **asdict(known_cost(spec)),
-        "top1": published.top1 if published else None,
-        "top5": published.top5 if published else None,
-        "where": published.where if published else None,
+        **{name: getattr(spec.published, name, None) for name in ("top1", "top5", "where")},
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reszoo.spec.architecture import Architecture
-from reszoo.spec.base import Document, Value, format_path
+from reszoo.spec.base import Document
 from reszoo.spec.loader import (
     Origin,
     ResolvedDocument,
@@ -16,15 +16,7 @@ from reszoo.spec.loader import (
     override,
     resolve,
 )
-from reszoo.spec.lookup import (
-    KINDS,
-    architecture_names,
-    families,
-    family_of,
-    recipe_names,
-    search_names,
-    target_names,
-)
+from reszoo.spec.lookup import KINDS, families, family_of, names_of
 from reszoo.spec.schema import json_schema
 from reszoo.spec.serialize import fingerprint, to_mapping, to_yaml
 
@@ -34,8 +26,6 @@ __all__ = [
     "KINDS",
     "Origin",
     "ResolvedDocument",
-    "Value",
-    "architecture_names",
     "families",
     "family_of",
     "fingerprint",
@@ -46,12 +36,9 @@ __all__ = [
     "load_recipe",
     "load_search",
     "load_target",
+    "names_of",
     "override",
-    "recipe_names",
     "resolve",
-    "search_names",
-    "target_names",
     "to_mapping",
     "to_yaml",
-    "format_path",
 ]

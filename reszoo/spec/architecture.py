@@ -82,8 +82,7 @@ class Input(Value):
     """Subtracted from each pixel (0..255): one number, one per channel, or `image` for the mean of
     all training images (one number per pixel and channel), computed before training starts."""
     std: Annotated[float, Field(gt=0)] | Tuple[Annotated[float, Field(gt=0)]] = 255.0
-    """Divides each pixel after the mean is subtracted. Defaults to 1 with `contrast: global`, else
-    to 255."""
+    """Divides each pixel after the mean. Defaults to 1 with `contrast: global`, else to 255."""
     dropout: Fraction = 0.0
     """Dropout on the normalised pixels (the highway nets use 0.2)."""
     train_size: PositiveInt | None = None
@@ -199,8 +198,7 @@ class Gate(Value):
     kernel: PositiveInt | None = None
     """Kernel of the gate's convolution. Defaults to the transform's kernel, 1 for a bottleneck."""
     bias: float | None = None
-    """Initial bias of the transform gate. Defaults to the papers' guideline by depth (-1 at 10
-    layers, -2 at 20)."""
+    """Initial bias of the transform gate. Defaults to -1 per 10 layers (papers), down to -4."""
 
 
 class Attention(Kinded):
@@ -271,16 +269,14 @@ class Block(Value):
     connection: ConnectionName = "residual"
     shortcut: Shortcut = Shortcut()
     order: Order | None = None
-    """Order of normalisation, activation and addition (He 2016, Figure 4). Defaults to `post` for
-    basic and bottleneck blocks and to `relu_before_add` for one-layer transforms (`conv`,
-    `dense`)."""
+    """Order of normalisation, activation and addition (He 2016, Figure 4). Defaults to `post`, for
+    one-layer transforms (`conv`, `dense`) to `relu_before_add`."""
     kernel: PositiveInt = 3
     expansion: PositiveInt = 4
     """A bottleneck has `width * expansion` output channels."""
     groups: PositiveInt = 1
     base_width: PositiveInt = 64
-    """Inside, a bottleneck is `width * base_width // 64 * groups` wide (ResNeXt 32x4d: groups 32,
-    base_width 4)."""
+    """A bottleneck is `width * base_width // 64 * groups` wide inside; 4 in ResNeXt 32x4d."""
     stride_at: Literal["spatial", "first"] = "spatial"
     """The strided convolution of a bottleneck: the 3x3 (v1.5) or the first 1x1 (He 2015)."""
     strided_block: Literal["first", "last"] = "first"
@@ -288,8 +284,7 @@ class Block(Value):
     norm: Norm | None = None
     activation: Activation | None = None
     bias: bool | Tuple[Literal["conv1", "conv2", "conv3"]] | None = None
-    """The convolutions with a bias: all, none or a list. Defaults to all without normalisation,
-    else none."""
+    """Convolutions with a bias: all, none or a list. Defaults to none, without norm to all."""
     attention: Attention = Attention()
     antialias: Literal["none", "average", "blur"] = "none"
     """Anti-aliasing: strided convolutions run at stride 1 and this filter subsamples after the
@@ -332,8 +327,7 @@ class Stage(BlockFields):
     stride: PositiveInt = 1
     """Stride of the stage's strided block."""
     first: Literal["plain"] | None = None
-    """`plain` makes the first layer a plain one that changes the shape, as in the authors' highway
-    nets."""
+    """`plain`: a plain first layer changes the shape, as in the authors' highway nets."""
     after: After = After()
 
 
@@ -394,8 +388,7 @@ class Architecture(Document):
     """Paper or implementation that defines the network."""
     input: Input
     padding: Padding = "torch"
-    """`torch` pads symmetrically, as published weights need; `same` is TensorFlow's; `valid` is no
-    padding."""
+    """`torch`: symmetric, as published weights need; `same`: TensorFlow's; `valid`: none."""
     norm: Norm = Norm()
     activation: Activation = "relu"
     initializers: Initializers = Initializers()

@@ -34,10 +34,7 @@ class RandomResizedCrop(Value):
 
 
 class ScaleJitter(Value):
-    """Resizes the shorter side to a random length and crops the training size at a random place.
-
-    Simonyan 2014, He 2015.
-    """
+    """A random crop after resizing the shorter side to a random length (Simonyan 2014, He 2015)."""
 
     shorter_side: tuple[PositiveInt, PositiveInt] = Field(default=(256, 480), strict=False)
     """Smallest and largest length in pixels; at least the training size."""
@@ -123,15 +120,13 @@ class Augmentation(Value):
     jitter: ColorJitter | None = None
     """Color jitter: brightness, contrast, saturation and hue."""
     lighting: NotNegative = 0.0
-    """Standard deviation of PCA colour noise along the principal axes of ImageNet's colours; 0.1 in
-    AlexNet (Krizhevsky 2012)."""
+    """Standard deviation of PCA colour noise along ImageNet's axes; 0.1 in AlexNet."""
     cutout: Pixels = 0
     """Side in pixels of a random square that is set to the mean pixel (DeVries 2017)."""
     erasing: RandomErasing | None = None
     """Random erasing of a rectangle."""
     mixup: NotNegative = 0.0
-    """Alpha of mixup: images and labels are blended in a proportion drawn from Beta(alpha, alpha);
-    0 disables it."""
+    """Alpha of mixup, which blends images and labels by Beta(alpha, alpha); 0 disables it."""
     cutmix: NotNegative = 0.0
     """Alpha of cutmix: a rectangle of one image is pasted into another and labels are mixed by its
     area, drawn from Beta(alpha, alpha); 0 disables it."""

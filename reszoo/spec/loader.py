@@ -13,7 +13,12 @@ from pydantic import ValidationError
 
 from reszoo.errors import Place
 from reszoo.spec.base import SET_PREFIX, Document, KeyPath
-from reszoo.spec.document.overrides import IDENTITY, apply_overrides, resolve_extends
+from reszoo.spec.document.overrides import (
+    IDENTITY,
+    MOST_EXTENDS,
+    apply_overrides,
+    resolve_extends,
+)
 from reszoo.spec.document.validation_errors import explain
 from reszoo.spec.document.yaml_node import Node
 from reszoo.spec.document.yaml_source import parse_document
@@ -42,21 +47,15 @@ class Origin:
 
 @dataclass(frozen=True)
 class ResolvedDocument:
-    """A document with everything it extends and all overrides applied.
-
-    Attributes:
-      kind: architecture, recipe, search or target.
-      file: the requested file.
-      document: the validated value.
-      mapping: the merged mapping, without defaults.
-      places: place of each written value, by path.
-    """
+    """A document with everything it extends and all overrides applied."""
 
     kind: str
     file: str
     document: Document
     mapping: Mapping[str, Any]
+    """The merged mapping, without defaults."""
     places: Mapping[KeyPath, Place]
+    """Place of each written value, by path."""
 
     @cached_property
     def origins(self) -> Mapping[KeyPath, Origin]:
@@ -162,20 +161,16 @@ def kind_of(file: str | Path) -> str:
       UserError: the file does not exist or is not YAML.
       MachineError: the file cannot be read.
     """
-    return _kind_of(os.fspath(file), 0)
-
-
-def _kind_of(file: str, steps: int) -> str:
-    root = cast("dict[str, Node]", parse_document(read_bytes(file), file).value)
-    keys = set(root) - {"extends", *IDENTITY}
-    scores = {kind: len(keys & set(document_class(kind).model_fields)) for kind in KINDS}
-    best = [kind for kind in KINDS if scores[kind] == max(scores.values())]
-    if len(best) == 1 or steps == len(KINDS):
-        return best[0]
-    extends = root.get("extends")
-    parent = str(extends.value) if extends is not None else ""
-    if is_path(parent):
-        return _kind_of(find_file(parent, best[0], Path(file).parent), steps + 1)
+    file = os.fspath(file)
+    for _ in range(MOST_EXTENDS + 2):  # A circle of `extends` is reported when the file is loaded.
+        root = cast("dict[str, Node]", parse_document(read_bytes(file), file).value)
+        keys = set(root) - {"extends", *IDENTITY}
+        scores = {kind: len(keys & set(document_class(kind).model_fields)) for kind in KINDS}
+        best = [kind for kind in KINDS if scores[kind] == max(scores.values())]
+        parent = str(root["extends"].value) if "extends" in root else ""
+        if len(best) == 1 or not is_path(parent):
+            break
+        file = find_file(parent, best[0], Path(file).parent)
     return next((kind for kind in best if parent in names_of(kind)), best[0])
 
 

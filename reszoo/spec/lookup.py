@@ -16,24 +16,9 @@ KINDS = ("architecture", "recipe", "search", "target")
 _FOLDERS = {"recipe": "recipes", "search": "searches"}
 
 
-def architecture_names() -> list[str]:
-    """Sorted names of the zoo's architectures."""
-    return names_of("architecture")
-
-
-def recipe_names() -> list[str]:
-    """Sorted names of the recipes shipped with reszoo."""
-    return names_of("recipe")
-
-
-def search_names() -> list[str]:
-    """Sorted names of the searches shipped with reszoo."""
-    return names_of("search")
-
-
-def target_names() -> list[str]:
-    """Sorted names of the export targets shipped with reszoo."""
-    return names_of("target")
+def names_of(kind: str) -> list[str]:
+    """Sorted names of the shipped documents of a kind: architecture, recipe, search or target."""
+    return sorted(file.stem for folder in _folders(kind) for file in folder.glob("*.yaml"))
 
 
 def families() -> list[str]:
@@ -54,17 +39,8 @@ def family_of(name: str) -> str:
     return Path(find_file(name, "architecture")).parent.name
 
 
-def names_of(kind: str) -> list[str]:
-    """Sorted names of a kind of document."""
-    return sorted(file.stem for folder in _folders(kind) for file in folder.glob("*.yaml"))
-
-
 def document_class(kind: str) -> type[Document]:
-    """Returns the class of a kind of document: `Architecture` for `architecture`.
-
-    Raises:
-      UserError: there is no such kind.
-    """
+    """Returns the class of a kind of document: `Architecture` for `architecture`."""
     if kind not in KINDS:
         raise UserError(
             f"there is no kind of spec called '{kind}'",
@@ -84,16 +60,10 @@ def is_path(name: str) -> bool:
 def find_file(
     name: str, kind: str, folder: Path | None = None, requested_at: Place | None = None
 ) -> str:
-    """Returns the file of a name or a path.
+    """Returns the file of a shipped name or of a path, which need not exist; see `is_path`.
 
-    Args:
-      name: a name of the zoo, or a path (see `is_path`), which need not exist.
-      kind: kind of document.
-      folder: base of a relative path. Defaults to the current folder.
-      requested_at: place that requests the file, for the error.
-
-    Raises:
-      UserError: the name is unknown; the message has the nearest names.
+    A relative path starts at `folder`, which defaults to the current one. An unknown name raises a
+    UserError with the nearest names, whose place is `requested_at`.
     """
     if is_path(name):
         return str(folder / name if folder else Path(name))
@@ -105,12 +75,7 @@ def find_file(
 
 
 def read_bytes(file: str, requested_at: Place | None = None) -> bytes:
-    """Reads a file, up to one byte more than a spec may have.
-
-    Raises:
-      UserError: the file does not exist, or is a folder.
-      MachineError: the file cannot be read.
-    """
+    """Reads a file, up to one byte more than a spec may have."""
     try:
         with Path(file).open("rb") as opened:
             return opened.read(MOST_BYTES + 1)
@@ -131,9 +96,8 @@ def read_bytes(file: str, requested_at: Place | None = None) -> bytes:
             hint="name a file in it",
         ) from None
     except ValueError:
-        raise UserError(
-            "a file name cannot hold a zero byte", where=requested_at, found=repr(file)
-        ) from None
+        what = "a file name cannot hold a zero byte"
+        raise UserError(what, where=requested_at, found=repr(file)) from None
     except OSError as error:
         raise MachineError(
             f"cannot read {file}: {error.strerror or error}",

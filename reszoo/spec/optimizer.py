@@ -78,9 +78,8 @@ class Optimizer(Kinded):
     clip_norm: Positive | None = None
     """Largest global norm of the gradient, before the decay is added. Defaults to no clipping."""
     clip_adaptive: Positive | None = None
-    """Adaptive gradient clipping (Brock 2021): largest norm of the gradient of each unit (output
-    channel) relative to the norm of its weights, before the decay is added; the logits layer is
-    exempt."""
+    """Adaptive gradient clipping (Brock 2021): largest norm of an output channel's gradient over
+    that of its weights, before the decay is added; the logits layer is exempt."""
     lookahead: Lookahead | None = None
     """Lookahead: slow weights beside the fast ones."""
 

@@ -171,12 +171,9 @@ FEW_IMAGES = 5_000
 
 
 def default_recipe_name(side: int, *, images: int | None = None, fine_tuning: bool = False) -> str:
-    """Returns the name of the short recipe for an image size and a number of images.
+    """Returns the short recipe for images of a side in pixels, or the one that fine-tunes.
 
-    Args:
-      side: of the training images, in pixels.
-      images: number of training images. Defaults to many.
-      fine_tuning: whether the weights are pretrained and need lower learning rates.
+    Few images (`images` of them train; None: many) get smaller batches and more epochs.
 
     Example:
       >>> default_recipe_name(224, fine_tuning=True)

@@ -14,16 +14,10 @@ _PARTIAL = "Partial"
 
 
 def json_schema(kind: str) -> dict[str, Any]:
-    """Returns the JSON Schema (draft 2020-12) of a kind of file.
+    """Returns the JSON Schema (draft 2020-12) of a kind of file, such as `recipe`.
 
     A file that `extends` another may omit inherited keys, so only keys that are never inherited are
     required of it.
-
-    Args:
-      kind: `architecture`, `recipe`, `search` or `target`.
-
-    Raises:
-      UserError: there is no such kind.
 
     Example:
       >>> json_schema("recipe")["properties"]["epochs"]["minimum"]
@@ -32,15 +26,12 @@ def json_schema(kind: str) -> dict[str, Any]:
     full = _strip_titles(document_class(kind).model_json_schema(mode="validation"))
     definitions: dict[str, Any] = full.pop("$defs", {})
     optional_defs: dict[str, Any] = {}
+    properties = full["properties"]
     partial = {
         name: schema if name in IDENTITY else _make_optional(schema, definitions, optional_defs)
-        for name, schema in full["properties"].items()
+        for name, schema in properties.items()
     }
-    complete = {
-        name: full["properties"][name]
-        for name in partial
-        if partial[name] != full["properties"][name]
-    }
+    complete = {name: schema for name, schema in properties.items() if partial[name] != schema}
     return {
         "$schema": DIALECT,
         "title": f"reszoo {kind}",

@@ -29,10 +29,8 @@ def parse_patterns(text: str) -> tuple[Pattern, ...]:
     for path in text.split(","):
         if not _PATH.fullmatch(path.strip()):
             raise ValueError(text)
-        parts = _PART.findall(path)
-        patterns.append(
-            tuple(name or (int(index) if index.isdigit() else index) for name, index in parts)
-        )
+        keys = (name or index for name, index in _PART.findall(path))
+        patterns.append(tuple(int(key) if key.isdigit() else key for key in keys))
     return tuple(patterns)
 
 
@@ -74,10 +72,10 @@ class Choices(Value):
                 "search_choices",
                 "Input should be one of: choices: [...], min: and max:, or multiply: [...]",
             )
-        if has_range and (self.min is None or self.max is None):
-            raise PydanticCustomError("search_range", "A range needs both min and max")
-        if self.min is None or self.max is None:
+        if not has_range:
             return self
+        if self.min is None or self.max is None:
+            raise PydanticCustomError("search_range", "A range needs both min and max")
         if self.min > self.max:
             raise PydanticCustomError("search_range_order", "min should not be above max")
         if (self.max - self.min) // (self.step or 1) >= _MOST_VALUES:
@@ -111,8 +109,7 @@ class Strategy(Kinded):
     max_epochs: PositiveInt | None = None
     """Epochs of a fully trained candidate. Defaults to the recipe's."""
     factor: Annotated[int, Field(ge=2)] | None = None
-    """`hyperband`: reduction factor; one in `factor` continues, `factor` times as long. Defaults to
-    3."""
+    """`hyperband`: one candidate in `factor` continues, `factor` times as long. Defaults to 3."""
     iterations: PositiveInt | None = None
     """`hyperband`: number of runs of all brackets. Defaults to 1."""
 
@@ -138,8 +135,7 @@ class Search(Document):
     title: str | None = None
     source: str | None = None
     base: str
-    """Spec that every candidate starts from: a name of the zoo, or a file (looked up beside the
-    search first)."""
+    """Spec that every candidate starts from: a zoo name, or a file (first beside the search)."""
     recipe: str | None = None
     """Recipe of the candidates. Defaults to the short recipe for the image size."""
     recipe_overrides: dict[str, Any] = Field(default_factory=dict)

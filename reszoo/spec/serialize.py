@@ -38,10 +38,7 @@ def to_mapping(document: Document) -> dict[str, Any]:
 def to_yaml(document: Document, comments: Mapping[KeyPath, str] | None = None) -> str:
     """Returns a document as editable YAML with all defaults, which loads back to an equal value.
 
-    Args:
-      document: the value to write.
-      comments: comments by path, such as `{("stages", 2): "14x14"}`, at the end of the line on
-        which the value starts.
+    Comments by path, such as `{("stages", 2): "14x14"}`, end the line on which the value starts.
     """
     lines = _block(_to_plain(document, _abbreviate), (), 0, comments or {})
     return "\n".join(lines) + "\n"
@@ -132,9 +129,8 @@ def _commented(line: str, path: KeyPath, comments: Mapping[KeyPath, str]) -> str
 
 def _flow(value: Any) -> str:
     if isinstance(value, Mapping):
-        return (
-            "{" + ", ".join(f"{_scalar(key)}: {_flow(item)}" for key, item in value.items()) + "}"
-        )
+        items = ", ".join(f"{_scalar(key)}: {_flow(item)}" for key, item in value.items())
+        return f"{{{items}}}"
     if isinstance(value, list):
         return "[" + ", ".join(_flow(item) for item in value) + "]"
     return _scalar(value)

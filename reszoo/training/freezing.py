@@ -62,8 +62,8 @@ def freezing(plan: Plan, recipe: Recipe, *, new_layers: Sequence[str] = ()) -> F
     """Returns what a recipe freezes in a network.
 
     Raises:
-      UserError: a part does not exist, everything or something new is frozen, or the epoch that
-        unfreezes is outside the training or without frozen parts.
+      UserError: a layer group does not exist, everything or something new is frozen, or the epoch
+        that unfreezes is outside the training or without frozen layer groups.
     """
     where = option_or_place(recipe, "freeze")
     rows = row_names_in(plan, resolve_groups(plan, recipe.freeze, where=where))
@@ -71,7 +71,7 @@ def freezing(plan: Plan, recipe: Recipe, *, new_layers: Sequence[str] = ()) -> F
         raise UserError(
             "the head is new and cannot be frozen: it is not trained yet",
             where=where,
-            expected="the backbone, or parts of it",
+            expected="layer groups of the backbone",
             found=f"freeze {', '.join(recipe.freeze)}, with new weights in {', '.join(new)}",
             hint="--freeze backbone",
         )
@@ -79,7 +79,7 @@ def freezing(plan: Plan, recipe: Recipe, *, new_layers: Sequence[str] = ()) -> F
         raise UserError(
             "everything is frozen: nothing is left to learn",
             where=where,
-            expected="one part or more that is not frozen",
+            expected="a layer group that is not frozen",
             found=", ".join(recipe.freeze),
         )
     _check_unfreeze_at(recipe)
@@ -100,13 +100,13 @@ def _check_unfreeze_at(recipe: Recipe) -> None:
         raise UserError(
             "nothing is frozen that could be unfrozen",
             where=where,
-            expected="frozen parts beside the epoch that unfreezes them",
-            found=f"epoch {epoch} and no parts",
+            expected="frozen layer groups beside the epoch that unfreezes them",
+            found=f"epoch {epoch} and no layer groups",
             hint="say which with --freeze, or freeze: in the recipe",
         )
     if not 2 <= epoch <= recipe.epochs:
         raise UserError(
-            "the frozen parts would not be unfrozen within the training, or never be frozen",
+            "the frozen layers would not be unfrozen within the training, or never be frozen",
             where=where,
             expected=f"an epoch from 2 to {recipe.epochs}",
             found=str(epoch),
@@ -115,12 +115,12 @@ def _check_unfreeze_at(recipe: Recipe) -> None:
 
 
 def trainable_before(plan: Plan, frozen: frozenset[str]) -> tuple[str, ...]:
-    """Returns parts that learn although a frozen part comes after them: a likely mistake."""
-    frozen_parts = {group_of(row, plan) for row in plan.rows if row.name in frozen}
+    """Returns layer groups that learn before a frozen one, which is a likely mistake."""
+    frozen_groups = {group_of(row, plan) for row in plan.rows if row.name in frozen}
     weighted = {group_of(row, plan) for row in plan.rows if row.parameters}
-    parts = group_names(plan)
-    last = max((parts.index(part) for part in frozen_parts), default=0)
-    return tuple(part for part in parts[:last] if part in weighted - frozen_parts)
+    groups = group_names(plan)
+    last = max((groups.index(group) for group in frozen_groups), default=0)
+    return tuple(group for group in groups[:last] if group in weighted - frozen_groups)
 
 
 def param_groups(
@@ -151,12 +151,12 @@ class _Factors:
 
     def __init__(self, plan: Plan, by_name: Mapping[str, float], where: Place | str | None) -> None:
         self._plan = plan
-        self._by_part = group_factors(plan, by_name, where=where)
+        self._by_group = group_factors(plan, by_name, where=where)
         self._bias, self._logits = (by_name.get(name, 1.0) for name in (BIAS, LOGITS))
 
     def of(self, row: Row, variable: Any) -> float:
         """Returns the factor of a variable of the layer that was built from a row."""
-        factor = self._by_part[group_of(row, self._plan)]
+        factor = self._by_group[group_of(row, self._plan)]
         if row.tags.part == LOGITS:
             factor *= self._logits
         return factor * self._bias if variable.name in _BIASES else factor

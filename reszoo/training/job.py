@@ -90,7 +90,7 @@ def choose_recipe(
       overrides: changed fields, such as `schedule.peak=0.05`.
       images: number of training images, if known.
       fine_tuning: whether the training starts from trained weights.
-      freeze: replaces the recipe's frozen parts, unless empty.
+      freeze: replaces the recipe's frozen layer groups, unless empty.
       unfreeze_at: replaces the recipe's epoch.
 
     Raises:
@@ -171,7 +171,7 @@ def job_of_run(run: Run, recipe: Recipe, data: Any = None, *, parts: int = 1) ->
 def _check_recipe(
     architecture: Architecture, recipe: Recipe, new_layers: Sequence[str] | None
 ) -> None:
-    """Refuses a recipe that treats parts in a way that the network does not allow."""
+    """Refuses a recipe that treats layer groups in a way that the network does not allow."""
     network = plan(architecture)
     for field in ("rate_factors", "decay_factors"):
         group_factors(network, getattr(recipe, field), where=recipe.where(field))

@@ -35,7 +35,7 @@ def announce(trainer: Trainer) -> None:
         say(f"{len(job.data.skipped)} broken images are left out")
     if start := trainer.run.info.get("start"):
         new_layers = ", ".join(start["new_layers"])
-        say(f"from {start['source']}" + (f", {new_layers} anew" if new_layers else ""))
+        say(f"from {start['source']}" + (f", with a new {new_layers}" if new_layers else ""))
     _announce_freezing(trainer)
     if job.val_split is not None and len(job.val_split) < FEW_VALIDATION_IMAGES:
         say(
@@ -65,7 +65,7 @@ def _announce_freezing(trainer: Trainer) -> None:
     trainer.progress.say(f"frozen{until}: {', '.join(recipe.freeze)} ({weights:,} weights)")
     if early := trainable_before(plan, rows):
         trainer.progress.say(
-            f"{', '.join(early)} learn though frozen parts come after them; "
+            f"{', '.join(early)} learn though frozen layer groups come after them; "
             "a range such as stem..stage2 freezes all of them"
         )
 

@@ -102,9 +102,9 @@ def train(
         Its last layer is replaced where the classes differ.
       weights: published weights for `spec`: `keras:imagenet`, `timm:TAG`, or a .h5, .weights.h5,
         .keras or .safetensors file. The head is replaced where the classes differ.
-      freeze: parts that keep their weights and statistics: `stem`, `stage1`.., `backbone` (all but
-        the head), or a range such as `stem..stage2`.
-      unfreeze_at: the epoch (from 1) in which frozen parts begin to learn.
+      freeze: layer groups that keep their weights and statistics: `stem`, `stage1`.., `backbone`
+        (all but the head), or a range such as `stem..stage2`.
+      unfreeze_at: the epoch (from 1) in which frozen layers begin to learn.
       epochs: number of epochs of the schedule. Defaults to the recipe's.
       stop_after: stops after this many epochs of the schedule; `resume` continues.
       seed: seed of the weights, data order, augmentation and held-out images. Equal seeds give

@@ -78,10 +78,10 @@ class Trainer:
         self.stop_request = StopRequest()
         self.position = Position()
         self.checkpoint = self.checkpoints.last()
-        """The checkpoint that the training goes on from, or None."""
+        """The checkpoint that the training resumes from, or None."""
         notes = self._restore()
         self.outside_pixel = outside_pixel(self.model, *self._training_images)
-        self.workers.require_same({"the checkpoint that it goes on from": self.position.steps})
+        self.workers.require_same({"the checkpoint to resume from": self.position.steps})
         self.assembly.freezing.apply(self.model, self.epoch)
         run.truncate_logs(self.position.metrics_lines, self.epoch)
         self._start_clocks()
@@ -248,7 +248,7 @@ class Trainer:
         if freezing.at(epoch) != freezing.at(epoch - 1):
             freezing.apply(self.model, epoch)
             self.loop.retrace()
-            self.progress.say(f"epoch {epoch + 1}: the frozen parts begin to learn")
+            self.progress.say(f"epoch {epoch + 1}: the frozen layers begin to learn")
 
     def _resize_if_due(self) -> None:
         network = self.assembly.resizing.network(self.epoch)
@@ -302,7 +302,7 @@ class Trainer:
         self.progress.step(self.epoch + 1, self.position.step, self._train_metrics())
 
     def _save_checkpoint(self) -> None:
-        """Writes a checkpoint, unless no training can go on from it."""
+        """Writes a checkpoint, unless its numbers are not finite."""
         self._require_finite_loss()
         now = time.monotonic()
         if self.position.step:
@@ -330,7 +330,7 @@ class Trainer:
             f"training stopped {where if at.step else f'after epoch {at.epoch}'}; "
             "everything is saved",
             found=signal.Signals(signal_number).name,
-            hint=f"`reszoo resume {self.run.path}` goes on",
+            hint=f"`reszoo resume {self.run.path}` continues",
             signal_number=signal_number,
         )
 

@@ -17,7 +17,7 @@ def test_list_shows_every_network_with_its_known_numbers(reszoo):
     result = reszoo("list")
     assert (result.code, result.err) == (0, "")
     names = [line.split()[0] for line in result.out.splitlines()[2:]]
-    assert sorted(names) == sorted(spec.architecture_names())
+    assert sorted(names) == sorted(spec.names_of("architecture"))
     (line,) = (line for line in result.out.splitlines() if line.startswith("resnet50 "))
     words = line.split(maxsplit=8)
     assert words[1:5] == ["imagenet", "224x224x3", "25,557,032", "4.09"]
@@ -46,7 +46,7 @@ def test_list_finds_by_part_pattern_and_family(reszoo, words, expected):
 
 def test_list_shows_recipes_by_their_names_and_by_nets(reszoo):
     result = reszoo("list", "--recipes")
-    assert [line.split()[0] for line in result.out.splitlines()[2:]] == spec.recipe_names()
+    assert [line.split()[0] for line in result.out.splitlines()[2:]] == spec.names_of("recipe")
     (line,) = (line for line in result.out.splitlines() if line.startswith("rsb_a1 "))
     assert "resnet50d 80.73, resnet50 80.40, seresnet50 80.01" in line
     entries = json.loads(reszoo("list", "--recipes", "wrn28_10", "--json").out)

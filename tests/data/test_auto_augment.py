@@ -5,14 +5,14 @@ import pytest
 
 from reszoo.data.augment import auto_augment
 from reszoo.data.augment.image_ops import OPERATIONS
-from reszoo.data.seeded_random import uniform
+from reszoo.data.seeded_random import Draws
 from reszoo.spec.augmentation import RandAugment
 
 SIZE = (200, 100)
 
 
 def drawn(count: int, layers: int) -> np.ndarray:
-    return uniform(0, 0, np.arange(count), auto_augment.auto_augment_columns(layers))
+    return Draws(0, 0)(np.arange(count), auto_augment.auto_augment_columns(layers))
 
 
 def one(name: str, *, magnitude: float, positive: bool = True, **fields: object) -> float:

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from reszoo.data import seeded_random
 from reszoo.data.augment import geometric
-from reszoo.data.seeded_random import Draws, example_keys, uniform
+from reszoo.data.seeded_random import Draws, example_keys
 from reszoo.spec.augmentation import Augmentation
 from tests.data.conftest import picture
 
@@ -73,7 +73,7 @@ def test_rows_choose_the_images():
 
 
 def test_large_images_are_moved_in_parts(monkeypatch):
-    draws = uniform(1, 1, np.arange(5))
+    draws = Draws(1, 1)(np.arange(5))
     recipe = Augmentation(flip=True, shift=2)
     whole = crop_shift_flip(recipe, draws)
     monkeypatch.setattr(geometric, "_PIXELS_PER_GATHER", 6 * 7 * 2)
@@ -105,7 +105,7 @@ def test_alternating_flips_are_random_once_and_then_mirrored_every_other_epoch()
 def test_rotations_equal_tensorflows_projective_transform():
     images = np.stack([picture(seed, 24, 31) for seed in range(6)])
     recipe = Augmentation(rotation=15, translation=0.1)
-    draws = uniform(1, 0, example_keys(np.arange(6)), seeded_random.AFFINE)
+    draws = Draws(1, 0)(example_keys(np.arange(6)), seeded_random.AFFINE)
     result = geometric.rotate_translate(images, recipe, draws)
     angles = np.deg2rad(15 * (2 * draws[:, 0] - 1))
     down, right = 0.1 * 24 * (2 * draws[:, 1] - 1), 0.1 * 31 * (2 * draws[:, 2] - 1)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 from reszoo.data.augment import image_ops
-from reszoo.data.seeded_random import COLOR_JITTER, LIGHTING, uniform
+from reszoo.data.seeded_random import COLOR_JITTER, LIGHTING, Draws
 from reszoo.spec.augmentation import ColorJitter
 from tests.data.conftest import picture
 
@@ -182,7 +182,7 @@ def test_brightness_equals_what_keras_does():
 
 def test_jitter_draws_factors_and_orders():
     jitter = ColorJitter(brightness=0.4, contrast=0.4, saturation=0.2, hue=0.1)
-    draws = uniform(0, 0, np.arange(2000), COLOR_JITTER)
+    draws = Draws(0, 0)(np.arange(2000), COLOR_JITTER)
     every = [image_ops.color_jitter_steps(jitter, row) for row in draws]
     orders = [tuple(name for name, _ in steps) for steps in every]
     # 24 orders, about 83 times each with standard deviation 9.
@@ -202,7 +202,7 @@ def test_jitter_names_only_what_is_asked_for():
 
 def test_lighting_adds_one_colour_with_imagenets_covariance():
     images = np.full((4000, 1, 2, 3), 128, np.uint8)
-    draws = uniform(0, 0, np.arange(4000), LIGHTING)
+    draws = Draws(0, 0)(np.arange(4000), LIGHTING)
     added = image_ops.pca_lighting(images, 0.1, draws).astype(float) - 128
     assert (added[:, 0, 0] == added[:, 0, 1]).all()
     # The first axis dominates: 0.1 * 0.2175 * 255 * (0.5675, 0.5808, 0.5836) = 3.15, 3.22, 3.24.
@@ -213,7 +213,7 @@ def test_lighting_adds_one_colour_with_imagenets_covariance():
 
 def test_lighting_clips():
     white = np.full((50, 2, 2, 3), 255, np.uint8)
-    draws = uniform(0, 0, np.arange(50), LIGHTING)
+    draws = Draws(0, 0)(np.arange(50), LIGHTING)
     result = image_ops.pca_lighting(white, 1.0, draws)
     assert result.max() == 255 and result.min() > 100
     assert image_ops.pca_lighting(white[..., :1], 1.0, draws).shape[-1] == 1

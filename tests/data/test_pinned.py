@@ -12,7 +12,7 @@ import pytest
 
 from reszoo.data import ImageFormat
 from reszoo.data.pipeline.batches import batches
-from reszoo.data.seeded_random import RESIZED_CROP, uniform
+from reszoo.data.seeded_random import RESIZED_CROP, Draws
 from reszoo.spec.augmentation import Augmentation
 
 EIGHT = ImageFormat(8, 8, 1)
@@ -49,5 +49,5 @@ def test_batches_are_what_they_were(digits, augmentation, expected, in_memory):
 
 
 def test_draws_of_resized_crops_are_what_they_were():
-    draws = uniform(7, 3, np.arange(50), RESIZED_CROP)
+    draws = Draws(7, 3)(np.arange(50), RESIZED_CROP)
     assert digest(draws) == "c93e7d7811344db2"

@@ -9,13 +9,13 @@ from reszoo.data.augment.random_crop import (
     random_resized_crop_box,
     scale_jitter_box,
 )
-from reszoo.data.seeded_random import RESIZED_CROP, SCALE_JITTER, uniform
+from reszoo.data.seeded_random import RESIZED_CROP, SCALE_JITTER, Draws
 from reszoo.spec.augmentation import RandomResizedCrop, ScaleJitter
 
 
 def test_random_boxes_keep_to_area_and_ratio():
     crop = RandomResizedCrop(area=(0.25, 0.5), ratio=(0.8, 1.25))
-    draws = uniform(0, 0, np.arange(300), RESIZED_CROP)
+    draws = Draws(0, 0)(np.arange(300), RESIZED_CROP)
     candidates = crop_candidates(crop, draws)
     size = tf.constant([200, 300])
     boxes = np.array([random_resized_crop_box(size, crop, row) for row in candidates])
@@ -34,7 +34,7 @@ def test_random_boxes_keep_to_area_and_ratio():
 def test_where_no_box_fits_the_largest_central_one_is_taken():
     # 10 x 1,000 pixels and a ratio of 1: no area from 0.5 fits, so a square of 10 in the middle.
     crop = RandomResizedCrop(area=(0.5, 1.0), ratio=(1.0, 1.0))
-    [candidate] = crop_candidates(crop, uniform(0, 0, np.arange(1), RESIZED_CROP))
+    [candidate] = crop_candidates(crop, Draws(0, 0)(np.arange(1), RESIZED_CROP))
     box = random_resized_crop_box(tf.constant([10, 1000]), crop, candidate)
     assert box.numpy().tolist() == [0, 495, 10, 10]
 
@@ -55,7 +55,7 @@ def test_draws_of_almost_one_stay_inside():
 def test_scale_jitter_cuts_what_the_crop_is_of_the_resized_image():
     # 300 pixels resized to 256..480, of which 224 are cut: 262.5 .. 140 pixels before resizing.
     size, image_format = tf.constant([300, 400]), ImageFormat(224, 224, 3)
-    draws = uniform(0, 0, np.arange(400), SCALE_JITTER)
+    draws = Draws(0, 0)(np.arange(400), SCALE_JITTER)
     boxes = np.array([scale_jitter_box(size, ScaleJitter(), image_format, row) for row in draws])
     top, left, height, width = boxes.T
     np.testing.assert_array_equal(height, width)

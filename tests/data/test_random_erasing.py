@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reszoo.data.augment.random_erasing import cutout, erasing_boxes, random_erasing
-from reszoo.data.seeded_random import RANDOM_ERASING, example_keys, uniform
+from reszoo.data.seeded_random import RANDOM_ERASING, Draws, example_keys
 from reszoo.spec.augmentation import RandomErasing
 from tests.data.conftest import picture
 
@@ -22,7 +22,7 @@ def test_cutout_fills_a_square_that_may_hang_over_the_border():
 
 
 def test_cutout_equals_a_mask():
-    draws = uniform(0, 0, np.arange(40), slice(5, 7))
+    draws = Draws(0, 0)(np.arange(40), slice(5, 7))
     for side in (1, 4, 5, 9):
         result = np.full((40, 6, 7, 1), 9, np.uint8)
         cutout(result, side, draws, (3,))
@@ -35,14 +35,14 @@ def test_cutout_equals_a_mask():
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32), height=st.integers(1, 40), width=st.integers(1, 40))
 def test_boxes_lie_inside(seed, height, width):
-    draws = uniform(seed, 0, np.arange(20), RANDOM_ERASING)[:, 1:-1]
+    draws = Draws(seed, 0)(np.arange(20), RANDOM_ERASING)[:, 1:-1]
     top, left, high, wide = erasing_boxes((height, width), RandomErasing(area=(0.02, 1.0)), draws).T
     assert (top >= 0).all() and (left >= 0).all()
     assert (top + high <= height).all() and (left + wide <= width).all()
 
 
 def test_boxes_have_the_areas_and_ratios_asked_for():
-    draws = uniform(3, 0, np.arange(2000), RANDOM_ERASING)[:, 1:-1]
+    draws = Draws(3, 0)(np.arange(2000), RANDOM_ERASING)[:, 1:-1]
     top, left, height, width = erasing_boxes((200, 300), RandomErasing(), draws).T
     share = height * width / 60_000
     assert share.min() > 0.018 and share.max() < 0.335
@@ -57,7 +57,7 @@ def test_boxes_have_the_areas_and_ratios_asked_for():
 
 def test_erasing_comes_as_often_as_asked_and_fills_with_the_mean():
     images = np.full((1000, 8, 8, 3), 200, np.uint8)
-    draws = uniform(0, 0, np.arange(1000), RANDOM_ERASING)
+    draws = Draws(0, 0)(np.arange(1000), RANDOM_ERASING)
     random_erasing(images, RandomErasing(probability=0.3), draws, (1, 2, 3))
     changed = (images != 200).any(axis=(1, 2, 3))
     # Standard error: sqrt(0.3 * 0.7 / 1,000) = 0.0145.
@@ -69,13 +69,13 @@ def test_erasing_comes_as_often_as_asked_and_fills_with_the_mean():
 def test_where_nothing_fits_nothing_is_erased():
     images = IMAGES.copy()
     erasing = RandomErasing(probability=1.0, area=(0.9, 1.0), ratio=(3.0, 3.3))
-    random_erasing(images, erasing, uniform(0, 0, np.arange(5), RANDOM_ERASING), (0,))
+    random_erasing(images, erasing, Draws(0, 0)(np.arange(5), RANDOM_ERASING), (0,))
     np.testing.assert_array_equal(images, IMAGES)
 
 
 def test_noise_is_drawn_for_each_image_and_repeats():
     erasing = RandomErasing(probability=1.0, area=(1.0, 1.0), ratio=(1.0, 1.0), fill="noise")
-    draws = uniform(0, 0, example_keys(np.arange(4)), RANDOM_ERASING)
+    draws = Draws(0, 0)(example_keys(np.arange(4)), RANDOM_ERASING)
     first, again = np.zeros((2, 4, 40, 40, 3), np.uint8)
     random_erasing(first, erasing, draws, (0,))
     random_erasing(again[2:], erasing, draws[2:], (0,))

@@ -16,7 +16,7 @@ from reszoo.model.build import build
 from reszoo.model.device_model import DeviceModel
 from reszoo.model.layer_factories import DEVICE_LAYERS
 from reszoo.planning.network import plan
-from reszoo.spec import Architecture, architecture_names, load
+from reszoo.spec import Architecture, load, names_of
 from tests.model.specs import small
 
 _OPEN_IN_PLAIN_KERAS = """
@@ -129,7 +129,7 @@ def test_loss_that_keras_cannot_make_again_leaves_the_network_savable(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in architecture_names() if name in ("resnet20", "highway19_cifar10")]
+    "name", [name for name in names_of("architecture") if name in ("resnet20", "highway19_cifar10")]
 )
 def test_fast_variables_stand_in_the_canonical_order(name: str) -> None:
     canonical = build(plan(load(name)))

@@ -9,7 +9,7 @@ from reszoo.model.build import build_canonical
 from reszoo.planning.cost import cost
 from reszoo.planning.golden import known_cost
 from reszoo.planning.network import plan
-from reszoo.spec import architecture_names, load
+from reszoo.spec import load, names_of
 from tests.model.test_build import check_rows
 
 _DEEP = 100
@@ -21,7 +21,7 @@ def _marked(name: str) -> object:
     return pytest.param(name, marks=pytest.mark.slow) if deep else name
 
 
-@pytest.mark.parametrize("name", [_marked(name) for name in architecture_names()])
+@pytest.mark.parametrize("name", [_marked(name) for name in names_of("architecture")])
 def test_plan_says_what_keras_has_layer_by_layer(name: str) -> None:
     spec = load(name)
     rows = plan(spec)

@@ -11,7 +11,7 @@ import pytest
 
 from reszoo.planning.cost import cost
 from reszoo.planning.golden import count_zoo, golden_file, known_cost
-from reszoo.spec import architecture_names, family_of, load
+from reszoo.spec import family_of, load, names_of
 
 
 def _gates(kernel: int, *widths: tuple[int, int]) -> int:
@@ -255,7 +255,7 @@ def test_published_counts_hold_for_other_classes(name: str, classes: int) -> Non
     assert counted.parameters == OTHER_CLASSES[name, classes]
 
 
-@pytest.mark.parametrize("name", architecture_names())
+@pytest.mark.parametrize("name", names_of("architecture"))
 def test_a_spec_never_contradicts_the_numbers_it_publishes(name: str) -> None:
     published, counted = load(name).published, zoo()[name]
     if published and published.parameters:
@@ -265,7 +265,7 @@ def test_a_spec_never_contradicts_the_numbers_it_publishes(name: str) -> None:
 
 
 def test_no_network_but_our_own_is_without_a_known_count() -> None:
-    others = [name for name in architecture_names() if family_of(name) != "digits"]
+    others = [name for name in names_of("architecture") if family_of(name) != "digits"]
     assert sorted(PUBLISHED) == others
 
 

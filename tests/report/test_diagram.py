@@ -14,7 +14,7 @@ from reszoo.planning.network import plan
 from reszoo.report.block_picture import draw_block
 from reszoo.report.diagram import draw_network, kinds
 from reszoo.report.drawing import Arrow, Box, Disc, Drawing, Text
-from reszoo.spec import architecture_names, from_mapping, load
+from reszoo.spec import from_mapping, load, names_of
 
 HARD = {
     "name": "hard",
@@ -54,7 +54,7 @@ def apart(one, other):
     return a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
 
 
-@pytest.mark.parametrize("name", architecture_names())
+@pytest.mark.parametrize("name", names_of("architecture"))
 def test_every_network_of_the_zoo_fits_on_its_sheet(name):
     spec = load(name)
     if spec.name == "resnet1202":

@@ -10,7 +10,7 @@ from reszoo.spec.recipe import Regularization, default_recipe_name, regularize
 MINIMAL = {"name": "one", "epochs": 1, "batch": 8, "schedule": "constant"}
 
 
-@pytest.mark.parametrize("name", spec.recipe_names())
+@pytest.mark.parametrize("name", spec.names_of("recipe"))
 def test_every_shipped_recipe_loads_and_survives_being_written(name, tmp_path):
     recipe = spec.load_recipe(name)
     assert recipe.name == name
@@ -26,7 +26,7 @@ def test_every_shipped_recipe_loads_and_survives_being_written(name, tmp_path):
 )
 def test_there_is_a_short_recipe_for_every_image_size(side, name):
     assert default_recipe_name(side) == name
-    assert name in spec.recipe_names()
+    assert name in spec.names_of("recipe")
 
 
 @pytest.mark.parametrize(

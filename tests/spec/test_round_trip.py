@@ -10,23 +10,20 @@ from hypothesis import strategies as st
 
 from reszoo.spec import (
     Architecture,
-    architecture_names,
     fingerprint,
     from_mapping,
     load,
     load_recipe,
     load_search,
     load_target,
+    names_of,
     override,
-    recipe_names,
-    search_names,
-    target_names,
     to_mapping,
     to_yaml,
 )
 from tests.spec.files import SPEC, write
 
-ZOO = architecture_names()
+ZOO = names_of("architecture")
 
 
 def reloaded(folder: Path, text: str) -> Architecture:
@@ -43,9 +40,9 @@ def test_every_zoo_spec_is_written_and_read_back_equal(tmp_path: Path, name: str
 
 def test_recipes_searches_and_targets_are_written_and_read_back_equal(tmp_path: Path) -> None:
     kinds = [
-        (load_recipe, recipe_names()),
-        (load_search, search_names()),
-        (load_target, target_names()),
+        (load_recipe, names_of("recipe")),
+        (load_search, names_of("search")),
+        (load_target, names_of("target")),
     ]
     assert any(names for _, names in kinds)
     for read, names in kinds:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from reszoo.errors import UserError
-from reszoo.spec import from_mapping, load_target, target_names, to_mapping
+from reszoo.spec import from_mapping, load_target, names_of, to_mapping
 from reszoo.spec.target import Target
 
 
 def test_shipped_targets() -> None:
-    targets = {name: load_target(name) for name in target_names()}
+    targets = {name: load_target(name) for name in names_of("target")}
     assert {
         name: (target.writes, target.input, target.output, target.quantization, target.batch)
         for name, target in targets.items()

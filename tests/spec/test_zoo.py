@@ -11,10 +11,10 @@ import pytest
 
 from reszoo.errors import UserError
 from reszoo.resources import zoo_folder
-from reszoo.spec import architecture_names, families, family_of, load
+from reszoo.spec import families, family_of, load, names_of
 from reszoo.spec.lookup import find_file
 
-NAMES = architecture_names()
+NAMES = names_of("architecture")
 
 
 def test_every_name_stands_once_and_is_its_files_name() -> None:

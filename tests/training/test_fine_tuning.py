@@ -1,4 +1,4 @@
-"""Trained weights begin a training, frozen parts do not move, and opening them resumes exactly."""
+"""Trained weights begin a training, frozen ones do not move, and unfreezing resumes exactly."""
 
 import keras
 import numpy as np
@@ -222,8 +222,8 @@ def test_trained_weights_take_the_gentle_recipe(tmp_path, source):
     assert tune(tmp_path, source, recipe=None, stop_after=1).recipe().name == "finetune8"
 
 
-def test_factors_slow_their_parts_down():
-    """With SGD from equal weights, the first step of a part is its factor times the plain one."""
+def test_factors_slow_their_layer_groups_down():
+    """With SGD from equal weights, a first step is the plain one times the layer group's factor."""
     spec = from_mapping(
         {
             "name": "still",

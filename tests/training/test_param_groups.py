@@ -78,7 +78,7 @@ def test_nothing_of_a_variables_size_is_computed_before_its_gradient(fields):
     assert not computed_before(graph, graph.inputs[0].op, 6)
 
 
-def test_biases_and_parts_get_the_factors_that_the_recipe_names():
+def test_biases_and_layer_groups_get_the_factors_that_the_recipe_names():
     from reszoo.model.build import build
     from reszoo.planning.network import plan
     from reszoo.training.freezing import freezing, param_groups

@@ -81,7 +81,7 @@ FACTS = {
     "mlperf_tiny": (500, 32, 2e-4, False),
     "page_resnet9": (24, 512, 5e-4, True),
 }
-PUBLISHED = [name for name in spec.recipe_names() if spec.load_recipe(name).published]
+PUBLISHED = [name for name in spec.names_of("recipe") if spec.load_recipe(name).published]
 
 
 def test_every_published_recipe_is_pinned():
@@ -116,7 +116,7 @@ def test_length_batch_and_decay_are_the_published_ones(name):
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_the_nets_it_names_are_in_the_zoo_and_take_it(name):
     recipe = spec.load_recipe(name)
-    assert recipe.published.keys() <= set(spec.architecture_names())
+    assert recipe.published.keys() <= set(spec.names_of("architecture"))
     for net in recipe.published:
         rows = plan(regularize(spec.load(net), recipe.regularization))
         group_factors(rows, recipe.rate_factors)

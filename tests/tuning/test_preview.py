@@ -102,7 +102,7 @@ def test_a_preview_needs_no_tensorflow(tmp_path):
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", spec.search_names())
+@pytest.mark.parametrize("name", spec.names_of("search"))
 def test_every_search_of_the_zoo_has_something_to_try(name):
     resolved = resolve_search(name)
     sampler = resolved.sampler()

@@ -7,6 +7,7 @@ taken while an image is decoded; see `random_crop`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -28,26 +29,19 @@ from reszoo.errors import UserError
 from reszoo.spec.augmentation import Augmentation
 
 
+@dataclass(frozen=True, slots=True)
 class Augmenter:
-    """Augments the batches of one epoch.
+    """Augments the batches of one epoch."""
 
-    Args:
-      augmentation: the recipe's augmentation.
-      draws: the epoch's random numbers.
-      fill: the pixel outside an image and in erased parts: one value or one per channel.
-    """
-
-    def __init__(
-        self, augmentation: Augmentation, draws: Draws, fill: Sequence[float] = (0.0,)
-    ) -> None:
-        self._recipe = augmentation
-        self._draws = draws
-        self._fill = tuple(fill)
+    recipe: Augmentation
+    draws: Draws
+    fill: Sequence[float] = (0.0,)
+    """The pixel outside an image and in erased parts: one value or one per channel."""
 
     @property
     def only_flips(self) -> bool:
         """Whether `augment` changes nothing, or does nothing but flip."""
-        recipe = self._recipe
+        recipe = self.recipe
         moves = geometric.crops_or_shifts(recipe) or geometric.rotates_or_translates(recipe)
         erases = bool(recipe.cutout) or recipe.erasing is not None
         return not (moves or erases or self._applies_operations or recipe.lighting > 0)
@@ -60,57 +54,53 @@ class Augmenter:
         *,
         flipped: bool = False,
     ) -> np.ndarray:
-        """Returns augmented images, in their own memory.
+        """Returns the augmented images at `rows`, by default all, in their own memory.
 
-        Args:
-          images: uint8, shape (images, height, width, channels).
-          keys: of the examples of the result.
-          rows: indices in `images` of the examples of the result. Defaults to all, in order.
-          flipped: whether flips are already done.
+        `images` are uint8 of shape (images, height, width, channels), `keys` those of the result.
+        With `flipped`, flips are already done.
         """
-        recipe = self._recipe
+        recipe = self.recipe
         augmented = self._crop_shift_flip(images, keys, rows, flipped)
         if geometric.rotates_or_translates(recipe):
-            augmented = geometric.rotate_translate(augmented, recipe, self._draws(keys, AFFINE))
+            augmented = geometric.rotate_translate(augmented, recipe, self.draws(keys, AFFINE))
         if self._applies_operations:
             self._apply_operations(augmented, keys)
         if recipe.lighting:
-            draws = self._draws(keys, LIGHTING)
+            draws = self.draws(keys, LIGHTING)
             augmented = image_ops.pca_lighting(augmented, recipe.lighting, draws)
         if recipe.cutout:
-            centres = self._draws(keys, SPATIAL)[:, [CUTOUT_Y, CUTOUT_X]]
-            cutout(augmented, recipe.cutout, centres, self._fill)
+            centres = self.draws(keys, SPATIAL)[:, [CUTOUT_Y, CUTOUT_X]]
+            cutout(augmented, recipe.cutout, centres, self.fill)
         if recipe.erasing is not None:
-            draws = self._draws(keys, RANDOM_ERASING)
-            random_erasing(augmented, recipe.erasing, draws, self._fill)
+            draws = self.draws(keys, RANDOM_ERASING)
+            random_erasing(augmented, recipe.erasing, draws, self.fill)
         return augmented
 
     def mix(
         self, images: np.ndarray, labels: np.ndarray, keys: np.ndarray, classes: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """Mixes images in pairs; labels become float32 of shape (labels, classes)."""
-        return mixup_or_cutmix(images, one_hot(labels, classes), self._recipe, self._draws, keys)
+        return mixup_or_cutmix(images, one_hot(labels, classes), self.recipe, self.draws, keys)
 
     def _crop_shift_flip(
         self, images: np.ndarray, keys: np.ndarray, rows: np.ndarray | None, flipped: bool
     ) -> np.ndarray:
-        recipe = self._recipe
+        recipe = self.recipe
         if not geometric.crops_or_shifts(recipe) and (flipped or not recipe.flip):
             return np.array(images) if rows is None else images[rows]
-        flips = np.zeros(len(keys), bool)
-        if not flipped:
-            flips = geometric.flip_mask(recipe, self._draws, keys)
-        draws = self._draws(keys, SPATIAL)
-        return geometric.crop_shift_flip(images, recipe, draws, flips, self._fill, rows)
+        unflipped = np.zeros(len(keys), bool)
+        flips = unflipped if flipped else geometric.flip_mask(recipe, self.draws, keys)
+        draws = self.draws(keys, SPATIAL)
+        return geometric.crop_shift_flip(images, recipe, draws, flips, self.fill, rows)
 
     @property
     def _applies_operations(self) -> bool:
-        recipe = self._recipe
+        recipe = self.recipe
         return recipe.trivial_augment or recipe.randaugment is not None or recipe.jitter is not None
 
     def _apply_operations(self, images: np.ndarray, keys: np.ndarray) -> None:
         """Applies RandAugment, TrivialAugment and colour jitter to each image, in place."""
-        fill = tuple(geometric.fill_pixel(self._fill, images.shape[-1]).tolist())
+        fill = tuple(geometric.fill_pixel(self.fill, images.shape[-1]).tolist())
         grey = images.shape[-1] == 1
         for index, steps in enumerate(self._steps(keys, images.shape[1:3])):
             if not steps:
@@ -122,18 +112,18 @@ class Augmenter:
 
     def _steps(self, keys: np.ndarray, size: tuple[int, int]) -> list[list[auto_augment.Step]]:
         """Returns the operations on each image, with their strengths."""
-        recipe = self._recipe
+        recipe = self.recipe
         steps: list[list[auto_augment.Step]] = [[] for _ in keys]
         if recipe.randaugment is not None:
             columns = auto_augment.auto_augment_columns(recipe.randaugment.layers)
-            for own, row in zip(steps, self._draws(keys, columns), strict=True):
+            for own, row in zip(steps, self.draws(keys, columns), strict=True):
                 own += auto_augment.randaugment_steps(recipe.randaugment, row, size)
         if recipe.trivial_augment:
             columns = auto_augment.auto_augment_columns(1)
-            for own, row in zip(steps, self._draws(keys, columns), strict=True):
+            for own, row in zip(steps, self.draws(keys, columns), strict=True):
                 own += auto_augment.trivial_augment_steps(row)
         if recipe.jitter is not None:
-            for own, row in zip(steps, self._draws(keys, COLOR_JITTER), strict=True):
+            for own, row in zip(steps, self.draws(keys, COLOR_JITTER), strict=True):
                 own += image_ops.color_jitter_steps(recipe.jitter, row)
         return steps
 

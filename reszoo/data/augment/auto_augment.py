@@ -59,13 +59,7 @@ def auto_augment_columns(layers: int) -> slice:
 
 
 def randaugment_steps(policy: RandAugment, draws: np.ndarray, size: tuple[int, int]) -> list[Step]:
-    """Returns the operations of RandAugment on one image.
-
-    Args:
-      policy: layers, magnitude and its deviation.
-      draws: the columns of `policy.layers` operations.
-      size: height and width of the image.
-    """
+    """Returns the operations of RandAugment on one image of `size` (height and width)."""
     steps = []
     for choice, skip, direction, strength in draws.reshape(-1, AUTO_AUGMENT_DRAWS):
         if skip >= policy.probability:
@@ -79,11 +73,7 @@ def randaugment_steps(policy: RandAugment, draws: np.ndarray, size: tuple[int, i
 
 
 def trivial_augment_steps(draws: np.ndarray) -> list[Step]:
-    """Returns the operation of TrivialAugmentWide on one image, at one of 31 strengths.
-
-    Args:
-      draws: the columns of one operation.
-    """
+    """Returns the operation of TrivialAugmentWide on one image, at one of 31 strengths."""
     choice, _, direction, strength = draws
     name = TRIVIAL_AUGMENT[int(choice * len(TRIVIAL_AUGMENT))]
     share = int(strength * _TRIVIAL_AUGMENT_BINS) / (_TRIVIAL_AUGMENT_BINS - 1)
@@ -103,15 +93,10 @@ def _randaugment_strength(
     if name == "solarize":
         threshold = min(256, int(256 * share))
         return 256 - threshold if increasing else threshold
-    maximum = {
-        "rotate": 30.0,
-        "shear_x": 0.3,
-        "shear_y": 0.3,
-        "translate_x": 0.45 * size[1],
-        "translate_y": 0.45 * size[0],
-    }
     if name == "solarize_add":
         return min(128, int(110 * share))
+    maximum = {"rotate": 30.0, "shear_x": 0.3, "shear_y": 0.3}
+    maximum |= {"translate_x": 0.45 * size[1], "translate_y": 0.45 * size[0]}
     return sign * maximum.get(name, 0.0) * share
 
 

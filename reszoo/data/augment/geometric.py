@@ -54,18 +54,11 @@ def crop_shift_flip(
     fill: Sequence[float] = (0.0,),
     rows: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Crops padded images, then shifts, then flips them.
+    """Crops padded images, then shifts, then flips those at `rows`, by default all.
 
-    Args:
-      images: uint8, shape (images, height, width, channels).
-      augmentation: the padding, the maximum shift and how they fill.
-      draws: the columns `SPATIAL`, one row for each image of the result.
-      flips: which images of the result to flip, bool.
-      fill: the pixel outside an image: one value or one per channel.
-      rows: indices of the images of the result. Defaults to all, in order.
-
-    Returns:
-      uint8, shape (rows, height, width, channels), in its own memory.
+    `images` and the result, in its own memory, are uint8 of shape (images, height, width,
+    channels). `draws` (the columns `SPATIAL`) and `flips` (bool) have a row per image of the
+    result; `fill` is the pixel outside an image: one value or one per channel.
     """
     rows = np.arange(len(images)) if rows is None else rows
     height, width = images.shape[1:3]
@@ -82,12 +75,8 @@ def rotate_translate(
 ) -> np.ndarray:
     """Rotates about the centre and translates by fractions of pixels, repeating the border.
 
-    Keras' ImageDataGenerator does the same by default.
-
-    Args:
-      images: uint8, shape (images, height, width, 1 or 3).
-      augmentation: the maximum angle and translation.
-      draws: the columns `AFFINE`.
+    Keras' ImageDataGenerator does the same by default. `images` are uint8 of shape (images, height,
+    width, 1 or 3), `draws` the columns `AFFINE`.
     """
     height, width = images.shape[1:3]
     signed = 2 * draws - 1

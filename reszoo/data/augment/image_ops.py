@@ -43,12 +43,6 @@ def solarize_add(image: Image.Image, amount: float, fill: Pixel) -> Image.Image:
     return image.point(table * len(image.getbands()))
 
 
-def solarize(image: Image.Image, threshold: float, fill: Pixel) -> Image.Image:
-    """Inverts values at and above a threshold."""
-    del fill
-    return ImageOps.solarize(image, ceil(threshold))
-
-
 def posterize(image: Image.Image, bits: float, fill: Pixel) -> Image.Image:
     """Keeps the given number of high bits."""
     del fill
@@ -67,29 +61,17 @@ def shift_hue(image: Image.Image, share: float, fill: Pixel) -> Image.Image:
     return Image.merge("HSV", (hue, saturation, value)).convert("RGB")
 
 
-def shear_x(image: Image.Image, factor: float, fill: Pixel) -> Image.Image:
-    """Shifts each row left by a factor times its distance from the top."""
-    return _affine(image, (1, factor, 0, 0, 1, 0), fill)
-
-
-def shear_y(image: Image.Image, factor: float, fill: Pixel) -> Image.Image:
-    """Shifts each column up by a factor times its distance from the left."""
-    return _affine(image, (1, 0, 0, factor, 1, 0), fill)
-
-
-def translate_x(image: Image.Image, pixels: float, fill: Pixel) -> Image.Image:
-    """Shifts the image left."""
-    return _affine(image, (1, 0, pixels, 0, 1, 0), fill)
-
-
-def translate_y(image: Image.Image, pixels: float, fill: Pixel) -> Image.Image:
-    """Shifts the image up."""
-    return _affine(image, (1, 0, 0, 0, 1, pixels), fill)
-
-
 def rotate(image: Image.Image, degrees: float, fill: Pixel) -> Image.Image:
     """Rotates about the centre, counter-clockwise."""
     return image.rotate(degrees, Image.Resampling.BILINEAR, fillcolor=fill)
+
+
+def _affine(
+    image: Image.Image, matrix: tuple[float, float, float, float, float, float], fill: Pixel
+) -> Image.Image:
+    return image.transform(
+        image.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR, fillcolor=fill
+    )
 
 
 OPERATIONS: Mapping[str, Operation] = {
@@ -99,28 +81,23 @@ OPERATIONS: Mapping[str, Operation] = {
     "invert": lambda image, strength, fill: ImageOps.invert(image),
     "rotate": rotate,
     "posterize": posterize,
-    "solarize": solarize,
+    "solarize": lambda image, threshold, fill: ImageOps.solarize(image, ceil(threshold)),
     "solarize_add": solarize_add,
     "colour": lambda image, factor, fill: ImageEnhance.Color(image).enhance(factor),
     "contrast": lambda image, factor, fill: ImageEnhance.Contrast(image).enhance(factor),
     "brightness": lambda image, factor, fill: ImageEnhance.Brightness(image).enhance(factor),
     "sharpness": lambda image, factor, fill: ImageEnhance.Sharpness(image).enhance(factor),
-    "shear_x": shear_x,
-    "shear_y": shear_y,
-    "translate_x": translate_x,
-    "translate_y": translate_y,
+    "shear_x": lambda image, factor, fill: _affine(image, (1, factor, 0, 0, 1, 0), fill),
+    "shear_y": lambda image, factor, fill: _affine(image, (1, 0, 0, factor, 1, 0), fill),
+    "translate_x": lambda image, pixels, fill: _affine(image, (1, 0, pixels, 0, 1, 0), fill),
+    "translate_y": lambda image, pixels, fill: _affine(image, (1, 0, 0, 0, 1, pixels), fill),
     "hue": shift_hue,
 }
-"""The operations by their names in policies."""
+"""The operations by their names in policies; positive shears and translations move left or up."""
 
 
 def color_jitter_steps(jitter: ColorJitter, draws: np.ndarray) -> list[tuple[str, float]]:
-    """Returns the operations of one image's colour jitter, in random order as in torchvision.
-
-    Args:
-      jitter: the ranges.
-      draws: the columns `COLOR_JITTER` of the image.
-    """
+    """Returns the operations of one image's colour jitter, in random order as in torchvision."""
     names = ("brightness", "contrast", "colour", "hue")
     ranges = (jitter.brightness, jitter.contrast, jitter.saturation, jitter.hue)
     signed = 2 * draws[1:] - 1
@@ -139,10 +116,7 @@ def color_jitter_steps(jitter: ColorJitter, draws: np.ndarray) -> list[tuple[str
 def pca_lighting(images: np.ndarray, deviation: float, draws: np.ndarray) -> np.ndarray:
     """Adds colour noise along ImageNet's principal components, one colour per image (AlexNet).
 
-    Args:
-      images: uint8, shape (images, height, width, channels); grey ones get its mean.
-      deviation: standard deviation; AlexNet's is 0.1.
-      draws: the columns `LIGHTING`.
+    `images` are uint8 of shape (images, height, width, channels); grey ones get the noise's mean.
     """
     amounts = deviation * ndtri(np.maximum(draws, 2.0**-54))
     noise = 255 * (amounts * _DEVIATIONS) @ _AXES.T
@@ -150,11 +124,3 @@ def pca_lighting(images: np.ndarray, deviation: float, draws: np.ndarray) -> np.
         noise = noise.mean(axis=1, keepdims=True)
     rounded = np.rint(noise).astype(np.int16)[:, None, None]
     return np.clip(images + rounded, 0, 255).astype(np.uint8)
-
-
-def _affine(
-    image: Image.Image, matrix: tuple[float, float, float, float, float, float], fill: Pixel
-) -> Image.Image:
-    return image.transform(
-        image.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR, fillcolor=fill
-    )

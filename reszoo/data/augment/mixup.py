@@ -36,15 +36,8 @@ def mixup_or_cutmix(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mixes images and their labels in pairs; the last one of an odd number is unchanged.
 
-    Args:
-      images: uint8, shape (images, height, width, channels).
-      labels: float32, shape (images, classes).
-      augmentation: the alphas of mixup and cutmix, and the share of cutmix.
-      draws: the epoch's random numbers.
-      keys: of the images.
-
-    Returns:
-      Mixed images and labels, of the same shapes and dtypes.
+    Images are uint8 of shape (images, height, width, channels), labels float32 of shape (images,
+    classes), as are the results.
     """
     pairs = len(images) // 2
     paired = images[: 2 * pairs].reshape(pairs, 2, *images.shape[1:])
@@ -76,14 +69,9 @@ def beta_shares(alpha: float, draws: np.ndarray) -> np.ndarray:
 
 
 def mixup(pairs: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Blends the images of pairs (Zhang 2018).
+    """Blends the images of pairs, uint8 of shape (pairs, 2, height, width, channels) (Zhang 2018).
 
-    Args:
-      pairs: uint8, shape (pairs, 2, height, width, channels).
-      shares: the share that each image keeps of itself, shape (pairs,).
-
-    Returns:
-      Images of the same shape, and the exact shares, float32.
+    Each image keeps about `shares` of itself; returns the exact shares, float32, with the images.
     """
     weights = np.rint(shares * _SCALE).astype(np.uint16)
     own = weights[:, None, None, None, None]
@@ -95,15 +83,9 @@ def mixup(pairs: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray
 def cutmix(
     pairs: np.ndarray, shares: np.ndarray, centres: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Exchanges a rectangle of the images of pairs (Yun 2019).
+    """Exchanges a rectangle of the images of pairs around drawn centres (Yun 2019).
 
-    Args:
-      pairs: uint8, shape (pairs, 2, height, width, channels).
-      shares: the share of its area that each image is to keep, shape (pairs,).
-      centres: draws for the centre of the rectangle, down and right, shape (pairs, 2).
-
-    Returns:
-      Images of the same shape, and the exact shares, float32.
+    Each image keeps about `shares` of its area; otherwise as `mixup`.
     """
     height, width = pairs.shape[2:4]
     mixed = pairs.copy()
@@ -119,13 +101,8 @@ def cutmix(
 def cutmix_boxes(size: Sequence[int], shares: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """Returns the rectangles of cutmix: of the image's aspect ratio, clipped at the border.
 
-    Args:
-      size: height and width.
-      shares: the share of the area that is to be kept, shape (pairs,).
-      centres: draws for the centre, down and right, shape (pairs, 2).
-
-    Returns:
-      top, bottom, left and right, int64, shape (4, pairs).
+    `centres` are draws for the centre, down and right, of shape (pairs, 2). The result is top,
+    bottom, left and right, int64 of shape (4, pairs).
     """
     edges = []
     for length, draw in zip(size, centres.T, strict=True):

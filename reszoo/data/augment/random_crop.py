@@ -17,12 +17,8 @@ from reszoo.spec.augmentation import RandomResizedCrop, ScaleJitter
 def crop_candidates(crop: RandomResizedCrop, draws: tf.Tensor) -> tf.Tensor:
     """Returns what `random_resized_crop_box` can compute without sizes, for many images at once.
 
-    Args:
-      crop: the ranges of area and aspect ratio.
-      draws: the columns `RESIZED_CROP`, shape (images, columns).
-
-    Returns:
-      Ten shares of the area, ten aspect ratios and two relative positions, float32.
+    From the columns `RESIZED_CROP`, of shape (images, columns), these are ten shares of the area,
+    ten aspect ratios and two relative positions, float32.
     """
     draws = tf.cast(draws, tf.float32)
     low, high = (float(bound) for bound in crop.area)
@@ -35,16 +31,10 @@ def crop_candidates(crop: RandomResizedCrop, draws: tf.Tensor) -> tf.Tensor:
 def random_resized_crop_box(
     size: tf.Tensor, crop: RandomResizedCrop, candidates: tf.Tensor
 ) -> tf.Tensor:
-    """Returns the box of a random resized crop: the first of ten random ones that fits.
+    """Returns the box (top, left, height, width; int32) of a random resized crop of an image.
 
-    Args:
-      size: height and width of the image, int32.
-      crop: the range of aspect ratios.
-      candidates: a row of `crop_candidates`.
-
-    Returns:
-      top, left, height, width, int32. If no box fits, the largest central one of an allowed aspect
-      ratio (as torchvision's RandomResizedCrop).
+    It is the first of ten random ones (a row of `crop_candidates`) that fits, else the largest
+    central one of an allowed aspect ratio (as torchvision's RandomResizedCrop).
     """
     sides = tf.cast(size, tf.float32)
     height, width = tf.unstack(sides)
@@ -64,14 +54,8 @@ def scale_jitter_box(
 ) -> tf.Tensor:
     """Returns the box, in the original image, of a crop of the image resized at a random scale.
 
-    Args:
-      size: height and width of the image, int32.
-      jitter: the range of the shorter side after resizing.
-      image_format: of the training images.
-      draws: the columns `SCALE_JITTER`.
-
-    Returns:
-      top, left, height, width, int32: whole pixels, so the aspect ratio is exact to half a pixel.
+    It is top, left, height and width, int32: of whole pixels, so that the aspect ratio is exact to
+    half a pixel.
     """
     draws = tf.cast(draws, tf.float32)
     sides = tf.cast(size, tf.float32)

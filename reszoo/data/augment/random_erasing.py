@@ -14,13 +14,8 @@ from reszoo.spec.augmentation import RandomErasing
 def cutout(images: np.ndarray, side: int, draws: np.ndarray, fill: Sequence[float]) -> None:
     """Fills a square around a random centre of each image, in place (DeVries 2017).
 
-    The square may extend beyond the border.
-
-    Args:
-      images: uint8, shape (images, height, width, channels).
-      side: of the square, in pixels.
-      draws: for the centre, down and right, shape (images, 2).
-      fill: the pixel: one value or one per channel.
+    The square may extend beyond the border. `draws`, of shape (images, 2), set the centre, down and
+    right; `fill` is one value or one per channel.
     """
     height, width, channels = images.shape[1:]
     top = np.floor(draws[:, 0] * height).astype(np.int64) - side // 2
@@ -33,14 +28,7 @@ def cutout(images: np.ndarray, side: int, draws: np.ndarray, fill: Sequence[floa
 def random_erasing(
     images: np.ndarray, erasing: RandomErasing, draws: np.ndarray, fill: Sequence[float]
 ) -> None:
-    """Fills a random rectangle in some of the images, in place (Zhong 2017, as torchvision).
-
-    Args:
-      images: uint8, shape (images, height, width, channels).
-      erasing: the probability, the ranges of area and aspect ratio, and the fill.
-      draws: the columns `RANDOM_ERASING`.
-      fill: the mean pixel.
-    """
+    """Fills a random rectangle in some of the images, in place (Zhong 2017, as torchvision)."""
     erased = np.flatnonzero(draws[:, 0] < erasing.probability)
     pixel = fill_pixel(fill, images.shape[-1])
     boxes = erasing_boxes(images.shape[1:3], erasing, draws[erased, 1:-1])
@@ -52,13 +40,8 @@ def random_erasing(
 def erasing_boxes(size: tuple[int, int], erasing: RandomErasing, draws: np.ndarray) -> np.ndarray:
     """Returns the first of ten random rectangles that fits, or an empty one.
 
-    Args:
-      size: height and width of the images.
-      erasing: the ranges of area and aspect ratio.
-      draws: ten areas, ten ratios and the position, shape (images, columns).
-
-    Returns:
-      top, left, height and width, int64, shape (images, 4).
+    `draws` are ten areas, ten ratios and the position, of shape (images, columns); the result is
+    top, left, height and width, int64 of shape (images, 4).
     """
     height, width = size
     low, high = erasing.area

@@ -107,9 +107,8 @@ def decode(encoded: bytes) -> tuple[np.ndarray, str]:
 def encode_png(pixels: np.ndarray) -> bytes:
     """Encodes pixels, uint8 of shape (height, width, 1 or 3), as PNG."""
     buffer = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(
-        buffer, "PNG", compress_level=1
-    )
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    image.save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
 

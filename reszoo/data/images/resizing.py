@@ -56,16 +56,9 @@ def training_format(values: Input) -> ImageFormat:
 def resize_to_format(image: np.ndarray, image_format: ImageFormat) -> np.ndarray:
     """Resizes one image, or a batch of images of one size, and converts its channels.
 
-    Args:
-      image: uint8, or float with values 0..255; shape ([batch,] height, width, channels). The
-        result for an image is the same alone and in a batch.
-      image_format: the result's height, width and channels, and the way of resizing.
-
-    Returns:
-      uint8, shape ([batch,] *image_format.shape).
-
-    Raises:
-      UserError: the channels cannot be converted.
+    Images are uint8, or float with values 0..255, of shape ([batch,] height, width, channels); the
+    result is uint8, the same for an image alone and in a batch. Channels that cannot be converted
+    raise a UserError.
     """
     if image.ndim == 4:
         images = [resize_to_format(single, image_format) for single in image]
@@ -154,9 +147,8 @@ def _resample(image: tf.Tensor, size: tf.Tensor, image_format: ImageFormat) -> t
     target = np.array([image_format.height, image_format.width], np.float64)
     covered = np.rint(target / image_format.crop)
     size_before = tf.cast(size, tf.float64)
-    resized = tf.maximum(
-        tf.floor(size_before * tf.reduce_max(covered / size_before) + 1e-9), covered
-    )
+    scaled = size_before * tf.reduce_max(covered / size_before)
+    resized = tf.maximum(tf.floor(scaled + 1e-9), covered)
     start = tf.round((resized - target) * np.array(image_format.place))
     resampled = tf.raw_ops.ScaleAndTranslate(
         images=image[None],

@@ -31,10 +31,6 @@ _TIMEOUT_SECONDS = 10.0
 def remote_batches(preprocessing: Preprocessing, address: str) -> tf.data.Dataset:
     """Returns the decoded batches (images, labels, keys) of an epoch, made by a data service.
 
-    Args:
-      preprocessing: the epoch's preprocessing.
-      address: of the service's dispatcher, `grpc://host:port`.
-
     Raises:
       UserError: the address is malformed, or the data are in this process's memory.
       MachineError: nothing answers at the address.
@@ -88,13 +84,7 @@ def local_batch(preprocessing: Preprocessing, step: int) -> Batch:
 
 
 def reorder(arriving: Iterable[Any], steps: int, make: Callable[[int], Batch]) -> Iterator[Batch]:
-    """Yields batches by their step, from 0; duplicates are dropped, missing ones are made.
-
-    Args:
-      arriving: (step, *batch) in any order.
-      steps: number of batches.
-      make: makes the batch of a step.
-    """
+    """Yields batches by step from (step, *batch) in any order; duplicates go, gaps are made."""
     waiting: dict[int, Batch] = {}
     next_step = 0
     for step, *batch in arriving:

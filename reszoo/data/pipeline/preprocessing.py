@@ -87,13 +87,9 @@ class Preprocessing:
         keys: np.ndarray,
         rows: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Returns a decoded batch as the network sees it.
+        """Returns the decoded images at `rows`, by default all, as the network sees them.
 
-        Args:
-          images: decoded images, uint8.
-          labels: of the examples of the batch.
-          keys: of the examples of the batch.
-          rows: indices in `images` of the examples of the batch. Defaults to all, in order.
+        `labels` and `keys` are those of the result; the second value is the network's targets.
         """
         augmenter = self._augmenter
         images = augmenter.augment(images, keys, rows, flipped=self._flips_while_decoding)

@@ -54,19 +54,10 @@ def epoch_sampler(
     share: tuple[int, int] = (0, 1),
     in_pairs: bool = False,
 ) -> Sampler:
-    """Returns the sampler of one epoch of a split.
+    """Returns the sampler of one epoch of a split of `count` examples.
 
-    Args:
-      count: number of examples in the split.
-      batch_size: examples in a global batch, that is of all workers.
-      seed: of the permutation; None keeps the split's own order.
-      epoch: number of the epoch, from 0.
-      start: number of batches to skip.
-      repeats: how often an example occurs in a batch.
-      drop_remainder: drop the last batch if it is not full.
-      pad: pad the last batch with examples of weight 0.
-      share: (k, n) for worker k of n.
-      in_pairs: whether neighbours are mixed: a worker then needs both.
+    Each example is `repeats` times in its batch. With `in_pairs` neighbours are mixed, so a worker
+    needs both. The other options are those of `reszoo.data.pipeline.batches.batches`.
 
     Raises:
       ValueError: the batches cannot be divided among the workers.

@@ -28,16 +28,8 @@ def augmentation_sheet(
 ) -> Image.Image:
     """Draws a row per image: the original, and how the first epochs augment it.
 
-    Args:
-      data: the data set.
-      split: the split to sample images from, evenly spaced.
-      augmentation: the recipe's augmentation; grey stands for its mean pixel.
-      images: number of rows; even, if images are mixed in pairs.
-      epochs: number of columns besides the original.
-      thumbnail: side of the square an image is fitted into, in pixels.
-
-    Returns:
-      An RGB image.
+    The images, an even number if they are mixed in pairs, are evenly spaced over the split; each is
+    fitted into a square of side `thumbnail`. Grey stands for the mean pixel.
     """
     sample = data.split(split).sample(images)
     image_format = _image_format(data)

@@ -29,18 +29,10 @@ def contact_sheet(
     thumbnail: int = 72,
     most_classes: int = 50,
 ) -> Image.Image:
-    """Draws a row per class: its name, its number of images, and some of them.
+    """Draws a row per class: its name, its number of images, and some of them, evenly spaced.
 
-    Args:
-      data: the data set.
-      split: the split to show.
-      per_class: number of images in a row, evenly spaced over the class.
-      thumbnail: side of the square an image is fitted into, in pixels. Small images are enlarged
-        by whole factors, so that their pixels can be seen.
-      most_classes: maximum number of rows; the title says if not all classes are shown.
-
-    Returns:
-      An RGB image.
+    Each image is fitted into a square of side `thumbnail`; small ones are enlarged by whole
+    factors, so that their pixels can be seen. The title says if there are more classes than rows.
     """
     examples = data.split(split)
     rows = min(len(data.classes), most_classes)
@@ -106,9 +98,8 @@ def paste_thumbnail(
 ) -> None:
     """Pastes an image, resized but not cropped, into the middle of a square."""
     height, width, channels = pixels.shape
-    image = Image.fromarray(pixels[..., 0] if channels in (1, 2) else pixels[..., :3]).convert(
-        "RGB"
-    )
+    image = Image.fromarray(pixels[..., 0] if channels in (1, 2) else pixels[..., :3])
+    image = image.convert("RGB")
     if max(height, width) <= side:
         factor = side // max(height, width)
         fitted = image.resize((width * factor, height * factor), Image.Resampling.NEAREST)

@@ -102,11 +102,8 @@ def from_arrays(images: Any, labels: Any, where: str) -> tuple[ArraySource, tupl
     pixels = _to_images(_as_array(images, where), where)
     numbers, names = _to_labels(np.asarray(labels), where)
     if len(pixels) != len(numbers):
-        raise UserError(
-            "images and labels differ in number",
-            where=where,
-            found=f"{len(pixels)} images, {len(numbers)} labels",
-        )
+        found = f"{len(pixels)} images, {len(numbers)} labels"
+        raise UserError("images and labels differ in number", where=where, found=found)
     if not len(pixels):
         raise UserError("no images", where=where, expected=_EXPECTED)
     return ArraySource(pixels, numbers), names
@@ -115,11 +112,7 @@ def from_arrays(images: Any, labels: Any, where: str) -> tuple[ArraySource, tupl
 def from_dataset(
     dataset: tf.data.Dataset, where: str
 ) -> tuple[ArraySource, tuple[str, ...] | None]:
-    """Returns a source of a dataset, and the class names if the labels are strings.
-
-    Args:
-      dataset: of (image, label), batched or not; it is read into memory.
-      where: the split's name, for errors.
+    """Returns a source of a dataset of (image, label), and the class names as `from_arrays`.
 
     Raises:
       UserError: the elements are not labelled images, or the dataset is empty, infinite or too
@@ -168,12 +161,8 @@ def _to_images(images: np.ndarray, where: str) -> np.ndarray:
     if images.ndim == 3:
         images = images[..., None]
     if images.ndim != 4:
-        raise UserError(
-            "the images have the wrong shape",
-            where=where,
-            expected=_EXPECTED,
-            found=str(images.shape),
-        )
+        what = "the images have the wrong shape"
+        raise UserError(what, where=where, expected=_EXPECTED, found=str(images.shape))
     _require_range([images], where)
     return _to_uint8(images)
 

@@ -140,9 +140,7 @@ def _image_data(word: str, builder: Any, image: str, label: str, cache: Path) ->
     decoded = 1 if channels == 1 else 3
     splits = {name: split.num_examples for name, split in info.splits.items() if split.num_examples}
     paths = [Path(path) for name in splits for path in info.splits[name].filepaths]
-    index_file = (
-        cache / "indices" / f"{short_hash(builder.data_dir, info.dataset_size, splits)}.npz"
-    )
+    index = short_hash(builder.data_dir, info.dataset_size, splits)
     return ImageData(
         name=word,
         classes=classes,
@@ -150,9 +148,9 @@ def _image_data(word: str, builder: Any, image: str, label: str, cache: Path) ->
             paths,
             channels=decoded,
             decode_channels=decoded,
-            image=image,
-            label=label,
-            index_file=index_file,
+            image_feature=image,
+            label_feature=label,
+            index_file=cache / "indices" / f"{index}.npz",
         ),
         splits=splits,
         smallest=(height, width) if height and width else None,

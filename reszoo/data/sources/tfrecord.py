@@ -10,6 +10,7 @@ import contextlib
 import os
 import zipfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from io import FileIO
 from pathlib import Path
@@ -29,37 +30,22 @@ _BUFFER_BYTES = 1 << 16
 _JPEG = b"\xff\xd8"
 
 
+@dataclass(eq=False)
 class TFRecordSource:
-    """The examples of a data set, its splits concatenated.
+    """The examples of a data set, its splits concatenated."""
 
-    Args:
-      shards: the TFRecord files in order.
-      channels: channels of the images; the maximum where they differ.
-      decode_channels: channels to decode to; 0 keeps those of each file (1 or 3).
-      image: name of the feature that holds the encoded image.
-      label: name of the feature that holds the class.
-      folder: the folder of images stored by path (feature `path`); None if all are embedded.
-      index_file: a file that stores offsets and labels of large data sets between runs.
-    """
-
-    def __init__(
-        self,
-        shards: Sequence[Path],
-        *,
-        channels: int,
-        decode_channels: int = 0,
-        image: str = "image",
-        label: str = "label",
-        folder: Path | None = None,
-        index_file: Path | None = None,
-    ) -> None:
-        self.channels = channels
-        self._shards = list(shards)
-        self._decode_channels = decode_channels
-        self._image = image
-        self._label = label
-        self._folder = folder
-        self._index_file = index_file
+    shards: Sequence[Path]
+    """The TFRecord files in order."""
+    channels: int
+    """Channels of the images; the maximum where they differ."""
+    decode_channels: int = 0
+    """Channels to decode to; 0 keeps those of each file (1 or 3)."""
+    image_feature: str = "image"
+    label_feature: str = "label"
+    folder: Path | None = None
+    """The folder of images stored by path (feature `path`); None if all are embedded."""
+    index_file: Path | None = None
+    """A file that stores offsets and labels of large data sets between runs."""
 
     def __len__(self) -> int:
         return len(self._index[0])
@@ -74,7 +60,7 @@ class TFRecordSource:
 
     def load(self, indices: tf.Tensor) -> Element:
         """Returns the encoded images and labels at some indices."""
-        return self.features(indices, {self._image: tf.string, self._label: tf.int64})
+        return self.features(indices, {self.image_feature: tf.string, self.label_feature: tf.int64})
 
     def remote_reader(self, indices: np.ndarray) -> RemoteReader:
         """Returns how TensorFlow alone reads some examples.
@@ -83,8 +69,8 @@ class TFRecordSource:
         values are shard, offset, size and the number of bytes behind it.
         """
         shards, offsets, sizes, _ = (column[indices] for column in self._index)
-        names = np.array([os.fsencode(shard.absolute()) for shard in self._shards], object)
-        lengths = np.array([shard.stat().st_size for shard in self._shards], np.int64)
+        names = np.array([os.fsencode(shard.absolute()) for shard in self.shards], object)
+        lengths = np.array([shard.stat().st_size for shard in self.shards], np.int64)
 
         def read(
             shard: tf.Tensor, offset: tf.Tensor, size: tf.Tensor, behind: tf.Tensor
@@ -96,7 +82,7 @@ class TFRecordSource:
                 footer_bytes=behind,
                 buffer_size=_BUFFER_BYTES,
             )
-            kinds = {self._image: tf.string, self._label: tf.int64}
+            kinds = {self.image_feature: tf.string, self.label_feature: tf.int64}
             return record.map(lambda serialized: self._parse(serialized, kinds))
 
         return (shards, offsets, sizes, lengths[shards] - offsets - sizes), read
@@ -107,17 +93,17 @@ class TFRecordSource:
         return self._parse(tf.ensure_shape(serialized, [None]), kinds)
 
     def _parse(self, serialized: tf.Tensor, kinds: dict[str, tf.DType]) -> Element:
-        if self._folder is not None:
+        if self.folder is not None:
             kinds = kinds | {"path": tf.string}
         schema = {name: tf.io.FixedLenFeature([], kind) for name, kind in kinds.items()}
         element = tf.io.parse_example(serialized, schema)
-        if self._label in element:
-            element["label"] = tf.cast(element.pop(self._label), tf.int32)
+        if self.label_feature in element:
+            element["label"] = tf.cast(element.pop(self.label_feature), tf.int32)
         return element
 
     def image(self, element: Element) -> tf.Tensor:
         """Decodes one example."""
-        return decode_jpeg_or_png(self._encoded(element), self._decode_channels)
+        return decode_jpeg_or_png(self._encoded(element), self.decode_channels)
 
     def crop(
         self, element: Element, box: Callable[[tf.Tensor], tf.Tensor], *, colours: bool
@@ -125,7 +111,7 @@ class TFRecordSource:
         """Decodes a part of one example; of a JPEG only that part."""
         encoded = self._encoded(element)
         # Both decoders repeat grey themselves, which is cheaper than a condition per image.
-        channels = self._decode_channels or (3 if colours else 0)
+        channels = self.decode_channels or (3 if colours else 0)
         jpeg = _is_jpeg(encoded)
         # The size is in the header of either. TensorFlow walks through every operation of both
         # branches of a condition, so they are kept small.
@@ -149,10 +135,10 @@ class TFRecordSource:
         return _set_channels(part, channels)
 
     def _encoded(self, element: Element) -> tf.Tensor:
-        encoded = element[self._image]
-        if self._folder is None:
+        encoded = element[self.image_feature]
+        if self.folder is None:
             return encoded
-        path = tf.strings.join([os.fsencode(self._folder) + b"/", element["path"]])
+        path = tf.strings.join([os.fsencode(self.folder) + b"/", element["path"]])
         return tf.cond(
             tf.strings.length(encoded) > 0, lambda: encoded, lambda: tf.io.read_file(path)
         )
@@ -160,28 +146,28 @@ class TFRecordSource:
     @cached_property
     def _index(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Shard, offset, size and label of each record."""
-        large = sum(shard.stat().st_size for shard in self._shards) > _INDEX_FILE_FROM
-        if not large or self._index_file is None:
+        large = sum(shard.stat().st_size for shard in self.shards) > _INDEX_FILE_FROM
+        if not large or self.index_file is None:
             return self._scan()
         # A missing or damaged file is made anew.
         unreadable = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile)
-        with contextlib.suppress(*unreadable), np.load(self._index_file) as stored:
+        with contextlib.suppress(*unreadable), np.load(self.index_file) as stored:
             return stored["shard"], stored["offset"], stored["size"], stored["label"]
         shard, offset, size, label = self._scan()
         # A cache that cannot be written only costs time at the next start.
-        with contextlib.suppress(MachineError), atomic_file(self._index_file) as file:
+        with contextlib.suppress(MachineError), atomic_file(self.index_file) as file:
             np.savez(file, shard=shard, offset=offset, size=size, label=label)
         return shard, offset, size, label
 
     def _scan(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        schema = {self._label: tf.io.FixedLenFeature([], tf.int64)}
+        schema = {self.label_feature: tf.io.FixedLenFeature([], tf.int64)}
 
         def size_and_label(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             example = tf.io.parse_example(serialized, schema)
-            return tf.strings.length(serialized), example[self._label]
+            return tf.strings.length(serialized), example[self.label_feature]
 
         columns, empty = [], np.zeros(0, np.int64)
-        for number, path in enumerate(self._shards):
+        for number, path in enumerate(self.shards):
             records = tf.data.TFRecordDataset([str(path)], buffer_size=8 << 20).batch(1024)
             parsed = without_autotuning(records.map(size_and_label, num_parallel_calls=2))
             pairs = [(empty, empty), *parsed.as_numpy_iterator()]
@@ -198,7 +184,7 @@ class TFRecordSource:
         shards, offsets, sizes, _ = self._index
         result = np.empty(len(indices), object)
         for number in np.unique(shards[indices]):
-            with self._shards[number].open("rb", buffering=0) as file:
+            with self.shards[number].open("rb", buffering=0) as file:
                 for position in np.flatnonzero(shards[indices] == number):
                     index = indices[position]
                     file.seek(offsets[index])

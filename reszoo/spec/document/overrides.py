@@ -33,7 +33,7 @@ def resolve_extends(file: str, root: Node, read: Read) -> Node:
     chain = [(file, root)]
     while (extends := _parent(chain[-1][1])) is not None:
         parent = read(str(extends.value), Path(chain[-1][0]).parent, extends.place)
-        if _same_file(parent[0], [path for path, _ in chain]):
+        if Path(parent[0]).resolve() in {Path(path).resolve() for path, _ in chain}:
             raise UserError(
                 "extends goes in a circle",
                 where=extends.place,
@@ -78,7 +78,7 @@ def merge(base: Node, override: Node) -> Node:
     if not isinstance(override.value, dict):
         return override
     if isinstance(base.value, str):
-        base = _expand_kind(base)
+        base = base._replace(value={"kind": base})
     if not isinstance(base.value, dict):
         return override
     merged = dict(base.value)
@@ -118,9 +118,7 @@ def parse_override(text: str) -> tuple[tuple[str | int, ...], Node]:
             found="no = sign" if not equals else f"the path '{path.strip()}'",
             hint="write stages[0] for one stage, stages[*] for all",
         )
-    parts: list[str | int] = []
-    for name, index in _PART.findall(path):
-        parts.append(name or (index if index == "*" else int(index)))
+    parts = (name or (index if index == "*" else int(index)) for name, index in _PART.findall(path))
     return tuple(parts), parse_value(value.strip(), place.file)
 
 
@@ -141,7 +139,7 @@ def _set_key(
 ) -> Node:
     node = Node({}, value.file) if node is None or node.value is None else node
     if isinstance(node.value, str):
-        node = _expand_kind(node)
+        node = node._replace(value={"kind": node})
     if not isinstance(node.value, dict):
         raise UserError(
             f"{format_path(path)} has no '{key}'",
@@ -189,19 +187,10 @@ def _set_items(
     return node._replace(value=changed)
 
 
-def _expand_kind(node: Node) -> Node:
-    """A word as the mapping it abbreviates."""
-    return node._replace(value={"kind": node})
-
-
 def _without(node: Node, keys: tuple[str, ...]) -> Node:
     if not isinstance(node.value, dict) or not any(key in node.value for key in keys):
         return node
     return node._replace(value={key: value for key, value in node.value.items() if key not in keys})
-
-
-def _same_file(file: str, others: Sequence[str]) -> bool:
-    return Path(file).resolve() in {Path(other).resolve() for other in others}
 
 
 def _arrows(files: Sequence[str]) -> str:

@@ -67,12 +67,7 @@ def explain(
 ) -> UserError:
     """Returns the first problem of a document as an error that counts the others.
 
-    Args:
-      error: of pydantic.
-      model: the class of the document.
-      kind: its kind, for the message.
-      data: the validated mapping.
-      root: the mapping with its places, or None if it is not from a file.
+    `root` is `data` with its places, or None if it is not from a file.
     """
     problems = [_problem(detail, data) for detail in error.errors(include_url=False)]
     groups = _one_per_value(problems)
@@ -145,9 +140,7 @@ def _is_wrong_type(problem: _Problem) -> bool:
 def _rank(problem: _Problem, root: Node | None) -> tuple[int, str, int, int]:
     """Sort key: unknown keys first (they often explain a missing one), then by place."""
     order = {"extra_forbidden": 0, "missing": 2}.get(problem.type, 1)
-    place = _place(root, problem)
-    if place is None:
-        return order, "", 0, 0
+    place = _place(root, problem) or Place("")
     return order, place.file, place.line or 0, place.column or 0
 
 
@@ -170,11 +163,7 @@ def _unknown_key(
 
 
 def _missing(
-    problem: _Problem,
-    model: type[BaseModel],
-    kind: str,
-    data: Mapping[str, Any],
-    root: Node | None,
+    problem: _Problem, model: type[BaseModel], kind: str, data: Mapping[str, Any], root: Node | None
 ) -> dict[str, Any]:
     *around, key = problem.path
     where = _place(root, problem)
@@ -214,8 +203,7 @@ def _wrong_value(group: list[_Problem], root: Node | None) -> dict[str, Any]:
 
 
 def _expected(problem: _Problem) -> str:
-    template = _LIMITS.get(problem.type)
-    if template is not None:
+    if template := _LIMITS.get(problem.type):
         limits = {key: _number(value) for key, value in problem.context.items()}
         return template.format(**limits)
     if choices := _choices(problem):
@@ -276,14 +264,12 @@ def _at(data: Any, path: KeyPath) -> Any:
 
 def _place(root: Node | None, problem: _Problem) -> Place | None:
     """Place of the wrong value or key, or of the nearest enclosing mapping."""
+    if root is None:
+        return None
     node = root
     for part in problem.path:
-        if node is None:
-            return None
         value: Any = node.value
         if not _holds(value, part):
             return node.place
         node = value[part]
-    if node is None:
-        return None
     return node.key_place if problem.on_key else node.place

@@ -65,19 +65,11 @@ def control_character_error(error: Any, text: str, file: str, offset: bool) -> U
     )
 
 
-def _line(text: str, mark: Any) -> str:
-    lines = text.split("\n")
-    return lines[mark.line] if mark is not None and mark.line < len(lines) else ""
-
-
-_SINGLE = "expected a single document in the stream"
-
-
 def syntax_error(error: Any, text: str, file: str, offset: bool) -> UserError:
     """Returns the error for what libyaml cannot parse."""
     mark = error.problem_mark or error.context_mark
     where: Place | str = mark_place(mark, file) if offset and mark is not None else file
-    if error.context == _SINGLE:
+    if error.context == "expected a single document in the stream":
         return UserError(
             "the file holds several YAML documents",
             where=where,
@@ -85,7 +77,8 @@ def syntax_error(error: Any, text: str, file: str, offset: bool) -> UserError:
             found="a second one after `---`",
             hint="put each spec into a file of its own",
         )
-    line = _line(text, mark)
+    lines = text.split("\n")
+    line = lines[mark.line] if mark is not None and mark.line < len(lines) else ""
     if "alias" in (error.problem or ""):
         return UserError(
             "YAML aliases are not allowed in a spec",

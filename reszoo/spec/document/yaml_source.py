@@ -80,9 +80,7 @@ def parse_value(text: str, file: str) -> Node:
 class _Loader(CParser):
     """libyaml's parser and composer with our own tags; it constructs no objects."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.depth = 0
+    depth = 0
 
     def resolve(self, kind: type, value: Any, implicit: Any) -> str:
         if kind is not yaml.ScalarNode:

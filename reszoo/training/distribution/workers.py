@@ -84,11 +84,11 @@ class WorkerGroup:
         commands = self.all_reduce_max(train=begins, resume=not begins)
         if all(commands.values()):
             raise RestartError(
-                "some workers begin the run and others go on with it",
+                "some workers begin the run and others resume it",
                 expected="`reszoo train` on all workers, or `reszoo resume`",
                 found=f"`reszoo {'train' if begins else 'resume'}` on worker "
                 f"{self.setup.worker}, and the other elsewhere",
-                hint="start all of them again with the same command; `--supervise` does so itself",
+                hint="start all of them again with the same command; `--supervise` does so automatically",
             )
 
     def chief_first(self, act: Callable[[], Result], follow: Callable[[], Result]) -> Result:
@@ -109,7 +109,7 @@ class WorkerGroup:
         if error is not None:
             raise error
         if failed:
-            raise UserError("the chief could not go on; it says why", where=self._chief)
+            raise UserError("the chief failed; its own message says why", where=self._chief)
         return follow() if done is None else done
 
     @property
@@ -162,10 +162,10 @@ def lost_workers_explained(cluster: Cluster | None) -> Iterator[None]:
         )
         raise RestartError(
             f"{describe_workers(cluster, lost) if lost else 'a worker'} is gone, and the others "
-            "cannot go on without it",
+            "cannot continue without it",
             found=_cause(error),
-            hint="start all workers again: `reszoo resume` goes on from the last state, and "
-            "`--supervise` does so by itself",
+            hint="start all workers again: `reszoo resume` continues from the last checkpoint; "
+            "`--supervise` does so automatically",
         ) from error
 
 

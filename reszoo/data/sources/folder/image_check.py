@@ -80,16 +80,11 @@ def check_images(listing: FolderListing) -> CheckedImages:
 
 
 def check_image(encoded: bytes) -> ImageFacts:
-    """Returns the facts of one encoded image.
-
-    Raises:
-      BrokenImageError: the image cannot be read.
-    """
+    """Returns the facts of one encoded image; raises BrokenImageError."""
     pixels, form = decode(encoded)
     height, width, channels = pixels.shape
-    return ImageFacts(
-        height, width, channels, form, _tensorflow_decodes_same(encoded, pixels, form)
-    )
+    plain = _tensorflow_decodes_same(encoded, pixels, form)
+    return ImageFacts(height, width, channels, form, plain)
 
 
 def _check_in_parallel(

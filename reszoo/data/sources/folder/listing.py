@@ -84,11 +84,7 @@ class _SplitFiles:
 
 
 def list_folder(path: str | os.PathLike[str], seed: int = 0) -> FolderListing:
-    """Lists a folder of images.
-
-    Args:
-      path: the folder.
-      seed: chooses the images that become `test` if the folder has no test split.
+    """Lists a folder of images; `seed` draws the test images if it has no test split.
 
     Raises:
       UserError: the folder is missing or empty, has a single class, or its splits differ in
@@ -100,9 +96,7 @@ def list_folder(path: str | os.PathLike[str], seed: int = 0) -> FolderListing:
     splits = _split_folders(root, folders)
     only_train = not splits or set(splits) == {"train"}
     if splits:
-        split_files = {
-            split: _walk_classes(root, root / folder) for split, folder in splits.items()
-        }
+        split_files = {name: _walk_classes(root, root / path) for name, path in splits.items()}
         loose += len(set(folders) - set(splits.values()))
     else:
         split_files, loose = {"train": _walk_classes(root, root)}, 0
