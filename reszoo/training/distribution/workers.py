@@ -88,7 +88,7 @@ class WorkerGroup:
                 expected="`reszoo train` on all workers, or `reszoo resume`",
                 found=f"`reszoo {'train' if begins else 'resume'}` on worker "
                 f"{self.setup.worker}, and the other elsewhere",
-                hint="start all of them again with the same command; `--supervise` does so automatically",
+                hint="start all of them again with the same command; `--supervise` does so for you",
             )
 
     def chief_first(self, act: Callable[[], Result], follow: Callable[[], Result]) -> Result:
