@@ -22,7 +22,12 @@ from typing import Any
 from reszoo.errors import MachineError, RestartError
 from reszoo.runs import parent_watch
 from reszoo.runs.checkpoint_listing import checkpoint_step, newest_checkpoint
-from reszoo.runs.subprocesses import child_environment, describe_exit, module_command
+from reszoo.runs.subprocesses import (
+    child_environment,
+    describe_exit,
+    module_command,
+    temporary_folder,
+)
 
 _FORWARDED = {signal.SIGINT: signal.SIGINT, signal.SIGTERM: signal.SIGTERM}
 """Each signal to the supervisor, and the one that the training gets for it."""
@@ -114,11 +119,11 @@ class Supervisor:
 
     def _run_once(self) -> int:
         arguments = self.resume if (self.run / "run.json").is_file() else self.train
-        with _pipe_to_child() as (options, environment):
+        with _pipe_to_child() as (options, environment), temporary_folder() as folder:
             # In a session of its own a Ctrl-C reaches it once, through this process.
             self._child = subprocess.Popen(
                 module_command("reszoo", *arguments),
-                env=child_environment(environment),
+                env=child_environment({**environment, "TMPDIR": folder}),
                 start_new_session=True,
                 **options,
             )

@@ -79,3 +79,17 @@ def test_progress_that_nobody_reads_ends_nothing(tiny, tmp_path):
     assert wait_for(lambda: len(Run.open(out).timing()) > epochs + 3)
     process.terminate()
     assert process.wait(PATIENCE) == 75
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
+def test_a_killed_training_leaves_no_temporary_files(tiny, tmp_path):
+    out, temporary = tmp_path / "run", tmp_path / "temporary"
+    temporary.mkdir()
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    supervisor = training(tiny, out, "--supervise", stderr=subprocess.DEVNULL, env=environment)
+    (child,) = [number for number in children_in(out) if int(number) != supervisor.pid]
+    os.kill(int(child), signal.SIGKILL)
+    assert wait_for(lambda: child not in children_in(out))
+    supervisor.terminate()
+    supervisor.wait(PATIENCE)
+    assert wait_for(lambda: not list(temporary.iterdir()), 5.0), list(temporary.iterdir())
