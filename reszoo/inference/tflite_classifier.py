@@ -14,6 +14,7 @@ from reszoo.data import ImageFormat
 from reszoo.data.dataset import numbered_classes
 from reszoo.errors import UserError
 from reszoo.inference.tflite_interpreter import TFLiteInterpreter
+from reszoo.regular_files import require_regular_file
 
 _FORMAT_KEYS = ("crop", "interpolation", "antialias")
 
@@ -38,6 +39,7 @@ class TFLiteClassifier:
     """
 
     def __init__(self, path: Path) -> None:
+        require_regular_file(path)
         if not path.is_file():
             raise UserError(f"there is no file {path}", expected="a .tflite file")
         self._interpreter = TFLiteInterpreter(path)
@@ -63,7 +65,9 @@ def _read_format(path: Path, shape: list[int]) -> ImageFormat:
         return image_format
     try:
         values = json.loads(contract.read_text(encoding="utf-8"))["preprocessing"]
-        return replace(image_format, **{key: values[key] for key in _FORMAT_KEYS})
+        sixteen_bit = tuple(values["sixteen_bit"]) if "sixteen_bit" in values else None
+        resizing = {key: values[key] for key in _FORMAT_KEYS}
+        return replace(image_format, sixteen_bit=sixteen_bit, **resizing)
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{contract} is damaged", found=repr(error)) from error
 

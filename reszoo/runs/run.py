@@ -23,6 +23,7 @@ from typing import Any, Literal
 from reszoo import spec
 from reszoo.atomic_files import PARTIALS, append_line, machine_error, write_json, write_text
 from reszoo.errors import UserError
+from reszoo.regular_files import require_regular_file
 from reszoo.runs.checkpoint_listing import newest_checkpoint
 from reszoo.runs.checkpoint_policy import CheckpointPolicy
 from reszoo.runs.jsonl import read_lines, read_valid_lines, write_lines
@@ -291,6 +292,7 @@ def _new_info(name: str, command: Sequence[str], seed: int) -> dict[str, Any]:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
+    require_regular_file(path)
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from reszoo.data.images.resizing import training_format
+from reszoo.data.previews.findings import findings
 from reszoo.inference.metrics import Evaluation
 from reszoo.spec import to_mapping
 from reszoo.system_info import versions
@@ -16,6 +18,8 @@ from reszoo.training.options import DataOptions
 from reszoo.training.trainer import Trainer
 
 FEW_VALIDATION_IMAGES = 100
+SMALL_INPUT, SHRINKS_A_LOT = 127, 3
+"""Pixels of an input that is small for photographs, and how often it fits into their side."""
 IN_MEMORY = "arrays"
 """`ImageData.name` of data that no name opens again."""
 
@@ -43,11 +47,33 @@ def announce(trainer: Trainer) -> None:
             f"{_uncertainty(len(job.val_split)):.0f} points; validation.fraction in the recipe "
             "holds out more"
         )
+    if not trainer.position.steps:
+        for note in (*findings(job.data, job.architecture.input.sixteen_bit), *_shrinking(job)):
+            say(f"note: {note}")
     if trainer.checkpoint is not None:
         for name in trainer.checkpoint.facts.get("damaged", ()):
             say(f"a damaged checkpoint was skipped: {name}")
     if trainer.position.steps:
         say(f"resuming at epoch {trainer.epoch + 1}, step {trainer.position.step}")
+
+
+def _shrinking(job: TrainingJob) -> list[str]:
+    """Notes that photographs lose much because the network's input is small."""
+    size = job.data.facts.get("median") or job.data.smallest
+    image_format = training_format(job.architecture.input)
+    side = min(image_format.height, image_format.width)
+    if size is None or side > SMALL_INPUT or min(size) < SHRINKS_A_LOT * side:
+        return []
+    height, width = size
+    note = (
+        f"photos of about {width}x{height} are resized to "
+        f"{image_format.width}x{image_format.height}"
+    )
+    larger = min(SHRINKS_A_LOT * side, *(job.data.smallest or size))
+    if larger > side and job.architecture.input.train_size is None:
+        channels = image_format.channels
+        note += f"; --set input.shape=[{larger},{larger},{channels}] shows the network more"
+    return [note]
 
 
 def _uncertainty(images: int) -> float:

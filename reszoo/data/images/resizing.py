@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import tensorflow as tf
 
+from reszoo.data.images.decoding import SixteenBit
 from reszoo.errors import UserError
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class ImageFormat:
     """Share of the resized image's sides that the crop keeps."""
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     antialias: bool = True
+    sixteen_bit: SixteenBit = None
+    """The range of 16-bit grey that becomes 0..255. Defaults to keeping the high byte."""
     place: tuple[float, float] = (0.5, 0.5)
     """Position of the crop, down and across, from 0 (upper or left border) to 1."""
 
@@ -113,7 +116,13 @@ def to_uint8(image: tf.Tensor) -> tf.Tensor:
 def _image_format(values: Input, side: int | None) -> ImageFormat:
     height, width, channels = values.shape
     image_format = ImageFormat(
-        height, width, channels, values.crop, values.interpolation, values.antialias
+        height,
+        width,
+        channels,
+        values.crop,
+        values.interpolation,
+        values.antialias,
+        values.sixteen_bit,
     )
     return image_format if side is None else replace(image_format, height=side, width=side)
 

@@ -19,6 +19,7 @@ import safetensors
 from reszoo.errors import MachineError, UserError, first_line
 from reszoo.model.importing.hdf5 import LinkError, MissingNamesError, weight_datasets
 from reszoo.model.importing.weight_source import pickle_refusal
+from reszoo.regular_files import require_regular_file
 
 Shape = tuple[int, ...]
 
@@ -59,6 +60,7 @@ def open_weights_file(path: Path) -> Iterator[WeightsFile]:
         names.
       MachineError: the file is not readable, or there is no space to unpack it.
     """
+    require_regular_file(path)
     _refuse_pickle(path)
     with contextlib.ExitStack() as stack:
         try:
