@@ -9,7 +9,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Any
 
 _STDERR = 2
 _NOTE_BYTES = 2000
@@ -55,6 +55,15 @@ def quiet() -> Iterator[None]:
             raise
         finally:
             logger.setLevel(level)
+
+
+def discard_output(stream: Any) -> None:
+    """Sends everything written to a stream from now on to nowhere: its reader is gone.
+
+    Python would otherwise try to flush it once more when it exits, and change the exit code.
+    """
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # a stream that is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _tail(file: IO[bytes]) -> str:

@@ -14,7 +14,7 @@ PACKAGE = Path(reszoo.__file__).parent
 
 FLOORS = (
     ("errors", "version", "gc_pause", "stderr", "fonts"),
-    ("atomic_files", "resources", "system_info"),
+    ("regular_files", "atomic_files", "resources", "system_info"),
     ("spec",),
     ("planning",),
     ("model", "data", "runs"),
@@ -56,7 +56,15 @@ SUBFLOORS = {
 }
 """The same inside a package; `*` is every module that is not named."""
 
-BELOW_TENSORFLOW = {"errors", "version", "gc_pause", "stderr", "fonts", "atomic_files"} | {
+BELOW_TENSORFLOW = {
+    "errors",
+    "regular_files",
+    "version",
+    "gc_pause",
+    "stderr",
+    "fonts",
+    "atomic_files",
+} | {
     *("resources", "system_info", "spec", "planning", "runs", "report", "cli"),
     *("__init__", "__main__"),
 }

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
 import traceback
 
 from reszoo.cli.terminate import Terminated
 from reszoo.errors import MachineError, ReszooError, first_line
+from reszoo.stderr import discard_output
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -17,20 +16,20 @@ BROKEN_PIPE = 141
 def report_failure(error: BaseException, debug: bool) -> int:
     """Prints the error on stderr and returns the exit code."""
     if isinstance(error, BrokenPipeError):  # `reszoo list | head`
-        _drop_stdout()
+        discard_output(sys.stdout)
         return BROKEN_PIPE
     if debug:
         traceback.print_exception(error)
     if isinstance(error, KeyboardInterrupt):
-        _say(str(error) or "stopped; no half-written files were left behind")
+        say(str(error) or "stopped; no half-written files were left behind")
         return error.exit_code if isinstance(error, Terminated) else INTERRUPTED
     known = error if isinstance(error, ReszooError) else _translate(error)
     if known is not None:
-        _say(f"error: {known}")
+        say(f"error: {known}")
         return known.exit_code
-    _say(f"error: unexpected {type(error).__name__}: {first_line(error)}")
+    say(f"error: unexpected {type(error).__name__}: {first_line(error)}")
     if not debug:
-        _say("  do:       run the command again with --debug for the traceback")
+        say("  do:       run the command again with --debug for the traceback")
     return 1
 
 
@@ -48,11 +47,9 @@ def _translate(error: BaseException) -> ReszooError | None:
     return None
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def _drop_stdout() -> None:
-    """Replaces stdout, which Python would fail to flush when it exits."""
-    with contextlib.suppress(OSError, ValueError):  # a stdout that is no file has nothing to flush
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def say(text: str) -> None:
+    """Prints on stderr; a terminal that is gone does not change the exit code."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        discard_output(sys.stderr)

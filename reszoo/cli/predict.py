@@ -1,4 +1,4 @@
-"""Classify pictures: JPEG, PNG, BMP, WebP or the first frame of a GIF."""
+"""Classify pictures: JPEG, PNG, BMP, WebP, TIFF or the first frame of a GIF."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from reszoo.cli.options import add_fast, add_json, add_target, add_views, positi
 from reszoo.cli.output import print_json, print_warnings
 from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.errors import UserError
+from reszoo.regular_files import require_regular_file
 from reszoo.report.evaluation_summary import agreement_text
 from reszoo.report.predictions import predictions_csv, predictions_text
 
@@ -63,6 +64,7 @@ def _paths(words: Iterable[str]) -> Iterator[str]:
         if word == "-":
             yield from _lines(sys.stdin)
         elif word.endswith(".txt"):
+            require_regular_file(word)
             if not Path(word).is_file():
                 raise UserError(f"there is no list {word}", expected="one path per line")
             yield from _lines(_read_text(Path(word)).splitlines())

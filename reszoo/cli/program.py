@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from reszoo.cli.failures import report_failure
 from reszoo.errors import UserError, did_you_mean
+from reszoo.runs.parent_watch import obey_supervisor
 from reszoo.version import VERSION
 
 COMMANDS = {
@@ -78,6 +79,7 @@ def _run(words: list[str], debug: bool) -> int:
     if module is None:
         parser.print_help()
         return 0
+    obey_supervisor()
     options.command_line = ["reszoo", *words]
     options.debug = debug
     return module.run(options) or 0

@@ -23,6 +23,10 @@ def add_options(parser: ArgumentParser) -> None:
         metavar="N",
         help="total number of epochs, including those already trained (default: the recipe's)",
     )
+    parser.add_argument(
+        "--data",
+        help="the data, where they have moved since the run began (default: the run's)",
+    )
     add_checkpointing(parser)
     add_distribution(parser)
 
@@ -37,6 +41,7 @@ def run(options: Namespace) -> int | None:
     resumed = resume(
         opened,
         epochs=options.epochs,
+        data=options.data,
         checkpoint_every=options.checkpoint_every,
         keep_checkpoints=options.keep_checkpoints,
         **distribution_arguments(options),

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
+from reszoo.cli.failures import say
 from reszoo.cli.options import positive_int
 from reszoo.errors import UserError
 from reszoo.runs import Run
@@ -95,4 +95,4 @@ def _interval(word: str) -> str:
 
 
 def _say(text: str) -> None:
-    print(f"supervisor: {text}", file=sys.stderr, flush=True)
+    say(f"supervisor: {text}")

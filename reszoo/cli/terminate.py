@@ -1,4 +1,4 @@
-"""Handling of SIGTERM: as with Ctrl-C, a command cleans up before it ends."""
+"""Handling of SIGTERM and SIGHUP: as with Ctrl-C, a command cleans up before it ends."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Terminated(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def clean_up_on_sigterm() -> Iterator[None]:
-    """Turns SIGTERM into an exception, so that half-written temporary files are removed.
+    """Turns SIGTERM and SIGHUP into an exception, so that half-written files are removed.
 
     A training handles the signal itself and saves a checkpoint. Only the main thread may set a
     handler: in any other, nothing is caught.
@@ -26,11 +26,15 @@ def clean_up_on_sigterm() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, _raise_terminated)
+    numbers = [signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)  # a closed terminal, unless `nohup` ignores it
+    before = {number: signal.signal(number, _raise_terminated) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _raise_terminated(number: int, frame: FrameType | None) -> NoReturn:

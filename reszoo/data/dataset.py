@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,12 @@ from reszoo.data.images.image_format import ImageFormat
 from reszoo.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
-    from reszoo.data.source import Source
+    import tensorflow as tf
+
+    from reszoo.data.source import Element, Source
+
+MAX_CLASSES = 1_000_000
+"""No data set known has more; a label beyond is no number of a class but a mistake."""
 
 _SLICE = re.compile(r"^\s*([\w-]+)\s*(?:\[\s*(-?\d+%?)?\s*:\s*(-?\d+%?)?\s*\])?\s*$")
 
@@ -81,6 +87,12 @@ class ImageData:
         return self.source.channels
 
     @property
+    def value_range(self) -> tuple[int, int] | None:
+        """Minimum and maximum of the training split's 16-bit grey images, None without any."""
+        bounds = self.facts.get("sixteen_bit", {}).get(self.only_split or "train")
+        return None if bounds is None else (int(bounds[0]), int(bounds[1]))
+
+    @property
     def only_split(self) -> str | None:
         """Name of the only split, as of one pair of arrays; None if there are several."""
         return next(iter(self.splits)) if len(self.splits) == 1 else None
@@ -101,6 +113,16 @@ class ImageData:
                 f"the split '{expression}' of {self.name} is empty", found=self._counts()
             )
         return Split(expression, self.classes, self.source, indices)
+
+    def with_class_order(self, classes: Sequence[str]) -> ImageData:
+        """Returns the data with its labels renumbered as in `classes`, by name in Unicode's NFC."""
+        numbered = self.classes == numbered_classes(len(self.classes))
+        if numbered or tuple(classes[: len(self.classes)]) == self.classes:
+            return self
+        positions = {nfc(name): number for number, name in enumerate(classes)}
+        numbers = np.array([positions[nfc(name)] for name in self.classes], np.int32)
+        source = RenumberedSource(self.source, numbers)
+        return replace(self, classes=tuple(classes), source=source)
 
     def _indices(self, part: str, expression: str) -> np.ndarray:
         match = _SLICE.match(part)
@@ -126,9 +148,71 @@ class ImageData:
         return ", ".join(f"{name} ({count:,})" for name, count in self.splits.items())
 
 
+@dataclass(frozen=True, eq=False)
+class RenumberedSource:
+    """A source whose labels are numbered in another order."""
+
+    source: Source
+    numbers: np.ndarray
+    """The new number of each class."""
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.source, name)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Class of each image, int32."""
+        old = self.source.labels
+        # Some public test splits hide their labels behind -1.
+        return np.where(old < 0, old, self.numbers[old]).astype(np.int32)
+
+    def load(self, indices: tf.Tensor) -> Element:
+        """Returns the encoded examples at some indices, with their new labels."""
+        import tensorflow as tf  # Only training and evaluation load examples.
+
+        element = self.source.load(indices)
+        old = element["label"]
+        new = tf.gather(tf.constant(self.numbers), tf.maximum(old, 0))
+        return element | {"label": tf.where(old < 0, old, new)}
+
+    def remote_reader(self, indices: np.ndarray) -> None:
+        """Returns None: only training reads on other machines."""
+
+
+def nfc(name: str) -> str:
+    """Returns a class name in the form in which names are compared."""
+    return unicodedata.normalize("NFC", name)
+
+
 def evenly_spaced(length: int, count: int) -> np.ndarray:
     """Returns up to `count` evenly spaced indices of a sequence of `length` items."""
     return np.linspace(0, length - 1, min(length, count)).astype(np.int64)
+
+
+def check_classes(count: int, name: str, names: Sequence[str] = (), *, hint: str = "") -> None:
+    """Refuses data of one class or of too many, before a name is made for each.
+
+    Raises:
+      UserError: there are fewer than two classes, or more than `MAX_CLASSES`.
+    """
+    if count < 2:
+        raise UserError(
+            f"only one class in {name}: there is nothing to tell apart",
+            expected="two classes or more",
+            found=", ".join(names) or "one class or none",
+            hint=hint or "add images of another class",
+        )
+    if count > MAX_CLASSES:
+        raise UserError(
+            f"{count:,} classes in {name} are too many",
+            expected=f"labels below {MAX_CLASSES:,}",
+            found=f"labels up to {count - 1:,}",
+            hint="number the classes that are there 0, 1, 2, ...: np.unique(labels, "
+            "return_inverse=True)[1] does",
+        )
 
 
 def numbered_classes(count: int) -> tuple[str, ...]:

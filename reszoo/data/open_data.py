@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from reszoo.data.dataset import ImageData, numbered_classes
+from reszoo.data.dataset import ImageData, check_classes, numbered_classes
 from reszoo.data.sources.arrays import ArraySource, from_arrays, from_dataset
 from reszoo.data.sources.cache import data_folder, is_prepared, prepare, prune, short_hash, touch
 from reszoo.data.sources.digits import digits_dataset_builder
@@ -100,6 +100,7 @@ def _open_digits(folder: Path) -> ImageData:
         source=TFRecordSource(_paths(builder), channels=1, decode_channels=1),
         splits=_splits(builder),
         smallest=(8, 8),
+        facts={"shared": []},
     )
 
 
@@ -119,7 +120,11 @@ def _open_folder(word: str, listing: FolderListing, skip: bool, cache: Path) -> 
         builder = prepare(partial(make, checked=checked), folder)
         prune(folder.parent, keep=folder)
     touch(folder)
-    facts = dict(builder.info.metadata)
+    # What the fingerprint does not cover is as it is now.
+    facts = dict(builder.info.metadata) | {
+        "passed_over": listing.passed_over,
+        "ignored_links": list(listing.ignored_links),
+    }
     broken = tuple(BrokenFile(path, reason) for path, reason in facts["broken"])
     if broken and not skip:
         raise _broken_error(listing, broken)
@@ -142,12 +147,14 @@ def _open_folder(word: str, listing: FolderListing, skip: bool, cache: Path) -> 
 def _require_readable(listing: FolderListing, checked: CheckedImages, skip: bool) -> None:
     if checked.broken and not skip:
         raise _broken_error(listing, checked.broken)
-    for split, files in listing.splits.items():
-        # Not of all classes: one with a single image has none in a test split that was drawn.
+    first, *others = listing.splits
+    # A split that is not trained on may lack classes, but not all.
+    needed = {first: set(range(len(listing.classes)))} | {split: set() for split in others}
+    for split, labels in needed.items():
         readable = {file.label for file, _ in checked.splits[split]}
-        unreadable = sorted({file.label for file in files} - readable)
-        if unreadable:
-            names = ", ".join(listing.classes[label] for label in unreadable)
+        unreadable = sorted(labels - readable)
+        if unreadable or not readable:
+            names = ", ".join(listing.classes[label] for label in unreadable) or "any class"
             what, where = f"no readable image is left of {names}", f"{listing.root}, {split}"
             raise UserError(what, where=where, hint="replace the broken images")
 
@@ -186,12 +193,12 @@ def _is_split(part: Any) -> bool:
 def _in_memory(parts: Mapping[str, Any]) -> ImageData:
     """Joins splits of arrays or datasets into one source."""
     sources: dict[str, ArraySource] = {}
-    class_names: set[tuple[str, ...] | None] = set()
+    class_names: dict[str, tuple[str, ...] | None] = {}
     for split, part in parts.items():
         if isinstance(part, tf.data.Dataset):
-            sources[split], names = from_dataset(part, split)
+            sources[split], class_names[split] = from_dataset(part, split)
         elif isinstance(part, (tuple, list)) and len(part) == 2:
-            sources[split], names = from_arrays(part[0], part[1], split)
+            sources[split], class_names[split] = from_arrays(part[0], part[1], split)
         else:
             raise UserError(
                 "a split is not understood",
@@ -199,19 +206,39 @@ def _in_memory(parts: Mapping[str, Any]) -> ImageData:
                 expected="arrays (x, y) or a tf.data.Dataset",
                 found=type(part).__name__,
             )
-        class_names.add(names)
-    if len(class_names) != 1:
-        raise UserError("the splits differ in their classes", where=", ".join(parts))
+    classes = _joint_names(sources, class_names)
     joined = ArraySource.concatenate(list(sources.values()))
-    if len(np.unique(joined.labels)) < 2:
-        raise UserError(
-            "only one class", where=", ".join(parts), expected="labels of two classes or more"
-        )
+    where = ", ".join(parts)
+    count = len(classes or ()) or int(joined.labels.max()) + 1
+    check_classes(min(count, len(np.unique(joined.labels))), where)
+    check_classes(count, where)
     height, width = joined.sizes.min(axis=0).tolist()
     return ImageData(
         name="arrays",
-        classes=class_names.pop() or numbered_classes(int(joined.labels.max()) + 1),
+        classes=classes or numbered_classes(count),
         source=joined,
         splits={split: len(source) for split, source in sources.items()},
         smallest=(height, width),
     )
+
+
+def _joint_names(
+    sources: dict[str, ArraySource], names: Mapping[str, tuple[str, ...] | None]
+) -> tuple[str, ...] | None:
+    """Returns the names of the first split's classes, as which the others are numbered."""
+    (first, classes), *others = names.items()
+    for other, own in others:
+        extra = sorted(set(own or ()) - set(classes or ()))
+        if (own is None) != (classes is None) or extra:
+            raise UserError(
+                f"{other} has classes that {first} lacks",
+                where=", ".join(names),
+                expected="names of the same classes, or numbers, as labels of all splits",
+                found=", ".join(extra[:_MAX_LISTED]) or "names in one split, numbers in the other",
+                hint=f"add examples of these classes to {first}, or leave them out of {other}"
+                if extra and classes is not None
+                else "label all splits in the same way",
+            )
+        if own is not None and classes is not None:
+            sources[other] = sources[other].renumbered([classes.index(name) for name in own])
+    return classes

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
+from reszoo.data.images.decoding import SixteenBit
+
 Element = dict[str, Any]
 """One example (or, from `load`, several) as named tensors; the names are the source's own."""
 
@@ -33,11 +35,16 @@ class Source(Protocol):
     def load(self, indices: tf.Tensor) -> Element:
         """Returns the encoded examples at some indices, as tensors with a common first axis."""
 
-    def image(self, element: Element) -> tf.Tensor:
+    def image(self, element: Element, sixteen_bit: SixteenBit = None) -> tf.Tensor:
         """Decodes one example: uint8, shape (height, width, channels)."""
 
     def crop(
-        self, element: Element, box: Callable[[tf.Tensor], tf.Tensor], *, colours: bool
+        self,
+        element: Element,
+        box: Callable[[tf.Tensor], tf.Tensor],
+        *,
+        colours: bool,
+        sixteen_bit: SixteenBit = None,
     ) -> tf.Tensor:
         """Decodes a part of one example: uint8, shape (height, width, channels).
 

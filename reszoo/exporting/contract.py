@@ -92,6 +92,14 @@ def _preprocessing(network: InferenceGraph) -> dict[str, Any]:
         f"Cut {height} x {width} out of the centre and round to whole numbers 0..255.",
         "Do not subtract a mean or divide: normalisation is the first layer of the network.",
     ]
+    deep = {}
+    if isinstance(image_format.sixteen_bit, tuple):
+        low, high = image_format.sixteen_bit
+        deep = {"sixteen_bit": [low, high]}
+        steps[0] += (
+            f" Of 16-bit grey clip each value v to {low}..{high} and take "
+            f"(510 (v - {low}) + {high - low}) // {2 * (high - low)}, in whole numbers."
+        )
     return {
         "height": height,
         "width": width,
@@ -103,6 +111,7 @@ def _preprocessing(network: InferenceGraph) -> dict[str, Any]:
         "interpolation": image_format.interpolation,
         "antialias": antialias,
         "pixels": "0..255",
+        **deep,
         "steps": steps,
     }
 

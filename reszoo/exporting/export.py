@@ -99,7 +99,9 @@ def export(
     network = build_inference_graph(source)
     if image_data is not None:
         outputs = source.model.output_shape[-1]
-        network = replace(network, classes=common_classes(outputs, source.classes, image_data))
+        classes = common_classes(outputs, source.classes, image_data)
+        network = replace(network, classes=classes)
+        image_data = image_data.with_class_order(classes)
     folder = Path(out) if out is not None else _default_folder(source, network, spec)
     _refuse_foreign_folder(folder)
     job = _prepare(network, spec, source, image_data, refuse_noise=gate)

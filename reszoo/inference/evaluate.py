@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from reszoo.data import ImageData, ImageFormat, Split
-from reszoo.data.dataset import numbered_classes
+from reszoo.data.dataset import nfc, numbered_classes
 from reszoo.data.open_data import open_data
 from reszoo.data.pipeline.batches import batches
 from reszoo.errors import UserError
@@ -23,6 +23,7 @@ from reszoo.inference.predict import batch_size_for
 from reszoo.inference.tflite_classifier import TFLiteClassifier, find_tflite
 from reszoo.inference.trained import Target, TrainedModel, load_trained
 from reszoo.inference.tta import resolve_views, tta_formats, tta_logits
+from reszoo.runs import Run
 from reszoo.spec.test_time import ONE_VIEW, Views
 
 _SMALLEST_PROBABILITY = 1e-12
@@ -79,6 +80,7 @@ def evaluate(
     views = resolve_views(views, trained.run.recipe().test_time if trained.run else None)
     image_data = open_images(trained, data, skip_bad_images, data_dir)
     classes = common_classes(trained.model.output_shape[-1], trained.classes, image_data)
+    image_data = image_data.with_class_order(classes)
     examples = _select_split(image_data, split)
     network = fold(trained) if fast else inference_function(trained.evaluation_model())
     logits = _compute_logits(
@@ -105,6 +107,7 @@ def _evaluate_tflite(path: Path, image_data: ImageData, split: str, views: Views
     # Without labels.txt the outputs are only numbered, which agrees with any names.
     labels = None if classifier.classes == numbered_classes(outputs) else classifier.classes
     classes = common_classes(outputs, labels, image_data)
+    image_data = image_data.with_class_order(classes)
     examples = _select_split(image_data, split)
 
     def classify(pixels: np.ndarray) -> np.ndarray:
@@ -166,60 +169,82 @@ def open_images(
         return open_data(data, skip_bad_images=skip_bad_images, data_dir=data_dir)
     if trained.run is None:
         raise _no_data("a model alone")
-    return reopen_data(trained.run.data())
+    return reopen_data(trained.run)
 
 
-def reopen_data(record: dict[str, Any]) -> ImageData:
-    """Opens the data of a run again, from the content of its data.json.
+def reopen_data(run: Run, data: Any = None) -> ImageData:
+    """Opens the data of a run again, or `data` in their place where they have moved.
 
     Raises:
       UserError: the data were given in memory, are gone, or have changed.
     """
-    if not record["reopens"]:
+    record = run.data()
+    if data is None and not record["reopens"]:
         raise UserError(
-            "the run's data was given in memory and cannot be opened again",
+            f"the data of {run.path} were given in memory and cannot be opened again",
             hint="pass the data once more",
         )
-    data = open_data(
-        record["name"], skip_bad_images=record["skip_bad_images"], data_dir=record["data_dir"]
-    )
-    for key, value in (("classes", list(data.classes)), ("splits", dict(data.splits))):
+    try:
+        images = open_data(
+            record["name"] if data is None else data,
+            skip_bad_images=record["skip_bad_images"],
+            data_dir=record["data_dir"],
+        )
+    except UserError as error:
+        if data is not None:
+            raise
+        raise UserError(
+            f"the data of {run.path} cannot be opened: {error.what}",
+            where=error.where,
+            expected=error.expected,
+            found=error.found or record["name"],
+            hint="if they have moved, name them with --data, such as --data folder:PATH",
+        ) from error
+    # A file system may write the same names in another Unicode form.
+    if list(map(nfc, record["classes"])) == list(map(nfc, images.classes)):
+        images = replace(images, classes=tuple(record["classes"]))
+    for key, value in (("classes", list(images.classes)), ("splits", dict(images.splits))):
         if record[key] != value:
             raise UserError(
-                f"the data {record['name']} has changed since the run began",
+                f"the data {images.name} have changed since {run.path} began",
                 expected=f"{key} {_shorten(record[key])}",
                 found=_shorten(value),
                 hint="restore the data, or train a new run on what is there now",
             )
-    return data
+    return images
 
 
 def common_classes(
     outputs: int, classes: tuple[str, ...] | None, data: ImageData
 ) -> tuple[str, ...]:
-    """Returns the class names shared by data and a network of `outputs` logits.
+    """Returns the class names of data and a network of `outputs` logits, in the network's order.
 
-    Numbered classes match any names, and so does a network whose `classes` are None.
+    Names are compared in Unicode's NFC, in any order, and the data may lack some. Numbered classes
+    match any names, and so does a network whose `classes` are None.
 
     Raises:
-      UserError: the classes or their order differ.
+      UserError: the data have classes that the network does not know.
     """
     count = len(data.classes)
     numbered = data.classes == numbered_classes(count)
+    known = set(map(nfc, classes or ()))
+    if classes is not None and not numbered and known.issuperset(map(nfc, data.classes)):
+        return classes
     if count != outputs and not (numbered and count < outputs):
         raise UserError(
             f"the network and the data {data.name} have different classes",
             expected=f"{outputs} classes",
             found=f"{count}: {_shorten(data.classes)}",
+            hint="evaluate on data of the network's classes, or train a network on these",
         )
     if numbered:
         return classes or numbered_classes(outputs)
-    if classes is not None and classes != tuple(data.classes):
+    if classes is not None:
         raise UserError(
             f"the network and the data {data.name} have different classes",
             expected=_shorten(classes),
             found=_shorten(data.classes),
-            hint="the order counts: each output stands for one class",
+            hint="rename the data's classes as the network's, or train a network on these",
         )
     return tuple(data.classes)
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from reszoo.data import ImageFormat
 from reszoo.data.dataset import evenly_spaced
-from reszoo.data.images.decoding import read_image
-from reszoo.data.images.image_files import SUFFIXES, reading_folder, walk_files
+from reszoo.data.images.decoding import read_image, to_8_bits
+from reszoo.data.images.image_files import SUFFIXES, FileWalk, reading_folder
 from reszoo.errors import UserError
 from reszoo.inference.metrics import TOP_K, Agreement, clipped_log, softmax, top_k
 from reszoo.inference.tflite_classifier import TFLiteClassifier, find_tflite
@@ -156,12 +156,16 @@ def _load_batch(
     classifier: Classifier, image_format: ImageFormat, named: Sequence[NamedImage]
 ) -> np.ndarray:
     """Returns images in the network's format, `(images, height, width, channels)`."""
-    return np.stack([classifier.resize(_pixels(image), image_format) for _, image in named])
+    return np.stack(
+        [classifier.resize(_pixels(image, image_format), image_format) for _, image in named]
+    )
 
 
-def _pixels(image: Image) -> np.ndarray:
+def _pixels(image: Image, image_format: ImageFormat) -> np.ndarray:
     if not isinstance(image, np.ndarray):
-        return read_image(image)
+        return read_image(image, image_format.sixteen_bit)
+    if image.dtype == np.uint16 and image.max(initial=0) > 255:
+        image = to_8_bits(image, image_format.sixteen_bit)
     return image[..., None] if image.ndim == 2 else image
 
 
@@ -192,7 +196,7 @@ def _as_iterable(images: Image | Iterable[Image]) -> Iterable[Image]:
 def _list_images(folder: Path) -> list[Path]:
     """Lists the images of a folder; hidden files, such as the ._NAME of macOS, are left out."""
     with reading_folder(folder):
-        entries = [entry for entry in walk_files(folder) if entry.is_file()]
+        entries = [entry for entry in FileWalk().files(folder) if entry.is_file()]
     files = [path for path in map(Path, entries) if path.suffix.lower() in SUFFIXES]
     if not files:
         raise UserError(

@@ -17,6 +17,7 @@ from reszoo.data.images.numpy_resizing import resize_in_numpy
 from reszoo.errors import UserError
 from reszoo.inference.finite_outputs import finite_outputs
 from reszoo.inference.tflite_interpreter import TFLiteInterpreter
+from reszoo.regular_files import require_regular_file
 
 TFLITE = "model.tflite"
 CONTRACT = "contract.json"
@@ -57,6 +58,7 @@ class TFLiteClassifier:
     resize = staticmethod(resize_in_numpy)
 
     def __init__(self, path: Path) -> None:
+        require_regular_file(path)
         if not path.is_file():
             raise UserError(f"there is no file {path}", expected="a .tflite file")
         preprocessing = _read_contract(path)
@@ -100,6 +102,8 @@ def _read_contract(path: Path) -> dict[str, Any]:
         content = json.loads(contract.read_text(encoding="utf-8"))
         values = content["preprocessing"]
         preprocessing = {key: values[key] for key in _FORMAT_KEYS}
+        if "sixteen_bit" in values:
+            preprocessing["sixteen_bit"] = tuple(values["sixteen_bit"])
         hashes = dict(content["sha256"]) if content["format_version"] > 1 else None
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(

@@ -33,6 +33,7 @@ from reszoo.model.copy_weights import copy_weights
 from reszoo.model.layer_factories import DEVICE_LAYERS
 from reszoo.planning import Plan
 from reszoo.planning.network import plan
+from reszoo.regular_files import require_regular_file
 from reszoo.spec import Architecture, from_mapping, to_yaml
 from reszoo.spec.document.yaml_source import parse_document
 
@@ -205,6 +206,7 @@ def _plan_of(model: keras.Model, spec: Architecture) -> Plan:
 
 def _read_members(path: Path) -> tuple[dict[str, Any], Architecture | None, tuple[str, ...] | None]:
     """Returns Keras's config, the spec and the class names."""
+    require_regular_file(path)
     if not path.is_file():
         found = "a folder" if path.is_dir() else "nothing of this name"
         raise UserError(f"there is no file {path}", expected="a .keras file", found=found)

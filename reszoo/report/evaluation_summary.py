@@ -32,7 +32,15 @@ def evaluation_text(evaluation: Evaluation) -> str:
         lines.append(("agreement", agreement_text(evaluation.agreement)))
     small = len(evaluation.classes) <= _MAX_MATRIX_CLASSES
     confusions = _matrix(evaluation) if small else _worst_pairs(evaluation)
-    return "\n\n".join([facts(lines), _classes(evaluation), confusions]).rstrip()
+    sections = [facts(lines), _classes(evaluation), confusions, _lacking(evaluation)]
+    return "\n\n".join(filter(None, sections)).rstrip()
+
+
+def _lacking(evaluation: Evaluation) -> str:
+    names = [score.name for score in evaluation.classes if not score.examples]
+    more = f" and {len(names) - _MAX_PAIRS} more" if len(names) > _MAX_PAIRS else ""
+    listed = ", ".join(names[:_MAX_PAIRS]) + more
+    return f"note: the split has no images of {listed}" if names else ""
 
 
 def agreement_text(agreement: Agreement) -> str:

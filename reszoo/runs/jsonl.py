@@ -23,16 +23,20 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     return [_parse(path, number, line) for number, line in enumerate(lines, 1)]
 
 
+def read_valid_lines(path: Path) -> list[dict[str, Any]]:
+    """Returns the objects of a log that nothing depends on; damaged lines are left out."""
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.exists() else []
+    values = (_value(line) for line in lines)
+    return [value for value in values if isinstance(value, dict)]
+
+
 def write_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
     """Replaces a log, completely or not at all."""
     write_text(path, "".join(json.dumps(line) + "\n" for line in lines))
 
 
 def _parse(path: Path, number: int, line: str) -> dict[str, Any]:
-    try:
-        value = json.loads(line)
-    except ValueError:
-        value = None
+    value = _value(line)
     if not isinstance(value, dict):
         raise UserError(
             "a log is damaged",
@@ -41,3 +45,10 @@ def _parse(path: Path, number: int, line: str) -> dict[str, Any]:
             found=line[:60],
         )
     return value
+
+
+def _value(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None

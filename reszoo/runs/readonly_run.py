@@ -37,5 +37,8 @@ class ReadOnlyRun(Run):
     def write_architecture(self, architecture: Architecture) -> None:
         """Does nothing."""
 
+    def write_data(self, data: Mapping[str, Any]) -> None:
+        """Does nothing."""
+
     def write_recipe(self, recipe: Recipe) -> None:
         """Does nothing."""

@@ -23,9 +23,10 @@ from typing import Any, Literal
 from reszoo import spec
 from reszoo.atomic_files import PARTIALS, append_line, machine_error, write_json, write_text
 from reszoo.errors import UserError
+from reszoo.regular_files import require_regular_file
 from reszoo.runs.checkpoint_listing import newest_checkpoint
 from reszoo.runs.checkpoint_policy import CheckpointPolicy
-from reszoo.runs.jsonl import read_lines, write_lines
+from reszoo.runs.jsonl import read_lines, read_valid_lines, write_lines
 from reszoo.runs.lock import hold_lock
 from reszoo.runs.run_dir import claim, contents, undo
 from reszoo.spec.architecture import Architecture
@@ -200,8 +201,8 @@ class Run:
         return read_lines(self.path / "metrics.jsonl")
 
     def timing(self) -> list[dict[str, Any]]:
-        """Returns the lines of timing.jsonl, oldest first."""
-        return read_lines(self.path / "timing.jsonl")
+        """Returns the lines of timing.jsonl, oldest first, without damaged ones."""
+        return read_valid_lines(self.path / "timing.jsonl")
 
     def lock(self) -> AbstractContextManager[None]:
         """Holds the run for this process; see `reszoo.runs.lock.hold_lock`."""
@@ -249,6 +250,10 @@ class Run:
         """Writes the network as trained."""
         write_text(self.path / "architecture.yaml", spec.to_yaml(architecture))
 
+    def write_data(self, data: Mapping[str, Any]) -> None:
+        """Writes data.json."""
+        write_json(self.path / "data.json", {"format_version": DATA_FORMAT_VERSION, **data})
+
     def write_recipe(self, recipe: Recipe) -> None:
         """Writes the recipe as trained."""
         write_text(self.path / "recipe.yaml", spec.to_yaml(recipe))
@@ -275,6 +280,7 @@ def _new_info(name: str, command: Sequence[str], seed: int) -> dict[str, Any]:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
+    require_regular_file(path)
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,6 +26,14 @@ def child_environment(changes: Mapping[str, str] | None = None) -> dict[str, str
         paths = [str(root), variables.get("PYTHONPATH", "")]
         variables["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     return variables
+
+
+def temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    """Returns a context manager of a folder for a child's temporary files.
+
+    A TensorFlow that is killed leaves about thirty files of generated code.
+    """
+    return tempfile.TemporaryDirectory(prefix="reszoo-", ignore_cleanup_errors=True)
 
 
 def describe_exit(code: int) -> str:

@@ -8,18 +8,26 @@ meet again at the chief's last checkpoint.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from reszoo.errors import MachineError, RestartError
+from reszoo.runs import parent_watch
 from reszoo.runs.checkpoint_listing import checkpoint_step, newest_checkpoint
-from reszoo.runs.subprocesses import child_environment, describe_exit, module_command
+from reszoo.runs.subprocesses import (
+    child_environment,
+    describe_exit,
+    module_command,
+    temporary_folder,
+)
 
 _FORWARDED = {signal.SIGINT: signal.SIGINT, signal.SIGTERM: signal.SIGTERM}
 """Each signal to the supervisor, and the one that the training gets for it."""
@@ -111,13 +119,17 @@ class Supervisor:
 
     def _run_once(self) -> int:
         arguments = self.resume if (self.run / "run.json").is_file() else self.train
-        # In a session of its own a Ctrl-C reaches it once, through this process.
-        self._child = subprocess.Popen(
-            module_command("reszoo", *arguments), env=child_environment(), start_new_session=True
-        )
-        if self._signal is not None:  # It came while there was no child to forward it to.
-            self._child.send_signal(self._signal)
-        return self._child.wait()
+        with _pipe_to_child() as (options, environment), temporary_folder() as folder:
+            # In a session of its own a Ctrl-C reaches it once, through this process.
+            self._child = subprocess.Popen(
+                module_command("reszoo", *arguments),
+                env=child_environment({**environment, "TMPDIR": folder}),
+                start_new_session=True,
+                **options,
+            )
+            if self._signal is not None:  # It came while there was no child to forward it to.
+                self._child.send_signal(self._signal)
+            return self._child.wait()
 
     def _forward(self, number: int, frame: FrameType | None) -> None:
         self._signal = _FORWARDED[signal.Signals(number)]
@@ -139,3 +151,20 @@ class Supervisor:
         if checkpoint is None:
             return "from the beginning"
         return f"from step {checkpoint_step(checkpoint)}"
+
+
+@contextlib.contextmanager
+def _pipe_to_child() -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
+    """Yields arguments of `Popen` and variables by which a child notices the end of this process.
+
+    Windows passes no descriptors on: there a child outlives its supervisor.
+    """
+    if os.name != "posix":
+        yield {}, {}
+        return
+    read_end, write_end = os.pipe()
+    try:
+        yield {"pass_fds": (read_end,)}, {parent_watch.VARIABLE: str(read_end)}
+    finally:
+        os.close(read_end)
+        os.close(write_end)

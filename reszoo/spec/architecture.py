@@ -30,6 +30,7 @@ Activation = Literal[
 ]
 SurvivalDecay = Literal["linear", "linear_from_one", "constant"]
 SurvivalDraw = Literal["batch", "example"]
+SixteenBit = Literal["high_byte", "full_range"] | Annotated[tuple[int, int], Field(strict=False)]
 Order = Literal["post", "bn_after_add", "relu_before_add", "relu_only_pre", "full_pre"]
 
 
@@ -104,6 +105,19 @@ class Input(Value):
     """Interpolation of resizing in evaluation."""
     antialias: bool = True
     """Whether resizing in evaluation filters before subsampling, as Pillow does."""
+
+    sixteen_bit: SixteenBit | None = None
+    """How 16-bit grey becomes 0..255: `high_byte` (the default); `full_range`, from the minimum to
+    the maximum of the training images, which training measures and writes here as two numbers; or
+    these numbers, such as `[0, 4095]` for 12-bit cameras. Values outside are clipped."""
+
+    @field_validator("sixteen_bit")
+    @classmethod
+    def _check_sixteen_bit(cls, value: Any) -> Any:
+        if isinstance(value, tuple) and not 0 <= value[0] < value[1] <= 0xFFFF:
+            raise PydanticCustomError("sixteen_bit_range", "two rising numbers from 0 to 65535")
+        # None and the word mean the same, and networks that are the same have one fingerprint.
+        return None if value == "high_byte" else value
 
     @model_validator(mode="before")
     @classmethod

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from reszoo.errors import MachineError, Place, UserError, did_you_mean
+from reszoo.regular_files import require_regular_file
 from reszoo.resources import targets_folder, zoo_folder
 from reszoo.spec.base import Document
 from reszoo.spec.document.yaml_errors import MOST_BYTES
@@ -81,6 +82,7 @@ def find_file(
 
 def read_bytes(file: str, requested_at: Place | None = None) -> bytes:
     """Reads a file, up to one byte more than a spec may have."""
+    require_regular_file(file, requested_at)
     try:
         with Path(file).open("rb") as opened:
             return opened.read(MOST_BYTES + 1)

@@ -167,16 +167,26 @@ def _scale_dropout(architecture: Architecture, factor: float) -> Architecture:
     return architecture.model_copy(update={**ends, "block": block, "stages": stages})
 
 
-def default_recipe_name(side: int, *, fine_tuning: bool = False) -> str:
+FEW_IMAGES = 5_000
+"""Below this number of training images, small images get a recipe with smaller batches."""
+
+
+def default_recipe_name(side: int, *, images: int | None = None, fine_tuning: bool = False) -> str:
     """Returns the short recipe for images of a side in pixels, or the one that fine-tunes.
+
+    Few images (`images` of them train; None: many) get smaller batches and more epochs.
 
     Example:
       >>> default_recipe_name(224, fine_tuning=True)
       'finetune_photo'
+      >>> default_recipe_name(32, images=500)
+      'few32'
     """
     kind = "finetune" if fine_tuning else "short"
     if side <= 16:
         return f"{kind}8"
-    if side <= 28:
-        return f"{kind}28"
-    return f"{kind}32" if side <= 64 else f"{kind}_photo"
+    if side > 64:
+        return f"{kind}_photo"
+    if images is not None and images < FEW_IMAGES:
+        kind = "finetune_few" if fine_tuning else "few"
+    return f"{kind}28" if side <= 28 else f"{kind}32"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from reszoo.data import ImageData, ImageFormat
+from reszoo.data.dataset import check_classes
 from reszoo.data.images.resizing import training_format
 from reszoo.errors import UserError
 from reszoo.spec.architecture import Architecture
@@ -29,6 +30,7 @@ def fit_to_data(
       UserError: the network does not fit the data; the message says what to do.
     """
     architecture = with_data_classes(architecture, data, classes)
+    architecture = with_value_range(architecture, data)
     require_channels(architecture, data)
     if not enlarge_small_images:
         require_size(architecture, data, training_formats(architecture, recipe))
@@ -40,12 +42,7 @@ def with_data_classes(
 ) -> Architecture:
     """Returns the architecture with the data's number of classes."""
     count = len(data.classes)
-    if count < 2:
-        raise UserError(
-            f"the data {data.name} has one class: there is nothing to tell apart",
-            expected="two classes or more",
-            found=", ".join(data.classes) or "none",
-        )
+    check_classes(count, data.name, data.classes)
     overridden = architecture.is_overridden("classes")
     if classes is None and overridden:
         classes = architecture.classes
@@ -58,6 +55,27 @@ def with_data_classes(
             hint="leave the number out: it is taken from the data",
         )
     return architecture.model_copy(update={"classes": count})
+
+
+def with_value_range(architecture: Architecture, data: ImageData) -> Architecture:
+    """Returns the architecture with the training images' range of 16-bit values, if it asks for it.
+
+    Raises:
+      UserError: the data hold no 16-bit grey images, or all have one value.
+    """
+    if architecture.input.sixteen_bit != "full_range":
+        return architecture
+    low, high = data.value_range or (0, 0)
+    if low == high:
+        raise UserError(
+            f"the training images of {data.name} have no range of 16-bit values",
+            where=architecture.where("input", "sixteen_bit"),
+            expected="a folder of 16-bit grey PNG or TIFF images of several values",
+            found="full_range, and no such images",
+            hint="--set input.sixteen_bit=high_byte",
+        )
+    values = architecture.input.model_copy(update={"sixteen_bit": (low, high)})
+    return architecture.model_copy(update={"input": values})
 
 
 def require_channels(architecture: Architecture, data: ImageData) -> None:

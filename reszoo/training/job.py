@@ -16,7 +16,6 @@ import numpy as np
 from reszoo import spec as specs
 from reszoo.data import ImageData
 from reszoo.data.images.resizing import evaluation_format
-from reszoo.data.open_data import open_data
 from reszoo.data.splits import stratified_holdout
 from reszoo.errors import UserError
 from reszoo.inference.evaluate import reopen_data
@@ -48,11 +47,16 @@ class TrainingJob:
     """The factor of each class in the loss, or None."""
     seed: int
     """Of weights, data order, augmentation and held-out images."""
+    parts: int = 1
+    """Parts that a batch is divided into: by replicas, and by accumulation."""
 
     @property
     def batch(self) -> int:
-        """Images per step: the recipe's batch, or all images where there are fewer."""
-        return min(self.recipe.batch, len(self.train_split))
+        """Images per step: the recipe's batch; of fewer images, all that divide into parts."""
+        images = len(self.train_split)
+        if images >= self.recipe.batch:
+            return self.recipe.batch
+        return max(images - images % self.parts, min(images, self.parts))
 
     @property
     def steps(self) -> int:
@@ -72,6 +76,7 @@ def choose_recipe(
     *,
     epochs: int | None = None,
     overrides: Sequence[str] = (),
+    images: int | None = None,
     fine_tuning: bool = False,
     freeze: Sequence[str] = (),
     unfreeze_at: int | None = None,
@@ -79,11 +84,11 @@ def choose_recipe(
     """Returns the recipe with what the command line changed.
 
     Args:
-      recipe: a recipe, its name or its file. Defaults to the short recipe for the network's image
-        size, or to the fine-tuning one with `fine_tuning`.
+      recipe: a recipe, its name or its file. Defaults to `default_recipe_name`.
       architecture: the network.
       epochs: replaces the recipe's.
       overrides: changed fields, such as `schedule.peak=0.05`.
+      images: number of training images, if known.
       fine_tuning: whether the training starts from trained weights.
       freeze: replaces the recipe's frozen layer groups, unless empty.
       unfreeze_at: replaces the recipe's epoch.
@@ -95,7 +100,7 @@ def choose_recipe(
         recipe = specs.override(recipe, overrides)
     else:
         side = max(architecture.input.shape[:2])
-        name = recipe or default_recipe_name(side, fine_tuning=fine_tuning)
+        name = recipe or default_recipe_name(side, images=images, fine_tuning=fine_tuning)
         recipe = specs.load_recipe(name, overrides)
     if epochs is not None and epochs < 1:
         raise UserError("a training needs epochs", expected="1 or more", found=str(epochs))
@@ -113,6 +118,7 @@ def prepare(
     seed: int,
     class_weights: ClassWeights = None,
     new_layers: Sequence[str] | None = None,
+    parts: int = 1,
 ) -> TrainingJob:
     """Checks the recipe against the network and divides the training images.
 
@@ -134,13 +140,14 @@ def prepare(
         val_split=val_split,
         class_weights=class_factors(class_weights, labels, data.classes),
         seed=seed,
+        parts=parts,
     )
 
 
-def job_of_run(run: Run, recipe: Recipe, data: Any = None) -> TrainingJob:
+def job_of_run(run: Run, recipe: Recipe, data: Any = None, *, parts: int = 1) -> TrainingJob:
     """Returns the job of an existing run, whose architecture is regularised already."""
     facts, architecture = run.data(), run.architecture()
-    images = reopen_data(facts) if data is None else open_data(data)
+    images = reopen_data(run, data)
     require_channels(architecture, images)
     factors = facts["class_weights"]
     job = prepare(
@@ -150,6 +157,7 @@ def job_of_run(run: Run, recipe: Recipe, data: Any = None) -> TrainingJob:
         seed=run.seed,
         class_weights=None if factors is None else dict(zip(images.classes, factors, strict=True)),
         new_layers=() if "start" in run.info else None,
+        parts=parts,
     )
     if job.labels_sha256 != facts["training_labels_sha256"]:
         raise UserError(

@@ -200,7 +200,7 @@ def resume(
       run: the run or its folder.
       epochs: number of epochs that the run has in the end. Up to the recipe's number, the schedule
         stays the same; beyond it, it is stretched. Defaults to the recipe's.
-      data: the data, where they were given in memory.
+      data: the data, where they were given in memory or have moved. Defaults to the run's.
       callbacks: Keras callbacks, the same as before: each gets its state back.
       checkpoint_every: see `train`.
       keep_checkpoints: see `train`.
@@ -246,8 +246,10 @@ def resume(
         if stretched:
             recipe = recipe.model_copy(update={"epochs": epochs})
         until = _last_epoch(epochs, recipe)
-        job = job_of_run(run, recipe, data)
+        job = job_of_run(run, recipe, data, parts=setup.replicas * setup.accumulate)
         setup = setup.in_precision(recipe.precision)
+        if isinstance(data, str):  # Later commands find the data where they are now.
+            run.write_data({**run.data(), "name": job.data.name})
         assembly = _assemble(job, setup, callbacks, until=until, begins=False)
         if stretched:  # Only now: nothing changes where the run cannot be resumed.
             run.write_recipe(recipe)
@@ -281,17 +283,18 @@ def start_training(
     if setup.workers > 1 and out is None:
         raise no_shared_folder()
     architecture, initial_weights = network_and_weights(spec, initial, overrides)
+    images = open_data(data.data, skip_bad_images=data.skip_bad_images, data_dir=data.data_dir)
     recipe = choose_recipe(
         recipe,
         architecture,
         epochs=epochs,
         overrides=recipe_overrides,
+        images=images.splits.get(images.only_split or "train"),
         fine_tuning=initial.fine_tunes,
         freeze=initial.freeze,
         unfreeze_at=initial.unfreeze_at,
     )
     until = _last_epoch(stop_after, recipe)
-    images = open_data(data.data, skip_bad_images=data.skip_bad_images, data_dir=data.data_dir)
     setup = setup.in_precision(recipe.precision)
     recipe = recipe.model_copy(update={"precision": setup.precision})
     if initial.weights is not None:
@@ -313,6 +316,7 @@ def start_training(
         seed=seed,
         class_weights=data.class_weights,
         new_layers=new_layers,
+        parts=setup.replicas * setup.accumulate,
     )
     assembly = _assemble(
         job, setup, callbacks, until=until, begins=True, initial_weights=initial_weights

@@ -31,7 +31,7 @@ from reszoo.training.image_statistics import outside_pixel, set_mean_image
 from reszoo.training.initial_weights import require_fresh_weights
 from reszoo.training.job import TrainingJob
 from reszoo.training.loop.precise_bn import compute_precise_bn_stats
-from reszoo.training.optimizers.schedules import learning_rates
+from reszoo.training.optimizers.schedules import learning_rate
 from reszoo.training.snapshot import Position, is_finite, restore, take_snapshot
 
 
@@ -71,7 +71,6 @@ class Trainer:
         self.model, self.loop = assembly.model, assembly.loop
         self.validator, self.callbacks = assembly.validator, assembly.callbacks
         self.workers = WorkerGroup(setup)
-        self.rates = learning_rates(job.recipe.schedule, job.steps * job.recipe.epochs)
         self.checkpoints = Checkpoints(
             run.checkpoints, policy.keep_checkpoints, writes=setup.is_chief
         )
@@ -182,6 +181,8 @@ class Trainer:
         )
         self._save_checkpoint()
         self.progress.epoch(self.epoch, metrics, seconds)
+        if self.epoch == self.until:
+            self._warn_of_guessing(train_metrics["loss"])
 
     def _save_model(self) -> None:
         """Writes model.keras: canonical float32 layers with the weights that the recipe keeps."""
@@ -275,6 +276,15 @@ class Trainer:
                 raise _ValidationStopped(number)
             yield batch
 
+    def _warn_of_guessing(self, loss: float) -> None:
+        """Warns when a training ends worse than guessing: its loss diverged and stayed finite."""
+        guessing = math.log(len(self.job.data.classes))
+        if self.job.recipe.loss.kind == "cross_entropy" and loss > guessing:
+            self.progress.say(
+                f"the training loss ends at {loss:.4g}, above the {guessing:.4g} of guessing: the "
+                "training diverged; lower schedule.peak or lengthen schedule.warmup in the recipe"
+            )
+
     def _train_metrics(self) -> dict[str, float]:
         return self.loop.results(self.loop.training_metrics)
 
@@ -284,9 +294,10 @@ class Trainer:
 
     def _learning_rate(self) -> float:
         """The rate of the last step."""
-        if self.job.recipe.schedule.is_free:
+        job, last_step = self.job, max(0, self.position.steps - 1)
+        if job.recipe.schedule.is_free:
             return float(self.loop.optimizer.learning_rate)
-        return float(self.rates[min(max(0, self.position.steps - 1), len(self.rates) - 1)])
+        return float(learning_rate(job.recipe.schedule, last_step, job.steps * job.recipe.epochs))
 
     def _show_step(self) -> None:
         self._require_finite_loss()

@@ -10,11 +10,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import shutil
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from typing import Any
 from reszoo import spec
 from reszoo.errors import MachineError, ReszooError, first_line
 from reszoo.runs.lock import hold_lock
+from reszoo.runs.parent_watch import stop_without_parent
 from reszoo.tuning.trial_process import MACHINE_FAULT
 
 
@@ -68,7 +67,9 @@ def _check(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _train(options: argparse.Namespace) -> None:
-    _stop_when_orphaned()
+    # A search in the background of a shell ignores Ctrl-C, and its children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    stop_without_parent(0, signal.SIGINT)
     run: Path = options.out
     with hold_lock(run.parent):
         from reszoo.training.train import resume, train
@@ -90,19 +91,6 @@ def _train(options: argparse.Namespace) -> None:
             test=False,
             command=_equivalent_command(options),
         )
-
-
-def _stop_when_orphaned() -> None:
-    """Interrupts this process as by Ctrl-C when its standard input closes."""
-
-    def watch() -> None:
-        while os.read(0, 1024):
-            pass
-        os.kill(os.getpid(), signal.SIGINT)
-
-    # A search in the background of a shell ignores Ctrl-C, and its children inherit that.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _equivalent_command(options: argparse.Namespace) -> list[str]:

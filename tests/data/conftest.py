@@ -38,6 +38,11 @@ def sixteen_bit_rgb() -> bytes:
     return tf.io.encode_png(wide).numpy()
 
 
+def twelve_bit(seed: int) -> np.ndarray:
+    """A grey picture of a camera with 12 bits: uint16 values from about 20 to 219."""
+    return 20 + picture(seed, channels=1)[..., 0].astype(np.uint16) * 199 // 255
+
+
 def odd_images() -> dict[str, bytes]:
     """One image of every kind a folder of photographs may hold, by file name."""
     photo = Image.fromarray(picture(1))
@@ -65,6 +70,10 @@ def odd_images() -> dict[str, bytes]:
             Image.fromarray(picture(2, channels=1)[..., 0].astype(np.uint16) * 257)
         ),
         "deep.png": sixteen_bit_rgb(),
+        "grey_12_bit.png": encoded(twelve_bit(2)),
+        "photo.tif": encoded(photo, "TIFF"),
+        "grey_12_bit.tiff": encoded(twelve_bit(2), "TIFF", compression="tiff_lzw"),
+        "pages.tiff": encoded(photo, "TIFF", save_all=True, append_images=[photo]),
         "photo.bmp": encoded(photo, "BMP"),
         "grey.bmp": encoded(grey, "BMP"),
         "photo.webp": encoded(photo, "WEBP", lossless=True),

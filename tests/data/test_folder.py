@@ -266,9 +266,14 @@ def test_a_folder_one_too_high_is_pointed_down(write, data_dir):
 def test_classes_that_differ_between_splits_are_refused(write, data_dir):
     files = class_folders(2) | {"test/horse/1.png": encoded(picture())}
     files = {name: content for name, content in files.items() if not name.startswith("test/cat")}
-    message = refused(write(files), data_dir, "train and test differ")
-    assert "only in train: cat" in message
-    assert "only in test: horse" in message
+    folder = write(files)
+    message = refused(folder, data_dir, "test has classes that train lacks")
+    assert "horse" in message
+    assert "cat" not in message
+    shutil.rmtree(folder / "test/horse")  # As the error says.
+    data = opened(folder, data_dir)
+    assert data.split("test").counts == (0, 2)
+    assert "test has no images of cat" in describe(data).notes()
 
 
 def test_two_folders_for_one_split_are_refused(write, data_dir):
@@ -280,7 +285,7 @@ BROKEN = {
     "train/cat/empty.png": b"",
     "train/cat/text.jpg": b"no image",
     "train/dog/half.jpg": encoded(picture(1, 90, 90), "JPEG")[:400],
-    "test/dog/scan.tiff": encoded(picture(1), "TIFF"),
+    "test/dog/phone.heic": b"\0\0\0\x18ftypheic" + bytes(40),
 }
 
 
@@ -288,7 +293,12 @@ def test_broken_images_are_named_counted_and_refused(write, tmp_path):
     message = refused(write(class_folders(5) | BROKEN), tmp_path / "prepared", "4 of 24 images")
     for name in BROKEN:
         assert name in message
-    for reason in ("zero bytes", "truncated", "not an image", "TIFF files are not read"):
+    for reason in (
+        "zero bytes",
+        "truncated",
+        "not an image",
+        "a HEIC photo: save it as JPEG or PNG",
+    ):
         assert reason in message
     assert "--skip-bad-images" in message
     assert not (tmp_path / "prepared").exists()
@@ -312,8 +322,13 @@ def test_broken_images_are_left_out_when_asked_and_reported(write, data_dir):
 
 
 def test_a_class_without_a_readable_image_is_refused(write, data_dir):
-    files = class_folders(3) | {f"test/cat/{number}.png": b"" for number in range(3)}
+    files = class_folders(3) | {f"train/cat/{number}.png": b"" for number in range(3)}
     refused(write(files), data_dir, "no readable image is left of cat", skip_bad_images=True)
+    files = {
+        name: b"" if name.startswith("test") else content
+        for name, content in class_folders(3).items()
+    }
+    refused(write(files, "b"), data_dir, "no readable image is left of any", skip_bad_images=True)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

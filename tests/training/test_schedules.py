@@ -8,7 +8,7 @@ import pytest
 
 from reszoo.spec.optimizer import Schedule
 from reszoo.training.optimizers.schedules import (
-    TabledRate,
+    ScheduledRate,
     keras_rate,
     learning_rates,
     rate_callbacks,
@@ -78,14 +78,15 @@ def test_the_graph_sees_the_same_table_and_keeps_its_last_rate():
 def test_a_schedule_survives_being_saved():
     rate = keras_rate(schedule(kind="triangular", warmup=0.5), 4)
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(rate))
-    assert isinstance(again, TabledRate)
-    np.testing.assert_array_equal(again.table, rate.table)
+    assert isinstance(again, ScheduledRate)
+    steps = np.arange(40)
+    np.testing.assert_array_equal(again(steps), rate(steps))
 
 
 def test_a_plain_constant_stays_changeable():
     assert keras_rate(schedule(kind="constant"), 10) == 2.0
     assert keras_rate(schedule(kind="plateau"), 10) == 2.0
-    assert isinstance(keras_rate(schedule(kind="constant", warmup=0.1), 10), TabledRate)
+    assert isinstance(keras_rate(schedule(kind="constant", warmup=0.1), 10), ScheduledRate)
 
 
 def test_a_drop_comes_at_the_very_step_that_its_share_names():
@@ -123,3 +124,12 @@ def test_more_epochs_stretch_the_shape():
     np.testing.assert_allclose(
         learning_rates(fields, 400)[::10], learning_rates(fields, 40), rtol=1e-6
     )
+
+
+def test_the_longest_training_stores_no_table():
+    """A rate for each of 10^12 steps would take 4 TB."""
+    steps = 10**12
+    rate = keras_rate(schedule(kind="cosine", warmup=0.25), steps)
+    last = float(rate(steps - 1))
+    assert last == float(rate(steps + 7)) == pytest.approx(0.0, abs=1e-9)
+    assert float(rate(steps // 4)) == pytest.approx(schedule(kind="cosine").peak, rel=1e-6)

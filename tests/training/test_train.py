@@ -1,17 +1,22 @@
 """What a training leaves, how it chooses, and how it refuses what cannot work."""
 
 import json
+import re
 from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
+from reszoo import spec
 from reszoo.errors import GateError, UserError
 from reszoo.inference.evaluate import evaluate
 from reszoo.inference.trained import load_trained
 from reszoo.runs import Run
+from reszoo.spec.recipe import default_recipe_name
 from reszoo.training.checkpoint.checkpoints import Checkpoints
+from reszoo.training.job import TrainingJob
 from reszoo.training.train import _is_test_split, resume, train
 from tests.training.samples import SHORT, TINY, bar_data, bars
 
@@ -186,6 +191,74 @@ def test_only_labelled_images_that_did_not_train_are_reported(splits, labels, re
 def test_a_resume_that_fails_leaves_the_schedule_as_it_was(tmp_path):
     run = start(tmp_path)
     before = (run.path / "recipe.yaml").read_bytes()
-    with pytest.raises(UserError, match="not what they were"):
+    with pytest.raises(UserError, match="have changed since"):
         resume(run, epochs=9, data=bars(30, seed=5), quiet=True)
     assert (run.path / "recipe.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("side", "images", "fine_tuning", "name"),
+    [
+        (32, 500, False, "few32"),
+        (32, 50_000, False, "short32"),
+        (28, 4_999, False, "few28"),
+        (28, 5_000, False, "short28"),
+        (8, 500, False, "short8"),
+        (224, 500, False, "short_photo"),
+        (32, 500, True, "finetune_few32"),
+        (32, None, False, "short32"),
+    ],
+)
+def test_the_default_recipe_goes_by_the_number_of_images_too(side, images, fine_tuning, name):
+    assert default_recipe_name(side, images=images, fine_tuning=fine_tuning) == name
+    assert name in spec.names_of("recipe")
+
+
+def test_the_recipe_is_named_first_and_few_held_out_images_are_noted(tmp_path, capfd):
+    train(TINY, bar_data(), seed=7, epochs=1, out=tmp_path / "run")
+    first, second, third, *rest = capfd.readouterr().err.splitlines()
+    assert first == "recipe short8: One cycle of Adam for tiny images"
+    assert "102 images, 18 held out" in second
+    assert third.startswith("18 held-out images measure an accuracy to about 14 points")
+    assert not any("resuming" in line for line in rest)
+
+
+def test_a_training_that_diverges_and_stays_finite_is_noted(tmp_path, capfd):
+    changes = ["schedule.peak=50", "schedule.kind=constant", "schedule.warmup=0", "ema=null"]
+    train(TINY, bar_data(), SHORT, seed=7, recipe_overrides=changes, epochs=1, out=tmp_path / "run")
+    assert re.search(
+        r"training loss ends at .*, above the 1.099 of guessing", capfd.readouterr().err
+    )
+
+
+def test_a_batch_of_all_images_divides_over_replicas_and_parts():
+    def batch(images: int, parts: int) -> int:
+        fields = dict.fromkeys(("architecture", "data", "val_split", "class_weights", "seed"))
+        return TrainingJob(recipe=SHORT, train_split=range(images), parts=parts, **fields).batch
+
+    assert [batch(images, 4) for images in (7, 8, 15, 16, 100)] == [4, 8, 12, 16, 16]
+    assert batch(7, 1) == 7
+
+
+def test_data_that_have_moved_are_named_when_a_run_is_resumed(tmp_path):
+    write_folder(tmp_path / "here")
+    run = train(
+        TINY, f"folder:{tmp_path / 'here'}", SHORT, out=tmp_path / "run", stop_after=1, quiet=True
+    )
+    (tmp_path / "here").rename(tmp_path / "there")
+    with pytest.raises(UserError, match=r"the data of .*run cannot be opened") as error:
+        resume(run, quiet=True)
+    assert "--data folder:PATH" in error.value.hint
+    moved = f"folder:{tmp_path / 'there'}"
+    assert resume(run, data=moved, quiet=True).state == "finished"
+    assert Run.open(run.path).data()["name"] == moved
+    evaluate(run)  # Finds them where they are now.
+
+
+def write_folder(folder):
+    images, labels = bars(60)
+    for split, members in (("train", range(48)), ("test", range(48, 60))):
+        for index in members:
+            path = folder / split / "abc"[labels[index]] / f"{index}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(images[index, :, :, 0]).save(path)

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from reszoo.data.images.decoding import SixteenBit
 from reszoo.errors import UserError
 
 
@@ -21,6 +22,8 @@ class ImageFormat:
     """Share of the resized image's sides that the crop keeps."""
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     antialias: bool = True
+    sixteen_bit: SixteenBit = None
+    """The range of 16-bit grey that becomes 0..255. Defaults to keeping the high byte."""
     place: tuple[float, float] = (0.5, 0.5)
     """Position of the crop, down and across, from 0 (upper or left border) to 1."""
 

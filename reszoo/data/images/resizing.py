@@ -80,7 +80,13 @@ def to_uint8(image: tf.Tensor) -> tf.Tensor:
 def _image_format(values: Input, side: int | None) -> ImageFormat:
     height, width, channels = values.shape
     image_format = ImageFormat(
-        height, width, channels, values.crop, values.interpolation, values.antialias
+        height,
+        width,
+        channels,
+        values.crop,
+        values.interpolation,
+        values.antialias,
+        values.sixteen_bit,
     )
     return image_format if side is None else replace(image_format, height=side, width=side)
 

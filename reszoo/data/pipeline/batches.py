@@ -185,7 +185,9 @@ def _decode_split(split: Split, image_format: ImageFormat) -> np.ndarray:
     def decode(indices: tf.Tensor) -> tf.Tensor:
         # One step of the pipeline for many images: for small ones the step costs more than they.
         return tf.map_fn(
-            lambda element: resize_image(source.image(element), image_format),
+            lambda element: resize_image(
+                source.image(element, image_format.sixteen_bit), image_format
+            ),
             source.load(indices),
             fn_output_signature=tf.TensorSpec(image_format.shape, tf.uint8),
         )

@@ -123,11 +123,12 @@ class Preprocessing:
     def _decode_image(self, element: Element) -> tf.Tensor:
         source, image_format = self.split.source, self.image_format
         if not self.crops_while_decoding:
-            return resize_image(source.image(element), image_format)
+            return resize_image(source.image(element, image_format.sixteen_bit), image_format)
         crop = source.crop(
             element,
             lambda size: self._crop_box(size, element["box"]),
             colours=image_format.channels == 3,
+            sixteen_bit=image_format.sixteen_bit,
         )
         image = with_channels(resize_crop(crop, image_format), image_format.channels)
         if self._flips_while_decoding:

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from reszoo.data.dataset import ImageData
+from reszoo.data.previews.findings import findings
 from reszoo.data.source import decode_each
 from reszoo.data.sources.arrays import ArraySource
 from reszoo.data.sources.tfrecord import TFRecordSource
@@ -57,6 +58,8 @@ class Description:
     """Path and reason of files that cannot be read."""
     passed_over: int
     """Number of files that are not images."""
+    findings: tuple[str, ...] = ()
+    """Sentences on links, pictures in two splits, missing classes and 16-bit values."""
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values for JSON."""
@@ -74,16 +77,17 @@ class Description:
         if self.passed_over:
             notes.append(f"{self.passed_over:,} files that are not images are ignored")
         for split, counts in self.counts.items():
-            least, most = min(counts.values()), max(counts.values())
+            present = [count for count in counts.values() if count]
+            least, most = min(present, default=0), max(present, default=0)
             if most >= 3 * max(least, 1):
-                rare = min(counts, key=lambda name: counts[name])
+                rare = next(name for name, count in counts.items() if count == least)
                 notes.append(
                     f"classes of {split} are uneven, from {least:,} images ({rare}) to {most:,}; "
                     "consider --class-weights balanced"
                 )
         if self.channels == 3 and any(" grey" in form for form in self.forms):
             notes.append("some images are grey; they are repeated to three channels")
-        return notes
+        return notes + list(self.findings)
 
 
 def describe(data: ImageData) -> Description:
@@ -105,6 +109,7 @@ def describe(data: ImageData) -> Description:
         odd=int(data.facts.get("odd", 0)),
         broken=tuple((file.path, file.reason) for file in data.skipped),
         passed_over=int(data.facts.get("passed_over", 0)),
+        findings=tuple(findings(data)),
     )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from reszoo.data.dataset import nfc
+from reszoo.data.images.decoding import SixteenBit
 from reszoo.data.source import Element, crop_to_box
 from reszoo.data.tfdata_options import without_autotuning
 from reszoo.errors import UserError
@@ -47,6 +50,17 @@ class ArraySource:
         """Class of each image, int32."""
         return self._labels
 
+    def renumbered(self, numbers: Sequence[int]) -> ArraySource:
+        """Returns the source with another number for each class."""
+        return ArraySource(self._images, np.asarray(numbers)[self._labels])
+
+    def digests(self) -> list[bytes]:
+        """Returns a hash of the pixels of each image."""
+        return [
+            hashlib.blake2b(repr(image.shape).encode() + image.tobytes(), digest_size=16).digest()
+            for image in self._images
+        ]
+
     @property
     def sizes(self) -> np.ndarray:
         """Height and width of each image, shape (images, 2)."""
@@ -70,16 +84,22 @@ class ArraySource:
             "label": tf.ensure_shape(labels, [None]),
         }
 
-    def image(self, element: Element) -> tf.Tensor:
+    def image(self, element: Element, sixteen_bit: SixteenBit = None) -> tf.Tensor:
         """Returns one example's pixels."""
+        del sixteen_bit
         image = tf.reshape(tf.io.decode_raw(element["pixels"], tf.uint8), element["shape"])
         return tf.ensure_shape(image, [None, None, self.channels])
 
     def crop(
-        self, element: Element, box: Callable[[tf.Tensor], tf.Tensor], *, colours: bool
+        self,
+        element: Element,
+        box: Callable[[tf.Tensor], tf.Tensor],
+        *,
+        colours: bool,
+        sixteen_bit: SixteenBit = None,
     ) -> tf.Tensor:
         """Returns a part of one example's pixels."""
-        del colours
+        del colours, sixteen_bit
         image = self.image(element)
         return crop_to_box(image, box(tf.shape(image)[:2]))
 
@@ -193,7 +213,7 @@ def _to_labels(labels: np.ndarray, where: str) -> tuple[np.ndarray, tuple[str, .
 
 def _to_text(label: Any) -> str:
     """Returns a label as text; TensorFlow's strings are bytes."""
-    return label.decode(errors="replace") if isinstance(label, bytes) else str(label)
+    return nfc(label.decode(errors="replace") if isinstance(label, bytes) else str(label))
 
 
 def _as_array(images: Any, where: str) -> np.ndarray:
@@ -226,7 +246,7 @@ def _require_range(images: Sequence[np.ndarray], where: str) -> None:
             where=where,
             expected=_EXPECTED,
             found=f"{low:g} to {high:g}",
-            hint="divide by 257: 16-bit images have values to 65535" if high > 1023 else None,
+            hint=_scaling(low, high),
         )
     if np.issubdtype(dtype, np.floating) and 0 < high <= 1:
         raise UserError(
@@ -236,6 +256,14 @@ def _require_range(images: Sequence[np.ndarray], where: str) -> None:
             found=f"{low:g} to {high:g}",
             hint="multiply by 255: the network normalises raw pixels itself",
         )
+
+
+def _scaling(low: float, high: float) -> str:
+    """Returns how values outside 0..255 become pixels."""
+    if low >= 0 and high > 1023:
+        most = (1 << int(high).bit_length()) - 1
+        return f"of all splits multiply by 255 / {most}: values to {high:g} need that many bits"
+    return "scale all splits alike, so that the darkest pixel is 0 and the brightest 255"
 
 
 def _to_uint8(images: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from reszoo.data.dataset import ImageData
+from reszoo.data.dataset import ImageData, check_classes
 from reszoo.data.sources.cache import data_folder, folder_lock, is_prepared, short_hash, tfds_folder
 from reszoo.data.sources.tfrecord import TFRecordSource
 from reszoo.errors import MachineError, UserError, did_you_mean
@@ -132,9 +132,8 @@ def _image_data(word: str, builder: Any, image: str, label: str, cache: Path) ->
             expected="TFRecord files",
             hint="prepare it again, or set RESZOO_DATA to another folder",
         )
-    classes = tuple(info.features[label].names or ())
-    if len(classes) < 2:
-        raise UserError(f"{word} has no classes to tell apart", found=", ".join(classes) or "none")
+    check_classes(info.features[label].num_classes or 0, word, hint="choose another data set")
+    classes = tuple(info.features[label].names)
     height, width, channels = info.features[image].shape
     # RGBA (4 channels) loses its alpha.
     decoded = 1 if channels == 1 else 3

@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from reszoo.atomic_files import atomic_file
+from reszoo.data.images.decoding import SixteenBit, unmeasured_range
 from reszoo.data.source import Element, RemoteReader, crop_to_box
 from reszoo.data.tfdata_options import without_autotuning
 from reszoo.errors import MachineError
@@ -28,6 +29,8 @@ _FRAME_BYTES = 16  # header and the checksum after the data
 _INDEX_FILE_FROM = 1 << 28  # bytes of records
 _BUFFER_BYTES = 1 << 16
 _JPEG = b"\xff\xd8"
+_GREY_16 = b"\x10\0"
+"""Bit depth and colour type of 16-bit grey, at byte 24 of a PNG."""
 
 
 @dataclass(eq=False)
@@ -101,12 +104,17 @@ class TFRecordSource:
             element["label"] = tf.cast(element.pop(self.label_feature), tf.int32)
         return element
 
-    def image(self, element: Element) -> tf.Tensor:
+    def image(self, element: Element, sixteen_bit: SixteenBit = None) -> tf.Tensor:
         """Decodes one example."""
-        return decode_jpeg_or_png(self._encoded(element), self.decode_channels)
+        return decode_jpeg_or_png(self._encoded(element), self.decode_channels, sixteen_bit)
 
     def crop(
-        self, element: Element, box: Callable[[tf.Tensor], tf.Tensor], *, colours: bool
+        self,
+        element: Element,
+        box: Callable[[tf.Tensor], tf.Tensor],
+        *,
+        colours: bool,
+        sixteen_bit: SixteenBit = None,
     ) -> tf.Tensor:
         """Decodes a part of one example; of a JPEG only that part."""
         encoded = self._encoded(element)
@@ -130,7 +138,7 @@ class TFRecordSource:
                 # of the time, and stretching a random crop changes more.
                 fancy_upscaling=False,
             ),
-            lambda: crop_to_box(tf.io.decode_png(encoded, channels=channels), window),
+            lambda: crop_to_box(_decode_png(encoded, channels, sixteen_bit), window),
         )
         return _set_channels(part, channels)
 
@@ -192,14 +200,37 @@ class TFRecordSource:
         return result
 
 
-def decode_jpeg_or_png(encoded: tf.Tensor, channels: int) -> tf.Tensor:
+def decode_jpeg_or_png(
+    encoded: tf.Tensor, channels: int, sixteen_bit: SixteenBit = None
+) -> tf.Tensor:
     """Decodes a JPEG or PNG, uint8; 0 `channels` keeps those of the file."""
     image = tf.cond(
         _is_jpeg(encoded),
         lambda: tf.io.decode_jpeg(encoded, channels=channels, dct_method="INTEGER_ACCURATE"),
-        lambda: tf.io.decode_png(encoded, channels=channels),
+        lambda: _decode_png(encoded, channels, sixteen_bit),
     )
     return _set_channels(image, channels)
+
+
+def _decode_png(encoded: tf.Tensor, channels: int, sixteen_bit: SixteenBit) -> tf.Tensor:
+    """Decodes a PNG; 16-bit grey as `to_8_bits` converts it."""
+    if sixteen_bit is None or sixteen_bit == "high_byte":
+        return tf.io.decode_png(encoded, channels=channels)
+    if sixteen_bit == "full_range":
+        raise unmeasured_range()
+    low, high = sixteen_bit
+    span = high - low
+
+    def scaled() -> tf.Tensor:
+        values = tf.cast(tf.io.decode_png(encoded, channels, dtype=tf.uint16), tf.int32)
+        steps = tf.clip_by_value(values, low, high) - low
+        return tf.cast((steps * 510 + span) // (2 * span), tf.uint8)
+
+    return tf.cond(
+        tf.strings.substr(encoded, 24, 2) == _GREY_16,
+        scaled,
+        lambda: tf.io.decode_png(encoded, channels=channels),
+    )
 
 
 def _is_jpeg(encoded: tf.Tensor) -> tf.Tensor:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from reszoo.errors import UserError, did_you_mean
+from reszoo.regular_files import require_regular_file
 
 SUFFIXES = (".h5", ".keras", ".safetensors")
 _PICKLES = (".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt", ".tar")
@@ -35,6 +36,7 @@ def parse_weight_source(text: str) -> WeightSource:
     path = Path(text)
     if path.suffix in _PICKLES:
         raise pickle_refusal(text)
+    require_regular_file(path)
     if not path.is_file():
         found = "a folder" if path.is_dir() else "no file of this name"
         raise UserError(

@@ -20,6 +20,7 @@ from reszoo.errors import MachineError, UserError, first_line
 from reszoo.model.importing.hdf5 import LinkError, MissingNamesError, weight_datasets
 from reszoo.model.importing.weight_source import pickle_refusal
 from reszoo.model.saving import read_config
+from reszoo.regular_files import require_regular_file
 
 Shape = tuple[int, ...]
 
@@ -75,6 +76,7 @@ def open_weights_file(path: Path) -> Iterator[WeightsFile]:
       UserError: the file is damaged, a pickle with another suffix, or without layer names.
       MachineError: the file is not readable, or there is no space to unpack it.
     """
+    require_regular_file(path)
     _refuse_pickle(path)
     with contextlib.ExitStack() as stack:
         try:

@@ -19,6 +19,7 @@ import numpy as np
 import safetensors.numpy
 
 from reszoo.atomic_files import atomic_file
+from reszoo.regular_files import special_kind
 
 FORMAT = "reszoo checkpoint"
 FORMAT_VERSION = 2
@@ -66,6 +67,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Raises:
       DamagedCheckpoint: the file is not whole; the message says why.
     """
+    if kind := special_kind(path):
+        raise DamagedCheckpoint(f"{kind}, not a file")
     try:
         content = path.read_bytes()
         return _read_v1(content) if path.suffix == ".state" else _read(content)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, TextIO
 
 from reszoo.errors import visible
+from reszoo.stderr import discard_output
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -69,7 +71,8 @@ class Progress:
         where = f"epoch {epoch}/{self.epochs}  step {step}/{self.steps}"
         rest = [format_metrics(metrics), speed, self._time_left(done)]
         if self.moving and not self.quiet:
-            self._move_bar(step / self.steps, where, "  ".join(filter(None, rest)))
+            with self._lost_terminal_ignored():
+                self._move_bar(step / self.steps, where, "  ".join(filter(None, rest)))
         else:
             self.say("  ".join([where, *rest]))
 
@@ -84,14 +87,25 @@ class Progress:
         if self.quiet:
             return
         self.close()
-        self.stream.write(visible(text.rstrip()) + "\n")
-        self.stream.flush()
+        with self._lost_terminal_ignored():
+            self.stream.write(visible(text.rstrip()) + "\n")
+            self.stream.flush()
 
     def close(self) -> None:
         """Removes the bar, so that what is written next stands on a line of its own."""
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        live, self._live = self._live, None
+        if live is not None:
+            with self._lost_terminal_ignored():
+                live.stop()
+
+    @contextlib.contextmanager
+    def _lost_terminal_ignored(self) -> Iterator[None]:
+        """Writes nothing from now on if nobody reads it: a training does not end for that."""
+        try:
+            yield
+        except (OSError, ValueError):  # a closed terminal or pipe; a closed stream
+            self.quiet = True
+            discard_output(self.stream)
 
     def _move_bar(self, share: float, where: str, rest: str) -> None:
         from rich.console import Console

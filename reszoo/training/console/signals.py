@@ -1,4 +1,4 @@
-"""Stop signals: the first Ctrl-C or SIGTERM finishes the step, a second one does not."""
+"""Stop signals: the first Ctrl-C, SIGTERM or SIGHUP finishes the step, a second does not."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ ONE_REQUEST_SECONDS = 1.0
 """Signals this close together are one request: a supervisor forwards what its group received."""
 
 
+_HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none.
+_STOP_SIGNALS = [number for number in (signal.SIGINT, signal.SIGTERM, _HANGUP) if number]
+
+
 class TrainingStopped(RestartError):
     """A signal stopped the training after a step; `reszoo resume` continues from its checkpoint.
 
@@ -27,7 +31,9 @@ class TrainingStopped(RestartError):
 
 
 class StopRequest:
-    """Records the first SIGINT or SIGTERM while it is open; a later one acts as usual.
+    """Records the first stop signal while it is open; a later one acts as usual.
+
+    A closed terminal (SIGHUP) counts as SIGTERM.
 
     Python handles signals in the main thread: in other threads nothing is caught.
     """
@@ -39,8 +45,9 @@ class StopRequest:
 
     def __enter__(self) -> StopRequest:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._handlers[number] = signal.signal(number, self._record)
+            for number in _STOP_SIGNALS:
+                if signal.getsignal(number) != signal.SIG_IGN or number != _HANGUP:  # as by nohup
+                    self._handlers[number] = signal.signal(number, self._record)
         return self
 
     def __exit__(
@@ -53,7 +60,8 @@ class StopRequest:
 
     def _record(self, number: int, frame: FrameType | None) -> None:
         if self.signal_number is None:
-            self.signal_number, self._received_at = number, time.monotonic()
+            self.signal_number = signal.SIGTERM if number == _HANGUP else number
+            self._received_at = time.monotonic()
         elif time.monotonic() - self._received_at > ONE_REQUEST_SECONDS:
             self._restore_handlers()
             signal.raise_signal(number)

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from reszoo.spec.optimizer import EMA, Optimizer
 from reszoo.training.optimizers.param_groups import ParamGroup, WithParamGroups
-from reszoo.training.optimizers.schedules import TabledRate
+from reszoo.training.optimizers.schedules import ScheduledRate
 from reszoo.training.optimizers.weight_averaging import WeightAveraging
 
 _registered = keras.saving.register_keras_serializable("reszoo")
@@ -118,7 +118,7 @@ def _trust(weights: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
 
 
 def make_optimizer(
-    options: Optimizer, rate: TabledRate | float, *, ema: EMA | None = None
+    options: Optimizer, rate: ScheduledRate | float, *, ema: EMA | None = None
 ) -> keras.optimizers.Optimizer:
     """Returns the Keras optimizer of a recipe, not built yet."""
     # Keras numbers optimizers without a name; names in a checkpoint must be the same again.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +70,30 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder):
             "forms": dict(Counter(image.form for image in facts)),
             "odd": sum(not image.plain for image in facts),
             "broken": [[file.path, file.reason] for file in self._checked.broken],
-            "passed_over": self._listing.passed_over,
+            "median": [
+                int(np.median([image.height for image in facts] or [0])),
+                int(np.median([image.width for image in facts] or [0])),
+            ],
+            "sixteen_bit": {
+                split: value_range(facts for _, facts in files if not facts.deep_colour)
+                for split, files in self._checked.splits.items()
+            },
+            "deep_colour": value_range(image for image in facts if image.deep_colour),
+            "shared": self._shared_files(),
             "embedded": self._listing.bytes <= EMBED_BYTES,
         }
+
+    def _shared_files(self) -> list[list[str]]:
+        """Returns pairs of files with equal pixels, the first of `train`, the other of `test`."""
+        assert self._checked is not None
+        first, *others = self._checked.splits
+        trained = {facts.digest: file.path for file, facts in self._checked.splits[first]}
+        return [
+            [trained[facts.digest], file.path]
+            for other in others
+            for file, facts in self._checked.splits[other]
+            if facts.digest in trained
+        ]
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
         del dl_manager  # Nothing is downloaded.
@@ -95,6 +116,12 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder):
                     "width": facts.width,
                 },
             )
+
+
+def value_range(images: Iterable[ImageFacts]) -> list[int] | None:
+    """Returns the minimum and maximum of the 16-bit images among some, None if there are none."""
+    ranges = [image.sixteen_bit for image in images if image.sixteen_bit is not None]
+    return [min(low for low, _ in ranges), max(high for _, high in ranges)] if ranges else None
 
 
 def _encoded_image(root: Path, file: ImageFile, facts: ImageFacts, embed: bool) -> bytes:

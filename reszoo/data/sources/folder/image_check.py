@@ -1,12 +1,13 @@
 """Checking image files: decoding each once shows whether it is plain, odd or broken.
 
-A plain file is a JPEG or PNG that TensorFlow decodes to the same pixels as `read_image`, so the
-pipeline reads it as it is. Any other readable file is odd and is stored as a PNG of `read_image`'s
+A plain file is a JPEG or PNG that TensorFlow decodes to the same pixels as `decode`, so the
+pipeline reads it as it is. Any other readable file is odd and is stored as a PNG of `decode`'s
 pixels: training and prediction see the same pixels by construction.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,6 @@ import tensorflow as tf
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from reszoo.data.images.decoding import BrokenImageError, decode, read_file
-from reszoo.data.images.image_files import UNREADABLE_SUFFIXES
 from reszoo.data.sources.folder.listing import FolderListing, ImageFile
 from reszoo.data.sources.tfrecord import decode_jpeg_or_png
 
@@ -36,6 +36,15 @@ class ImageFacts:
     form: str
     """Contents of the file, such as "JPEG RGB" or "PNG palette"."""
     plain: bool
+    digest: bytes
+    """Hash of the decoded pixels and their shape: equal for the same picture in two files."""
+    sixteen_bit: tuple[int, int] | None
+    """Minimum and maximum of 16-bit values, None for 8-bit images."""
+
+    @property
+    def deep_colour(self) -> bool:
+        """Whether it is a 16-bit colour image, of which only the high byte is read."""
+        return self.sixteen_bit is not None and "16-bit grey" not in self.form
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +93,10 @@ def check_image(encoded: bytes) -> ImageFacts:
     pixels, form = decode(encoded)
     height, width, channels = pixels.shape
     plain = _tensorflow_decodes_same(encoded, pixels, form)
-    return ImageFacts(height, width, channels, form, plain)
+    digest = hashlib.blake2b(repr(pixels.shape).encode() + pixels.tobytes(), digest_size=16)
+    values = _sixteen_bit_values(encoded, pixels)
+    sixteen_bit = None if values is None else (int(values.min()), int(values.max()))
+    return ImageFacts(height, width, channels, form, plain, digest.digest(), sixteen_bit)
 
 
 def _check_in_parallel(
@@ -104,9 +116,6 @@ def _check_in_parallel(
 
 def _check_file(root: Path, file: ImageFile) -> ImageFacts | str:
     """Returns the facts of a file, or the reason why it is broken."""
-    suffix = Path(file.path).suffix.lower()
-    if suffix in UNREADABLE_SUFFIXES:
-        return f"{suffix[1:].upper()} files are not read; save it as PNG or JPEG"
     try:
         return check_image(read_file(root / file.path))
     except BrokenImageError as error:
@@ -118,7 +127,21 @@ def _tensorflow_decodes_same(encoded: bytes, pixels: np.ndarray, form: str) -> b
         return False
     try:
         with tf.device("CPU:0"):
-            decoded = decode_jpeg_or_png(tf.constant(encoded), 0).numpy()
+            if pixels.dtype == np.uint16:
+                decoded = tf.io.decode_png(encoded, dtype=tf.uint16).numpy()
+            else:
+                decoded = decode_jpeg_or_png(tf.constant(encoded), 0).numpy()
     except tf.errors.OpError:
         return False
     return np.array_equal(decoded, pixels)
+
+
+def _sixteen_bit_values(encoded: bytes, pixels: np.ndarray) -> np.ndarray | None:
+    """Returns the 16-bit values of an image; Pillow reads those of grey images alone."""
+    if pixels.dtype == np.uint16:
+        return pixels
+    if not (encoded.startswith(b"\x89PNG") and encoded[24:25] == b"\x10"):
+        return None
+    with tf.device("CPU:0"):
+        values: np.ndarray = tf.io.decode_png(encoded, channels=3, dtype=tf.uint16).numpy()
+    return values

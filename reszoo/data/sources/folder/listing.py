@@ -6,8 +6,10 @@ Two layouts are supported:
 - class folders at the top, or in a lone `train/`: a seeded, stratified fifth of the images becomes
   `test` (if there are so few that it is empty, there is only `train`).
 
-Images may be nested deeper in a class folder. Hidden files are ignored; other files that are not
-images are counted.
+Images may be nested deeper in a class folder. Hidden files and folders of the system are ignored;
+other files that are not images are counted. A link to a folder is followed unless it leads to
+another class, to the data or above them, or to what was read already. Every class has training
+images; `validation` and `test` may lack some. Class names are equal if they are in Unicode's NFC.
 """
 
 from __future__ import annotations
@@ -20,12 +22,13 @@ from pathlib import Path
 
 import numpy as np
 
+from reszoo.data.dataset import check_classes, nfc
 from reszoo.data.images.image_files import (
     SUFFIXES,
     UNREADABLE_SUFFIXES,
+    FileWalk,
     reading_folder,
     visible_entries,
-    walk_files,
 )
 from reszoo.data.splits import stratified_holdout
 from reszoo.errors import UserError
@@ -33,7 +36,7 @@ from reszoo.errors import UserError
 TEST_FRACTION = 0.2
 """Share of each class that becomes `test` if a folder has no test split."""
 
-FORMAT = 1
+FORMAT = 2
 """Version of prepared data, part of every fingerprint."""
 
 _SPLIT_NAMES = {
@@ -67,6 +70,8 @@ class FolderListing:
     splits: Mapping[str, tuple[ImageFile, ...]]
     passed_over: int
     """Number of files that are not images."""
+    ignored_links: tuple[str, ...]
+    """Links to folders that are not followed, relative to the root."""
     fingerprint: str
 
     @property
@@ -81,14 +86,15 @@ class _SplitFiles:
 
     classes: dict[str, list[tuple[str, int, int]]]
     passed_over: int
+    ignored_links: list[str]
 
 
 def list_folder(path: str | os.PathLike[str], seed: int = 0) -> FolderListing:
     """Lists a folder of images; `seed` draws the test images if it has no test split.
 
     Raises:
-      UserError: the folder is missing or empty, has a single class, or its splits differ in
-        their classes.
+      UserError: the folder is missing or empty, has a single class, or a class of another split
+        has no training images.
       MachineError: the folder cannot be read.
     """
     root = Path(os.path.expanduser(path))
@@ -96,10 +102,13 @@ def list_folder(path: str | os.PathLike[str], seed: int = 0) -> FolderListing:
     splits = _split_folders(root, folders)
     only_train = not splits or set(splits) == {"train"}
     if splits:
-        split_files = {name: _walk_classes(root, root / path) for name, path in splits.items()}
         loose += len(set(folders) - set(splits.values()))
     else:
-        split_files, loose = {"train": _walk_classes(root, root)}, 0
+        splits, loose = {"train": ""}, 0
+    with reading_folder(root):
+        every = [entry for path in splits.values() for entry in _folders(root / path)]
+    others = sorted({Path(entry).resolve() for entry in every})
+    split_files = {name: _walk_classes(root, root / path, others) for name, path in splits.items()}
     classes = _common_classes(root, split_files)
     files = {split: _image_files(members, classes) for split, members in split_files.items()}
     if only_train:
@@ -109,6 +118,11 @@ def list_folder(path: str | os.PathLike[str], seed: int = 0) -> FolderListing:
         classes=classes,
         splits=files,
         passed_over=loose + sum(members.passed_over for members in split_files.values()),
+        ignored_links=tuple(
+            Path(link).relative_to(root).as_posix()
+            for members in split_files.values()
+            for link in members.ignored_links
+        ),
         fingerprint=_fingerprint(files, classes),
     )
 
@@ -118,14 +132,23 @@ def _top_level(root: Path) -> tuple[list[str], int]:
     if not root.exists():
         raise UserError(f"there is no folder {root}", expected=_LAYOUT, hint="check the path")
     if not root.is_dir():
-        raise UserError(f"{root} is a file, not a folder of images", expected=_LAYOUT)
+        raise UserError(
+            f"{root} is a file, not a folder of images",
+            expected=_LAYOUT,
+            hint="name the folder that holds the class folders",
+        )
     with reading_folder(root):
         entries = visible_entries(root)
     folders = [entry.name for entry in entries if entry.is_dir()]
     images = sum(Path(entry.name).suffix.lower() in SUFFIXES for entry in entries)
     if not folders:
         found = f"{images} image files without class folders" if images else "an empty folder"
-        raise UserError(f"no class folders in {root}", expected=_LAYOUT, found=found)
+        raise UserError(
+            f"no class folders in {root}",
+            expected=_LAYOUT,
+            found=found,
+            hint="make a folder for each class, and put its images into it",
+        )
     return folders, len(entries) - len(folders)
 
 
@@ -152,19 +175,31 @@ def _split_folders(root: Path, folders: Sequence[str]) -> dict[str, str]:
 
 def _has_folders(folder: Path) -> bool:
     with reading_folder(folder):
-        return any(entry.is_dir() for entry in visible_entries(folder))
+        return bool(_folders(folder))
 
 
-def _walk_classes(root: Path, folder: Path) -> _SplitFiles:
-    """Returns the files of each class folder in `folder`."""
-    split = _SplitFiles({}, 0)
+def _folders(folder: Path) -> list[os.DirEntry[str]]:
+    return [entry for entry in visible_entries(folder) if entry.is_dir()]
+
+
+def _walk_classes(root: Path, folder: Path, others: Sequence[Path]) -> _SplitFiles:
+    """Returns the files of each class folder in `folder`; `others` are those of all splits."""
+    split = _SplitFiles({}, 0, [])
+    walk = FileWalk(others, root.resolve(), split.ignored_links)
     with reading_folder(folder):
+        # A class folder may be a link, but not to a class that is there already.
+        classes = [Path(entry).resolve() for entry in _folders(folder) if not entry.is_symlink()]
         for entry in visible_entries(folder):
             if not entry.is_dir():
                 split.passed_over += 1
                 continue
+            if entry.is_symlink():
+                if FileWalk(classes, root.resolve()).leads_to_others(Path(entry)):
+                    split.ignored_links.append(entry.path)
+                    continue
+                classes.append(Path(entry).resolve())
             files = split.classes[entry.name] = []
-            for file in walk_files(Path(entry.path)):
+            for file in walk.files(Path(entry.path)):
                 path = Path(file.path)
                 if path.suffix.lower() in SUFFIXES | UNREADABLE_SUFFIXES:
                     files.append((path.relative_to(root).as_posix(), *_size_and_time(file)))
@@ -182,56 +217,79 @@ def _size_and_time(file: os.DirEntry[str]) -> tuple[int, int]:
 
 
 def _common_classes(root: Path, splits: Mapping[str, _SplitFiles]) -> tuple[str, ...]:
-    """Returns the class names, sorted: equal in all splits, each with images, at least two."""
+    """Returns the class names, sorted: those of the first split, each with images, at least two.
+
+    The other splits take the first one's spelling of the names; what they lack is empty in them.
+    """
     first, *others = splits
-    classes = sorted(splits[first].classes)
+    spelling = _by_nfc(root, first, splits[first])
     for other in others:
-        missing = sorted(set(classes) - set(splits[other].classes))
-        extra = sorted(set(splits[other].classes) - set(classes))
-        if missing or extra:
-            sides = [f"only in {first}: {_join_names(missing)}"] * bool(missing)
-            sides += [f"only in {other}: {_join_names(extra)}"] * bool(extra)
+        names = _by_nfc(root, other, splits[other])
+        files = {name: splits[other].classes[spelled] for name, spelled in names.items()}
+        extra = sorted(names[name] for name in files if files[name] and name not in spelling)
+        if extra:
             raise UserError(
-                f"the class folders of {first} and {other} differ",
+                f"{other} has classes that {first} lacks",
                 where=str(root),
-                expected="the same class folders in every split",
-                found="; ".join(sides),
-                hint="rename, move or remove the folders that stand alone",
+                expected=f"images of every class in {first}/",
+                found=_join_names(extra),
+                hint=f"put images of {_join_names(extra)} into {first}/, or move the folders of "
+                f"that name out of {other}/",
             )
-    empty = [
-        f"{split}: {name}"
-        for split, members in splits.items()
-        for name in classes
-        if not members.classes[name]
-    ]
-    if empty and len(empty) == len(classes) * len(splits):
+        splits[other].classes = {spelled: files.get(name, []) for name, spelled in spelling.items()}
+    classes = sorted(splits[first].classes)
+    hollow = [split for split, members in splits.items() if not any(members.classes.values())]
+    if len(hollow) == len(splits):
         raise UserError(
-            f"no images in {root}", expected=_LAYOUT, found="class folders without images"
+            f"no images in {root}",
+            expected=_LAYOUT,
+            found="class folders without images",
+            hint=f"put image files ({' '.join(sorted(SUFFIXES))}) into the class folders",
         )
+    if hollow:
+        raise UserError(
+            f"no images in the split '{hollow[0]}'",
+            where=str(root),
+            expected="images in its class folders",
+            found="none",
+            hint=f"put images into the class folders of '{hollow[0]}', or remove its folder",
+        )
+    empty = [name for name in classes if not splits[first].classes[name]]
     if empty:
         raise UserError(
             f"{len(empty)} class folder{'s' * (len(empty) > 1)} without images",
             where=str(root),
-            expected=f"image files ({' '.join(sorted(SUFFIXES))}) in every class folder",
+            expected=f"image files ({' '.join(sorted(SUFFIXES))}) in every class folder"
+            + f" of {first}/" * (len(splits) > 1),
             found=_join_names(empty),
-            hint="remove the empty folders or fill them",
+            hint="fill the empty folders, or remove them"
+            + " and the folders of that name in every split" * (len(splits) > 1),
         )
-    if len(classes) < 2:
-        raise UserError(
-            "only one class" if classes else "no class folders",
-            where=str(root),
-            expected=f"two class folders or more: {_LAYOUT}",
-            found=_join_names(classes) or "no folders",
-            hint=_deeper_hint(root, classes),
-        )
+    check_classes(len(classes), str(root), classes, hint=_deeper_hint(root, classes))
     return tuple(classes)
 
 
-def _deeper_hint(root: Path, classes: Sequence[str]) -> str | None:
-    """Returns a hint if the class folders are one level further down."""
+def _by_nfc(root: Path, split: str, members: _SplitFiles) -> dict[str, str]:
+    """Returns the names of a split's class folders by their NFC, in which they should differ."""
+    names: dict[str, str] = {}
+    for name in members.classes:
+        other = names.setdefault(nfc(name), name)
+        if other != name:
+            raise UserError(
+                "two class folders look alike: their names differ in Unicode form alone",
+                where=f"{root}, {split}",
+                expected="class names that differ in Unicode's NFC",
+                found=" and ".join(sorted(map(ascii, (other, name)))),
+                hint="move the images of one into the other, and remove the empty folder",
+            )
+    return names
+
+
+def _deeper_hint(root: Path, classes: Sequence[str]) -> str:
+    """Returns what to do about a single class: perhaps the classes are one level further down."""
     if len(classes) == 1 and _has_folders(root / classes[0]):
         return f"did you mean folder:{root / classes[0]}?"
-    return None
+    return "add a folder of images for each further class"
 
 
 def _image_files(split: _SplitFiles, classes: Sequence[str]) -> tuple[ImageFile, ...]:
