@@ -141,6 +141,7 @@ class Run:
         if not path.is_dir():
             hint = "a run is a folder" if path.exists() else "`reszoo train` creates one"
             raise UserError(f"there is no run folder {path}", hint=hint)
+        require_regular_file(path / "run.json")
         if not (path / "run.json").is_file():
             raise UserError(
                 f"{path} is not a run folder",

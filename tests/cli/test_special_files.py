@@ -32,7 +32,7 @@ PLACES = {
     "evaluate a network": ("evaluate", "x.keras", "--data", "digits", "x.keras"),
     "evaluate a run": ("evaluate", "run", "run/run.json"),
     "resume a run": ("resume", "run", "run/run.json"),
-    "deepen": ("deepen", "x.keras", "--set", "stages[0].depth=2", "-o", "d.keras", "x.keras"),
+    "deepen": ("deepen", "x.keras", "--depths", "2", "-o", "d.keras", "x.keras"),
     "export": ("export", "x.keras", "--target", "mobile-float32", "x.keras"),
 }
 """The words of a command, and last the path at which the special file lies."""

@@ -11,7 +11,8 @@ from PIL import Image
 from reszoo.errors import UserError
 from reszoo.inference.evaluate import evaluate
 from reszoo.inference.predict import predict
-from reszoo.inference.trained import load_trained
+from reszoo.inference.trained import TrainedModel, load_trained
+from reszoo.report.evaluation_summary import evaluation_text
 from tests.training.samples import bar_data, bars
 
 
@@ -169,8 +170,23 @@ def test_evaluation_refuses_other_classes(reference):
     with pytest.raises(UserError, match="different classes"):
         evaluate(reference, (images, labels + 1))
     names = np.array(["x", "y", "z"])[labels]
-    with pytest.raises(UserError, match="the order counts"):
+    with pytest.raises(UserError, match="rename the data's classes"):
         evaluate(reference, (images, names))
+
+
+def test_evaluation_maps_classes_by_name(reference):
+    images, labels = bars(60)
+    expected = evaluate(reference, (images, labels))
+    # "c" < "x" < "y", so the data number their classes in another order than the network.
+    network = TrainedModel(load_trained(reference).model, None, ("x", "c", "y"), None)
+    names = np.array(["x", "c", "y"])[labels]
+    mapped = evaluate(network, (images, names))
+    assert mapped.accuracy == expected.accuracy
+    assert [score.name for score in mapped.classes] == ["x", "c", "y"]
+    few = evaluate(network, (images[labels != 1], names[labels != 1]))
+    assert few.examples == (labels != 1).sum()
+    assert few.classes[1].examples == 0
+    assert "note: the split has no images of c" in evaluation_text(few)
 
 
 def test_an_unfinished_run_says_how_to_resume(tmp_path):
