@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, Self
 
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 """Control characters except line breaks, and those that reverse the direction of a text."""
@@ -63,6 +64,11 @@ class ReszooError(Exception):
         self.others: tuple[ReszooError, ...] = ()
         """The other problems of the same input, if several were found at once."""
         super().__init__(str(self))
+
+    def changed(self, **fields: Any) -> Self:
+        """Returns the same error with other fields, such as another place."""
+        names = ("what", "where", "expected", "found", "hint")
+        return type(self)(**{name: getattr(self, name) for name in names} | fields)
 
     def __str__(self) -> str:
         details = (

@@ -31,7 +31,7 @@ def load_architecture(search: Search, name: str, where: Place | str | None) -> A
         return spec.load(resolve_path(search, name))
     except UserError as error:
         # An error inside that file has a place of its own.
-        raise UserError(**vars(error) | {"where": error.where or where}) from None
+        raise error.changed(where=error.where or where) from None
 
 
 def find_initial_candidates(

@@ -91,7 +91,7 @@ def _resolve_recipe(search: Search, space: Space) -> Recipe:
         if error.where and "--set" not in str(error.where):
             raise
         where = search.where("recipe_overrides" if overrides else "recipe")
-        raise UserError(**vars(error) | {"where": where}) from None
+        raise error.changed(where=where) from None
     return recipe.model_copy(
         update={"epochs": _epochs(search, recipe), "validation": _validation(search, recipe)}
     )

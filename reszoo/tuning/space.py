@@ -265,7 +265,7 @@ def _check_values(space: Space, dimension: Dimension) -> None:
             space.with_choices([choice])
         except UserError as error:
             what = f"{dimension.name} cannot be {choice.label!r}: {error.what}"
-            raise UserError(**vars(error) | {"what": what, "where": choice.place}) from None
+            raise error.changed(what=what, where=choice.place) from None
 
 
 def _set(mapping: dict[str, Any], path: KeyPath, value: Any) -> None:

@@ -225,8 +225,8 @@ def test_a_child_that_does_not_stop_is_ended(monkeypatch, folder, resolved, job)
 
 def test_a_child_gets_a_ctrl_c_when_its_search_is_gone():
     program = (
-        "import time; from reszoo.tuning.trial_worker import _stop_when_orphaned; "
-        "_stop_when_orphaned(); print('watching', flush=True); time.sleep(600)"
+        "import signal, time; from reszoo.runs.parent_watch import stop_without_parent; "
+        "stop_without_parent(0, signal.SIGINT); print('watching', flush=True); time.sleep(600)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program],
