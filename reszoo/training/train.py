@@ -248,11 +248,12 @@ def resume(
         until = _last_epoch(epochs, recipe)
         job = job_of_run(run, recipe, data, parts=setup.replicas * setup.accumulate)
         setup = setup.in_precision(recipe.precision)
+        assembly = _assemble(job, setup, callbacks, until=until, begins=False)
+        # Only now: nothing changes where the run cannot be resumed.
+        if stretched:
+            run.write_recipe(recipe)
         if isinstance(data, str):  # Later commands find the data where they are now.
             run.write_data({**run.data(), "name": job.data.name})
-        assembly = _assemble(job, setup, callbacks, until=until, begins=False)
-        if stretched:  # Only now: nothing changes where the run cannot be resumed.
-            run.write_recipe(recipe)
         run.info |= {"running": policy.facts(), "where": distribution.facts()}
         test = run.data()["test"]
         _fit(job, setup, assembly, run, until=until, policy=policy, test=test, quiet=quiet)
