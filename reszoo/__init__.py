@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from reszoo.lazy_exports import lazy_exports
 from reszoo.version import VERSION as __version__
 
 if TYPE_CHECKING:
@@ -101,12 +102,7 @@ _MODULES = {
 """Public name: the module that defines it."""
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_MODULES[name]), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_exports(__name__, _MODULES)
 
 
 def __dir__() -> list[str]:

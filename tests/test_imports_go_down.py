@@ -13,7 +13,7 @@ import reszoo
 PACKAGE = Path(reszoo.__file__).parent
 
 FLOORS = (
-    ("errors", "version", "gc_pause", "stderr", "fonts"),
+    ("errors", "version", "lazy_exports", "gc_pause", "stderr", "fonts"),
     ("regular_files", "atomic_files", "resources", "system_info"),
     ("spec",),
     ("planning",),

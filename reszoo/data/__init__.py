@@ -8,20 +8,16 @@ Images are decoded nowhere else in reszoo.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reszoo.data.dataset import ImageData, Split
 from reszoo.data.images.image_format import ImageFormat
+from reszoo.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from reszoo.data.previews.describe import Description
 
 __all__ = ["Description", "ImageData", "ImageFormat", "Split"]
 
-
-def __getattr__(name: str) -> Any:
-    if name != "Description":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # It needs TensorFlow, which the prediction with a .tflite file does without.
-    return importlib.import_module("reszoo.data.previews.describe").Description
+# It needs TensorFlow, which the prediction with a .tflite file does without.
+__getattr__ = lazy_exports(__name__, {"Description": "reszoo.data.previews.describe"})

@@ -5,11 +5,11 @@ What needs TensorFlow is imported when it is first used: a `.tflite` file predic
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reszoo.inference.metrics import Agreement, ClassScore, Evaluation
 from reszoo.inference.predict import Prediction
+from reszoo.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from reszoo.inference.folding import FoldedModel
@@ -28,14 +28,10 @@ __all__ = [
 ]
 
 _MODULES = {
-    "FoldedModel": "folding",
-    "Net2NetResult": "net2net",
-    "Target": "trained",
-    "TrainedModel": "trained",
+    "FoldedModel": "reszoo.inference.folding",
+    "Net2NetResult": "reszoo.inference.net2net",
+    "Target": "reszoo.inference.trained",
+    "TrainedModel": "reszoo.inference.trained",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = lazy_exports(__name__, _MODULES)

@@ -20,6 +20,8 @@ from reszoo.training.trainer import Trainer
 FEW_VALIDATION_IMAGES = 100
 SMALL_INPUT, SHRINKS_A_LOT = 127, 3
 """Pixels of an input that is small for photographs, and how often it fits into their side."""
+ENDED = "ended_by_callback"
+"""Key of run.json, present where a callback ended the training before its last epoch."""
 IN_MEMORY = "arrays"
 """`ImageData.name` of data that no name opens again."""
 
@@ -134,6 +136,8 @@ def result_facts(trainer: Trainer, evaluation: Evaluation | None) -> dict[str, A
         "kept": trainer.job.recipe.validation.keep,
         "best": trainer.validator.best,
     }
+    if trainer.position.ended:
+        facts[ENDED] = True
     if evaluation is not None:
         facts |= {
             "test_split": evaluation.split,

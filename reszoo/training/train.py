@@ -1,26 +1,18 @@
 """Training from its arguments to a finished run: `train` starts one, `resume` continues one.
 
-Both take the same path. `TrainingJob` holds what was checked, `assemble` builds it, `Trainer`
-trains it in a run folder, and the run records how it ended.
+Both take the same path. `TrainingJob` holds what was checked, `assemble` builds it, and `fit_run`
+trains it in a run folder.
 """
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
-from reszoo.data import ImageData
 from reszoo.data.open_data import open_data
-from reszoo.errors import MachineError, RestartError, ReszooError, UserError
-from reszoo.inference.evaluate import evaluate
-from reszoo.inference.metrics import Evaluation
+from reszoo.errors import UserError
 from reszoo.inference.trained import Target
 from reszoo.runs import Run
 from reszoo.runs.checkpoint_policy import CheckpointPolicy
@@ -33,9 +25,9 @@ from reszoo.spec.recipe import Recipe
 from reszoo.training import run_record
 from reszoo.training.assembly import Assembly, assemble
 from reszoo.training.checkpoint.checkpoints import Checkpoints
-from reszoo.training.console.signals import TrainingStopped
 from reszoo.training.distribution.strategy import DeviceSetup, device_setup
 from reszoo.training.distribution.workers import WorkerGroup, lost_workers_explained
+from reszoo.training.fit_run import fit_run
 from reszoo.training.fit_to_data import fit_to_data
 from reszoo.training.initial_weights import (
     InitialWeights,
@@ -51,7 +43,6 @@ from reszoo.training.options import (
 )
 from reszoo.training.out_of_memory import memory_errors_explained
 from reszoo.training.snapshot import Position, take_snapshot
-from reszoo.training.trainer import Trainer
 
 
 def train(
@@ -199,7 +190,8 @@ def resume(
     Args:
       run: the run or its folder.
       epochs: number of epochs that the run has in the end. Up to the recipe's number, the schedule
-        stays the same; beyond it, it is stretched. Defaults to the recipe's.
+        stays the same; beyond it, it is stretched. Defaults to the recipe's, or to those done where
+        a callback ended the run.
       data: the data, where they were given in memory or have moved. Defaults to the run's.
       callbacks: Keras callbacks, the same as before: each gets its state back.
       checkpoint_every: see `train`.
@@ -255,8 +247,9 @@ def resume(
         if isinstance(data, str):  # Later commands find the data where they are now.
             run.write_data({**run.data(), "name": job.data.name})
         run.info |= {"running": policy.facts(), "where": distribution.facts()}
+        run.info.pop(run_record.ENDED, None)
         test = run.data()["test"]
-        _fit(job, setup, assembly, run, until=until, policy=policy, test=test, quiet=quiet)
+        fit_run(job, setup, assembly, run, until=until, policy=policy, test=test, quiet=quiet)
     return run
 
 
@@ -347,7 +340,7 @@ def start_training(
     with lost_workers_explained(setup.cluster):
         run = WorkerGroup(setup).chief_first(create, lambda: ReadOnlyRun.open(Path(out or "")))
     with run.lock():
-        _fit(job, setup, assembly, run, until=until, policy=policy, test=test, quiet=quiet)
+        fit_run(job, setup, assembly, run, until=until, policy=policy, test=test, quiet=quiet)
     return run
 
 
@@ -364,8 +357,11 @@ def _last_epoch(epochs: int | None, recipe: Recipe) -> int:
 
 
 def _is_done(run: Run, epochs: int | None) -> bool:
-    last = run.recipe().epochs if epochs is None else epochs
-    return run.state == "finished" and run.info["epochs"] >= last
+    if run.state != "finished":
+        return False
+    if epochs is None and run.info.get(run_record.ENDED):
+        return True
+    return bool(run.info["epochs"] >= (run.recipe().epochs if epochs is None else epochs))
 
 
 def _assemble(
@@ -383,79 +379,3 @@ def _assemble(
         workers.require_one_command(begins=begins)
         workers.require_same(run_record.shared_facts(job, setup, until=until))
         return assemble(job, setup, callbacks=callbacks, initial_weights=initial_weights)
-
-
-def _fit(
-    job: TrainingJob,
-    setup: DeviceSetup,
-    assembly: Assembly,
-    run: Run,
-    *,
-    until: int,
-    policy: CheckpointPolicy,
-    test: bool,
-    quiet: bool,
-) -> None:
-    """Trains and tests in the run folder; run.json records how it ended, whatever happens."""
-    trainer: Trainer | None = None
-    try:
-        with lost_workers_explained(setup.cluster), memory_errors_explained(job, setup):
-            trainer = Trainer(job, setup, assembly, run, until=until, policy=policy, quiet=quiet)
-            run_record.announce(trainer)
-            run.set_state("running", **run_record.device_facts(setup))
-            trainer.fit()
-            # The others wait: a worker that leaves takes the job down.
-            evaluation = trainer.workers.chief_first(
-                lambda: _test(trainer) if test else None, lambda: None
-            )
-        facts = run_record.result_facts(trainer, evaluation)
-        run.set_state("finished", epochs=trainer.epoch, **facts)
-    except BaseException as error:
-        shown = _interrupted(run, error) if isinstance(error, KeyboardInterrupt) else error
-        _record_end(run, shown, trainer.epoch if trainer else run.info.get("epochs", 0))
-        raise shown from (None if shown is error else error)
-
-
-def _test(trainer: Trainer) -> Evaluation | None:
-    """Evaluates the saved network on the data's test split, if there is one."""
-    data, say = trainer.job.data, trainer.progress.say
-    split = next(filter(partial(_is_test_split, data), ("test", "validation")), None)
-    if split is None:
-        say(f"{data.name} has no test split with labels; nothing is reported")
-        return None
-    evaluation = evaluate(trainer.run, data, split=split)
-    trainer.run.append_metrics(run_record.evaluation_line(trainer, evaluation))
-    low, high = evaluation.interval
-    averaged = f", {evaluation.views.text}" if evaluation.views.count > 1 else ""
-    say(
-        f"{split} accuracy {evaluation.accuracy:.2%} ({low:.2%} to {high:.2%}) on "
-        f"{evaluation.examples:,} images{averaged}; the run is {trainer.run.path}"
-    )
-    return evaluation
-
-
-def _is_test_split(data: ImageData, name: str) -> bool:
-    """Whether a split exists, did not train, and has labels: published test sets may hide them."""
-    if name not in data.splits or name == data.only_split:
-        return False
-    return bool(np.all(np.asarray(data.split(name).labels) >= 0))
-
-
-def _interrupted(run: Run, interrupt: KeyboardInterrupt) -> TrainingStopped:
-    """Returns what an interrupt means where no step could be finished."""
-    checkpoint = run.newest_checkpoint()
-    terminated = getattr(interrupt, "exit_code", 130) != 130
-    return TrainingStopped(
-        f"{run.path} was stopped at once",
-        found=f"the last checkpoint is {checkpoint}" if checkpoint else "no checkpoint was saved",
-        hint=f"`reszoo resume {run.path}` resumes "
-        + ("there" if checkpoint else "from the beginning"),
-        signal_number=signal.SIGTERM if terminated else signal.SIGINT,
-    )
-
-
-def _record_end(run: Run, error: BaseException, epochs: int) -> None:
-    stopped = isinstance(error, RestartError)
-    reason = error.what if isinstance(error, ReszooError) else repr(error)
-    with contextlib.suppress(MachineError):  # A full disk takes no run.json either.
-        run.set_state("interrupted" if stopped else "failed", epochs=epochs, reason=reason)

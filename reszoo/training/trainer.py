@@ -100,6 +100,11 @@ class Trainer:
         """Epochs that are done."""
         return self.position.epoch
 
+    @property
+    def _is_ended(self) -> bool:
+        """Whether a callback ended the training, and its last epoch is done."""
+        return self.position.ended and self.position.step == 0
+
     def fit(self) -> None:
         """Trains until the epochs are done, and writes model.keras.
 
@@ -108,11 +113,11 @@ class Trainer:
           GateError: the loss is no longer a finite number.
         """
         with self.stop_request, contextlib.closing(self.progress):
-            while self.epoch < self.until and not self.model.stop_training:
+            while self.epoch < self.until and not self._is_ended:
                 self._stop_if_asked()
                 self._begin_epoch()
                 for feed in self.loop.feeds(self._batches()):
-                    if self.model.stop_training:
+                    if self.position.ended:
                         break
                     self._step(feed)
                     due = self._due()
@@ -135,6 +140,7 @@ class Trainer:
         self._start_clocks()
         if self.position.step == 0:
             self.callbacks.epoch_begin(self.epoch)
+            self._end_if_asked()
 
     def _step(self, feed: tuple[Any, ...]) -> None:
         at = self.position
@@ -146,13 +152,16 @@ class Trainer:
     def _due(self) -> dict[str, int]:
         """What comes after this step; all workers decide together."""
         since = time.monotonic() - self._saved_at
-        return self.workers.all_reduce_max(
+        due = self.workers.all_reduce_max(
             show=self.progress.wants_step(),
             stop=self.stop_request.signal_number or 0,
             checkpoint=self.policy.checkpoint_every.due(
                 self.position.steps, since, self.loop.steps_per_execution
             ),
+            end=self.model.stop_training,
         )
+        self.position.ended = bool(due["end"])
+        return due
 
     def _end_epoch(self) -> None:
         """Validates, records the epoch and saves a checkpoint."""
@@ -163,6 +172,7 @@ class Trainer:
             val_metrics = self._validate(train_metrics)
         except _ValidationStopped as stopped:  # Once resumed, it starts again from its beginning.
             self._stop(stopped.args[0])
+        self._end_if_asked()
         seconds = time.monotonic() - self._began_at
         metrics = {**train_metrics, **val_metrics}
         values = {"learning_rate": rate, **metrics}
@@ -177,7 +187,7 @@ class Trainer:
             at.epoch + 1,
             steps=at.steps,
             metrics_lines=at.metrics_lines + 1,
-            ended=bool(self.model.stop_training),
+            ended=at.ended,
         )
         self._save_checkpoint()
         self.progress.epoch(self.epoch, metrics, seconds)
@@ -268,6 +278,11 @@ class Trainer:
             self.validator.save_if_best(self.checkpoints, self.epoch + 1, metrics)
             self.callbacks.epoch_end(self.epoch, {**train_metrics, **metrics})
         return metrics
+
+    def _end_if_asked(self) -> None:
+        """Ends the training where a callback of any worker asks for it."""
+        asked = self.workers.all_reduce_max(end=self.model.stop_training)
+        self.position.ended = bool(asked["end"])
 
     def _until_stopped(self, source: Iterable[Any]) -> Iterator[Any]:
         """The batches of a validation, until a signal arrives: it may take long."""

@@ -29,7 +29,9 @@ def test_devices_are_read(words, devices):
     assert parse_devices(words) == devices
 
 
-@pytest.mark.parametrize("words", ["", "cpu:0", "gpu:1,1", "gpu:x", "npu:1", "cpu:0,gpu:1"])
+@pytest.mark.parametrize(
+    "words", ["", "cpu:0", "cpu:2,3", "gpu:1,1", "gpu:x", "npu:1", "cpu:0,gpu:1"]
+)
 def test_devices_that_are_none_are_refused(words):
     with pytest.raises(UserError, match="cannot be read"):
         parse_devices(words)

@@ -296,6 +296,36 @@ def test_a_callback_may_stop_inside_an_epoch(tmp_path):
     assert run.state == "finished"
 
 
+class StopAt(keras.callbacks.Callback):
+    """Ends the training after a step of the first epoch."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == 2:
+            self.model.stop_training = True
+
+
+def test_a_run_killed_in_the_epoch_in_which_a_callback_ended_it_does_not_train_on(tmp_path):
+    whole = trained(tmp_path / "whole", [StopAt()])
+
+    class KillWhileValidating(keras.callbacks.Callback):
+        def on_test_begin(self, logs=None):
+            raise Kill
+
+    callbacks = [StopAt(), KillWhileValidating()]
+    with pytest.raises(Kill):
+        trained(tmp_path / "run", callbacks, checkpoint_every=1)
+    run = resume(tmp_path / "run", data=bar_data(), callbacks=[StopAt()], quiet=True)
+    assert_equal(run, whole)
+
+
+def test_resuming_a_run_that_a_callback_ended_does_not_train_on(tmp_path):
+    run = trained(tmp_path / "run", [StopAt()])
+    assert run.info["ended_by_callback"] and run.info["epochs"] < run.recipe().epochs
+    assert metrics(resume(run, data=bar_data(), quiet=True)) == metrics(run)
+    run = resume(run, epochs=2, data=bar_data(), quiet=True)
+    assert run.info["epochs"] == 2 and "ended_by_callback" not in run.info
+
+
 def test_what_callbacks_were_there_is_told(tmp_path, capsys):
     run = killed(tmp_path / "run", [EarlyStopping(patience=9)], 1, 0)
     resume(run, epochs=2, data=bar_data(), callbacks=[Counter()])

@@ -230,7 +230,7 @@ def test_an_interrupt_while_the_saved_network_is_tested_asks_for_a_restart(
     def interrupted(*arguments, **options):
         raise Terminated
 
-    monkeypatch.setattr("reszoo.training.train.evaluate", interrupted)
+    monkeypatch.setattr("reszoo.training.fit_run.evaluate", interrupted)
     with pytest.raises(TrainingStopped, match="was stopped at once") as stopped:
         start(tmp_path / "run")
     assert stopped.value.exit_code == 75

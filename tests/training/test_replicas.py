@@ -131,3 +131,42 @@ def test_devices_cannot_be_divided_once_tensorflow_computes():
             device_setup(DistributionOptions(devices="gpu:97"))
         """
     )
+
+
+FROZEN = """
+    import os, signal
+    import keras, numpy as np
+    from reszoo.inference.trained import load_trained
+    from reszoo.training import TrainingStopped
+    from reszoo.training.train import resume, train
+    from tests.training.samples import SHORT, TINY, bar_data
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 2:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    os.chdir({folder!r})
+    words = {{"data": bar_data(), "devices": "cpu:2", "quiet": True, "test": False}}
+    start = train(TINY, recipe=SHORT, out="start", **words)
+    words |= {{"start": start, "recipe": SHORT, "freeze": ["stem..stage1"], "unfreeze_at": 2}}
+    whole = train(out="whole", **words)
+    for epochs in (0, 1):  # Interrupted in the epoch that is frozen, and in the next.
+        out = f"stopped-{{epochs}}"
+        try:
+            if epochs:
+                train(out=out, stop_after=epochs, **words)
+                resume(out, data=bar_data(), quiet=True, callbacks=[Stop()])
+            else:
+                train(out=out, callbacks=[Stop()], **words)
+        except TrainingStopped:
+            pass
+        run = resume(out, data=bar_data(), quiet=True)
+        assert run.state == "finished"
+        for one, other in zip(*(load_trained(r).model.get_weights() for r in (whole, run))):
+            np.testing.assert_array_equal(one, other)
+"""
+
+
+def test_a_run_with_frozen_layers_resumes_on_several_replicas(tmp_path):
+    run_python(FROZEN.format(folder=str(tmp_path)))

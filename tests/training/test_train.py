@@ -16,8 +16,9 @@ from reszoo.inference.trained import load_trained
 from reszoo.runs import Run
 from reszoo.spec.recipe import default_recipe_name
 from reszoo.training.checkpoint.checkpoints import Checkpoints
+from reszoo.training.fit_run import _is_test_split
 from reszoo.training.job import TrainingJob
-from reszoo.training.train import _is_test_split, resume, train
+from reszoo.training.train import resume, train
 from tests.training.samples import SHORT, TINY, bar_data, bars
 
 

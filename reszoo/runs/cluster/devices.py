@@ -46,8 +46,10 @@ def parse_devices(text: str) -> Devices:
     matches = [re.fullmatch(rf"(?:{kind}:)?(\d+)", word.strip()) for word in rest.split(",")]
     indices = tuple(int(match[1]) for match in matches if match)
     repeated = len(set(indices)) < len(indices)
-    several = kind == "gpu" or len(indices) > 1
-    if kind not in ("cpu", "gpu") or not several or None in matches or repeated:
+    # Logical CPUs have no order: `cpu:0,cpu:1` is another way to write `cpu:2`.
+    counted = len(indices) > 1 and sorted(indices) == list(range(len(indices)))
+    known = kind == "gpu" or (kind == "cpu" and counted)
+    if not known or None in matches or repeated:
         raise UserError(
             "the devices cannot be read",
             where="--devices",

@@ -96,9 +96,9 @@ def device_setup(options: DistributionOptions) -> DeviceSetup:
     devices = parse_devices(options.devices) if options.devices else None
     if options.strategy == "tpu" and devices is None:
         devices = Devices("tpu")
-    kind, count = _make_available(devices)
+    kind, count = _make_available(devices, one=options.strategy == "one")
     name = choose_strategy(
-        1 if options.strategy == "one" and devices is None else count,
+        count,
         options.strategy,
         workers=cluster.workers if cluster else 1,
         tpu=kind == "tpu",
@@ -137,15 +137,18 @@ def device_setup(options: DistributionOptions) -> DeviceSetup:
     )
 
 
-def _make_available(devices: Devices | None) -> tuple[str, int]:
+def _make_available(devices: Devices | None, *, one: bool) -> tuple[str, int]:
     """Makes these devices alone visible to TensorFlow; returns their kind and number."""
     gpus = tf.config.list_physical_devices("GPU")
     if devices is None:
         if tf.config.list_physical_devices("TPU"):
             return "tpu", 1
+        if one and gpus:  # TensorFlow takes memory on every visible one.
+            _set_visible(gpus[:1])
+            return "gpu", 1
         return ("gpu", len(gpus)) if gpus else ("cpu", 1)
     if devices.kind == "cpu":
-        count = 1 + max(devices.indices or (0,))
+        count = len(devices.indices or (0,))
         _make_logical(count)
         if gpus:
             _set_visible([])

@@ -85,6 +85,7 @@ class Loop:
         low = any(layer.compute_dtype == "float16" for layer in model.layers)
         self.loss_scale = LossScale() if low else None
         self._evaluate = tf.function(self._measure, reduce_retracing=True)
+        self.replicas = Replicas(self.strategy, self.model, self.training_metrics)
         self.retrace()
 
     @property
@@ -117,7 +118,7 @@ class Loop:
 
     def retrace(self) -> None:
         """Makes the next step follow which layers are trainable: a traced one does not."""
-        self.replicas = Replicas(self.strategy, self.model, self.training_metrics)
+        self.replicas.retrace()
         # XLA compiles neither collectives nor reading the next batch: there, only the gradients of
         # each replica are compiled.
         whole = self.xla and self.replicas.count == 1 and self.steps_per_execution == 1

@@ -8,6 +8,7 @@ two per replica and gives all replicas one seed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import keras
@@ -26,6 +27,12 @@ class Replicas:
     """The replicas of a model under a strategy; with one replica there is nothing to average.
 
     All workers must call each method together.
+
+    Args:
+      strategy: the strategy that the model was built under.
+      model: the model, with no layer frozen: Keras counts all weights of a frozen one among those
+        that do not learn.
+      metrics: metrics that sum over the steps.
     """
 
     def __init__(
@@ -36,19 +43,27 @@ class Replicas:
     ) -> None:
         self.strategy = strategy
         self.count = int(strategy.num_replicas_in_sync)
-        self._statistics = moving_statistics(model)
+        self._layers = _moving_statistics(model)
+        self._statistics = list(chain.from_iterable(self._layers.values()))
         self._sums = [variable for metric in metrics for variable in metric.variables]
         self._seeds = [
             variable for variable in model.variables if variable.name == "seed_generator_state"
         ]
-        self._average = tf.function(lambda: strategy.run(self._replica_average))
         self._spread = tf.function(lambda: strategy.run(self._replica_seeds))
         self._gather = tf.function(lambda: strategy.run(self._replica_values))
         self._scatter = tf.function(lambda rows: strategy.run(self._replica_write, args=(rows,)))
+        self.retrace()
+
+    def retrace(self) -> None:
+        """Makes `average` follow which layers are trainable."""
+        # Frozen statistics stay: the mean of equal numbers may differ from them in the last bit.
+        learning = (variables for layer, variables in self._layers.items() if layer.trainable)
+        self._averaged = list(chain.from_iterable(learning))
+        self._average = tf.function(lambda: self.strategy.run(self._replica_average))
 
     def average(self) -> None:
         """Averages the moving statistics over the replicas, before they are read."""
-        if self.count > 1 and self._statistics:
+        if self.count > 1 and self._averaged:
             self._average()
 
     def spread_seeds(self) -> None:
@@ -88,8 +103,8 @@ class Replicas:
     def _replica_average(self) -> None:
         context = tf.distribute.get_replica_context()
         # The identity matters: a mirrored variable itself cannot be reduced.
-        values = [tf.identity(variable.value) for variable in self._statistics]
-        for variable, mean in zip(self._statistics, context.all_reduce(_MEAN, values), strict=True):
+        values = [tf.identity(variable.value) for variable in self._averaged]
+        for variable, mean in zip(self._averaged, context.all_reduce(_MEAN, values), strict=True):
             variable.assign(mean)
 
     def _replica_seeds(self) -> None:
@@ -116,11 +131,16 @@ class Replicas:
             variable.assign(tf.cast(value, variable.dtype))
 
 
-def moving_statistics(model: keras.Model) -> list[Any]:
-    """Returns the variables of a model that follow the images, not the gradient."""
-    layers = (layer for layer in model.layers if layer.trainable)
-    moving = (variable for layer in layers for variable in layer.non_trainable_variables)
-    return [variable for variable in moving if keras.backend.is_float_dtype(variable.dtype)]
+def _moving_statistics(model: keras.Model) -> dict[keras.layers.Layer, list[Any]]:
+    """Returns the variables of each layer that follow the images, not the gradient."""
+    return {
+        layer: [
+            variable
+            for variable in layer.non_trainable_variables
+            if keras.backend.is_float_dtype(variable.dtype)
+        ]
+        for layer in model.layers
+    }
 
 
 def _widest(variables: Sequence[Any]) -> str:
