@@ -58,6 +58,7 @@ SUBFLOORS = {
 
 BELOW_TENSORFLOW = {
     "errors",
+    "lazy_exports",
     "regular_files",
     "version",
     "gc_pause",
