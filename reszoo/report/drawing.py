@@ -206,7 +206,7 @@ def _advance(character: str) -> float:
         return 0.0
     if unicodedata.east_asian_width(character) in "WF" or character in "mMW@%w":
         return 1.0 if not character.isascii() else 0.88
-    return 0.57 if character.isascii() and not character.isupper() else 0.75
+    return 0.585 if character.isascii() and not character.isupper() else 0.75
 
 
 def _head(points: Sequence[Point], length: float = 7, half_width: float = 3.5) -> list[Point]:
