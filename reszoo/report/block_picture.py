@@ -46,7 +46,7 @@ _END_FILL = "#eef1f4"
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class BlockNode:
     """A box or a sign: what it is, what it reads, and its value in letters."""
 
     name: str
@@ -67,7 +67,7 @@ class Node:
 class _Layout:
     """Column and layer of each node, and their positions in pixels."""
 
-    nodes: Mapping[str, Node]
+    nodes: Mapping[str, BlockNode]
     cells: Mapping[str, tuple[int, int]]
     merge_layer: int
     """Layer of the first merge, above which all paths end."""
@@ -81,7 +81,7 @@ class _Layout:
     def lane_x(self, lane: int) -> float:
         return sum(self.widths) + _GAP * (len(self.widths) - 0.2) + _LANE * lane
 
-    def at(self, node: Node) -> Point:
+    def at(self, node: BlockNode) -> Point:
         column, layer = self.cells[node.name]
         return self.x(column), _ROW * layer + (_LETTER_SPACE if layer >= self.merge_layer else 0.0)
 
@@ -90,18 +90,18 @@ class _Layout:
         return not any(c == column and above < layer < below for c, layer in self.cells.values())
 
 
-def block_nodes(block: EqualBlocks) -> list[Node]:
+def block_nodes(block: EqualBlocks) -> list[BlockNode]:
     """Returns the nodes of a block's equation, each after those that it reads."""
     own = {row.name for row in block.rows}
     nodes = []
     for row, (layer, number) in zip(block.rows, block.labels, strict=True):
         inputs = tuple(ref.row if ref.row in own else _X for ref in row.inputs)
         text = f"{layer}{_separator(row.op)}{number}" if number else layer
-        nodes.append(Node(row.name, row.op, path_of(row), inputs, text, _factor(row)))
+        nodes.append(BlockNode(row.name, row.op, path_of(row), inputs, text, _factor(row)))
     return _with_carry(nodes)
 
 
-def equation(nodes: Sequence[Node]) -> str:
+def equation(nodes: Sequence[BlockNode]) -> str:
     """Returns what a block computes, such as `y = relu(x + H(x))`."""
     formulas = _formulas(nodes)
     text = f"y = {formulas[nodes[-1].name]}"
@@ -141,7 +141,7 @@ def _factor(row: Row) -> str:
     return "p" if is_survival else f"{row.attributes['scale']:.3g}"
 
 
-def _with_carry(nodes: list[Node]) -> list[Node]:
+def _with_carry(nodes: list[BlockNode]) -> list[BlockNode]:
     """Rewrites x + T (H - x) as (1 - T) x + T H; other blocks stay as they are.
 
     Drop path between the product and the sum multiplies T (H - x) by one number for each image, so
@@ -163,15 +163,15 @@ def _with_carry(nodes: list[Node]) -> list[Node]:
     for index, drop in enumerate(drops):
         drops[index] = replace(drop, role="transform_gate", inputs=(gate,))
         gate = drop.name
-    carry = Node("carry", "rescale", "carry_gate", (gate,), "1 - T")
-    carried = Node("carried", "multiply", "merge", (carry.name, shortcut))
+    carry = BlockNode("carry", "rescale", "carry_gate", (gate,), "1 - T")
+    carried = BlockNode("carried", "multiply", "merge", (carry.name, shortcut))
     changed = replace(times, inputs=(gate, h))
     total = replace(total, inputs=(carried.name, changed.name))
     before = [node for node in nodes if node.role != "merge"]
     return [*before, *drops, carry, carried, changed, total, *merge[end + 1 :]]
 
 
-def _formulas(nodes: Iterable[Node]) -> dict[str, str]:
+def _formulas(nodes: Iterable[BlockNode]) -> dict[str, str]:
     """Returns the value of each node as a formula of x, H, T and C."""
     formulas = {_X: "x"}
     for node in nodes:
@@ -179,7 +179,7 @@ def _formulas(nodes: Iterable[Node]) -> dict[str, str]:
     return formulas
 
 
-def _formula(node: Node, inputs: Sequence[str]) -> str:
+def _formula(node: BlockNode, inputs: Sequence[str]) -> str:
     if letter := _LETTERS.get(node.role):
         return letter
     if node.op == "add":
@@ -203,8 +203,8 @@ def _product(factors: Iterable[str]) -> str:
     return " * ".join(f"({text})" if is_sum(text) else text for text in factors)
 
 
-def _layout(nodes: Sequence[Node]) -> _Layout:
-    by_name = {_X: Node(_X, "image", "", ())} | {node.name: node for node in nodes}
+def _layout(nodes: Sequence[BlockNode]) -> _Layout:
+    by_name = {_X: BlockNode(_X, "image", "", ())} | {node.name: node for node in nodes}
     paths = [role for role in _SIDE_COLUMNS if any(node.role == role for node in nodes)]
     cells = _cells(by_name, paths)
     paths_end = max(cells[node.name][1] for node in by_name.values() if node.role != "merge")
@@ -217,7 +217,7 @@ def _layout(nodes: Sequence[Node]) -> _Layout:
     return layout
 
 
-def _cells(nodes: Mapping[str, Node], paths: Sequence[str]) -> dict[str, tuple[int, int]]:
+def _cells(nodes: Mapping[str, BlockNode], paths: Sequence[str]) -> dict[str, tuple[int, int]]:
     """Returns the column and layer of each node: below its inputs, beside the other paths."""
     cells: dict[str, tuple[int, int]] = {}
     paths_end = 0
@@ -235,8 +235,8 @@ def _cells(nodes: Mapping[str, Node], paths: Sequence[str]) -> dict[str, tuple[i
 
 
 def _column(
-    node: Node,
-    nodes: Mapping[str, Node],
+    node: BlockNode,
+    nodes: Mapping[str, BlockNode],
     cells: Mapping[str, tuple[int, int]],
     paths: Sequence[str],
 ) -> int:
@@ -259,7 +259,7 @@ def _choose_lanes(layout: _Layout) -> None:
                 layout.lanes.setdefault(name, len(layout.lanes))
 
 
-def _edge(layout: _Layout, source: Node, target: Node) -> Arrow:
+def _edge(layout: _Layout, source: BlockNode, target: BlockNode) -> Arrow:
     (x0, y0), (x1, y1) = layout.at(source), layout.at(target)
     (from_column, from_layer), (column, layer) = (
         layout.cells[node.name] for node in (source, target)
@@ -278,11 +278,11 @@ def _edge(layout: _Layout, source: Node, target: Node) -> Arrow:
     return Arrow(((x0, bottom), (x1, top)))
 
 
-def _half_height(node: Node) -> float:
+def _half_height(node: BlockNode) -> float:
     return _RADIUS if node.is_sign or node.name == _X else _BOX / 2
 
 
-def _draw_node(layout: _Layout, node: Node) -> list[Shape]:
+def _draw_node(layout: _Layout, node: BlockNode) -> list[Shape]:
     x, y = layout.at(node)
     if node.name == _X:
         return _end(x, y, _X)
@@ -296,7 +296,7 @@ def _draw_node(layout: _Layout, node: Node) -> list[Shape]:
     return [box, Text(x, y, node.text, _SIZE, anchor="middle")]
 
 
-def _letters(layout: _Layout, nodes: Sequence[Node]) -> list[Shape]:
+def _letters(layout: _Layout, nodes: Sequence[BlockNode]) -> list[Shape]:
     """Writes H(x), T and C beside the ends of their paths, and products beside their signs."""
     formulas = _formulas(nodes)
     ends = {_LETTERS[node.role]: node for node in nodes if node.role in _LETTERS}
