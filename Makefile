@@ -14,13 +14,14 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # An interrupted installation starts over.
 .DELETE_ON_ERROR:
 
-.PHONY: help demo test test-slow lint format wheel clean
+.PHONY: help demo test test-slow lint format diagrams wheel clean
 
 help:
 	@echo "make demo       set up .venv and run the main job on the embedded digits (5 minutes)"
 	@echo "make test       run the quick tests"
 	@echo "make test-slow  run all tests"
 	@echo "make lint       run ruff and mypy"
+	@echo "make diagrams   draw the pictures in docs/images/"
 	@echo "make wheel      build the wheel into dist/"
 
 demo: $(VENV)/installed
@@ -40,6 +41,9 @@ lint: $(VENV)/dev
 format: $(VENV)/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+diagrams: $(VENV)/installed
+	$(BIN)/reszoo show resnet20 --twin block.connection=highway --diagram docs/images/twins.svg
 
 wheel: $(VENV)/dev
 	$(BIN)/python -m build --wheel --no-isolation

@@ -6,14 +6,19 @@ With --recipe, show one recipe.
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from typing import cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
 
 from reszoo import spec
-from reszoo.cli.options import add_spec
+from reszoo.cli.options import add_overrides, add_spec
+from reszoo.errors import UserError
 from reszoo.planning.network import plan
 from reszoo.report.network_summary import network_text, rows_text
 from reszoo.report.recipes import recipe_text
 from reszoo.spec.recipe import Recipe
+
+if TYPE_CHECKING:
+    from reszoo.report.diagram import Subject
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -27,12 +32,25 @@ def add_options(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="draw the stages and one block of each kind as FILE.svg or FILE.png",
     )
+    add_overrides(
+        parser, "a field in a twin, which --diagram draws beside the network", "--twin", "twin"
+    )
 
 
 def run(options: Namespace) -> None:
+    if options.twin and not options.diagram:
+        raise UserError(
+            "--twin is drawn, not printed",
+            expected="--diagram FILE.svg beside --twin",
+            found=f"--twin {options.twin[0]} alone",
+            hint=f"add --diagram twins.svg, or write --set {options.twin[0]} in its place",
+        )
     if options.recipe:
         recipe = spec.resolve(options.spec, "recipe", options.overrides)
         print(recipe_text(recipe, cast("Recipe", recipe.document)))
+        return
+    if options.diagram:
+        _draw(options.spec, options.overrides, options.twin, options.diagram)
         return
     resolved = spec.resolve(options.spec, "architecture", options.overrides)
     architecture = cast("spec.Architecture", resolved.document)
@@ -40,16 +58,27 @@ def run(options: Namespace) -> None:
         print(spec.to_yaml(architecture), end="")
     elif options.plan:
         print(rows_text(plan(architecture)))
-    elif options.diagram:
-        _draw(architecture, options.diagram)
     else:
         print(network_text(resolved, architecture, plan(architecture)))
 
 
-def _draw(architecture: spec.Architecture, path: str) -> None:
-    from reszoo.report.diagram import check_diagram_name, draw_network, write_diagram
+def _draw(name: str, overrides: Sequence[str], twin: Sequence[str], path: str) -> None:
+    from reszoo.report.diagram import check_diagram_name, draw_network, draw_twins, write_diagram
 
     check_diagram_name(path)
-    drawing = draw_network(plan(architecture), architecture.title or architecture.name)
+    subject = _subject(name, overrides)
+    if twin:
+        drawing = draw_twins(subject, _subject(name, [*overrides, *twin]))
+    else:
+        drawing = draw_network(subject)
     write_diagram(drawing, path)
     print(f"drew {path}")
+
+
+def _subject(name: str, overrides: Sequence[str]) -> Subject:
+    """Returns a network under its title, although overrides take the title from a spec."""
+    from reszoo.report.diagram import Subject
+
+    published = spec.load(name)
+    architecture = spec.load(name, overrides) if overrides else published
+    return Subject(plan(architecture), published.title or published.name, overrides)

@@ -112,6 +112,26 @@ def test_show_draws(reszoo, tmp_path, ending):
             assert drawn.format == "PNG"
 
 
+def test_show_draws_a_twin_beside_a_network(reszoo, tmp_path):
+    words = ("show", "resnet8_digits", "--twin", "block.connection=highway")
+    assert reszoo(*words, "--diagram", "twins.svg") == (0, "drew twins.svg\n", "")
+    drawn = (tmp_path / "twins.svg").read_text()
+    assert drawn.count(">ResNet-8 for the 8x8 handwritten digits<") == 2
+    assert ">with block.connection=highway<" in drawn
+
+
+def test_show_refuses_a_twin_without_a_diagram_and_its_hints_work(reszoo):
+    words = ("show", "resnet8_digits", "--twin", "block.connection=highway")
+    refused(reszoo(*words), "--twin", "add --diagram twins.svg", "--set block.connection=highway")
+    assert reszoo(*words, "--diagram", "twins.svg").code == 0
+    assert reszoo("show", "resnet8_digits", "--set", "block.connection=highway").code == 0
+
+
+def test_a_diagram_of_a_changed_network_says_what_was_changed(reszoo, tmp_path):
+    assert reszoo("show", "resnet8", "--set", "classes=7", "--diagram", "x.svg").code == 0
+    assert ">with classes=7<" in (tmp_path / "x.svg").read_text()
+
+
 def test_show_refuses_another_ending_before_it_draws(reszoo, tmp_path):
     refused(reszoo("show", "resnet20", "--diagram", "x.pdf"), "cannot draw into x.pdf", ".svg")
     assert not list(tmp_path.iterdir())

@@ -1,138 +1,155 @@
-"""A picture shows every stage and one block of each kind, alike as SVG and as PNG."""
+"""A diagram shows the stages of a network and a block of each kind, and nothing overlaps."""
 
 from __future__ import annotations
 
 import io
 import itertools
 import re
+from functools import cache
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from PIL import Image
 
-from reszoo.planning.network import plan
-from reszoo.report.block_picture import draw_block
-from reszoo.report.diagram import draw_network, kinds
-from reszoo.report.drawing import Arrow, Box, Disc, Drawing, Text
-from reszoo.spec import from_mapping, load, names_of
+from reszoo.errors import UserError
+from reszoo.fonts import font_for
+from reszoo.report.block_kinds import block_kinds
+from reszoo.report.diagram import Subject, check_diagram_name, draw_network, draw_twins
+from reszoo.report.drawing import Arrow, Box, Circle, Text, bounds, text_width
+from reszoo.spec import names_of
+from tests.report.diagrams import hard_subjects, plan_of, subject_of, words
 
-HARD = {
-    "name": "hard",
-    "input": {"shape": [32, 32, 3]},
-    "stem": {"filters": 16},
-    "block": {
-        "transform": "bottleneck",
-        "connection": "highway",
-        "gate": {"coupled": False},
-        "attention": "se",
-        "order": "full_pre",
-        "survival_probability": 0.8,
-    },
-    "stages": [{"depth": 3, "width": 16}, {"depth": 2, "width": 32, "stride": 2}],
-    "classes": 10,
-}
+TWINS = Path(__file__).parents[2] / "docs" / "images" / "twins.svg"
 
 
-def texts(drawing):
-    """All words of a drawing, those in boxes included."""
-    lines = [shape.text for shape in drawing.shapes if isinstance(shape, Text)]
-    return lines + [
-        line for shape in drawing.shapes if isinstance(shape, Box) for line in shape.lines
-    ]
+@cache
+def diagram_of(name):
+    return draw_network(subject_of(name))
 
 
-def edges(shape):
-    """Left, top, right and bottom."""
-    if isinstance(shape, Disc):
-        r = shape.radius
-        return shape.x - r, shape.y - r, shape.x + r, shape.y + r
-    return shape.x, shape.y, shape.x + shape.width, shape.y + shape.height
+def overlap(one, other):
+    """Width and height of what two rectangles have in common, if positive."""
+    across = min(one[2], other[2]) - max(one[0], other[0])
+    down = min(one[3], other[3]) - max(one[1], other[1])
+    return across > 0.01 and down > 0.01
 
 
-def apart(one, other):
-    a, b = edges(one), edges(other)
-    return a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+def contains(outer, inner):
+    corners = (outer[0] <= inner[0], outer[1] <= inner[1], inner[2] <= outer[2])
+    return all(corners) and inner[3] <= outer[3]
+
+
+def segments(arrow):
+    for (x0, y0), (x1, y1) in itertools.pairwise(arrow.points):
+        yield min(x0, x1) - 0.6, min(y0, y1) - 0.6, max(x0, x1) + 0.6, max(y0, y1) + 0.6
+
+
+def faults(drawing):
+    """What a reader would trip over: texts on texts, on edges or on lines, shapes off the card."""
+    card, *shapes = drawing.shapes
+    texts = [shape for shape in shapes if isinstance(shape, Text)]
+    boxes = {text: bounds([text]) for text in texts}
+    for shape in shapes:
+        if not contains(bounds([card]), bounds([shape])):
+            yield "off the card", shape
+    for one, other in itertools.combinations(texts, 2):
+        if overlap(boxes[one], boxes[other]):
+            yield "text on text", one, other
+    for text in texts:
+        for arrow in (shape for shape in shapes if isinstance(shape, Arrow)):
+            if any(overlap(boxes[text], part) for part in segments(arrow)):
+                yield "text on a line", text, arrow
+        for shape in reversed(shapes[: shapes.index(text)]):
+            if not isinstance(shape, Box | Circle):
+                continue
+            if contains(bounds([shape]), boxes[text]):
+                break  # it covers what lies behind it
+            if overlap(boxes[text], bounds([shape])):
+                yield "text on an edge", text, shape
 
 
 @pytest.mark.parametrize("name", names_of("architecture"))
-def test_every_network_of_the_zoo_fits_on_its_sheet(name):
-    spec = load(name)
-    if spec.name == "resnet1202":
-        spec = load(name, ["stages[*].depth=9"])
-    drawing = draw_network(plan(spec), spec.title or name)
-    for shape in drawing.shapes:
-        points = shape.points if isinstance(shape, Arrow) else [(shape.x, shape.y)]
-        assert all(0 <= x <= drawing.width and 0 <= y <= drawing.height for x, y in points)
-    assert len(kinds(plan(spec))) <= 6
+def test_nothing_overlaps_in_any_diagram_of_the_zoo(name):
+    assert list(faults(diagram_of(name))) == []
 
 
-@pytest.mark.parametrize(
-    "spec", [load("resnet50"), load("highway10_w16_mnist"), from_mapping(HARD)]
-)
-def test_no_two_layers_of_a_block_overlap(spec):
-    for rows, _ in kinds(plan(spec)):
-        nodes = [s for s in draw_block(plan(spec), rows).shapes if isinstance(s, Box | Disc)]
-        assert all(apart(one, other) for one, other in itertools.combinations(nodes, 2))
+@pytest.mark.parametrize("subject", hard_subjects(), ids=lambda subject: subject.title)
+def test_nothing_overlaps_in_diagrams_that_are_hard_to_draw(subject):
+    assert list(faults(draw_network(subject))) == []
+    assert list(faults(draw_twins(subject, subject_of("resnet20")))) == []
 
 
-@pytest.mark.parametrize("spec", [load("resnet50"), load("resnet20"), from_mapping(HARD)])
-def test_no_line_runs_through_a_layer(spec):
-    for rows, _ in kinds(plan(spec)):
-        drawing = draw_block(plan(spec), rows)
-        boxes = [shape for shape in drawing.shapes if isinstance(shape, Box)]
-        for arrow in (shape for shape in drawing.shapes if isinstance(shape, Arrow)):
-            for start, end in itertools.pairwise(arrow.points):
-                middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
-                for left, top, right, bottom in map(edges, boxes):
-                    assert not (left < middle[0] < right and top < middle[1] < bottom)
+def test_every_text_is_as_wide_as_was_thought_or_less():
+    texts = {
+        (shape.text, shape.size, shape.bold)
+        for name in names_of("architecture")
+        for shape in diagram_of(name).shapes
+        if isinstance(shape, Text)
+    }
+    for text, size, bold in texts:
+        assert re.fullmatch(r"[\x20-\x7e]+", text), "Pillow's own font has no other letters"
+        assert font_for(text, 8 * size).getlength(text) / 8 <= text_width(text, size, bold=bold)
 
 
-def test_a_residual_net_has_the_kinds_of_its_paper():
-    found = kinds(plan(load("resnet50")))
-    assert [where for _, where in found] == [
-        ["stage 1: block 1", "stage 2: block 1", "stage 3: block 1", "stage 4: block 1"],
-        [
-            "stage 1: blocks 2-3",
-            "stage 2: blocks 2-4",
-            "stage 3: blocks 2-6",
-            "stage 4: blocks 2-3",
-        ],
-    ]
+@pytest.mark.parametrize("name", ["resnet50", "highway19_cifar10", "resnet9", "plain20"])
+def test_a_diagram_names_each_block_with_its_numbers(name):
+    shown = words(diagram_of(name).shapes)
+    for kind in block_kinds(plan_of(name)):
+        drawn = kind.places[0]
+        assert f"Drawn: {drawn}" in shown
+        for place in kind.places:
+            assert {f"stage {place.stage}", place.blocks} <= set(shown)
+        for (layer, numbers), row in zip(drawn.labels, drawn.rows, strict=True):
+            if row.op == "conv":
+                assert f"{layer}, {numbers}" in shown
 
 
-def test_every_weighted_layer_of_a_block_is_named():
-    network = plan(from_mapping(HARD))
-    for rows, _ in kinds(network):
-        words = texts(draw_block(network, rows))
-        layers = [row for row in rows if row.op == "conv"]
-        assert sum(" conv, " in word for word in words) == len(layers)
+def test_the_stages_are_those_of_the_network():
+    shown = words(diagram_of("resnet20").shapes)
+    stages = [shown[i : i + 4] for i, word in enumerate(shown) if word == "3 blocks"]
+    assert [stage[1] for stage in stages] == ["32x32x16", "16x16x32", "8x8x64"]
+    assert shown[1] == "269,722 parameters, 40.6 M multiply-adds"
 
 
-def test_the_svg_is_well_formed_and_holds_every_word():
-    drawing = draw_network(plan(from_mapping(HARD)), "a <title> & more")
-    root = ElementTree.fromstring(drawing.svg())
-    written = [element.text for element in root.iter() if element.tag.endswith("text")]
-    assert set(texts(drawing)) <= set(written)
-    assert root.get("width") == str(round(drawing.width))
-
-
-def test_the_png_is_twice_the_size_of_the_sheet_and_not_empty():
-    drawing = draw_network(plan(load("resnet20")), "ResNet-20")
-    with Image.open(io.BytesIO(drawing.png())) as image:
-        assert image.size == (round(drawing.width * 2), round(drawing.height * 2))
+@pytest.mark.parametrize("name", ["resnet20", "highway10_w16_mnist", "resnet8_mlperf"])
+def test_the_png_of_a_small_net_is_at_most_1600_pixels_wide(name):
+    with Image.open(io.BytesIO(diagram_of(name).png())) as image:
+        assert 1000 <= image.width <= 1600
         assert len(image.getcolors(1_000_000)) > 100
 
 
-def test_words_need_no_letters_that_pillows_font_lacks():
-    for name in ("resnet50", "highway10_w16_mnist"):
-        spec = load(name)
-        for word in texts(draw_network(plan(spec), spec.title)):
-            assert re.fullmatch(r"[\x20-\x7e]*", word)
+def test_a_title_of_the_users_is_written_as_it_is():
+    title = "a <title> & 犬 " + "long " * 40
+    drawing = draw_network(Subject(plan_of("resnet20"), title, ["classes=<10>"]))
+    root = ElementTree.fromstring(drawing.svg().encode())
+    written = [element.text for element in root.iter() if element.tag.endswith("text")]
+    assert " ".join(written).startswith(title.strip())
+    assert "with classes=<10>" in written
+    assert list(faults(drawing)) == []
 
 
-def test_both_forms_come_from_the_same_shapes():
-    drawing = Drawing(40, 20, [Box(5, 5, 30, 10, "#ff0000")])
-    with Image.open(io.BytesIO(drawing.png())) as image:
-        assert image.getpixel((40, 20)) == (255, 0, 0)
-        assert image.getpixel((2, 2)) == (255, 255, 255)
-    assert 'x="5" y="5" width="30" height="10"' in drawing.svg()
+def test_twins_say_what_differs_and_which_blocks_are_not_drawn():
+    twin = subject_of("resnet20", "block.connection=highway")
+    shown = words(draw_twins(subject_of("resnet20"), twin).shapes)
+    assert shown.count("ResNet-20 for CIFAR-10") == 2
+    for text in (
+        *("with block.connection=highway", "y = relu(x + H(x))"),
+        "y = relu(C * x + T * H(x)),  C = 1 - T",
+        "Not drawn: two-layer residual block, zero-padded shortcut",
+    ):
+        assert shown.count(text) == 1
+    assert shown.count("stage 2, block 1; stage 3, block 1") == 2
+
+
+def test_the_readmes_picture_is_current():
+    """`make diagrams` draws it."""
+    twin = subject_of("resnet20", "block.connection=highway")
+    assert TWINS.read_text() == draw_twins(subject_of("resnet20"), twin).svg()
+
+
+@pytest.mark.parametrize("path", ["net.pdf", "net", "", "folder/my net.jpeg"])
+def test_the_hint_for_another_ending_is_a_name_that_can_be_drawn(path):
+    with pytest.raises(UserError) as error:
+        check_diagram_name(path)
+    check_diagram_name(error.value.hint.removeprefix("write --diagram ").strip("'"))
