@@ -174,6 +174,7 @@ FACTORIES: Mapping[str, Factory] = {
     "norm": _norm(keras.layers.BatchNormalization),
     "activation": _activation,
     "pad": _pad,
+    "crop": _layer(keras.layers.Cropping2D, "amounts", **_LAST),
     "pad_channels": _pad_channels,
     "subsample": _layer(partial(keras.layers.MaxPooling2D, 1), "stride", **_LAST),
     "max_pool": _layer(keras.layers.MaxPooling2D, "size", "stride", "padding", **_LAST),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -200,8 +201,11 @@ class Scope:
     ) -> Ref:
         """Adds max or average pooling.
 
-        `border` is the padding value of a max-pool; None if every value up to 0 is right.
+        `border` is the padding value of a max-pool, 0 or -infinity; None if every value up to 0 is
+        right.
         """
+        if kind == "max" and border == -math.inf:
+            return self._max_pool_of_any_sign(x, size, stride, padding, role=role, part=part)
         if kind == "average":
             # torch's ceil_mode without counting the padding is TensorFlow's `same`
             mode = "valid" if (padding or self.spec.padding) == "valid" else "same"
@@ -211,6 +215,37 @@ class Scope:
         return self.add(
             f"{kind}_pool", x, role=role, part=part, size=size, stride=stride, padding=mode
         )
+
+    def _max_pool_of_any_sign(
+        self, x: Ref, size: int, stride: int, padding: str | None, *, role: str, part: str
+    ) -> Ref:
+        """Adds a max-pool that ignores its padding, in stock layers.
+
+        Keras pads a map with 0 alone, but its pools of padding `same` ignore what they add. The map
+        is extended by zeros after its end until `same` adds torch's amount before its start, and
+        the windows that see these zeros are cropped. Where such windows are torch's, too (a 5x5
+        with stride 2), the pool has stride 1 and is subsampled, for the stride's square in time.
+        """
+        mode = padding or self.spec.padding
+        self._check_window(x, size, stride, mode)
+        sides, margin = self.shape(x)[:2], (size - 1) // 2
+        if mode != "torch" or margin == 0:
+            return self.pool(x, "max", size, stride, role=role, part=part, padding=padding)
+        counts = [window_count(side + 2 * margin, size, stride, "valid") for side in sides]
+        extensions = [_extension(side, size, stride) for side in sides]
+        step = 1 if None in extensions else stride
+        amounts = tuple((0, extra or 0) for extra in extensions)
+        if step == stride and any(map(any, amounts)):
+            x = self.add("pad", x, role=role, part=f"{part}_pad", amounts=amounts, value=0.0)
+        x = self.add("max_pool", x, role=role, part=part, size=size, stride=step, padding="same")
+        if step != stride:
+            x = self.add("subsample", x, role=role, part=f"{part}_subsample", stride=stride)
+        surplus = tuple(
+            (0, side - count) for side, count in zip(self.shape(x)[:2], counts, strict=True)
+        )
+        if any(map(any, surplus)):
+            x = self.add("crop", x, role=role, part=f"{part}_crop", amounts=surplus)
+        return x
 
     def blur(self, x: Ref, stride: int, *, role: str, part: str) -> Ref:
         """Adds a low-pass filter that subsamples (Zhang 2019)."""
@@ -299,3 +334,17 @@ class Scope:
         stage = [f"stage{self.stage}"] if self.stage is not None else []
         block = [f"block{self.block}"] if self.block is not None else []
         return "_".join([*stage, *block, *([role] if role != "transform" else []), part])
+
+
+def _extension(side: int, size: int, stride: int) -> int | None:
+    """Pixels after a side with which `same` has torch's windows, none of which sees these pixels.
+
+    None if there is no such number.
+    """
+    margin = (size - 1) // 2
+    last = (window_count(side + 2 * margin, size, stride, "valid") - 1) * stride - margin + size
+    for extra in range(stride):
+        unseen = extra == 0 or last <= side
+        if unseen and same_padding(side + extra, size, stride)[0] == margin:
+            return extra
+    return None
