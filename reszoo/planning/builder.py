@@ -237,14 +237,21 @@ class Scope:
         amounts = tuple((0, extra or 0) for extra in extensions)
         if step == stride and any(map(any, amounts)):
             x = self.add("pad", x, role=role, part=f"{part}_pad", amounts=amounts, value=0.0)
-        x = self.add("max_pool", x, role=role, part=part, size=size, stride=step, padding="same")
+        rows: list[tuple[str, str, dict[str, Any]]] = [
+            ("max_pool", "windows", {"size": size, "stride": step, "padding": "same"})
+        ]
         if step != stride:
-            x = self.add("subsample", x, role=role, part=f"{part}_subsample", stride=stride)
+            rows.append(("subsample", "subsample", {"stride": stride}))
         surplus = tuple(
-            (0, side - count) for side, count in zip(self.shape(x)[:2], counts, strict=True)
+            (0, window_count(side, size, stride, "same") - count)
+            for side, count in zip(self.shape(x)[:2], counts, strict=True)
         )
         if any(map(any, surplus)):
-            x = self.add("crop", x, role=role, part=f"{part}_crop", amounts=surplus)
+            rows.append(("crop", "crop", {"amounts": surplus}))
+        for op, suffix, attributes in rows:
+            # The last row has the pool's own name, by which files and feature maps know it.
+            name = part if op == rows[-1][0] else f"{part}_{suffix}"
+            x = self.add(op, x, role=role, part=name, **attributes)
         return x
 
     def blur(self, x: Ref, stride: int, *, role: str, part: str) -> Ref:

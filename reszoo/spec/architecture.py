@@ -53,9 +53,13 @@ class Initializer(Kinded):
         "he_uniform",
         "glorot_uniform",
         "glorot_normal",
+        "lecun_uniform",
+        "torch_default",
         "normal",
         "zeros",
     ] = "he_normal"
+    """`lecun_uniform` is Caffe's `xavier`, of variance 1 / inputs; `torch_default` is what torch gives
+    a linear layer that nobody initialises, uniform below 1 / sqrt(inputs)."""
     std: Annotated[float, Field(gt=0)] | None = None
     """Standard deviation, for `normal` only."""
 

@@ -61,5 +61,6 @@ def test_windows_are_the_papers_and_ignore_what_lies_outside(size: int, padding:
 def test_a_pool_costs_more_only_where_zeros_would_be_seen(side, size, ops) -> None:
     rows = [row for row in pooled(side, side, size=size).rows if row.name.startswith("stem_pool")]
     assert [row.op for row in rows] == ops
+    assert rows[-1].name == "stem_pool"
     strides = [row.attributes.get("stride") for row in rows if row.op == "max_pool"]
     assert strides == [1 if "subsample" in ops else 2]
