@@ -1,4 +1,4 @@
-"""The benchmarks import timm beside any torchvision; fakes stand for torch, torchvision and timm."""
+"""The benchmarks import timm beside any torchvision; here, torch and both are fakes."""
 
 from __future__ import annotations
 

@@ -219,35 +219,12 @@ class Scope:
     def _max_pool_of_any_sign(
         self, x: Ref, size: int, stride: int, padding: str | None, *, role: str, part: str
     ) -> Ref:
-        """Adds a max-pool that ignores its padding, in stock layers.
-
-        Keras pads a map with 0 alone, but its pools of padding `same` ignore what they add. The map
-        is extended by zeros after its end until `same` adds torch's amount before its start, and
-        the windows that see these zeros are cropped. Where such windows are torch's, too (a 5x5
-        with stride 2), the pool has stride 1 and is subsampled, for the stride's square in time.
-        """
+        """Adds a max-pool whose padding never counts, in layers of stock Keras."""
         mode = padding or self.spec.padding
         self._check_window(x, size, stride, mode)
-        sides, margin = self.shape(x)[:2], (size - 1) // 2
-        if mode != "torch" or margin == 0:
+        if mode != "torch" or size <= 2:  # no padding, or that of `same`, which never counts
             return self.pool(x, "max", size, stride, role=role, part=part, padding=padding)
-        counts = [window_count(side + 2 * margin, size, stride, "valid") for side in sides]
-        extensions = [_extension(side, size, stride) for side in sides]
-        step = 1 if None in extensions else stride
-        amounts = tuple((0, extra or 0) for extra in extensions)
-        if step == stride and any(map(any, amounts)):
-            x = self.add("pad", x, role=role, part=f"{part}_pad", amounts=amounts, value=0.0)
-        rows: list[tuple[str, str, dict[str, Any]]] = [
-            ("max_pool", "windows", {"size": size, "stride": step, "padding": "same"})
-        ]
-        if step != stride:
-            rows.append(("subsample", "subsample", {"stride": stride}))
-        surplus = tuple(
-            (0, window_count(side, size, stride, "same") - count)
-            for side, count in zip(self.shape(x)[:2], counts, strict=True)
-        )
-        if any(map(any, surplus)):
-            rows.append(("crop", "crop", {"amounts": surplus}))
+        rows = _torch_max_pool(self.shape(x)[:2], size, stride)
         for op, suffix, attributes in rows:
             # The last row has the pool's own name, by which files and feature maps know it.
             name = part if op == rows[-1][0] else f"{part}_{suffix}"
@@ -341,6 +318,35 @@ class Scope:
         stage = [f"stage{self.stage}"] if self.stage is not None else []
         block = [f"block{self.block}"] if self.block is not None else []
         return "_".join([*stage, *block, *([role] if role != "transform" else []), part])
+
+
+def _torch_max_pool(
+    sides: tuple[int, ...], size: int, stride: int
+) -> list[tuple[str, str, dict[str, Any]]]:
+    """Returns op, suffix of the name and attributes of the rows of torch's max-pool.
+
+    The map is extended by zeros after its end until `same` adds torch's amount before its start,
+    and the windows that see these zeros are cropped: as fast as a padding of -infinity, which stock
+    Keras lacks. Where torch has such windows too (5x5 with stride 2 on an even side), the pool has
+    stride 1 and is subsampled, at the cost of the stride's square.
+    """
+    counts = [window_count(side + 2 * ((size - 1) // 2), size, stride, "valid") for side in sides]
+    extensions = [_extension(side, size, stride) for side in sides]
+    step = 1 if None in extensions else stride
+    amounts = [(0, extra or 0) if step == stride else (0, 0) for extra in extensions]
+    rows: list[tuple[str, str, dict[str, Any]]] = []
+    if any(map(any, amounts)):
+        rows.append(("pad", "pad", {"amounts": tuple(amounts), "value": 0.0}))
+    rows.append(("max_pool", "windows", {"size": size, "stride": step, "padding": "same"}))
+    if step != stride:
+        rows.append(("subsample", "subsample", {"stride": stride}))
+    surplus = tuple(
+        (0, window_count(side + extra, size, stride, "same") - count)
+        for side, (_, extra), count in zip(sides, amounts, counts, strict=True)
+    )
+    if any(map(any, surplus)):
+        rows.append(("crop", "crop", {"amounts": surplus}))
+    return rows
 
 
 def _extension(side: int, size: int, stride: int) -> int | None:

@@ -58,8 +58,8 @@ class Initializer(Kinded):
         "normal",
         "zeros",
     ] = "he_normal"
-    """`lecun_uniform` is Caffe's `xavier`, of variance 1 / inputs; `torch_default` is what torch gives
-    a linear layer that nobody initialises, uniform below 1 / sqrt(inputs)."""
+    """`lecun_uniform`, of variance 1 / fan_in, is Caffe's `xavier`; `torch_default`, uniform and of
+    variance 1 / (3 fan_in), is what torch gives a linear layer that nobody initialises."""
     std: Annotated[float, Field(gt=0)] | None = None
     """Standard deviation, for `normal` only."""
 

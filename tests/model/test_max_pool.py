@@ -56,6 +56,7 @@ def test_windows_are_the_papers_and_ignore_what_lies_outside(size: int, padding:
         (113, 3, ["max_pool"]),
         (112, 5, ["max_pool", "subsample"]),
         (113, 5, ["max_pool"]),
+        (113, 2, ["max_pool"]),
     ],
 )
 def test_a_pool_costs_more_only_where_zeros_would_be_seen(side, size, ops) -> None:

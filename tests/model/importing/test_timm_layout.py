@@ -175,7 +175,7 @@ def test_a_config_that_is_none_of_timms_is_left_alone_and_the_pixels_are_noted(t
     spec = small("resnet18")
     path = write_timm(tmp_path, torch_state(spec, build(spec)))
     (tmp_path / "config.json").write_text('{"mean": "whatever"}')
-    said = r"mean 123\.675, 116\.28, 103\.53, std 58\.395, .*config\.json"
+    said = r"mean 123\.675, 116\.28, 103\.53 and std 58\.395, .*config\.json"
     with pytest.warns(UserWarning, match=said) as notes:
         assert load_pretrained(spec, str(path)).spec.input == spec.input
     assert len(notes) == 1
@@ -188,7 +188,7 @@ def test_nothing_is_noted_where_the_pixels_are_known(tmp_path, recwarn):
     assert not [note for note in recwarn if note.category is UserWarning]
 
 
-# timm 1.0.31's default_cfg: of its networks in the zoo, these alone have no mean and std of ImageNet
+# By timm 1.0.31's default_cfg, all its other networks in the zoo have ImageNet's mean and std.
 @pytest.mark.parametrize("name", ["resnet50_v2", "resnet101_v2", "resnet152_v2"])
 def test_pixels_are_timms_where_the_spec_is_as_in_timm(name):
     spec = load_spec(name)
