@@ -60,7 +60,16 @@ FAMILIES: dict[str, tuple[tuple[str, ...], tuple[Rule, Rule, Rule]]] = {
     "highway, CIFAR-10": (("highway19_cifar10",), (caffe_xavier, gaussian(1.0), gaussian(0.05))),
     "highway, CIFAR-100": (("highway19_cifar100",), (caffe_xavier, gaussian(1.0), caffe_xavier)),
     "fb.resnet.torch": (
-        ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50", "resnext101"),
+        (
+            "resnet18",
+            "resnet34",
+            "resnet50",
+            "resnet101",
+            "resnet152",
+            "resnet200",
+            "resnext50",
+            "resnext101",
+        ),
         (torch7_convolution, torch7_convolution, gaussian(0.01)),
     ),
 }
