@@ -56,16 +56,17 @@ def timm_model(net: str) -> str:
 def import_timm() -> Any:
     """Imports timm, beside a torchvision that may be built for another torch.
 
-    timm needs none of torchvision's operators; torchvision only registers descriptions of two.
+    Such a torchvision has no operators, and fails where it describes two of them; timm needs none.
+    They are defined only then: a torchvision that brings its own ends the process if they exist.
     """
     import torch
 
-    library = torch.library.Library("torchvision", "FRAGMENT")
-    for operator in ("nms", "qnms"):
-        try:
-            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        except RuntimeError:  # this torchvision brings its own
-            break
+    try:
+        import torchvision  # noqa: F401
+    except RuntimeError:
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        for name in ("nms", "qnms"):
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     import timm
 
     return timm

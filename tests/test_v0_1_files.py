@@ -84,6 +84,11 @@ def test_a_network_opens_and_gives_its_logits(fixture_copy, name):
     np.testing.assert_allclose(logits, NETWORKS[name]["logits"], rtol=0, atol=TOLERANCE)
     kinds = {layer.__class__.__name__ for layer in loaded.model.layers}
     assert kinds == set(NETWORKS[name]["layers"])
+    # Its spec still means the network and the starting weights that it meant.
+    anew = reszoo.build(loaded.spec, seed=3)(images.astype(np.float32)).numpy()
+    np.testing.assert_allclose(anew, NETWORKS[name]["logits"], rtol=0, atol=TOLERANCE)
+    stages = list(loaded.model.reszoo_plan.stages)
+    assert list(reszoo.features(loaded.model, stages).output) == stages
 
 
 def test_a_network_of_stock_layers_opens_where_reszoo_is_not_installed(fixture_copy, tmp_path):

@@ -123,7 +123,9 @@ def _connect(
     inputs = []
     for row in rows.rows:
         if row.op == "input":
-            outputs: Any = keras.Input(row.shape, name=row.name, dtype="float32")
+            # Pixels in full precision: LayerNormalization computes in the dtype of its input.
+            pixels = settings.full_precision.compute_dtype
+            outputs: Any = keras.Input(row.shape, name=row.name, dtype=pixels)
             inputs.append(outputs)
         else:
             # The inputs keep the row's order: Keras descends deepest into the first, the shortcut.

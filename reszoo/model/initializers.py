@@ -37,6 +37,8 @@ VARIANCE_SCALING: Mapping[str, VarianceScaling] = {
     "he_uniform": VarianceScaling(2.0, "fan_in", "uniform"),
     "glorot_uniform": VarianceScaling(1.0, "fan_avg", "uniform"),
     "glorot_normal": VarianceScaling(1.0, "fan_avg"),
+    "lecun_uniform": VarianceScaling(1.0, "fan_in", "uniform"),
+    "torch_default": VarianceScaling(1.0 / 3.0, "fan_in", "uniform"),
 }
 """By the kind of a spec `Initializer`, where the variance follows from the kernel's shape."""
 

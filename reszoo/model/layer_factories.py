@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 
 from reszoo.model.fused.batch_norm import FusedBatchNormalization
 from reszoo.model.fused.conv import ProductConv2D
@@ -52,12 +53,20 @@ def _layer(layer: Callable[..., keras.layers.Layer], *attributes: str, **options
 
 def _normalize(row: Row, settings: LayerSettings) -> keras.layers.Layer:
     mean, std = row.attributes["mean"], row.attributes["std"]
-    return keras.layers.Rescaling(
-        scale=[1.0 / sigma for sigma in std],
-        offset=[-mu / sigma for mu, sigma in zip(mean, std, strict=True)],
-        name=row.name,
-        dtype=settings.full_precision,
-    )
+    scale = [1.0 / sigma for sigma in std]
+    offset = [-mu / sigma for mu, sigma in zip(mean, std, strict=True)]
+    return _rescaling(scale, offset, settings.common(row))
+
+
+def _rescale(row: Row, settings: LayerSettings) -> keras.layers.Layer:
+    return _rescaling(row.attributes["scale"], row.attributes["offset"], settings.common(row))
+
+
+def _rescaling(scale: Any, offset: Any, common: Mapping[str, Any]) -> keras.layers.Layer:
+    if common["dtype"].compute_dtype == "float64":
+        # TensorFlow rounds Python's numbers to float32 before it casts them.
+        scale, offset = np.asarray(scale, np.float64), np.asarray(offset, np.float64)
+    return keras.layers.Rescaling(scale, offset, **common)
 
 
 def _conv(layer: Callable[..., keras.layers.Layer]) -> Factory:
@@ -114,11 +123,13 @@ def _norm(layer: Callable[..., keras.layers.Layer], **options: Any) -> Factory:
 
 
 def _activation(row: Row, settings: LayerSettings) -> keras.layers.Layer:
-    function = row.attributes["function"]
+    function, common = row.attributes["function"], settings.common(row)
+    if function in _FLOAT64_ACTIVATIONS and common["dtype"].compute_dtype == "float64":
+        return keras.layers.Activation(_FLOAT64_ACTIVATIONS[function], **common)
     if function == "leaky_relu":
         # torch's slope; Keras's own default is 0.2.
-        return keras.layers.LeakyReLU(negative_slope=0.01, **settings.common(row))
-    return keras.layers.Activation(ACTIVATIONS[function], **settings.common(row))
+        return keras.layers.LeakyReLU(negative_slope=0.01, **common)
+    return keras.layers.Activation(ACTIVATIONS[function], **common)
 
 
 def _pad(row: Row, settings: LayerSettings) -> keras.layers.Layer:
@@ -149,6 +160,20 @@ def _constant(value: float) -> keras.initializers.Initializer:
     return keras.initializers.Zeros() if value == 0 else keras.initializers.Constant(value)
 
 
+def _leaky_relu(x: Any) -> Any:
+    return keras.ops.maximum(x, np.float64(0.01) * x)
+
+
+def _gelu(x: Any) -> Any:
+    return 0.5 * x * (1.0 + keras.ops.erf(x * np.sqrt(0.5)))
+
+
+_FLOAT64_ACTIVATIONS: Mapping[str, Callable[[Any], Any]] = {
+    "leaky_relu": _leaky_relu,
+    "gelu": _gelu,
+}
+"""Activations whose constants TensorFlow rounds to float32 in every dtype."""
+
 ACTIVATIONS: Mapping[str, str] = {
     "relu": "relu",
     "relu6": "relu6",
@@ -174,6 +199,7 @@ FACTORIES: Mapping[str, Factory] = {
     "norm": _norm(keras.layers.BatchNormalization),
     "activation": _activation,
     "pad": _pad,
+    "crop": _layer(keras.layers.Cropping2D, "amounts", **_LAST),
     "pad_channels": _pad_channels,
     "subsample": _layer(partial(keras.layers.MaxPooling2D, 1), "stride", **_LAST),
     "max_pool": _layer(keras.layers.MaxPooling2D, "size", "stride", "padding", **_LAST),
@@ -188,7 +214,7 @@ FACTORIES: Mapping[str, Factory] = {
     "flatten": _layer(keras.layers.Flatten, **_LAST),
     "reshape": _layer(keras.layers.Reshape, "shape"),
     "dropout": _dropout,
-    "rescale": _layer(keras.layers.Rescaling, "scale", "offset"),
+    "rescale": _rescale,
     "scale": _layer(LearnedScale, "granularity", "initial"),
     "add": _layer(keras.layers.Add),
     "subtract": _layer(keras.layers.Subtract),

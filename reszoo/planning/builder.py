@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -200,8 +201,11 @@ class Scope:
     ) -> Ref:
         """Adds max or average pooling.
 
-        `border` is the padding value of a max-pool; None if every value up to 0 is right.
+        `border` is the padding value of a max-pool, 0 or -infinity; None if every value up to 0 is
+        right.
         """
+        if kind == "max" and border == -math.inf:
+            return self._max_pool_of_any_sign(x, size, stride, padding, role=role, part=part)
         if kind == "average":
             # torch's ceil_mode without counting the padding is TensorFlow's `same`
             mode = "valid" if (padding or self.spec.padding) == "valid" else "same"
@@ -211,6 +215,21 @@ class Scope:
         return self.add(
             f"{kind}_pool", x, role=role, part=part, size=size, stride=stride, padding=mode
         )
+
+    def _max_pool_of_any_sign(
+        self, x: Ref, size: int, stride: int, padding: str | None, *, role: str, part: str
+    ) -> Ref:
+        """Adds a max-pool whose padding never counts, in layers of stock Keras."""
+        mode = padding or self.spec.padding
+        self._check_window(x, size, stride, mode)
+        if mode != "torch" or size <= 2:  # no padding, or that of `same`, which never counts
+            return self.pool(x, "max", size, stride, role=role, part=part, padding=padding)
+        rows = _torch_max_pool(self.shape(x)[:2], size, stride)
+        for op, suffix, attributes in rows:
+            # The last row has the pool's own name, by which files and feature maps know it.
+            name = part if op == rows[-1][0] else f"{part}_{suffix}"
+            x = self.add(op, x, role=role, part=name, **attributes)
+        return x
 
     def blur(self, x: Ref, stride: int, *, role: str, part: str) -> Ref:
         """Adds a low-pass filter that subsamples (Zhang 2019)."""
@@ -299,3 +318,46 @@ class Scope:
         stage = [f"stage{self.stage}"] if self.stage is not None else []
         block = [f"block{self.block}"] if self.block is not None else []
         return "_".join([*stage, *block, *([role] if role != "transform" else []), part])
+
+
+def _torch_max_pool(
+    sides: tuple[int, ...], size: int, stride: int
+) -> list[tuple[str, str, dict[str, Any]]]:
+    """Returns op, suffix of the name and attributes of the rows of torch's max-pool.
+
+    The map is extended by zeros after its end until `same` adds torch's amount before its start,
+    and the windows that see these zeros are cropped: as fast as a padding of -infinity, which stock
+    Keras lacks. Where torch has such windows too (5x5 with stride 2 on an even side), the pool has
+    stride 1 and is subsampled, at the cost of the stride's square.
+    """
+    counts = [window_count(side + 2 * ((size - 1) // 2), size, stride, "valid") for side in sides]
+    extensions = [_extension(side, size, stride) for side in sides]
+    step = 1 if None in extensions else stride
+    amounts = [(0, extra or 0) if step == stride else (0, 0) for extra in extensions]
+    rows: list[tuple[str, str, dict[str, Any]]] = []
+    if any(map(any, amounts)):
+        rows.append(("pad", "pad", {"amounts": tuple(amounts), "value": 0.0}))
+    rows.append(("max_pool", "windows", {"size": size, "stride": step, "padding": "same"}))
+    if step != stride:
+        rows.append(("subsample", "subsample", {"stride": stride}))
+    surplus = tuple(
+        (0, window_count(side + extra, size, stride, "same") - count)
+        for side, (_, extra), count in zip(sides, amounts, counts, strict=True)
+    )
+    if any(map(any, surplus)):
+        rows.append(("crop", "crop", {"amounts": surplus}))
+    return rows
+
+
+def _extension(side: int, size: int, stride: int) -> int | None:
+    """Pixels after a side with which `same` has torch's windows, none of which sees these pixels.
+
+    None if there is no such number.
+    """
+    margin = (size - 1) // 2
+    last = (window_count(side + 2 * margin, size, stride, "valid") - 1) * stride - margin + size
+    for extra in range(stride):
+        unseen = extra == 0 or last <= side
+        if unseen and same_padding(side + extra, size, stride)[0] == margin:
+            return extra
+    return None

@@ -11,7 +11,8 @@
 | dense | 1 | units, bias and the initial values |
 | norm | 1 | epsilon, momentum, gamma_initial (0.0 or 1.0) |
 | activation | 1 | function: an `Activation` of the spec, or sigmoid |
-| pad | 1 | amounts: ((top, bottom), (left, right)); value: 0.0 or -inf |
+| pad | 1 | amounts: ((top, bottom), (left, right)); value: 0.0, or -inf in a plan of one's own |
+| crop | 1 | amounts: ((top, bottom), (left, right)) |
 | pad_channels | 1 | before, after |
 | subsample | 1 | stride: every stride-th pixel |
 | max_pool, average_pool | 1 | size, stride, padding (same, valid) |
@@ -93,6 +94,12 @@ def _pad(inputs: Sequence[Shape], attributes: Attributes) -> Size:
     return Size((height + sum(rows), width + sum(columns), channels))
 
 
+def _crop(inputs: Sequence[Shape], attributes: Attributes) -> Size:
+    height, width, channels = inputs[0]
+    rows, columns = attributes["amounts"]
+    return Size((height - sum(rows), width - sum(columns), channels))
+
+
 def _pad_channels(inputs: Sequence[Shape], attributes: Attributes) -> Size:
     height, width, channels = inputs[0]
     return Size((height, width, channels + attributes["before"] + attributes["after"]))
@@ -140,6 +147,7 @@ OPS: Mapping[str, Arithmetic] = {
     "norm": _norm,
     "activation": _unchanged,
     "pad": _pad,
+    "crop": _crop,
     "pad_channels": _pad_channels,
     "subsample": _subsampled,
     "max_pool": _pool,

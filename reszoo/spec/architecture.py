@@ -53,9 +53,13 @@ class Initializer(Kinded):
         "he_uniform",
         "glorot_uniform",
         "glorot_normal",
+        "lecun_uniform",
+        "torch_default",
         "normal",
         "zeros",
     ] = "he_normal"
+    """`lecun_uniform`, of variance 1 / fan_in, is Caffe's `xavier`; `torch_default`, uniform and of
+    variance 1 / (3 fan_in), is what torch gives a linear layer that nobody initialises."""
     std: Annotated[float, Field(gt=0)] | None = None
     """Standard deviation, for `normal` only."""
 

@@ -123,7 +123,8 @@ EVERY_OP = plan_of(
     row("max_pool", "max_pool", "pool_pad", (4, 4, 8), size=3, stride=2, padding="valid"),
     row("blur", "blur", "max_pool", (2, 2, 8), stride=2),
     row("average", "average_pool", "blur", (2, 2, 8), size=2, stride=1, padding="same"),
-    row("squeeze", "global_max_pool", "average", (1, 1, 8), keep_dimensions=True),
+    row("average_crop", "crop", "average", (2, 1, 8), amounts=((0, 0), (0, 1))),
+    row("squeeze", "global_max_pool", "average_crop", (1, 1, 8), keep_dimensions=True),
     row("lengths", "reshape", "squeeze", (8, 1), shape=(8, 1)),
     row(
         "eca",

@@ -205,6 +205,8 @@ def test_initializers_have_the_spread_of_their_name(kind: str) -> None:
         "he_uniform": (2 / fan_in) ** 0.5,
         "glorot_uniform": (2 / (fan_in + fan_out)) ** 0.5,
         "glorot_normal": (2 / (fan_in + fan_out)) ** 0.5,
+        "lecun_uniform": (1 / fan_in) ** 0.5,
+        "torch_default": (1 / (3 * fan_in)) ** 0.5,
         "normal": 0.03,
         "zeros": 0.0,
     }[kind]

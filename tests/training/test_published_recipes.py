@@ -1,6 +1,7 @@
 """Each published recipe has the numbers of its paper, and fits the nets that it names."""
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from reszoo import spec
 from reszoo.planning.layer_groups import group_factors
 from reszoo.planning.network import plan
+from reszoo.spec.lookup import find_file
 from reszoo.spec.recipe import regularize
 from reszoo.training.optimizers.schedules import learning_rates
 
@@ -137,6 +139,36 @@ def test_highway_nets_decay_their_last_layer_ten_times_and_biases_learn_twice_as
         recipe = spec.load_recipe(name)
         assert recipe.decay_factors == {"logits": 10.0}
         assert recipe.rate_factors == {"bias": 2.0}
+
+
+def test_the_nets_of_table_1_of_he_2016_are_all_named():
+    # He 2016, table 1: 1x1 convolution shortcuts and the gates; none for plain nets
+    table = {name for name in spec.names_of("architecture") if name.startswith("resnet110_")}
+    table -= {"resnet110_b", "resnet110_stochastic"}
+    assert table <= spec.load_recipe("he2016_cifar").published.keys()
+    for name, top1 in spec.load_recipe("he2016_cifar").published.items():
+        if name == "resnet110_c":
+            assert top1 == spec.load(name).published.top1 == 87.78
+
+
+def test_blocks_start_as_the_identity_where_timms_do():
+    for name in ("rsb_a1", "rsb_a2", "rsb_a3"):
+        recipe = spec.load_recipe(name)
+        for net in recipe.published:
+            rows = plan(regularize(spec.load(net), recipe.regularization)).rows
+            zeros = [row for row in rows if row.attributes.get("gamma_initial") == 0.0]
+            assert {row.tags.part for row in zeros} == {"norm3"}, net
+            assert len(zeros) == sum(stage.depth for stage in spec.load(net).stages)
+
+
+def test_the_pixels_of_he_2015_are_marked_and_reached_with_what_the_mark_says():
+    text = Path(find_file("he2015_cifar", "recipe")).read_text()
+    said = " ".join(line.strip("# ") for line in text.splitlines() if line.startswith("#"))
+    overrides = re.findall(r"--set (\S+=\w+)", said)
+    assert overrides == ["input.mean=image", "input.std=1"]
+    rows = {row.op for row in plan(spec.load("resnet20", overrides)).rows}
+    assert "mean_image" in rows
+    assert "normalize" not in rows
 
 
 def test_old_recipes_are_plain_and_new_ones_are_not():

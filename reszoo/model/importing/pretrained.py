@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,12 @@ from reszoo.model.importing.accuracies import published_accuracy
 from reszoo.model.importing.channels import adapt_input
 from reszoo.model.importing.convert import Conversion
 from reszoo.model.importing.keras_names import INPUT_SIZE, applications_network
-from reszoo.model.importing.layouts import OwnLayout, common_prefix, detect_layout
+from reszoo.model.importing.layouts import (
+    OwnLayout,
+    TimmLayout,
+    common_prefix,
+    detect_layout,
+)
 from reszoo.model.importing.named_network import require_network
 from reszoo.model.importing.timm_config import TimmConfig, read_timm_config
 from reszoo.model.importing.weight_layout import WeightLayout
@@ -54,8 +60,9 @@ def load_pretrained(
       spec: the network to build, with the image size and classes to build it for.
       source: `keras:imagenet`, `timm:TAG`, or a .h5, .weights.h5, .keras or .safetensors file with
         the layer names of keras.applications, timm, torchvision or reszoo. A config.json beside a
-        .safetensors file is read if timm wrote it. Weights with the names of keras.applications
-        are assumed to need the input that its `preprocess_input` returns.
+        .safetensors file is read if timm wrote it; without one, mean and std are the spec's, and a
+        UserWarning says so. Weights with the names of keras.applications are assumed to need the
+        input that its `preprocess_input` returns.
       new_head: initialise a new classifier for the spec's classes and ignore that of the weights.
       seed: seed of a new head. Defaults to a random one.
 
@@ -74,6 +81,8 @@ def load_pretrained(
         file = file.without_prefix(common_prefix(file.shapes))
         layout = detect_layout(local.path, file.shapes, local.config)
         adapted = _record_origin(adapt_input(layout.adapt_spec(spec)), spec, local)
+        if isinstance(layout, TimmLayout) and local.config is None:
+            _note_unknown_pixels(local.path, adapted)
         rows = plan(adapted)
         architecture = (local.config and local.config.architecture) or file.architecture
         if architecture is None and local.source.kind == "timm":
@@ -127,6 +136,21 @@ def _record_origin(
         # The counts still hold for the network, but the accuracy is that of other weights.
         update["published"] = adapted.published.model_copy(update={"top1": None, "top5": None})
     return adapted.model_copy(update=update)
+
+
+def _note_unknown_pixels(path: Path, spec: Architecture) -> None:
+    """Notes that a bare file of timm or torchvision does not say which pixels it was made for."""
+    mean, std = spec.input.mean, spec.input.std
+    warnings.warn(
+        f"{path} does not say which pixels its weights were trained on: those of {spec.name} are "
+        f"used, mean {_numbers(mean)} and std {_numbers(std)}. timm's config.json beside the file "
+        "would tell; --set input.mean=.. and --set input.std=.. change them",
+        stacklevel=2,
+    )
+
+
+def _numbers(values: object) -> str:
+    return ", ".join(f"{value:g}" for value in values) if isinstance(values, tuple) else f"{values}"
 
 
 def _class_names(

@@ -10,7 +10,7 @@ _NONNEGATIVE_ACTIVATIONS = frozenset({"relu", "relu6", "sigmoid"})
 
 _PRESERVING = frozenset(
     {"max_pool", "average_pool", "global_average_pool", "global_max_pool", "subsample", "blur"}
-    | {"flatten", "reshape", "dropout", "pad_channels", "add", "multiply"}
+    | {"flatten", "reshape", "dropout", "crop", "pad_channels", "add", "multiply"}
 )
 """Ops whose output is nonnegative if all inputs are."""
 

@@ -171,11 +171,29 @@ def test_a_config_that_says_something_else_is_refused(config, tmp_path):
         load_pretrained(spec, str(path))
 
 
-def test_a_config_that_is_none_of_timms_is_left_alone(tmp_path):
+def test_a_config_that_is_none_of_timms_is_left_alone_and_the_pixels_are_noted(tmp_path):
     spec = small("resnet18")
     path = write_timm(tmp_path, torch_state(spec, build(spec)))
     (tmp_path / "config.json").write_text('{"mean": "whatever"}')
-    assert load_pretrained(spec, str(path)).spec.input == spec.input
+    said = r"mean 123\.675, 116\.28, 103\.53 and std 58\.395, .*config\.json"
+    with pytest.warns(UserWarning, match=said) as notes:
+        assert load_pretrained(spec, str(path)).spec.input == spec.input
+    assert len(notes) == 1
+
+
+def test_nothing_is_noted_where_the_pixels_are_known(tmp_path, recwarn):
+    spec = small("resnet18")
+    path = write_timm(tmp_path, torch_state(spec, build(spec)), **PIXELS)
+    load_pretrained(spec, str(path))
+    assert not [note for note in recwarn if note.category is UserWarning]
+
+
+# By timm 1.0.31's default_cfg, all its other networks in the zoo have ImageNet's mean and std.
+@pytest.mark.parametrize("name", ["resnet50_v2", "resnet101_v2", "resnet152_v2"])
+def test_pixels_are_timms_where_the_spec_is_as_in_timm(name):
+    spec = load_spec(name)
+    assert "as in timm" in spec.source
+    assert (spec.input.mean, spec.input.std) == (127.5, 127.5)
 
 
 def test_a_spec_saved_with_weights_says_where_they_are_from(tmp_path):
