@@ -27,6 +27,9 @@ _COMMANDS_INTRODUCTION = """\
 `reszoo --version` prints the version, and `reszoo COMMAND --help` what this page says of a command.
 Every command also takes `--debug`, which shows tracebacks and TensorFlow's own messages.
 [Errors](errors.md) have a common form, and exit codes a common meaning.
+
+`--set FIELD=VALUE` changes any field of any file from the command line, `--json` prints machine-readable output, and
+`--data` takes [one word](data.md). `list`, `show`, `validate` and `schema` answer without importing TensorFlow.
 """
 
 _KINDS = {

@@ -23,7 +23,7 @@ _OVERRIDING = {"Stage": ("Block", "block")}
 def field_tables(kind: str) -> str:
     """Returns the tables of all fields of a kind of file, such as `recipe`.
 
-    Example:
+    Examples:
       >>> print(field_tables("target").splitlines()[0])
       | field | values | default | meaning |
     """

@@ -185,7 +185,7 @@ def default_recipe_name(side: int, *, images: int | None = None, fine_tuning: bo
 
     Few images (`images` of them train; None: many) get smaller batches and more epochs.
 
-    Example:
+    Examples:
       >>> default_recipe_name(224, fine_tuning=True)
       'finetune_photo'
       >>> default_recipe_name(32, images=500)
