@@ -92,12 +92,14 @@ def _command(name: str) -> Iterator[str]:
 
 
 def _row(parser: ArgumentParser, action: Action) -> tuple[str, str]:
-    formatter = parser._get_formatter()
-    return _signature(action), _text(formatter._expand_help(action))
+    text = _text(parser._get_formatter()._expand_help(action))
+    if action.choices is not None and action.metavar is None:
+        text += f": {', '.join(f'`{choice}`' for choice in action.choices)}"
+    return _signature(action), text
 
 
 def _signature(action: Action) -> str:
-    """Returns the spellings of an option, or the name of an argument, with the values it takes."""
+    """Returns the spellings of an option with its value, or the name of an argument."""
     if not action.option_strings:
         return f"`{_value(action)}`"
     value = "" if action.nargs == 0 else f" {_value(action)}"
@@ -105,11 +107,7 @@ def _signature(action: Action) -> str:
 
 
 def _value(action: Action) -> str:
-    if action.metavar is not None:
-        return str(action.metavar)
-    if action.choices is not None:
-        return "|".join(map(str, action.choices))
-    return action.dest.upper()
+    return str(action.metavar or action.dest.upper())
 
 
 def _usage(action: Action) -> str:
