@@ -1,4 +1,4 @@
-"""What MkDocs cannot do by itself: pages from outside `docs/`, and links to files of the repository.
+"""MkDocs hooks: pages from outside `docs/`, and links to files that are not on the site.
 
 Links on the pages are those of the repository, so that they work there too.
 """
@@ -23,7 +23,9 @@ PAGES = {
 }
 """Pages of the site whose text stands elsewhere in the repository."""
 
-LINK = re.compile(r"(?<!!)\[(?P<text>[^\]\n]*(?:\n[^\]\n]+)?)\]\((?P<path>[^)\s#:]+)(?P<anchor>#[^)\s]*)?\)")
+LINK = re.compile(
+    r"(?<!!)\[(?P<text>[^\]\n]*(?:\n[^\]\n]+)?)\]\((?P<path>[^)\s#:]+)(?P<anchor>#[^)\s]*)?\)"
+)
 """A link to a file; addresses have a colon."""
 
 

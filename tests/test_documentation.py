@@ -27,7 +27,7 @@ GENERATED = next(
 """Pages of the site whose text stands elsewhere in the repository."""
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)|^\[[^\]]+\]:\s*(\S+)|(?:src|href)=\"([^\"]+)\"", re.M)
-PLACEHOLDER = re.compile(r"\.\.\.|\bCOMMAND\b|\bKIND\b|\[OPTIONS\]")
+PLACEHOLDER = re.compile(r"\.\.\.|\$\w|\bCOMMAND\b|\bKIND\b|\[OPTIONS\]")
 
 
 def without_code(text: str) -> str:

@@ -28,14 +28,15 @@ _COMMANDS_INTRODUCTION = """\
 Every command also takes `--debug`, which shows tracebacks and TensorFlow's own messages.
 [Errors](errors.md) have a common form, and exit codes a common meaning.
 
-`--set FIELD=VALUE` changes any field of any file from the command line, `--json` prints machine-readable output, and
-`--data` takes [one word](data.md). `list`, `show`, `validate` and `schema` answer without importing TensorFlow.
+`--set FIELD=VALUE` changes any field of any file from the command line, `--json` prints
+machine-readable output, and `--data` takes [one word](data.md). `list`, `show`, `validate` and
+`schema` answer without importing TensorFlow.
 """
 
 _KINDS = {
     "architecture": "a network. [Writing a spec](specs.md) is the guide",
     "recipe": "how a network is trained. [Recipes](recipes.md) is the guide",
-    "search": "which fields are searched, and within which limits. [Searching](search.md) is the guide",
+    "search": "which fields are searched, within which limits. [Searching](search.md) is the guide",
     "target": "where an exported network runs. [Exporting](exporting.md) is the guide",
 }
 """What each kind of file defines, and where to read on."""

@@ -59,7 +59,9 @@ class _Tables:
         mapping = next(self._mappings(schema))
         if description := mapping.get("description"):
             yield " ".join(description.split())
-        words = [word for option in _options(self._resolve(schema)) for word in option.get("enum", ())]
+        words = [
+            word for option in _options(self._resolve(schema)) for word in option.get("enum", ())
+        ]
         for name, field in mapping["properties"].items():
             if words and field.get("enum") == words:
                 yield f"A word alone, such as `{words[-1]}`, is short for `{{{name}: {words[-1]}}}`."

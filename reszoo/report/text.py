@@ -57,7 +57,9 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """
     cells = [[" ".join(cell.split()).replace("|", "\\|") for cell in row] for row in rows]
     rule = f"|{'---|' * len(header)}"
-    return "\n".join([f"| {' | '.join(header)} |", rule, *(f"| {' | '.join(row)} |" for row in cells)])
+    return "\n".join(
+        [f"| {' | '.join(header)} |", rule, *(f"| {' | '.join(row)} |" for row in cells)]
+    )
 
 
 def facts(pairs: Sequence[tuple[str, str]]) -> str:
