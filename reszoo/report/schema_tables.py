@@ -59,12 +59,12 @@ class _Tables:
         mapping = next(self._mappings(schema))
         if description := mapping.get("description"):
             yield " ".join(description.split())
-        words = [
-            word for option in _options(self._resolve(schema)) for word in option.get("enum", ())
-        ]
+        options = _options(self._resolve(schema))
+        words = [word for option in options for word in option.get("enum", ())]
         for name, field in mapping["properties"].items():
             if words and field.get("enum") == words:
-                yield f"A word alone, such as `{words[-1]}`, is short for `{{{name}: {words[-1]}}}`."
+                word = words[-1]
+                yield f"A word alone, such as `{word}`, is short for `{{{name}: {word}}}`."
         yield self.table(mapping, path, _OVERRIDING.get(_name(schema) or ""))
 
     def table(self, schema: Schema, path: str, overridden: tuple[str, str] | None = None) -> str:

@@ -48,18 +48,16 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> s
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Returns a table in Markdown; line breaks in cells become spaces, and `|` is escaped.
+    r"""Returns a table in Markdown; line breaks in cells become spaces, and `|` is escaped.
 
     >>> print(markdown_table(("field", "values"), [("name", "RUN|FILE")]))
     | field | values |
     |---|---|
-    | name | RUN\\|FILE |
+    | name | RUN\|FILE |
     """
     cells = [[" ".join(cell.split()).replace("|", "\\|") for cell in row] for row in rows]
-    rule = f"|{'---|' * len(header)}"
-    return "\n".join(
-        [f"| {' | '.join(header)} |", rule, *(f"| {' | '.join(row)} |" for row in cells)]
-    )
+    lines = [f"| {' | '.join(row)} |" for row in (header, *cells)]
+    return "\n".join([lines[0], f"|{'---|' * len(header)}", *lines[1:]])
 
 
 def facts(pairs: Sequence[tuple[str, str]]) -> str:
