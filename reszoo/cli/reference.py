@@ -61,7 +61,7 @@ def field_page(kind: str) -> str:
     return (
         f"# Fields of {'an' if kind[0] in 'aeiou' else 'a'} {kind}\n\n"
         f"A YAML file of this kind defines {_KINDS[kind]}; `reszoo schema {kind}` prints this "
-        "page as JSON Schema for [editors](editors.md). A field without a default may be left "
+        "page as JSON Schema for [editors](editors.md). Fields that are not required may be left "
         f"out.\n\n{field_tables(kind)}"
     )
 
@@ -113,7 +113,8 @@ def _value(action: Action) -> str:
 
 def _usage(action: Action) -> str:
     value = _value(action)
-    return {None: value, "?": f"[{value}]", "+": f"{value}...", "*": f"[{value}...]"}[action.nargs]
+    repeated = f"{value}..." if action.nargs in ("+", "*") else value
+    return f"[{repeated}]" if action.nargs in ("?", "*") else repeated
 
 
 def _text(text: str) -> str:

@@ -118,10 +118,10 @@ class _Tables:
                 return f"any name: {self.values(values, f'{path}.*')}"
             return "any fields"
         if kind in ("integer", "number"):
-            return kind + _bounds(schema)
+            return f"{kind}{_bounds(schema)}"
         if kind == "string":
             return "fraction such as `30/90`" if "pattern" in schema else "text"
-        return {"boolean": "`true`, `false`", None: "any value"}[kind]
+        return "`true`, `false`" if kind == "boolean" else "any value"
 
     def _resolve(self, schema: Schema) -> Schema:
         name = _name(schema)
