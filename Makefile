@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # An interrupted installation starts over.
 .DELETE_ON_ERROR:
 
-.PHONY: help demo test test-slow lint format diagrams wheel clean
+.PHONY: help demo test test-slow lint format diagrams docs wheel clean
 
 help:
 	@echo "make demo       set up .venv and run the main job on the embedded digits (5 minutes)"
@@ -22,6 +22,7 @@ help:
 	@echo "make test-slow  run all tests"
 	@echo "make lint       run ruff and mypy"
 	@echo "make diagrams   draw the pictures in docs/images/"
+	@echo "make docs       build the documentation into site/"
 	@echo "make wheel      build the wheel into dist/"
 
 demo: $(VENV)/installed
@@ -45,11 +46,14 @@ format: $(VENV)/dev
 diagrams: $(VENV)/installed
 	$(BIN)/reszoo show resnet20 --twin block.connection=highway --diagram docs/images/twins.svg
 
+docs: $(VENV)/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 wheel: $(VENV)/dev
 	$(BIN)/python -m build --wheel --no-isolation
 
 clean:
-	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	@if [ -z "$(PYTHON)" ] || ! $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'; then \
@@ -66,4 +70,8 @@ $(VENV)/installed: $(BIN)/python pyproject.toml constraints.txt
 
 $(VENV)/dev: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) -e ".[dev]"
+	@touch $@ $(VENV)/installed
+
+$(VENV)/docs: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) -e ".[docs]"
 	@touch $@ $(VENV)/installed

@@ -70,7 +70,7 @@ def pages() -> list[Path]:
     """The pages for users; what was once is told in CHANGELOG.md by its name of then."""
     return [
         *sorted(page for page in ROOT.glob("*.md") if page.stem != "CHANGELOG"),
-        *sorted(ROOT.glob("docs/*.md")),
+        *sorted(ROOT.glob("docs/**/*.md")),
         ROOT / "benchmarks" / "README.md",
     ]
 

@@ -63,7 +63,7 @@ def _eca(plan: BlockPlan, h: Ref) -> Ref:
 def squeezed_width(channels: int, ratio: float, divisor: int) -> int:
     """Returns the squeezed width, rounded to a multiple of `divisor` and at least that, as in timm.
 
-    Example:
+    Examples:
       >>> squeezed_width(64, ratio=16.0, divisor=8)
       8
     """
@@ -73,7 +73,7 @@ def squeezed_width(channels: int, ratio: float, divisor: int) -> int:
 def eca_kernel(channels: int) -> int:
     """Returns the odd kernel size near (log2 C + 1) / 2, as in timm.
 
-    Example:
+    Examples:
       >>> [eca_kernel(channels) for channels in (256, 512, 1024, 2048)]
       [5, 5, 5, 7]
     """

@@ -52,7 +52,7 @@ class Cost:
 def cost(what: Plan | Architecture) -> Cost:
     """Returns the cost of a canonical plan or of a spec.
 
-    Example:
+    Examples:
       >>> from reszoo.spec import load
       >>> network = cost(load("resnet50"))
       >>> network.parameters, network.macs

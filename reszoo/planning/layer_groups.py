@@ -24,7 +24,7 @@ _RANGE = re.compile(r"(\w+)\.\.(\w+)")
 def group_names(plan: Plan) -> tuple[str, ...]:
     """Names of the layer groups from image to logits: `stem`, `stage1`, `stage2`.., `head`.
 
-    Example:
+    Examples:
       >>> from reszoo.planning.network import plan
       >>> from reszoo.spec import load
       >>> group_names(plan(load("resnet20")))

@@ -27,7 +27,7 @@ def plan(spec: Architecture, *, head: bool = True) -> Plan:
       UserError: the spec is valid but no network: a stride that leaves no pixels, groups that do
         not divide a width, an identity shortcut that would change the shape.
 
-    Example:
+    Examples:
       >>> from reszoo.spec import load
       >>> rows = plan(load("resnet20")).rows
       >>> rows[-1].name, rows[-1].shape

@@ -176,7 +176,7 @@ def window_count(size: int, kernel: int, stride: int, padding: str) -> int:
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
     """Returns TensorFlow's `same` padding (before, after) along a side; the odd pixel is after.
 
-    Example:
+    Examples:
       >>> same_padding(8, kernel=3, stride=2)
       (0, 1)
     """

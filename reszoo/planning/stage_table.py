@@ -27,7 +27,7 @@ class StageSummary:
 def stage_table(plan: Plan) -> tuple[StageSummary, ...]:
     """Returns the table from stem to head; a stage shows its last block, which repeats.
 
-    Example:
+    Examples:
       >>> from reszoo.planning.network import plan
       >>> from reszoo.spec import load
       >>> stage = stage_table(plan(load("resnet50")))[2]

@@ -47,6 +47,19 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> s
     return _align(lines, widths, align)
 
 
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    r"""Returns a table in Markdown; line breaks in cells become spaces, and `|` is escaped.
+
+    >>> print(markdown_table(("field", "values"), [("name", "RUN|FILE")]))
+    | field | values |
+    |---|---|
+    | name | RUN\|FILE |
+    """
+    cells = [[" ".join(cell.split()).replace("|", "\\|") for cell in row] for row in rows]
+    lines = [f"| {' | '.join(row)} |" for row in (header, *cells)]
+    return "\n".join([lines[0], f"|{'---|' * len(header)}", *lines[1:]])
+
+
 def facts(pairs: Sequence[tuple[str, str]]) -> str:
     """Returns indented `label  value` lines with aligned values."""
     lines = [("", *map(visible, pair)) for pair in pairs]

@@ -38,6 +38,7 @@ class Norm(Kinded):
     """Normalisation after (or before) a convolution."""
 
     kind: Literal["batch", "none"] = "batch"
+    """Batch normalisation, or none."""
     epsilon: Annotated[float, Field(gt=0)] = 1e-5
     """Added to the variance; 1e-5 as in torch (Keras's own default is 1e-3)."""
     momentum: Fraction = 0.9
@@ -58,8 +59,9 @@ class Initializer(Kinded):
         "normal",
         "zeros",
     ] = "he_normal"
-    """`lecun_uniform`, of variance 1 / fan_in, is Caffe's `xavier`; `torch_default`, uniform and of
-    variance 1 / (3 fan_in), is what torch gives a linear layer that nobody initialises."""
+    """The distribution, as Keras names it; `he_normal_fan_out` is scaled by the outputs,
+    `lecun_uniform` (variance 1 / fan_in) is Caffe's `xavier`, and `torch_default` (uniform, variance
+    1 / (3 fan_in)) is what torch gives a linear layer."""
     std: Annotated[float, Field(gt=0)] | None = None
     """Standard deviation, for `normal` only."""
 
@@ -68,9 +70,13 @@ class Initializers(Value):
     """Initialisers by role; roles left out use `kernel`."""
 
     kernel: Initializer = Initializer()
+    """Kernels of the blocks, and of every role that is left out."""
     stem: Initializer | None = None
+    """Kernels of the stem."""
     gate: Initializer | None = None
+    """Kernels of the gates."""
     head: Initializer | None = None
+    """Kernels of the head."""
 
 
 class Contrast(Kinded):
@@ -162,7 +168,9 @@ class Pool(Kinded):
     """`blur` is a max-pool of stride 1 and a blur of `stride`; `conv` is a strided convolution with
     norm and activation."""
     size: PositiveInt = 3
+    """Side of the window."""
     stride: PositiveInt = 2
+    """Stride of the window."""
     padding: Padding | None = None
     """Overrides the spec's padding; `same` gives the windows of Caffe's ceil mode. So does `torch`
     for an average pool, which never counts the padding."""
@@ -176,12 +184,15 @@ class Stem(Value):
     """The layers that turn the image into the first feature map."""
 
     kind: Literal["conv", "dense", "none"] = "conv"
+    """Convolutions, a dense layer on the flattened image, or no stem."""
     filters: PositiveInt | Tuple[PositiveInt] = 64
     """Filters (units for `dense`); a list makes a deep stem with one convolution per entry."""
     kernel: PositiveInt = 3
+    """Side of the kernels."""
     stride: PositiveInt = 1
     """Stride of the first convolution."""
     padding: Padding | None = None
+    """Overrides the spec's padding."""
     norm: Norm | None = None
     """Overrides the spec's normalisation after the last convolution of the stem; `none` in most
     pre-activation nets."""
@@ -190,6 +201,7 @@ class Stem(Value):
     bias: bool | None = None
     """Whether the layers have a bias. Defaults to true if the spec has no normalisation."""
     pool: Pool = Pool(kind="none")
+    """Pooling after the stem."""
 
 
 class Shortcut(Kinded):
@@ -232,6 +244,7 @@ class Attention(Kinded):
     """Channel attention on H before the merge."""
 
     kind: Literal["none", "se", "eca"] = "none"
+    """None, squeeze-and-excitation, or ECA."""
     ratio: Annotated[float, Field(gt=0)] = 16.0
     """Squeeze-excite: reduction ratio of the channels."""
     divisor: PositiveInt = 8
@@ -246,7 +259,9 @@ class Constants(Value):
     """The two numbers of the `constant` connection (He 2016, Table 1)."""
 
     carry: float = 1.0
+    """C, the factor of the shortcut."""
     transform: float = 1.0
+    """T, the factor of H."""
 
 
 class Scale(Value):
@@ -255,6 +270,7 @@ class Scale(Value):
     granularity: Literal["scalar", "channel"] = "scalar"
     """One factor per block (ReZero, SkipInit) or per channel (LayerScale)."""
     initial: float = 0.0
+    """Initial value of the factor."""
 
 
 class BlockFields(Value):
@@ -293,15 +309,21 @@ class Block(Value):
     """The residual, plain or highway block that all stages share."""
 
     transform: TransformName = "basic"
+    """H: two convolutions (`basic`), a bottleneck of three, one convolution (`conv`), or one dense
+    layer."""
     connection: ConnectionName = "residual"
+    """How H and the shortcut are merged: C and T of y = act(C(x) * shortcut(x) + T(x) * H(x))."""
     shortcut: Shortcut = Shortcut()
+    """How the shortcut changes shape."""
     order: Order | None = None
     """Order of normalisation, activation and addition (He 2016, Figure 4). Defaults to `post`, for
     one-layer transforms (`conv`, `dense`) to `relu_before_add`."""
     kernel: PositiveInt = 3
+    """Side of the kernels, in a bottleneck of the middle one."""
     expansion: PositiveInt = 4
     """A bottleneck has `width * expansion` output channels."""
     groups: PositiveInt = 1
+    """Groups of the convolutions, in a bottleneck of the middle one (ResNeXt's cardinality)."""
     base_width: PositiveInt = 64
     """A bottleneck is `width * base_width // 64 * groups` wide inside; 4 in ResNeXt 32x4d."""
     stride_at: Literal["spatial", "first"] = "spatial"
@@ -309,18 +331,24 @@ class Block(Value):
     strided_block: Literal["first", "last"] = "first"
     """The strided block of a stage; `last` as in keras.applications' V2 nets."""
     norm: Norm | None = None
+    """Overrides the spec's normalisation."""
     activation: Activation | None = None
+    """Overrides the spec's activation."""
     bias: bool | Tuple[Literal["conv1", "conv2", "conv3"]] | None = None
     """Convolutions with a bias: all, none or a list. Defaults to none, without norm to all."""
     attention: Attention = Attention()
+    """Channel attention on H before the merge."""
     antialias: Literal["none", "average", "blur"] = "none"
     """Anti-aliasing: strided convolutions run at stride 1 and this filter subsamples after the
     activation (Zhang 2019)."""
     dropout: Fraction = 0.0
     """Dropout rate between the convolutions of a block (wide residual nets)."""
     gate: Gate = Gate()
+    """The gates of `highway` and `shortcut_gate`."""
     constants: Constants = Constants()
+    """The two numbers of `constant`."""
     scale: Scale = Scale()
+    """The learned factor of `scaled`."""
     survival_probability: Probability | None = None
     """Stochastic depth: probability that training keeps the transform of the last block, for any
     connection (Huang 2016); 1 - the rate of timm's drop_path. Defaults to 0.5 for the `stochastic`
@@ -341,7 +369,9 @@ class After(Value):
     """Layers after the last block of a stage."""
 
     pool: Pool = Pool(kind="none")
+    """The pooling layer."""
     dropout: Fraction = 0.0
+    """Dropout rate after the pool."""
 
 
 class Stage(BlockFields):
@@ -356,6 +386,7 @@ class Stage(BlockFields):
     first: Literal["plain"] | None = None
     """`plain`: a plain first layer changes the shape, as in the authors' highway nets."""
     after: After = After()
+    """Layers after the last block."""
 
 
 class Head(Value):
@@ -370,6 +401,7 @@ class Head(Value):
     dropout: Fraction = 0.0
     """Dropout rate before the last layer."""
     bias: bool = True
+    """Whether the last layer has a bias."""
     logit_scale: float = 1.0
     """Constant that multiplies the logits."""
 
@@ -384,6 +416,7 @@ class Published(Value):
     top1: float | None = None
     """Accuracy in percent."""
     top5: float | None = None
+    """Top-5 accuracy in percent."""
     where: str
     """Source of the numbers."""
 
@@ -402,6 +435,7 @@ class Weights(Value):
     top1: float | None = None
     """Published accuracy with these weights in percent."""
     top5: float | None = None
+    """Published top-5 accuracy with these weights in percent."""
     where: str | None = None
     """Source of the accuracy."""
 
@@ -410,22 +444,33 @@ class Architecture(Document):
     """A network: input, stem, stages of blocks, head."""
 
     name: Name
+    """Name of the network, by which commands know it."""
     title: str | None = None
+    """One line that describes it."""
     source: str | None = None
     """Paper or implementation that defines the network."""
     input: Input
+    """The image: its shape and normalisation."""
     padding: Padding = "torch"
     """`torch`: symmetric, as published weights need; `same`: TensorFlow's; `valid`: none."""
     norm: Norm = Norm()
+    """Normalisation, for all layers that do not override it."""
     activation: Activation = "relu"
+    """Activation, for all layers that do not override it."""
     initializers: Initializers = Initializers()
+    """Initial distributions of the weights."""
     stem: Stem = Stem()
+    """The layers before the first stage."""
     block: Block = Block()
+    """The block that all stages share."""
     stages: Tuple[Stage] = Field(min_length=1)
+    """The stages, first to last."""
     head: Head = Head()
+    """The layers after the last stage."""
     classes: PositiveInt
     """Number of classes."""
     published: Published | None = None
+    """Published counts and accuracy."""
     weights: Weights | None = None
     """Origin of the weights saved with this spec; written by `reszoo build --weights`."""
 

@@ -49,8 +49,11 @@ class ColorJitter(Value):
     """Color jitter in random order, each by a factor in [1 - x, 1 + x] (torchvision)."""
 
     brightness: NotNegative = 0.0
+    """x of the factor of all values."""
     contrast: NotNegative = 0.0
+    """x of the factor of the distance to the mean grey."""
     saturation: NotNegative = 0.0
+    """x of the factor of the distance to the pixel's own grey."""
     hue: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     """Largest hue shift each way, as a fraction of the colour circle."""
 

@@ -132,7 +132,7 @@ class Document(Value):
 def format_path(path: KeyPath) -> str:
     """Formats a path as in `--set`.
 
-    Example:
+    Examples:
       >>> format_path(("stages", 2, "width"))
       'stages[2].width'
     """

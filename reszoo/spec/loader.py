@@ -82,7 +82,7 @@ def load(name_or_file: str | Path, overrides: Sequence[str] = ()) -> Architectur
       UserError: the spec does not exist or is invalid.
       MachineError: the file cannot be read.
 
-    Example:
+    Examples:
       >>> load("resnet20", ["stages[*].depth=5"]).stages[0].depth
       5
     """
@@ -109,7 +109,7 @@ def resolve(
 ) -> ResolvedDocument:
     """Loads a document of any kind, with the origin of each value; see `load`.
 
-    Example:
+    Examples:
       >>> resolved = resolve("resnet20", overrides=["stages[0].depth=5"])
       >>> str(resolved.origins["stages", 0, "depth"])
       '--set stages[0].depth=5'
@@ -134,7 +134,7 @@ def from_mapping(mapping: Mapping[str, Any], kind: str = "architecture") -> Any:
     Raises:
       UserError: the mapping is invalid; the message names the field.
 
-    Example:
+    Examples:
       >>> from_mapping({"name": "mine", "quantization": "int8"}, "target").writes
       ('saved_model', 'tflite')
     """
@@ -147,7 +147,7 @@ def override(document: AnyDocument, overrides: Sequence[str]) -> AnyDocument:
     Raises:
       UserError: an override cannot be parsed, or the result is invalid.
 
-    Example:
+    Examples:
       >>> override(load("resnet20"), ["classes=100"]).classes
       100
     """

@@ -33,7 +33,7 @@ def family_of(name: str) -> str:
     Raises:
       UserError: the zoo has no architecture of that name.
 
-    Example:
+    Examples:
       >>> family_of("resnet20")
       'cifar'
     """

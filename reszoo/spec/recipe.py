@@ -66,21 +66,29 @@ class Recipe(Document):
     """A training: epochs, batch, optimizer, schedule, augmentation and validation."""
 
     name: Name
+    """Name of the recipe, by which commands know it."""
     title: str | None = None
+    """One line that describes it."""
     source: str | None = None
     """Paper or implementation the recipe follows."""
     published: dict[str, float | None] = Field(default_factory=dict)
     """Networks of the zoo its authors trained this way, with the reported top-1 accuracy in %."""
     epochs: PositiveInt
+    """Number of passes over the training images."""
     batch: PositiveInt
     """Global batch size, over all replicas; a smaller training set is one batch."""
     optimizer: Optimizer = Optimizer()
+    """The optimizer, its weight decay and gradient clipping."""
     schedule: Schedule
+    """The learning rate over the training."""
     loss: Loss = Loss()
+    """The training loss."""
     label_smoothing: Fraction = 0.0
     """Fraction of every target spread evenly over all classes, in training only."""
     augmentation: Augmentation = Augmentation()
+    """Random changes of the training images."""
     regularization: Regularization = Regularization()
+    """Changes of the network for this training: stochastic depth, dropout, zero gamma."""
     rate_factors: dict[str, Positive] = Field(default_factory=dict)
     """Learning rate multipliers by layer group: `stem`, `stage1`.., `head`, or `backbone` for the
     groups left out except the head. Default to 1. `bias` additionally multiplies the rate of every
@@ -102,6 +110,7 @@ class Recipe(Document):
     run records the choice and resumes with it. `mixed_float16` uses loss scaling; `float64` is for
     checking that replicas compute what a single one would."""
     validation: Validation = Validation()
+    """Held-out images, and which weights are kept."""
     sizes: Tuple[SizeMilestone] = ()
     """Progressive resizing: `[[0, 128], [0.4, 160], [0.7, 192]]` trains on images of side 128, from
     40% of the training on of side 160, and so on. Evaluation does not change. Defaults to the
@@ -176,7 +185,7 @@ def default_recipe_name(side: int, *, images: int | None = None, fine_tuning: bo
 
     Few images (`images` of them train; None: many) get smaller batches and more epochs.
 
-    Example:
+    Examples:
       >>> default_recipe_name(224, fine_tuning=True)
       'finetune_photo'
       >>> default_recipe_name(32, images=500)

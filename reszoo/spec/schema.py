@@ -19,7 +19,7 @@ def json_schema(kind: str) -> dict[str, Any]:
     A file that `extends` another may omit inherited keys, so only keys that are never inherited are
     required of it.
 
-    Example:
+    Examples:
       >>> json_schema("recipe")["properties"]["epochs"]["minimum"]
       1
     """

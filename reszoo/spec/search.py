@@ -132,8 +132,11 @@ class Search(Document):
     """A search: base spec, space, limits and strategy."""
 
     name: Name
+    """Name of the search, by which commands know it."""
     title: str | None = None
+    """One line that describes it."""
     source: str | None = None
+    """Where it comes from."""
     base: str
     """Spec that every candidate starts from: a zoo name, or a file (first beside the search)."""
     recipe: str | None = None
@@ -146,7 +149,9 @@ class Search(Document):
     """Values by path. `stages[*].depth` is one value shared by all stages, `stages[each].depth` one
     value per stage; `stem.filters, stages[*].width` couples both."""
     limits: Limits = Limits()
+    """Upper limits of a candidate's cost."""
     strategy: Strategy = Strategy()
+    """The search strategy and its budget."""
     objective: Literal["val_accuracy"] = "val_accuracy"
     """Metric to maximise: accuracy on the validation split; the test split never selects."""
     validation: Annotated[float, Field(gt=0, le=0.5)] | None = None

@@ -24,7 +24,7 @@ def to_mapping(document: Document) -> dict[str, Any]:
 
     Fields left at a default of None are omitted.
 
-    Example:
+    Examples:
       >>> from reszoo.spec import load
       >>> to_mapping(load("resnet20"))["stages"][0]["depth"]
       3
