@@ -22,7 +22,8 @@ SHELLS = ("bash", "zsh", "fish")
 FILES, FOLDERS = "files", "folders"
 
 FREE_VALUES = frozenset(
-    "ADDRESS B DEVICES EPOCH FIELD=VALUE GROUP,... K N N,N,... N|TIME PORT SECONDS SEED SPLIT".split()
+    "ADDRESS B DEVICES EPOCH FIELD=VALUE GROUP,... K N N,N,... N|TIME PORT SECONDS SEED "
+    "SPLIT".split()  # noqa: SIM905
 )
 """Metavars of values that nothing completes."""
 
@@ -55,7 +56,7 @@ def completed_values() -> dict[str, tuple[list[str], str | None]]:
 
     networks, recipes = spec.names_of("architecture"), spec.names_of("recipe")
     return {
-        "1|flip|5|10|airbench": ("1 flip 5 10 airbench".split(), None),
+        "1|flip|5|10|airbench": (["1", "flip", "5", "10", "airbench"], None),
         "BUNDLE": ([], FOLDERS),
         "COMMAND": (list(COMMANDS), None),
         "DATA": (["digits", "folder:", "tfds:"], None),

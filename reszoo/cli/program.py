@@ -74,7 +74,7 @@ def _run(words: list[str], debug: bool) -> int:
     if name is not None and name not in COMMANDS:
         hint = did_you_mean(name, COMMANDS) or "`reszoo --help` lists the commands"
         raise UserError(f"there is no command '{name}'", hint=hint)
-    parser, module = _parser_of(name)
+    parser, module = _parser(name)
     options, unknown = parser.parse_known_args(words)
     if unknown:
         parser.refuse(unknown)
@@ -95,7 +95,7 @@ def full_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _parser_of(name: str | None) -> tuple[_Parser, ModuleType | None]:
+def _parser(name: str | None) -> tuple[_Parser, ModuleType | None]:
     """Returns the parser and the named command's module, the only one that is imported."""
     parser, commands = _main_parser()
     module = None

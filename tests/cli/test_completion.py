@@ -100,14 +100,3 @@ def test_what_completes_every_value_is_decided():
 
 def test_an_unknown_shell_is_refused(reszoo):
     assert reszoo("completion", "tcsh").code == 2
-
-
-def test_help_of_a_command_is_its_help_page(reszoo):
-    assert reszoo("help", "train") == reszoo("train", "--help")
-    assert reszoo("help") == reszoo("--help")
-
-
-def test_help_of_an_unknown_command_names_the_nearest(reszoo):
-    result = reszoo("help", "trian")
-    assert result.code == 2
-    assert "did you mean 'train'?" in result.err
