@@ -15,12 +15,12 @@ ROOT = Path(__file__).parent
 ON_TENSORFLOW = ("data", "exporting", "inference", "model", "training", "tuning")
 """Packages of reszoo that import TensorFlow; so do their tests."""
 TESTS_ON_TENSORFLOW = (
-    "cli/test_fine_tuning.py",
+    "cli/test_train_fine_tuning.py",
     "cli/test_lost_terminal.py",
     "cli/test_networks.py",
     "cli/test_special_files.py",
-    "cli/test_supervise.py",
-    "cli/test_weights.py",
+    "cli/test_supervision.py",
+    "cli/test_build_weights.py",
     "runs/test_windows.py",
     "test_examples.py",
     "test_public_api.py",

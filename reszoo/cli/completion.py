@@ -21,9 +21,9 @@ from reszoo import spec
 SHELLS = ("bash", "zsh", "fish")
 FILES, FOLDERS = "files", "folders"
 
-FREE_VALUES = frozenset(
-    "ADDRESS B DEVICES EPOCH FIELD=VALUE GROUP,... K N N,N,... N|TIME PORT SECONDS SEED "
-    "SPLIT".split()  # noqa: SIM905
+FREE_VALUES = (
+    *("ADDRESS", "B", "DEVICES", "EPOCH", "FIELD=VALUE", "GROUP,...", "K", "N", "N,N,..."),
+    *("N|TIME", "PORT", "SECONDS", "SEED", "SPLIT"),
 )
 """Metavars of values that nothing completes."""
 

@@ -95,7 +95,7 @@ def test_a_script_has_every_command_and_name(scripts, shell):
 
 def test_what_completes_every_value_is_decided():
     names = {value_name(action) for action in value_actions(full_parser())}
-    assert names == FREE_VALUES | set(completed_values())
+    assert names == {*FREE_VALUES, *completed_values()}
 
 
 def test_an_unknown_shell_is_refused(reszoo):
