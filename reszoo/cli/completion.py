@@ -1,13 +1,12 @@
 """Print a script that completes commands, options and names in bash, zsh or fish.
 
-bash: `reszoo completion bash > ~/.local/share/bash-completion/completions/reszoo`
+Save it where the shell looks for it, and again after an update, which may add names:
 
-zsh: `reszoo completion zsh > DIR/_reszoo`, where DIR is a folder of $fpath
+bash: ~/.local/share/bash-completion/completions/reszoo
 
-fish: `reszoo completion fish > ~/.config/fish/completions/reszoo.fish`
+zsh: _reszoo, in a folder of $fpath
 
-Names of networks, recipes, searches and targets are those of this version: print the script again
-after an update.
+fish: ~/.config/fish/completions/reszoo.fish
 """
 
 from __future__ import annotations
