@@ -42,9 +42,7 @@ def test_help_of_an_option_is_a_phrase_that_ends_with_its_default(pages, command
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_description_is_sentences(pages, command):
-    first, *others = pages[command].description.strip().split("\n\n")
-    assert first.endswith(".")
-    assert all(text[0].isupper() or text[0] == "`" for text in others if command != "completion")
+    assert pages[command].description.strip().split("\n\n")[0].endswith(".")
 
 
 def test_help_of_a_command_is_its_help_page(reszoo):
