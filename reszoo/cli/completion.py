@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from argparse import SUPPRESS, Action, ArgumentParser, Namespace, _SubParsersAction
 from collections.abc import Iterator
+from typing import Any
 
 from reszoo import spec
 
@@ -97,7 +98,7 @@ def _completer(name: str, words: list[str], paths: str | None) -> dict[str, obje
     """Returns what shtab reads from `Action.complete`: per shell, a function or its arguments."""
     import shtab
 
-    on_disk: dict[str, str] = {FILES: shtab.FILE, FOLDERS: shtab.DIRECTORY}.get(paths or "", {})
+    on_disk: Any = {FILES: shtab.FILE, FOLDERS: shtab.DIRECTORY}.get(paths or "", {})
     if not words:
         return dict(on_disk)
     # bash appends a slash to folders where the function's name has `_file` in it.
