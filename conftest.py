@@ -21,6 +21,7 @@ TESTS_ON_TENSORFLOW = (
     "cli/test_special_files.py",
     "cli/test_supervision.py",
     "cli/test_build_weights.py",
+    "report/test_results.py",
     "runs/test_windows.py",
     "test_examples.py",
     "test_public_api.py",
