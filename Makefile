@@ -9,21 +9,25 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
     if $$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; \
     then echo $$name; break; fi; done)
 
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# `make test CONSTRAINTS=` takes the newest versions that pyproject.toml admits.
+CONSTRAINTS ?= -c constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS)
 
 # An interrupted installation starts over.
 .DELETE_ON_ERROR:
 
-.PHONY: help demo test test-slow lint format diagrams docs wheel clean
+.PHONY: help demo test test-quick test-slow coverage lint format diagrams docs wheel clean
 
 help:
-	@echo "make demo       set up .venv and run the main job on the embedded digits (5 minutes)"
-	@echo "make test       run the quick tests"
-	@echo "make test-slow  run all tests"
-	@echo "make lint       run ruff and mypy"
-	@echo "make diagrams   draw the pictures in docs/images/"
-	@echo "make docs       build the documentation into site/"
-	@echo "make wheel      build the wheel into dist/"
+	@echo "make demo        set up .venv and run the main job on the embedded digits (5 minutes)"
+	@echo "make test-quick  run ruff, doctests and the tests that import no TensorFlow (1 minute)"
+	@echo "make test        run the tests that are not slow"
+	@echo "make test-slow   run all tests"
+	@echo "make coverage    run the tests that are not slow, with a report in htmlcov/"
+	@echo "make lint        run ruff and mypy"
+	@echo "make diagrams    draw the pictures in docs/images/"
+	@echo "make docs        build the documentation into site/"
+	@echo "make wheel       build the wheel into dist/"
 
 demo: $(VENV)/installed
 	$(BIN)/reszoo demo
@@ -31,8 +35,16 @@ demo: $(VENV)/installed
 test: $(VENV)/dev
 	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist worksteal
 
+test-quick: $(VENV)/dev
+	$(BIN)/ruff check --quiet .
+	$(BIN)/python -m pytest --quiet --light -m "not slow" -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest --quiet --doctest-modules reszoo
+
 test-slow: $(VENV)/dev
 	$(BIN)/python -m pytest
+
+coverage: $(VENV)/dev
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist worksteal --cov --cov-report term --cov-report html
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -53,7 +65,7 @@ wheel: $(VENV)/dev
 	$(BIN)/python -m build --wheel --no-isolation
 
 clean:
-	rm -rf build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist site htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	@if [ -z "$(PYTHON)" ] || ! $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'; then \

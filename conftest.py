@@ -1,5 +1,57 @@
-"""`pytest --doctest-modules reszoo` runs the examples of the floors that import no TensorFlow."""
+"""Which tests import TensorFlow, and a run without them: `pytest --light`.
 
+`pytest --doctest-modules reszoo` runs the examples of the floors that import no TensorFlow.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent
 ON_TENSORFLOW = ("data", "exporting", "inference", "model", "training", "tuning")
+"""Packages of reszoo that import TensorFlow; so do their tests."""
+TESTS_ON_TENSORFLOW = (
+    "cli/test_train_fine_tuning.py",
+    "cli/test_lost_terminal.py",
+    "cli/test_networks.py",
+    "cli/test_special_files.py",
+    "cli/test_supervision.py",
+    "cli/test_build_weights.py",
+    "report/test_results.py",
+    "runs/test_windows.py",
+    "test_examples.py",
+    "test_public_api.py",
+    "test_stored_keys.py",
+    "test_v0_1_files.py",
+    "test_wheel.py",
+)
+"""Other test files that do, or that start processes which do."""
 
 collect_ignore = [f"reszoo/{package}" for package in ON_TENSORFLOW]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--light",
+        action="store_true",
+        help="leave out the test files that import TensorFlow; fails if another one imports it",
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    heavy = [ROOT / "tests" / name for name in (*ON_TENSORFLOW, *TESTS_ON_TENSORFLOW)]
+    return True if config.getoption("light") and collection_path in heavy else None
+
+
+@pytest.fixture(autouse=True)
+def imports_no_tensorflow(request: pytest.FixtureRequest) -> Iterator[None]:
+    """In a run with --light, fails the first test after which TensorFlow is imported."""
+    before = "tensorflow" in sys.modules
+    yield
+    if request.config.getoption("light") and not before and "tensorflow" in sys.modules:
+        file = request.path.relative_to(ROOT / "tests")
+        pytest.fail(f"it imports TensorFlow: add '{file}' to TESTS_ON_TENSORFLOW in conftest.py")

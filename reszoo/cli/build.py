@@ -1,7 +1,4 @@
-"""Build the Keras model of a spec, and save it with -o.
-
-The weights are random, or those of --weights.
-"""
+"""Build the Keras model of a spec, and save it with -o."""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ def add_options(parser: ArgumentParser) -> None:
         "--gate-bias",
         type=float,
         metavar="B",
-        help="bias of highway gates that must be closed (default: -6; a lower value is closer to "
-        "the same function and slower to train)",
+        help="bias of highway gates that must be closed; a lower value is closer to the same "
+        "function and slower to train (default: -6)",
     )
     parser.add_argument("--seed", type=int, help="seed of the new weights (default: random)")
     add_output(parser, "FILE.keras", "save the deeper network to this file")

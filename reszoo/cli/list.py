@@ -1,7 +1,4 @@
-"""List the networks of the zoo: cost, size, published accuracy and its source.
-
-With --recipes, list the recipes and the networks they were published for.
-"""
+"""List the networks of the zoo: cost, size, published accuracy and its source."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ def add_options(parser: ArgumentParser) -> None:
     subset.add_argument(
         "--recipes",
         action="store_true",
-        help="list recipes; PATTERN may also match a network they were published for",
+        help="list recipes instead; PATTERN may also match a network they were published for",
     )
     add_json(parser)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from argparse import Action, ArgumentParser, ArgumentTypeError
+from argparse import Action, ArgumentParser, ArgumentTypeError, _ArgumentGroup
 from collections.abc import Callable
+
+Options = ArgumentParser | _ArgumentGroup
+"""What options are added to: a parser, or a group of its help."""
 
 
 def add_spec(parser: ArgumentParser, *, optional: bool = False) -> None:
@@ -43,17 +46,17 @@ def add_network(parser: ArgumentParser) -> None:
     )
 
 
-def add_weights(parser: ArgumentParser) -> None:
+def add_weights(parser: Options) -> None:
     """Adds --weights SOURCE."""
     parser.add_argument(
         "--weights",
         metavar="SOURCE",
         help="initial weights: keras:imagenet, timm:TAG (such as timm:resnet50.a1_in1k), or a .h5, "
-        ".weights.h5, .keras or .safetensors file",
+        ".weights.h5, .keras or .safetensors file (default: random)",
     )
 
 
-def add_data(parser: ArgumentParser, *, default: str | None, text: str = "") -> None:
+def add_data(parser: Options, *, default: str | None, text: str = "") -> None:
     """Adds --data and --skip-bad-images."""
     help_text = text or f"digits, folder:PATH or tfds:NAME (default: {default})"
     parser.add_argument("--data", default=default, help=help_text)
@@ -92,7 +95,7 @@ def add_output(
     parser.add_argument("-o", "--out", metavar=metavar, type=kind, help=text)
 
 
-def add_json(parser: ArgumentParser) -> None:
+def add_json(parser: Options) -> None:
     """Adds --json."""
     parser.add_argument("--json", action="store_true", help="print machine-readable output")
 
@@ -116,3 +119,8 @@ def nonnegative_int(word: str) -> int:
     if not word.isdecimal():
         raise ArgumentTypeError(f"expected a whole number from 0, found '{word}'")
     return int(word)
+
+
+def default_texts(shown: bool) -> Callable[[str], str]:
+    """Returns a function that writes a default for help: ` (default: 2)`, or nothing."""
+    return lambda text: f" (default: {text})" if shown else ""

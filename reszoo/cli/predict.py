@@ -31,7 +31,7 @@ def add_options(parser: ArgumentParser) -> None:
     add_fast(parser, BooleanOptionalAction, default="on for 256 pictures or more")
     add_views(parser, "1")
     output_format = parser.add_mutually_exclusive_group()
-    add_json(output_format)  # type: ignore[arg-type]
+    add_json(output_format)
     output_format.add_argument("--csv", action="store_true", help="print CSV")
 
 

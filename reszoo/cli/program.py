@@ -17,8 +17,8 @@ from reszoo.runs.parent_watch import obey_supervisor
 from reszoo.version import VERSION
 
 COMMANDS = {
-    "list": "list the networks of the zoo, or the recipes",
-    "show": "show one network: stages, cost, values and their origins, diagram",
+    "list": "list the networks and recipes of the zoo",
+    "show": "show a network or a recipe: stages, cost, values, diagram",
     "validate": "check YAML files of any kind",
     "schema": "print the JSON Schema of a kind of file, for editors",
     "doctor": "check this machine: packages, devices, folders",
@@ -33,6 +33,8 @@ COMMANDS = {
     "export": "export a trained network for a server or a device",
     "tune": "search depth, width and other fields",
     "demo": "run the main job on the embedded digits, start to end",
+    "completion": "print a script that completes commands, options and names",
+    "help": "show the options of a command",
 }
 """Each command's one-line help.
 
@@ -85,37 +87,61 @@ def _run(words: list[str], debug: bool) -> int:
     return module.run(options) or 0
 
 
+def full_parser() -> argparse.ArgumentParser:
+    """Returns the parser with the options of every command, all of which it imports."""
+    parser, commands = _main_parser()
+    for name in COMMANDS:
+        _add_command(commands, name)
+    return parser
+
+
 def _parser(name: str | None) -> tuple[_Parser, ModuleType | None]:
     """Returns the parser and the named command's module, the only one that is imported."""
+    parser, commands = _main_parser()
+    module = None
+    for command, text in COMMANDS.items():
+        if command == name:
+            parser.command, module = _add_command(commands, name)
+        else:
+            commands.add_parser(command, help=text)
+    return parser, module
+
+
+def _main_parser() -> tuple[_Parser, argparse._SubParsersAction[_Parser]]:
     parser = _Parser(
         prog="reszoo",
         description="Residual, plain and highway networks from a page of YAML to an int8 file.",
-        epilog="`reszoo COMMAND --help` lists a command's options. With --debug, any command shows "
+        epilog="`reszoo help COMMAND` lists a command's options. With --debug, any command shows "
         "tracebacks and TensorFlow's own messages.",
+        formatter_class=_HelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"reszoo {VERSION}")
-    commands = parser.add_subparsers(metavar="COMMAND", title="commands")
-    for command, text in COMMANDS.items():
-        if command != name:
-            commands.add_parser(command, help=text)
-    if name is None:
-        return parser, None
+    return parser, parser.add_subparsers(metavar="COMMAND", title="commands")
+
+
+def _add_command(
+    commands: argparse._SubParsersAction[_Parser], name: str
+) -> tuple[_Parser, ModuleType]:
     module = importlib.import_module(f"reszoo.cli.{name}")
-    subparser = commands.add_parser(
+    parser = commands.add_parser(
         name,
         help=COMMANDS[name],
         description=module.__doc__,
         formatter_class=_HelpFormatter,
         allow_abbrev=False,
     )
-    module.add_options(subparser)
-    parser.command = subparser
+    module.add_options(parser)
     return parser, module
 
 
 class _HelpFormatter(argparse.HelpFormatter):
-    """Wraps each paragraph of a description by itself."""
+    """Wraps each paragraph of a description by itself, and keeps commands beside their help."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):
+            self._action_max_length += self._indent_increment  # argparse leaves out their indent
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         fill = super()._fill_text

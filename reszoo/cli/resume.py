@@ -1,6 +1,6 @@
 """Resume an interrupted run, or train a finished one for more epochs.
 
-Options that are left out keep the values that the run was started with.
+Options that are left out keep the values of the run.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ def add_options(parser: ArgumentParser) -> None:
         "--epochs",
         type=positive_int,
         metavar="N",
-        help="total number of epochs, including those already trained (default: the recipe's)",
+        help="total number of epochs, including those already trained",
     )
     parser.add_argument(
         "--data",
-        help="the data, where they have moved since the run began (default: the run's)",
+        help="the data, where they have moved since the run began",
     )
-    add_checkpointing(parser)
-    add_distribution(parser)
+    add_checkpointing(parser, defaults=False)
+    add_distribution(parser, defaults=False)
 
 
 def run(options: Namespace) -> int | None:

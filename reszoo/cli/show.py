@@ -1,7 +1,4 @@
-"""Show one network: its stages as in the papers, its cost, every value and its origin.
-
-With --recipe, show one recipe.
-"""
+"""Show one network: its stages as in the papers, its cost, every value and its origin."""
 
 from __future__ import annotations
 
@@ -26,7 +23,9 @@ def add_options(parser: ArgumentParser) -> None:
     view = parser.add_mutually_exclusive_group()
     view.add_argument("--plan", action="store_true", help="print every row of the plan")
     view.add_argument("--yaml", action="store_true", help="print the full spec as YAML")
-    view.add_argument("--recipe", action="store_true", help="NAME is a recipe: print its values")
+    view.add_argument(
+        "--recipe", action="store_true", help="show the recipe NAME instead: its values"
+    )
     view.add_argument(
         "--diagram",
         metavar="FILE",

@@ -11,7 +11,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
 from reszoo.cli.failures import say
-from reszoo.cli.options import positive_int
+from reszoo.cli.options import default_texts, positive_int
 from reszoo.errors import UserError
 from reszoo.runs import Run
 from reszoo.runs.checkpoint_policy import Interval
@@ -22,17 +22,23 @@ from reszoo.runs.supervise import Supervisor
 _FLAG = "--supervise"
 
 
-def add_checkpointing(parser: ArgumentParser) -> None:
-    """Adds --checkpoint-every, --keep-checkpoints and --supervise."""
-    add = parser.add_argument
+def add_checkpointing(parser: ArgumentParser, *, defaults: bool = True) -> None:
+    """Adds --checkpoint-every, --keep-checkpoints and --supervise, with or without defaults."""
+    default = default_texts(defaults)
+    add = parser.add_argument_group("checkpoints (docs/resume.md)").add_argument
     add(
         "--checkpoint-every",
         type=_interval,
         metavar="N|TIME",
         help="save a checkpoint every N steps, or every 90s, 10min or 2h, and at the end of every "
-        "epoch (default: 5min)",
+        f"epoch{default('5min')}",
     )
-    add("--keep-checkpoints", type=positive_int, metavar="K", help="how many to keep (default: 2)")
+    add(
+        "--keep-checkpoints",
+        type=positive_int,
+        metavar="K",
+        help=f"number of checkpoints to keep{default('2')}",
+    )
     add(
         _FLAG,
         action="store_true",

@@ -31,14 +31,23 @@ Options = TypeVar("Options")
 
 def add_options(parser: ArgumentParser) -> None:
     add_spec(parser, optional=True)
-    _add_initial_weights(parser)
-    add_data(parser, default="digits")
     add = parser.add_argument
     add("--recipe", help="a recipe of the zoo, or a YAML file (default: chosen by image size)")
     field = "a field of the recipe, such as schedule.peak=0.05"
     add_overrides(parser, field, "--set-recipe", "set_recipe")
     add("--epochs", type=positive_int, metavar="N", help="number of epochs (overrides the recipe)")
     add("--seed", type=nonnegative_int, default=0, help="random seed (default: 0)")
+    add_output(parser, "RUN", "the run folder (default: runs/NETWORK-DATA-N)")
+    _add_data_options(parser)
+    _add_initial_weights(parser)
+    add_checkpointing(parser)
+    add_precision(add_distribution(parser))
+
+
+def _add_data_options(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("data")
+    add_data(group, default="digits")
+    add = group.add_argument
     add("--classes", type=positive_int, metavar="N", help="refuse data without exactly N classes")
     add("--class-weights", choices=["balanced"], help="weight rare classes higher in the loss")
     add(
@@ -46,15 +55,12 @@ def add_options(parser: ArgumentParser) -> None:
         action="store_true",
         help="accept images smaller than the network's input",
     )
-    add_output(parser, "RUN", "the run folder (default: runs/NETWORK-DATA-N)")
-    add_checkpointing(parser)
-    add_precision(parser)
-    add_distribution(parser)
 
 
 def _add_initial_weights(parser: ArgumentParser) -> None:
-    add_weights(parser)
-    add = parser.add_argument
+    group = parser.add_argument_group("initial weights (docs/fine_tuning.md)")
+    add_weights(group)
+    add = group.add_argument
     add(
         "--from",
         metavar="RUN|FILE.keras",
@@ -69,7 +75,12 @@ def _add_initial_weights(parser: ArgumentParser) -> None:
         metavar="GROUP,...",
         help="layer groups to freeze: backbone, stem, stage1, or a range such as stem..stage2",
     )
-    add("--unfreeze-at", type=positive_int, metavar="EPOCH", help="epoch that unfreezes them")
+    add(
+        "--unfreeze-at",
+        type=positive_int,
+        metavar="EPOCH",
+        help="epoch that unfreezes them (default: never)",
+    )
 
 
 def _split_words(text: str) -> tuple[str, ...]:

@@ -25,7 +25,9 @@ def add_options(parser: ArgumentParser) -> None:
     add_overrides(parser, "a field, such as limits.parameters=50000")
     add_data(parser, default="digits")
     parser.add_argument(
-        "--plan", action="store_true", help="only print the space, its cost and planned trainings"
+        "--plan",
+        action="store_true",
+        help="print the space, its cost and the planned trainings; train nothing",
     )
     parser.add_argument("--seed", type=nonnegative_int, help="random seed (overrides the search)")
     add_output(parser, "FOLDER", "the search folder (default: searches/SEARCH-DATA)")

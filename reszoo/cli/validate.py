@@ -15,7 +15,7 @@ from reszoo.planning.network import plan
 
 
 def add_options(parser: ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", metavar="FILE", help="YAML files")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a YAML file")
 
 
 def run(options: Namespace) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reszoo.report.text import facts, format_accuracy, format_percent, table, text_cells
+from reszoo.report.cells import text_cells
+from reszoo.report.text import facts, format_accuracy, format_percent, table
 
 if TYPE_CHECKING:
     from reszoo.inference.metrics import Agreement, Evaluation

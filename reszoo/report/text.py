@@ -1,9 +1,9 @@
 """Plain-text tables and number formats.
 
-Tables are as wide as their contents, without colour and without trailing spaces, so that a pipe
-gets what a terminal shows. Control characters in them are written out. Of rich only `rich.cells` is
-used, which knows how many columns a CJK character or an emoji takes: `rich.table` would cost
-`reszoo list` 180 ms of processor time.
+Tables are without colour and without trailing spaces. They fit a terminal (see
+`reszoo.report.cells`), and in a pipe or a file they are as wide as their contents. Control
+characters in them are written out. Of rich only `rich.cells` is used, which knows how many columns
+a CJK character or an emoji takes: `rich.table` would cost `reszoo list` 180 ms of processor time.
 """
 
 from __future__ import annotations
@@ -14,6 +14,15 @@ from collections.abc import Sequence
 from itertools import starmap, zip_longest
 
 from reszoo.errors import visible
+from reszoo.report.cells import (
+    GAP,
+    MIN_WRAPPED,
+    column_widths,
+    fit,
+    terminal_width,
+    text_cells,
+    wrap,
+)
 
 MISSING = "-"
 """Stands for a value that does not exist."""
@@ -39,12 +48,15 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> s
       rows: their cells; a cell may have several lines.
       align: `l` or `r` for each column.
     """
-    lines = [header]
-    for row in rows:
-        lines += zip_longest(*(visible(cell).split("\n") for cell in row), fillvalue="")
-    widths = _column_widths(lines)
-    lines.insert(1, ["-" * width for width in widths])
-    return _align(lines, widths, align)
+    cells = [[visible(cell) for cell in row] for row in (header, *rows)]
+    note = []
+    if room := terminal_width():
+        cells = fit(cells, align, room)
+        if left_out := header[len(cells[0]) :]:
+            note = wrap(_left_out_text(left_out), room)
+    widths = column_widths(cells)
+    rule = ["-" * width for width in widths]
+    return "\n".join([*_align([cells[0], rule, *cells[1:]], widths, align), *note])
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -61,9 +73,22 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def facts(pairs: Sequence[tuple[str, str]]) -> str:
-    """Returns indented `label  value` lines with aligned values."""
-    lines = [("", *map(visible, pair)) for pair in pairs]
-    return _align(lines, _column_widths(lines), "lll")
+    """Returns indented `label  value` lines with aligned values.
+
+    On a terminal, values are wrapped at spaces; commands stay whole, so that they can be copied.
+    """
+    cells = [["", *map(visible, pair)] for pair in pairs]
+    if room := terminal_width():
+        room -= sum(column_widths(cells)[:2]) + 2 * GAP
+        for row in cells:
+            if not row[2].startswith("reszoo "):
+                row[2] = "\n".join(wrap(row[2], max(room, MIN_WRAPPED), break_words=False))
+    return "\n".join(_align(cells, column_widths(cells), "lll"))
+
+
+def _left_out_text(names: Sequence[str]) -> str:
+    columns = f"{len(names)} more column{'s' if len(names) > 1 else ''} ({', '.join(names)})"
+    return f"... and {columns}; a wider terminal or a pipe shows all"
 
 
 def format_si(number: float, digits: int = 3) -> str:
@@ -109,22 +134,13 @@ def format_command(*words: str | os.PathLike[str]) -> str:
     return shlex.join(["reszoo", *(os.fspath(word) for word in words)])
 
 
-def text_cells(text: str) -> int:
-    """Returns how many columns of a terminal a text takes."""
-    if text.isascii():
-        return len(text)
-    from rich.cells import cell_len
-
-    return cell_len(text)
-
-
-def _column_widths(lines: Sequence[Sequence[str]]) -> list[int]:
-    return [max(map(text_cells, column)) for column in zip(*lines, strict=True)]
-
-
-def _align(lines: Sequence[Sequence[str]], widths: Sequence[int], align: str) -> str:
-    cells = (starmap(_pad, zip(line, widths, align, strict=True)) for line in lines)
-    return "\n".join("  ".join(line).rstrip() for line in cells)
+def _align(rows: Sequence[Sequence[str]], widths: Sequence[int], align: str) -> list[str]:
+    aligned = []
+    for row in rows:
+        for line in zip_longest(*(cell.split("\n") for cell in row), fillvalue=""):
+            padded = starmap(_pad, zip(line, widths, align, strict=False))
+            aligned.append((" " * GAP).join(padded).rstrip())
+    return aligned
 
 
 def _pad(cell: str, width: int, side: str) -> str:

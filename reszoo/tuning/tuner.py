@@ -1,6 +1,6 @@
 """Oracles and tuner of keras-tuner (1.4.8, frozen upstream), with its defects repaired.
 
-No other file imports keras-tuner. Each repair has a test in tests/tuning/test_keras_tuner.py:
+No other file imports keras-tuner. Each repair has a test in tests/tuning/test_tuner.py:
 
 - a candidate above a limit is redrawn before it becomes a trial, so it uses up no trial, takes no
   place in a Hyperband bracket and cannot end the search (keras-tuner's `max_model_size` does);

@@ -48,6 +48,10 @@ def test_a_mistake_in_a_spec_is_told_before_tensorflow_starts(reszoo, monkeypatc
     refused(reszoo("train", "resnet20", "--recipe", "shrot32"), "shrot32", "'short32'")
 
 
+def test_train_needs_a_network(reszoo):
+    refused(reszoo("train"), "there is no network to train")
+
+
 def test_train_leaves_a_run_that_says_how_it_was_made(run_folder):
     info = json.loads((run_folder / "run.json").read_text())
     assert info["state"] == "finished"

@@ -84,7 +84,6 @@ def test_too_many_words_are_refused(reszoo):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("train",), "there is no network to train"),
         (("train", "resnet20", "--epochs", "0"), "expected 1 or more, found 0"),
         (("train", "resnet20", "--seed", "x"), "expected a whole number from 0, found 'x'"),
         (("build", "resnet20", "-o", "x.h5"), "ends in .keras, found 'x.h5'"),

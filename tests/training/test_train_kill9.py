@@ -1,6 +1,6 @@
 """kill -9 at any moment, and a supervised run ends bit for bit as the one nobody touched.
 
-    pytest -m slow -s tests/training/test_kill9.py
+    pytest -m slow -s tests/training/test_train_kill9.py
 
 kills twenty runs at seeded random moments, every second one while a state is being written, prints
 where each was hit, and then kills each of two workers that train together.
