@@ -20,6 +20,7 @@ PAGES = {
     "how_it_works.md": "ARCHITECTURE.md",
     "benchmarks.md": "benchmarks/README.md",
     "changelog.md": "CHANGELOG.md",
+    "contributing.md": "CONTRIBUTING.md",
 }
 """Pages of the site whose text stands elsewhere in the repository."""
 
