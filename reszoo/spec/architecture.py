@@ -60,8 +60,8 @@ class Initializer(Kinded):
         "zeros",
     ] = "he_normal"
     """The distribution, as Keras names it; `he_normal_fan_out` is scaled by the outputs,
-    `lecun_uniform` (variance 1 / fan_in) is Caffe's `xavier`, and `torch_default` (uniform, variance
-    1 / (3 fan_in)) is what torch gives a linear layer."""
+    `lecun_uniform` (variance 1 / fan_in) is Caffe's `xavier`, and `torch_default` (uniform,
+    variance 1 / (3 fan_in)) is what torch gives a linear layer."""
     std: Annotated[float, Field(gt=0)] | None = None
     """Standard deviation, for `normal` only."""
 

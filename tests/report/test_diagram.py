@@ -74,7 +74,7 @@ def test_nothing_overlaps_in_any_diagram_of_the_zoo(name):
     assert list(faults(diagram_of(name))) == []
 
 
-@pytest.mark.parametrize("subject", hard_subjects(), ids=lambda subject: subject.title)
+@pytest.mark.parametrize("subject", list(hard_subjects()), ids=lambda subject: subject.title)
 def test_nothing_overlaps_in_diagrams_that_are_hard_to_draw(subject):
     assert list(faults(draw_network(subject))) == []
     assert list(faults(draw_twins(subject, subject_of("resnet20")))) == []
