@@ -14,7 +14,7 @@ PACKAGE = Path(reszoo.__file__).parent
 
 FLOORS = (
     ("errors", "version", "gc_pause", "stderr", "fonts"),
-    ("regular_files", "atomic_files", "resources", "system_info"),
+    ("path_hints", "visible_output", "regular_files", "atomic_files", "resources", "system_info"),
     ("spec",),
     ("planning",),
     ("model", "data", "runs"),

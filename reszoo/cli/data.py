@@ -25,13 +25,16 @@ def add_options(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     if options.sheet and Path(options.sheet).suffix.lower() != ".png":
         raise UserError(
-            f"cannot draw into {options.sheet}", expected="a file name that ends in .png"
+            f"cannot draw into {options.sheet}",
+            expected="a file name that ends in .png",
+            hint=f"--sheet {Path(options.sheet).with_suffix('.png')}",
         )
     if options.augment and not options.sheet:
         raise UserError(
             "--augment needs a file to draw into",
             expected="--sheet FILE.png",
             found="--augment alone",
+            hint="--sheet augmented.png",
         )
     recipe = spec.load_recipe(options.augment) if options.augment else None
     start_tensorflow(debug=options.debug)

@@ -7,6 +7,7 @@ import traceback
 
 from reszoo.cli.terminate import Terminated
 from reszoo.errors import MachineError, ReszooError, first_line
+from reszoo.path_hints import unreadable_hint
 from reszoo.stderr import discard_output
 
 INTERRUPTED = 130
@@ -43,7 +44,9 @@ def _translate(error: BaseException) -> ReszooError | None:
         )
     if isinstance(error, OSError):
         reason = error.strerror or first_line(error)
-        return MachineError(reason, where=str(error.filename) if error.filename else None)
+        where = str(error.filename) if error.filename else None
+        hint = unreadable_hint(error, where) if where else "run it again with --debug to see where"
+        return MachineError(reason, where=where, hint=hint)
     return None
 
 

@@ -66,7 +66,11 @@ def _paths(words: Iterable[str]) -> Iterator[str]:
         elif word.endswith(".txt"):
             require_regular_file(word)
             if not Path(word).is_file():
-                raise UserError(f"there is no list {word}", expected="one path per line")
+                raise UserError(
+                    f"there is no list {word}",
+                    expected="one path per line",
+                    hint="write the paths of the images into it, or name the images here",
+                )
             yield from _lines(_read_text(Path(word)).splitlines())
         else:
             yield word

@@ -70,6 +70,7 @@ def open_data(
         "the data are not understood",
         expected=f"{_WORDS}, arrays (x, y), or a tf.data.Dataset",
         found=type(data).__name__,
+        hint="pass a word such as 'folder:PATH', or the pair (images, labels) as arrays",
     )
 
 
@@ -88,6 +89,7 @@ def _open_word(
         hint = f"write folder:{word}"
     elif hint is None and word.isidentifier():
         hint = f"write tfds:{word} for TensorFlow Datasets' {word}"
+    hint = hint or "write digits, or folder: and the path of a folder that has a folder per class"
     raise UserError(f"there is no data set '{word}'", expected=_WORDS, hint=hint)
 
 
@@ -205,6 +207,7 @@ def _in_memory(parts: Mapping[str, Any]) -> ImageData:
                 where=split,
                 expected="arrays (x, y) or a tf.data.Dataset",
                 found=type(part).__name__,
+                hint="pass the pair (images, labels) as arrays",
             )
     classes = _joint_names(sources, class_names)
     joined = ArraySource.concatenate(list(sources.values()))

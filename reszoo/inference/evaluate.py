@@ -71,7 +71,11 @@ def evaluate(
     """
     if (file := find_tflite(target)) is not None:
         if fast:
-            raise UserError("a .tflite file cannot be folded", found="fast, which folds a model")
+            raise UserError(
+                "a .tflite file cannot be folded",
+                found="fast, which folds a model",
+                hint="leave out --fast: the export has folded the norms already",
+            )
         if data is None:
             raise _no_data("a .tflite alone")
         image_data = open_data(data, skip_bad_images=skip_bad_images, data_dir=data_dir)
@@ -125,7 +129,12 @@ def _select_split(image_data: ImageData, expression: str) -> Split:
 
 
 def _no_data(found: str) -> UserError:
-    return UserError("say which data to evaluate on", expected="--data", found=found)
+    return UserError(
+        "say which data to evaluate on",
+        expected="--data",
+        found=found,
+        hint="name them with --data, such as --data folder:PATH",
+    )
 
 
 def _compute_logits(

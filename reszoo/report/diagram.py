@@ -76,6 +76,7 @@ def check_diagram_name(path: Path | str) -> None:
             f"cannot draw into {path}",
             expected="a file name that ends in .svg or .png",
             found=Path(path).suffix or "no suffix",
+            hint=f"write {Path(path).with_suffix('.svg')}",
         )
 
 

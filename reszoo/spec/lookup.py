@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from reszoo.errors import MachineError, Place, UserError, did_you_mean
+from reszoo.path_hints import missing_path_hint, unreadable_hint
 from reszoo.regular_files import require_regular_file
 from reszoo.resources import targets_folder, zoo_folder
 from reszoo.spec.base import Document
@@ -47,7 +48,7 @@ def document_class(kind: str) -> type[Document]:
             f"there is no kind of spec called '{kind}'",
             expected=", ".join(KINDS),
             found=f"'{kind}'",
-            hint=did_you_mean(kind, KINDS),
+            hint=did_you_mean(kind, KINDS) or "write one of these",
         )
     # By name, so that reading an architecture does not wait for the other kinds.
     return cast("type[Document]", getattr(import_module(f"reszoo.spec.{kind}"), kind.capitalize()))
@@ -104,12 +105,13 @@ def read_bytes(file: str, requested_at: Place | None = None) -> bytes:
         ) from None
     except ValueError:
         what = "a file name cannot hold a zero byte"
-        raise UserError(what, where=requested_at, found=repr(file)) from None
+        hint = "name the file without it"
+        raise UserError(what, where=requested_at, found=repr(file), hint=hint) from None
     except OSError as error:
         raise MachineError(
             f"cannot read {file}: {error.strerror or error}",
             where=requested_at,
-            hint="check the file's permissions",
+            hint=unreadable_hint(error, file),
         ) from None
 
 
@@ -144,7 +146,7 @@ def _unknown_name(name: str, kind: str, requested_at: Place | None) -> UserError
     if suffixes := [suffix for suffix in (".yaml", ".yml", "") if _is_file(name + suffix)]:
         hint: str | None = f"for the file in this folder write ./{name}{suffixes[0]}"
     else:
-        hint = did_you_mean(plain, known)
+        hint = did_you_mean(plain, known) or (f"write {known[0]}" if known else None)
     if kind == "architecture":
         expected = "a name from `reszoo list`, or a path with a / or ending in .yaml"
         hint = hint or "`reszoo list` shows every name"
@@ -166,10 +168,10 @@ def _is_file(name: str) -> bool:
         return False
 
 
-def _similar_file_hint(file: Path) -> str | None:
+def _similar_file_hint(file: Path) -> str:
     """A hint at a file of similar name in the same folder."""
     try:
         neighbours = [path.name for path in file.parent.iterdir() if is_path(path.name)]
     except OSError:
-        return f"the folder {file.parent} is not there either"
-    return did_you_mean(file.name, neighbours) or "check the path"
+        return missing_path_hint(file)
+    return did_you_mean(file.name, neighbours) or missing_path_hint(file)

@@ -317,7 +317,21 @@ def _hint(group: list[_Problem], root: Node | None, channels: int) -> str:
         return "choose one of them"
     if isinstance(problem.found, str) and problem.type in ("int_type", "float_type", "bool_type"):
         return "write it without quotes or units"
-    return "correct the value"
+    return _advice(problem, root)
+
+
+def _advice(problem: _Problem, root: Node | None) -> str:
+    """What to write for a value out of range or of the wrong type."""
+    context = problem.context
+    bound = context.get("ge", context.get("le"))
+    if problem.type in ("greater_than_equal", "less_than_equal") and not problem.on_key:
+        side = "more" if "ge" in context else "less"
+        return f"write `{_line(problem.path, _number(bound), root)}` or {side}"
+    if problem.type == "too_long":
+        return f"remove all but {context['max_length']}"
+    if problem.type == "too_short":
+        return f"add values until there are {context['min_length']}"
+    return f"write {_expected(problem)}"
 
 
 def _line(path: KeyPath, value: Any, root: Node | None) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 from reszoo.data.images.decoding import BrokenImageError, decode, read_file
 from reszoo.data.sources.folder.listing import FolderListing, ImageFile
 from reszoo.data.sources.tfrecord import decode_jpeg_or_png
+from reszoo.visible_output import unfiltered
 
 _GROUP = 256  # files per task of the thread pool
 _PROGRESS_FROM = 5_000  # files
@@ -74,7 +76,12 @@ def check_images(listing: FolderListing) -> CheckedImages:
     # tqdm: None disables the bar unless on a terminal.
     disable = None if total >= _PROGRESS_FROM else True
     with tqdm(
-        total=total, desc="checking images", unit=" files", disable=disable, leave=False
+        total=total,
+        desc="checking images",
+        unit=" files",
+        disable=disable,
+        leave=False,
+        file=unfiltered(sys.stderr),
     ) as bar:
         for split, files in listing.splits.items():
             readable: list[tuple[ImageFile, ImageFacts]] = []
