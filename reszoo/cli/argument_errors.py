@@ -20,9 +20,8 @@ def argument_error(parser: argparse.ArgumentParser, message: str) -> UserError:
     if message.startswith("argument ") and ": " in message:
         option, _, text = message.removeprefix("argument ").partition(": ")
     name = next((word for word in option.split("/") if word.startswith("--")), option)
-    action = next(
-        (a for a in parser._actions if name and name in (*a.option_strings, a.metavar)), None
-    )
+    actions = {argparse._get_action_name(action): action for action in parser._actions}
+    action = actions.get(option)
     if text.startswith("the following arguments are required: "):
         return UserError(message, hint=f"write `{_shortest_line(parser)}`")
     if match := re.fullmatch(r"invalid choice: '(.*)' \(choose from .*\)", text):

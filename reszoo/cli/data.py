@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reszoo import spec
 from reszoo.atomic_files import atomic_file
+from reszoo.cli.early_checks import check_data
 from reszoo.cli.options import add_json
 from reszoo.cli.output import print_json
 from reszoo.cli.start_tensorflow import start_tensorflow
@@ -37,6 +38,7 @@ def run(options: Namespace) -> None:
             hint="--sheet augmented.png",
         )
     recipe = spec.load_recipe(options.augment) if options.augment else None
+    check_data(options.data)
     start_tensorflow(debug=options.debug)
     from reszoo.data.open_data import open_data
     from reszoo.data.previews.augmentation_sheet import augmentation_sheet

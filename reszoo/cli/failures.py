@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import traceback
 
@@ -45,7 +46,12 @@ def _translate(error: BaseException) -> ReszooError | None:
     if isinstance(error, OSError):
         reason = error.strerror or first_line(error)
         where = str(error.filename) if error.filename else None
-        hint = unreadable_hint(error, where) if where else "run it again with --debug to see where"
+        if where is None:
+            hint = "run the command again with --debug to see which file it is"
+        elif error.errno in (errno.EACCES, errno.EPERM):  # to read or to write
+            hint = f"give yourself access: chmod u+rwX '{where}'"
+        else:
+            hint = unreadable_hint(error, where)
         return MachineError(reason, where=where, hint=hint)
     return None
 

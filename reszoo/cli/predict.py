@@ -7,6 +7,7 @@ from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from reszoo.cli.early_checks import check_images, check_network
 from reszoo.cli.options import add_fast, add_json, add_target, add_views, positive_int
 from reszoo.cli.output import print_json, print_warnings
 from reszoo.cli.start_tensorflow import start_tensorflow
@@ -41,6 +42,8 @@ def run(options: Namespace) -> None:
     from reszoo.inference.tflite_classifier import find_tflite
 
     if find_tflite(options.target) is None:
+        check_network(options.target)
+        check_images(images)
         start_tensorflow(debug=options.debug)
     with print_warnings():
         predictions = predict(

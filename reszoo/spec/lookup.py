@@ -146,12 +146,13 @@ def _unknown_name(name: str, kind: str, requested_at: Place | None) -> UserError
     if suffixes := [suffix for suffix in (".yaml", ".yml", "") if _is_file(name + suffix)]:
         hint: str | None = f"for the file in this folder write ./{name}{suffixes[0]}"
     else:
-        hint = did_you_mean(plain, known) or (f"write {known[0]}" if known else None)
+        hint = did_you_mean(plain, known)
     if kind == "architecture":
         expected = "a name from `reszoo list`, or a path with a / or ending in .yaml"
         hint = hint or "`reszoo list` shows every name"
     else:
         expected = f"{', '.join(known) or 'none is there yet'}; or a path ending in .yaml"
+        hint = hint or f"write {known[0] if known else 'the path of a file, ending in .yaml'}"
     return UserError(
         f"there is no {kind} called '{name}'",
         where=requested_at,

@@ -20,6 +20,7 @@ import tensorflow as tf
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from reszoo.data.images.decoding import BrokenImageError, decode, read_file
+from reszoo.data.sources.folder.broken_files import BrokenFile
 from reszoo.data.sources.folder.listing import FolderListing, ImageFile
 from reszoo.data.sources.tfrecord import decode_jpeg_or_png
 from reszoo.visible_output import unfiltered
@@ -47,17 +48,6 @@ class ImageFacts:
     def deep_colour(self) -> bool:
         """Whether it is a 16-bit colour image, of which only the high byte is read."""
         return self.sixteen_bit is not None and "16-bit grey" not in self.form
-
-
-@dataclass(frozen=True, slots=True)
-class BrokenFile:
-    """An image file that cannot be read, with the reason."""
-
-    path: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,8 +128,9 @@ def list_folder(path: str | os.PathLike[str], seed: int = 0) -> FolderListing:
     )
 
 
-def _top_level(root: Path) -> tuple[list[str], int]:
-    """Returns the sub-folders of the root, and the number of files beside them."""
+def require_folder(path: str | os.PathLike[str]) -> None:
+    """Raises a `UserError` where there is no folder of this name."""
+    root = Path(os.path.expanduser(path))
     if not root.exists():
         raise UserError(
             f"there is no folder {root}", expected=_LAYOUT, hint=missing_path_hint(root)
@@ -140,6 +141,11 @@ def _top_level(root: Path) -> tuple[list[str], int]:
             expected=_LAYOUT,
             hint="name the folder that holds the class folders",
         )
+
+
+def _top_level(root: Path) -> tuple[list[str], int]:
+    """Returns the sub-folders of the root, and the number of files beside them."""
+    require_folder(root)
     with reading_folder(root):
         entries = visible_entries(root)
     folders = [entry.name for entry in entries if entry.is_dir()]
