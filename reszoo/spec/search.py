@@ -80,7 +80,11 @@ class Choices(Value):
             raise PydanticCustomError(
                 "search_choices",
                 "Input should be one of: choices: [...], min: and max:, or multiply: [...]",
-                {"hint": "keep one of them, and remove the others"},
+                {
+                    "hint": "keep one of them, and remove the others"
+                    if self.model_fields_set
+                    else "write `{choices: [VALUE, VALUE]}`"
+                },
             )
         if not has_range:
             return self
