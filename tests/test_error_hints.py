@@ -46,6 +46,7 @@ class Fault(NamedTuple):
 
 
 STAGES = "stages:\n  - {depth: 1, width: 4}"
+REPAIRED = "stages:\n  - {{depth: 1, width: 4}}"
 COSINE = "kind: cosine, peak: 0.1"
 END = "peak: 0.1}\n"
 DOCUMENTS = [
@@ -71,7 +72,7 @@ DOCUMENTS = [
     Fault(TINY, "shape: [8, 8, 1]", "input_shape: [8, 8, 1]", "in its place", "{0}"),
     Fault(TINY, "std: 128", "std: 0", "a number above 0", "std: 1"),
     Fault(TINY, "std: 128", "std: [1, 2, 3]", "one std per channel", "std: [1]"),
-    Fault(TINY, "mean: 128", "mean: .nan", "write image or a finite number", "mean: 0"),
+    Fault(TINY, "mean: 128", "mean: .nan", "a finite number", "mean: 0"),
     Fault(TINY, "std: 128}", "std: 128, sixteen_bit: [9, 3]}", "write `", "std: 128, {0}}}"),
     Fault(
         TINY,
@@ -88,7 +89,7 @@ DOCUMENTS = [
         "mean: 128, std: 128}",
         "mean: image, std: 1, test_size: 16}",
         "remove it",
-        "mean: image, std: 1}",
+        "mean: image, std: 1}}",
     ),
     Fault(TINY, "kernel: 3", "kernel: 0", "or more", "{0}"),
     Fault(TINY, "kernel: 3", "kernel_size: 3", "in its place", "{0}"),
@@ -96,16 +97,16 @@ DOCUMENTS = [
     Fault(TINY, "depth: 1", "depth: 1.5", "a whole number", "depth: 2"),
     Fault(TINY, "depth: 1", "blocks: 1", "in its place", "{0}"),
     Fault(TINY, "width: 4", "width: -4", "or more", "{0}"),
-    Fault(TINY, "width: 4}", "width: 4, stride: 99}", "lower the stride", "width: 4, stride: 2}"),
+    Fault(TINY, "width: 4}", "width: 4, stride: 99}", "lower the stride", "width: 4, stride: 2}}"),
     Fault(
         TINY,
         "width: 4}",
         "width: 4, shortcut: none}",
         "choose one",
-        "width: 4, shortcut: identity}",
+        "width: 4, shortcut: projection}}",
     ),
-    Fault(TINY, STAGES, "stages: []", "until there is 1", STAGES),
-    Fault(TINY, STAGES, "stages: {depth: 1}", "write a list", STAGES),
+    Fault(TINY, STAGES, "stages: []", "until there is 1", REPAIRED),
+    Fault(TINY, STAGES, "stages: {depth: 1}", "write a list", REPAIRED),
     Fault(TINY, "block: {", "block: {groups: 3, ", "change groups", "block: {{groups: 2, "),
     Fault(TINY, "block: {", "block: {transform_: conv, ", "remove it", "block: {{"),
     Fault(
@@ -338,7 +339,7 @@ COMMANDS = [
     ("list --recipes qqqq", "`", "{0}"),
     ("show", "write `", "{0}"),
     ("show resent20", "did you mean", "show {0}"),
-    ("show nothere.yaml", "write the path", "show tiny.yaml"),
+    ("show nothere.yaml", "did you mean", "show {0}"),
     ("show tyni.yaml", "did you mean", "show {0}"),
     ("show resnet20 --plan --yaml", "leave out --yaml", "show resnet20 --plan"),
     ("show resnet20 --set classes=ten", "a whole number", "show resnet20 --set classes=10"),
@@ -346,9 +347,9 @@ COMMANDS = [
     ("show resnet20 --set input.shape=96", "write `", "show resnet20 --set '{0}'"),
     ("show resnet20 --set num_classes=3", "write `", "show resnet20 --set {0}"),
     ("show resnet20 --diagram net.bmp", "write ", "show resnet20 --diagram net.svg"),
-    ("schema spec", "write architecture", "schema architecture"),
+    ("schema spec", "did you mean", "schema {0}"),
     ("schema recip", "did you mean", "schema {0}"),
-    ("validate gone.yaml", "write the path", "validate tiny.yaml"),
+    ("validate gone.yaml", "did you mean", "validate {0}"),
     ("validate photos", "name a file", "validate tiny.yaml"),
     ("train --lr 0.1 nosuchnet", "write `", "train {0} nosuchnet"),
     ("train --lr=0.1 nosuchnet", "write `", "train {0} nosuchnet"),
@@ -385,7 +386,7 @@ COMMANDS = [
     ),
     (
         "train tiny.yaml --checkpoint-every x",
-        "write 10min",
+        "such as 500",
         "train tiny.yaml --checkpoint-every 10min --data x",
     ),
     ("train tiny.yaml --recipe shrt32", "did you mean", "train tiny.yaml --recipe {0} --data x"),
@@ -431,7 +432,7 @@ COMMANDS = [
     ("deepen gone", "write `", "deepen gone --depths 3"),
     ("widen gone --factor 0", "from 1", "widen gone --factor 2"),
     ("widen photos", "name a folder that", "widen run"),
-    ("doctor --jsn", "did you mean", "doctor {0}"),
+    ("doctor --jsn", "`reszoo doctor --help`", "{0}"),
 ]
 
 

@@ -138,10 +138,10 @@ def _evaluate_tflite(
 
     if skip_plain is None:
         logits = _compute_logits(classify, examples, classifier.image_format, views)
-        labels = examples.labels
+        targets = examples.labels
     else:
-        logits, labels = plain_logits(classify, classifier, examples, views, skip_plain)
-    evaluation = score(labels, logits, classes, data=image_data.name, split=examples.name)
+        logits, targets = plain_logits(classify, classifier, examples, views, skip_plain)
+    evaluation = score(targets, logits, classes, data=image_data.name, split=examples.name)
     return replace(evaluation, views=views)
 
 

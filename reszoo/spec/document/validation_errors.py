@@ -313,8 +313,10 @@ def _hint(group: list[_Problem], root: Node | None, channels: int) -> str:
         return close
     if problem.found is None:
         return "give a value or remove the key; check that what belongs under it is indented"
-    if choices and all(map(_choices, group)):
+    if choices and all(_choices(item) or item.type == "bool_type" for item in group):
         return "choose one of them"
+    if choices:
+        return "write " + " or ".join(dict.fromkeys(map(_expected, group)))
     if isinstance(problem.found, str) and problem.found[:1].isdigit():
         return "write it without quotes or units"
     return _advice(problem, root)
