@@ -33,7 +33,8 @@ def machine_error(error: OSError, path: Path | str) -> MachineError:
     """Returns the `MachineError` for an `OSError` raised while writing `path`."""
     reason = error.strerror or str(error)
     return MachineError(
-        f"cannot write {path}: {reason}", hint=_ADVICE.get(error.errno or 0, "nothing was written")
+        f"cannot write {path}: {reason}",
+        hint=_ADVICE.get(error.errno or 0, "choose another place with -o"),
     )
 
 

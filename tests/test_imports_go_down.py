@@ -14,7 +14,8 @@ PACKAGE = Path(reszoo.__file__).parent
 
 FLOORS = (
     ("errors", "version", "lazy_exports", "gc_pause", "stderr", "fonts"),
-    ("regular_files", "atomic_files", "resources", "system_info"),
+    ("path_hints", "visible_output", "regular_files"),
+    ("weight_source", "atomic_files", "resources", "system_info"),
     ("spec",),
     ("planning",),
     ("model", "data", "runs"),
@@ -39,6 +40,7 @@ SUBFLOORS = {
         ("source",),
         ("dataset",),
         ("sources",),
+        ("data_word",),
         ("augment",),
         ("pipeline",),
         ("open_data",),
@@ -59,8 +61,11 @@ SUBFLOORS = {
 BELOW_TENSORFLOW = {
     "errors",
     "lazy_exports",
+    "path_hints",
     "regular_files",
     "version",
+    "visible_output",
+    "weight_source",
     "gc_pause",
     "stderr",
     "fonts",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from reszoo import spec
+from reszoo.cli.early_checks import check_weights
 from reszoo.cli.options import add_output, add_spec, add_weights, keras_file, positive_int
 from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.planning.cost import cost
@@ -30,6 +31,7 @@ def run(options: Namespace) -> None:
     architecture = spec.load(options.spec, overrides)
     if not options.weights:
         plan(architecture)  # reports an impossible network before TensorFlow starts
+    check_weights(options.weights)
     start_tensorflow(debug=options.debug)
     from reszoo.model.build import build
     from reszoo.model.importing.pretrained import load_pretrained

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reszoo import spec
 from reszoo.atomic_files import atomic_file
+from reszoo.cli.early_checks import check_data
 from reszoo.cli.options import add_json
 from reszoo.cli.output import print_json
 from reszoo.cli.start_tensorflow import start_tensorflow
@@ -25,15 +26,19 @@ def add_options(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     if options.sheet and Path(options.sheet).suffix.lower() != ".png":
         raise UserError(
-            f"cannot draw into {options.sheet}", expected="a file name that ends in .png"
+            f"cannot draw into {options.sheet}",
+            expected="a file name that ends in .png",
+            hint=f"--sheet {Path(options.sheet).with_suffix('.png')}",
         )
     if options.augment and not options.sheet:
         raise UserError(
             "--augment needs a file to draw into",
             expected="--sheet FILE.png",
             found="--augment alone",
+            hint="--sheet augmented.png",
         )
     recipe = spec.load_recipe(options.augment) if options.augment else None
+    check_data(options.data)
     start_tensorflow(debug=options.debug)
     from reszoo.data.open_data import open_data
     from reszoo.data.previews.augmentation_sheet import augmentation_sheet

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
+from reszoo.cli.early_checks import check_network
 from reszoo.cli.options import add_network, add_output, positive_int
 from reszoo.cli.output import print_saved_network
 from reszoo.cli.start_tensorflow import start_tensorflow
@@ -41,6 +42,7 @@ def _depths(text: str) -> tuple[int, ...]:
 
 
 def run(options: Namespace) -> None:
+    check_network(options.target)
     start_tensorflow(debug=options.debug)
     from reszoo.inference.net2net import deepen
 

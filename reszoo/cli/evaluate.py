@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
+from reszoo.cli.early_checks import check_data, check_network
 from reszoo.cli.options import add_data, add_fast, add_json, add_target, add_views
 from reszoo.cli.output import print_json, print_warnings
 from reszoo.cli.start_tensorflow import start_tensorflow
@@ -20,9 +21,17 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
-    start_tensorflow(debug=options.debug)
+    from reszoo.data.sources.plain_files import is_plain
     from reszoo.inference.evaluate import evaluate
+    from reszoo.inference.tflite_classifier import find_tflite
 
+    if find_tflite(options.target) is None:
+        check_network(options.target)
+        check_data(options.data)
+        start_tensorflow(debug=options.debug)
+    elif options.data is not None and not is_plain(options.data, options.split):
+        check_data(options.data)
+        start_tensorflow(debug=options.debug)
     with print_warnings():
         evaluation = evaluate(
             options.target,

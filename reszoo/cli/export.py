@@ -8,6 +8,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from reszoo import spec
+from reszoo.cli.early_checks import check_data, check_network
 from reszoo.cli.options import add_data, add_output, add_overrides
 from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.report.bundle_summary import bundle_text
@@ -33,6 +34,8 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     target = spec.load_target(options.target, options.overrides)
+    check_network(options.source)
+    check_data(options.data)
     start_tensorflow(debug=options.debug)
     from reszoo.exporting.export import export
 

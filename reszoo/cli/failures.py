@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import traceback
 
 from reszoo.cli.terminate import Terminated
 from reszoo.errors import MachineError, ReszooError, first_line
+from reszoo.path_hints import unreadable_hint
 from reszoo.stderr import discard_output
 
 INTERRUPTED = 130
@@ -43,7 +45,14 @@ def _translate(error: BaseException) -> ReszooError | None:
         )
     if isinstance(error, OSError):
         reason = error.strerror or first_line(error)
-        return MachineError(reason, where=str(error.filename) if error.filename else None)
+        where = str(error.filename) if error.filename else None
+        if where is None:
+            hint = "run the command again with --debug to see which file it is"
+        elif error.errno in (errno.EACCES, errno.EPERM):  # to read or to write
+            hint = f"give yourself access: chmod u+rwX '{where}'"
+        else:
+            hint = unreadable_hint(error, where)
+        return MachineError(reason, where=where, hint=hint)
     return None
 
 

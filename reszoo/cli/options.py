@@ -109,9 +109,9 @@ def keras_file(word: str) -> str:
 
 def positive_int(word: str) -> int:
     """Returns an integer from 1; an argparse type."""
-    if (number := nonnegative_int(word)) < 1:
-        raise ArgumentTypeError(f"expected 1 or more, found {word}")
-    return number
+    if not word.isdecimal() or int(word) < 1:
+        raise ArgumentTypeError(f"expected a whole number from 1, found '{word}'")
+    return int(word)
 
 
 def nonnegative_int(word: str) -> int:

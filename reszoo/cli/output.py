@@ -9,12 +9,15 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+from reszoo.errors import CONTROL
 from reszoo.report.text import format_command
 
 
 def print_json(value: Any) -> None:
-    """Prints indented JSON; NaN is refused, as it is not valid JSON."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str))
+    """Prints indented JSON without control characters; NaN is refused, as it is not valid JSON."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str)
+    # JSON leaves those above 31 as they are, and the stream's own way to write them is not JSON's.
+    print(CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
 
 
 @contextlib.contextmanager

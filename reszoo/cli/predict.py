@@ -7,6 +7,7 @@ from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from reszoo.cli.early_checks import check_images, check_network
 from reszoo.cli.options import add_fast, add_json, add_target, add_views, positive_int
 from reszoo.cli.output import print_json, print_warnings
 from reszoo.cli.start_tensorflow import start_tensorflow
@@ -41,6 +42,8 @@ def run(options: Namespace) -> None:
     from reszoo.inference.tflite_classifier import find_tflite
 
     if find_tflite(options.target) is None:
+        check_network(options.target)
+        check_images(images)
         start_tensorflow(debug=options.debug)
     with print_warnings():
         predictions = predict(
@@ -66,7 +69,11 @@ def _paths(words: Iterable[str]) -> Iterator[str]:
         elif word.endswith(".txt"):
             require_regular_file(word)
             if not Path(word).is_file():
-                raise UserError(f"there is no list {word}", expected="one path per line")
+                raise UserError(
+                    f"there is no list {word}",
+                    expected="one path per line",
+                    hint="write the paths of the images into it, or name the images here",
+                )
             yield from _lines(_read_text(Path(word)).splitlines())
         else:
             yield word

@@ -15,6 +15,7 @@ from reszoo.cli.failures import report_failure
 from reszoo.errors import UserError, did_you_mean
 from reszoo.runs.parent_watch import obey_supervisor
 from reszoo.version import VERSION
+from reszoo.visible_output import visible_streams
 
 COMMANDS = {
     "list": "list the networks and recipes of the zoo",
@@ -45,11 +46,15 @@ The module `reszoo.cli.<command>` has its full help as docstring, `add_options(p
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit code: 0, or that of its error (see `reszoo.errors`)."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    debug = _take_debug(words)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # As stderr does: a file name that cannot be encoded must not cut off the rest of a table.
         sys.stdout.reconfigure(errors="backslashreplace")
+    with visible_streams():
+        return _main(list(sys.argv[1:] if argv is None else argv))
+
+
+def _main(words: list[str]) -> int:
+    debug = _take_debug(words)
     try:
         code = _run(words, debug)
         sys.stdout.flush()
@@ -70,14 +75,11 @@ def _take_debug(words: list[str]) -> bool:
 def _run(words: list[str], debug: bool) -> int:
     if not debug:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    name = next((word for word in words if not word.startswith("-")), None)
-    if name is not None and name not in COMMANDS:
-        hint = did_you_mean(name, COMMANDS) or "`reszoo --help` lists the commands"
-        raise UserError(f"there is no command '{name}'", hint=hint)
+    name = _command_name(words)
     parser, module = _parser(name)
-    options, unknown = parser.parse_known_args(words)
+    options, unknown = parser.parse_known_args(_command_first(words, name))
     if unknown:
-        parser.refuse(unknown)
+        parser.refuse(unknown, words)
     if module is None:
         parser.print_help()
         return 0
@@ -93,6 +95,26 @@ def full_parser() -> argparse.ArgumentParser:
     for name in COMMANDS:
         _add_command(commands, name)
     return parser
+
+
+def _command_name(words: Sequence[str]) -> str | None:
+    """Returns the command: the first word, or the first command after options in front of it."""
+    others = [word for word in words if not word.startswith("-")]
+    if not others:
+        return None
+    name = next((word for word in others if word in COMMANDS), others[0])
+    if name not in COMMANDS or (words[0] == others[0] != name):
+        hint = did_you_mean(others[0], COMMANDS) or "`reszoo --help` lists the commands"
+        raise UserError(f"there is no command '{others[0]}'", hint=hint)
+    return name
+
+
+def _command_first(words: Sequence[str], name: str | None) -> list[str]:
+    """Returns the words with the command before the options in front of it, as argparse needs."""
+    if name is None:
+        return list(words)
+    index = words.index(name)
+    return [name, *words[:index], *words[index + 1 :]]
 
 
 def _parser(name: str | None) -> tuple[_Parser, ModuleType | None]:
@@ -154,19 +176,31 @@ class _Parser(argparse.ArgumentParser):
     command: _Parser | None = None
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(message, hint=f"`{self.prog} --help` lists its options")
+        from reszoo.cli.argument_errors import argument_error
 
-    def refuse(self, unknown: Sequence[str]) -> NoReturn:
-        """Raises an error for unknown words, with the most similar option as a hint."""
+        raise argument_error(self, message)
+
+    def refuse(self, unknown: Sequence[str], words: Sequence[str]) -> NoReturn:
+        """Raises an error for unknown words, with the option that is meant as a hint.
+
+        The value of an unknown option is what follows it in `words`; argparse may have taken it for
+        an argument.
+        """
         parser = self.command or self
         known = [option for action in parser._actions for option in action.option_strings]
         option = next((word for word in unknown if word.startswith("-")), None)
         if option is None:
-            parser.error(f"unexpected: {' '.join(unknown)}")
+            text = " ".join(unknown)
+            raise UserError(
+                f"unexpected: {text}",
+                hint=f"leave out {text}; `{parser.prog} --help` lists what it takes",
+            )
         from reszoo.cli.aliases import line_for
 
-        line = line_for(parser.prog.split()[-1], unknown[list(unknown).index(option) :], known)
-        hint = did_you_mean(option.partition("=")[0], [*known, "--debug"])
+        line = line_for(parser.prog.split()[-1], words[list(words).index(option) :], known)
+        hint = None
+        if option.startswith("--"):  # One letter is like any other.
+            hint = did_you_mean(option.partition("=")[0], [*known, "--debug"])
         if line is not None:
             hint = f"write `{line}` instead"
         raise UserError(

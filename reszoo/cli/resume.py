@@ -8,6 +8,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from reszoo.cli.distribution import add_distribution, distribution_arguments
+from reszoo.cli.early_checks import check_data, check_devices
 from reszoo.cli.options import positive_int
 from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.cli.supervision import add_checkpointing, supervise_resume
@@ -35,6 +36,8 @@ def run(options: Namespace) -> int | None:
     if options.supervise:
         return supervise_resume(options)
     opened = Run.open(options.run_folder)
+    check_data(options.data)
+    check_devices(options)
     start_tensorflow(debug=options.debug)
     from reszoo.training.train import resume
 

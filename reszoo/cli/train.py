@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from reszoo import spec
 from reszoo.cli.distribution import add_distribution, add_precision, distribution_arguments
+from reszoo.cli.early_checks import check_data, check_devices, check_network, check_weights
 from reszoo.cli.options import (
     add_data,
     add_output,
@@ -98,6 +99,11 @@ def run(options: Namespace) -> int | None:
         options.set_recipe = [*options.set_recipe, f"precision={options.precision}"]
     if options.recipe is not None:
         spec.load_recipe(options.recipe, options.set_recipe)
+    check_data(options.data)
+    check_weights(options.weights)
+    if options.start is not None:
+        check_network(options.start)
+    check_devices(options)
     if options.supervise:
         return supervise_train(options, architecture.name if architecture else None)
     start_tensorflow(debug=options.debug)

@@ -10,6 +10,7 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from reszoo import spec
+from reszoo.cli.early_checks import check_data
 from reszoo.cli.options import add_data, add_output, add_overrides, nonnegative_int
 from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.report.search_summary import event_text, preview_text, result_text
@@ -43,6 +44,7 @@ def run(options: Namespace) -> None:
     from reszoo.tuning.tune import refuse_distributed_search, tune
 
     refuse_distributed_search()
+    check_data(options.data)
     start_tensorflow(debug=options.debug)
     try:
         result = tune(

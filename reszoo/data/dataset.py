@@ -109,8 +109,11 @@ class ImageData:
         parts = list(self.splits) if expression.strip() == "all" else expression.split("+")
         indices = np.concatenate([self._indices(part, expression) for part in parts])
         if not len(indices):
+            largest = max(self.splits, key=lambda name: self.splits[name])
             raise UserError(
-                f"the split '{expression}' of {self.name} is empty", found=self._counts()
+                f"the split '{expression}' of {self.name} is empty",
+                found=self._counts(),
+                hint=f"write {largest}, which has images",
             )
         return Split(expression, self.classes, self.source, indices)
 
@@ -131,13 +134,14 @@ class ImageData:
                 f"'{expression}' is no split",
                 expected="such as train, train[:80%], test[100:200], train+test or all",
                 found=expression,
+                hint=f"write {' or '.join(self.splits)}",
             )
         name, start, stop = match.groups()
         if name not in self.splits:
             raise UserError(
                 f"{self.name} has no split '{name}'",
                 expected=self._counts(),
-                hint=did_you_mean(name, self.splits),
+                hint=did_you_mean(name, self.splits) or f"write {' or '.join(self.splits)}",
             )
         offset = sum(list(self.splits.values())[: list(self.splits).index(name)])
         count = self.splits[name]

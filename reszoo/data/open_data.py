@@ -11,18 +11,19 @@ from typing import Any, TypeAlias
 import numpy as np
 import tensorflow as tf
 
+from reszoo.data.data_word import WORDS, check_data_word
 from reszoo.data.dataset import ImageData, check_classes, numbered_classes
 from reszoo.data.sources.arrays import ArraySource, from_arrays, from_dataset
 from reszoo.data.sources.cache import data_folder, is_prepared, prepare, prune, short_hash, touch
-from reszoo.data.sources.digits import digits_dataset_builder
+from reszoo.data.sources.digits import digits, digits_dataset_builder
 from reszoo.data.sources.folder import folder_dataset_builder
-from reszoo.data.sources.folder.image_check import BrokenFile, CheckedImages, check_images
+from reszoo.data.sources.folder.broken_files import BrokenFile, broken_files_error
+from reszoo.data.sources.folder.image_check import CheckedImages, check_images
 from reszoo.data.sources.folder.listing import FolderListing, list_folder
 from reszoo.data.sources.tfds import open_tfds
 from reszoo.data.sources.tfrecord import TFRecordSource
-from reszoo.errors import UserError, did_you_mean
+from reszoo.errors import UserError
 
-_WORDS = "digits, folder:PATH or tfds:NAME"
 _MAX_LISTED = 5
 
 Pair = tuple[Any, Any]
@@ -68,27 +69,22 @@ def open_data(
         return _in_memory({"train": tuple(data)})
     raise UserError(
         "the data are not understood",
-        expected=f"{_WORDS}, arrays (x, y), or a tf.data.Dataset",
+        expected=f"{WORDS}, arrays (x, y), or a tf.data.Dataset",
         found=type(data).__name__,
+        hint="pass a word such as 'folder:PATH', or the pair (images, labels) as arrays",
     )
 
 
 def _open_word(
     word: str, seed: int, skip: bool, data_dir: str | os.PathLike[str] | None
 ) -> ImageData:
-    kind, _, rest = word.partition(":")
+    check_data_word(word)
     if word == "digits":
         return _open_digits(data_folder(data_dir))
-    if kind == "folder" and rest:
+    kind, _, rest = word.partition(":")
+    if kind == "folder":
         return _open_folder(word, list_folder(rest, seed), skip, data_folder(data_dir))
-    if kind == "tfds" and rest:
-        return open_tfds(word, data_dir)
-    hint = did_you_mean(word, ["digits", "folder:PATH"])
-    if os.path.isdir(os.path.expanduser(word)):
-        hint = f"write folder:{word}"
-    elif hint is None and word.isidentifier():
-        hint = f"write tfds:{word} for TensorFlow Datasets' {word}"
-    raise UserError(f"there is no data set '{word}'", expected=_WORDS, hint=hint)
+    return open_tfds(word, data_dir)
 
 
 def _open_digits(folder: Path) -> ImageData:
@@ -96,7 +92,7 @@ def _open_digits(folder: Path) -> ImageData:
     builder = prepare(make, folder / "digits")
     return ImageData(
         name="digits",
-        classes=digits_dataset_builder.CLASSES,
+        classes=digits.CLASSES,
         source=TFRecordSource(_paths(builder), channels=1, decode_channels=1),
         splits=_splits(builder),
         smallest=(8, 8),
@@ -161,15 +157,7 @@ def _require_readable(listing: FolderListing, checked: CheckedImages, skip: bool
 
 def _broken_error(listing: FolderListing, broken: Sequence[BrokenFile]) -> UserError:
     total = sum(len(files) for files in listing.splits.values())
-    files = [str(file) for file in broken[:_MAX_LISTED]]
-    if len(broken) > _MAX_LISTED:
-        files.append(f"and {len(broken) - _MAX_LISTED:,} more")
-    return UserError(
-        f"{len(broken):,} of {total:,} images cannot be read",
-        where=str(listing.root),
-        found=("\n" + " " * 12).join(files),
-        hint="repair or remove them, or leave them out with --skip-bad-images",
-    )
+    return broken_files_error(broken, total, str(listing.root))
 
 
 def _splits(builder: Any) -> dict[str, int]:
@@ -205,6 +193,7 @@ def _in_memory(parts: Mapping[str, Any]) -> ImageData:
                 where=split,
                 expected="arrays (x, y) or a tf.data.Dataset",
                 found=type(part).__name__,
+                hint="pass the pair (images, labels) as arrays",
             )
     classes = _joint_names(sources, class_names)
     joined = ArraySource.concatenate(list(sources.values()))

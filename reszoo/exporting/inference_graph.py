@@ -119,6 +119,7 @@ def _require_exportable(model: keras.Model) -> None:
         raise UserError(
             "this Keras model computes in a lower precision and has no spec to rebuild it from",
             expected="a float32 model, or one saved by reszoo",
+            hint="build it after keras.config.set_dtype_policy('float32'), and set its weights",
         )
 
 

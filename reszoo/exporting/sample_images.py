@@ -102,7 +102,11 @@ def draw_images(
       UserError: the split is empty.
     """
     if len(split) == 0:
-        raise UserError("the data has no images to draw from", where=str(split))
+        raise UserError(
+            "the data has no images to draw from",
+            where=str(split),
+            hint="name data that have images with --data",
+        )
     chosen = np.random.default_rng([seed, len(split)]).permutation(len(split))[:count]
     pairs = list(batches(split.subset(np.sort(chosen)), image_format, batch_size=_BATCH))
     images = np.concatenate([np.asarray(images) for images, _ in pairs])
@@ -124,6 +128,7 @@ def _training_split(data: ImageData, validation: dict[str, Any] | None) -> Split
             f"{data.name} has no training split to calibrate an int8 network on",
             expected="a split named train",
             found=", ".join(data.splits),
+            hint="name data with a training split with --data, or export with --target server",
         )
     training = data.split("train")
     if validation is None and any(name in data.splits for name in _TEST_SPLITS):

@@ -94,6 +94,7 @@ def _check_weights(contents: TFLiteContents, size: int, weight_bytes: int) -> No
             "the .tflite has lost the weights of the network",
             expected=f"at least {_MIN_SHARE_OF_WEIGHTS * weight_bytes:,.0f} bytes, no variables",
             found=f"{size:,} bytes, {variables} VAR_HANDLE operators",
+            hint="export with --target server; the SavedModel has them",
         )
 
 
@@ -103,6 +104,7 @@ def _check_static_shapes(contents: TFLiteContents) -> None:
             "the .tflite has shapes that are not fixed, which accelerators refuse",
             expected="every dimension a number",
             found=", ".join(contents.dynamic_tensors[:3]),
+            hint="export with --target server; the SavedModel takes such shapes",
         )
 
 
@@ -117,6 +119,7 @@ def _check_builtin_operators(contents: TFLiteContents) -> None:
             "the .tflite needs operators that a plain TFLite runtime does not have",
             expected="built-in operators only",
             found=", ".join(sorted(foreign)),
+            hint="export with --target server, or choose another activation",
         )
 
 

@@ -76,5 +76,5 @@ def _run(converter: tf.lite.TFLiteConverter) -> bytes:
         raise UserError(
             "the network cannot be converted to TFLite",
             found=", ".join(operations) or first_line(error),
-            hint="choose another activation or pooling, or export with --target server",
+            hint="export with --target server, or build the network from layers that TFLite has",
         ) from error

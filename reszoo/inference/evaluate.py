@@ -1,30 +1,36 @@
-"""Evaluation of a network on a split of a data set."""
+"""Evaluation of a network on a split of a data set.
+
+What needs TensorFlow is imported where it is used: a `.tflite` file is evaluated on a folder or on
+the digits without it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from reszoo.data import ImageData, ImageFormat, Split
 from reszoo.data.dataset import nfc, numbered_classes
-from reszoo.data.open_data import open_data
-from reszoo.data.pipeline.batches import batches
+from reszoo.data.sources.plain_files import open_plain_files
 from reszoo.errors import UserError
 from reszoo.inference.finite_outputs import finite_outputs
-from reszoo.inference.folding import FoldedModel, fold
 from reszoo.inference.metrics import Agreement, Evaluation, agreement, clipped_log, score
+from reszoo.inference.plain_evaluation import plain_logits
 from reszoo.inference.predict import batch_size_for
 from reszoo.inference.tflite_classifier import TFLiteClassifier, find_tflite
-from reszoo.inference.trained import Target, TrainedModel, load_trained
 from reszoo.inference.tta import resolve_views, tta_formats, tta_logits
 from reszoo.runs import Run
 from reszoo.spec.test_time import ONE_VIEW, Views
+
+if TYPE_CHECKING:
+    import keras
+
+    from reszoo.inference.folding import FoldedModel
+    from reszoo.inference.trained import Target, TrainedModel
 
 _SMALLEST_PROBABILITY = 1e-12
 _COMPARED_IMAGES = 64
@@ -71,11 +77,22 @@ def evaluate(
     """
     if (file := find_tflite(target)) is not None:
         if fast:
-            raise UserError("a .tflite file cannot be folded", found="fast, which folds a model")
+            raise UserError(
+                "a .tflite file cannot be folded",
+                found="fast, which folds a model",
+                hint="leave out --fast: the export has folded the norms already",
+            )
         if data is None:
             raise _no_data("a .tflite alone")
-        image_data = open_data(data, skip_bad_images=skip_bad_images, data_dir=data_dir)
-        return _evaluate_tflite(file, image_data, split, resolve_views(views))
+        resolved = resolve_views(views)
+        classifier = TFLiteClassifier(file)
+        plain = open_plain_files(data, split)
+        image_data = plain or _open_data(data, skip_bad_images=skip_bad_images, data_dir=data_dir)
+        skip = skip_bad_images if plain else None
+        return _evaluate_tflite(classifier, image_data, split, resolved, skip)
+    from reszoo.inference.folding import FoldedModel, fold
+    from reszoo.inference.trained import load_trained
+
     trained = load_trained(target)
     views = resolve_views(views, trained.run.recipe().test_time if trained.run else None)
     image_data = open_images(trained, data, skip_bad_images, data_dir)
@@ -101,8 +118,14 @@ def _compare(trained: TrainedModel, split: Split, folded: FoldedModel) -> Agreem
     return agreement(logits, expected, folded.computes)
 
 
-def _evaluate_tflite(path: Path, image_data: ImageData, split: str, views: Views) -> Evaluation:
-    classifier = TFLiteClassifier(path)
+def _evaluate_tflite(
+    classifier: TFLiteClassifier,
+    image_data: ImageData,
+    split: str,
+    views: Views,
+    skip_plain: bool | None,
+) -> Evaluation:
+    """Evaluates on data of `open_plain_files` (`skip_plain` is of bad images) or `open_data`."""
     outputs = len(classifier.classes)
     # Without labels.txt the outputs are only numbered, which agrees with any names.
     labels = None if classifier.classes == numbered_classes(outputs) else classifier.classes
@@ -113,9 +136,20 @@ def _evaluate_tflite(path: Path, image_data: ImageData, split: str, views: Views
     def classify(pixels: np.ndarray) -> np.ndarray:
         return clipped_log(classifier.probabilities(pixels), _SMALLEST_PROBABILITY)
 
-    logits = _compute_logits(classify, examples, classifier.image_format, views)
-    evaluation = score(examples.labels, logits, classes, data=image_data.name, split=examples.name)
+    if skip_plain is None:
+        logits = _compute_logits(classify, examples, classifier.image_format, views)
+        targets = examples.labels
+    else:
+        logits, targets = plain_logits(classify, classifier, examples, views, skip_plain)
+    evaluation = score(targets, logits, classes, data=image_data.name, split=examples.name)
     return replace(evaluation, views=views)
+
+
+def _open_data(data: Any, **options: Any) -> ImageData:
+    """Calls `reszoo.data.open_data.open_data`, which imports TensorFlow."""
+    from reszoo.data import open_data as module
+
+    return module.open_data(data, **options)
 
 
 def _select_split(image_data: ImageData, expression: str) -> Split:
@@ -125,13 +159,20 @@ def _select_split(image_data: ImageData, expression: str) -> Split:
 
 
 def _no_data(found: str) -> UserError:
-    return UserError("say which data to evaluate on", expected="--data", found=found)
+    return UserError(
+        "say which data to evaluate on",
+        expected="--data",
+        found=found,
+        hint="name them with --data, such as --data folder:PATH",
+    )
 
 
 def _compute_logits(
     network: Callable[[Any], Any], split: Split, image_format: ImageFormat, views: Views = ONE_VIEW
 ) -> np.ndarray:
     """Returns the logits `(images, classes)` of a split in its order; float32 for one view."""
+    from reszoo.data.pipeline.batches import batches
+
     formats, size = tta_formats(views, image_format), batch_size_for(image_format)
     # Five crops of one split in memory would be five copies.
     in_memory = None if len(formats) == 1 else False
@@ -150,6 +191,8 @@ def _compute_logits(
 
 def inference_function(model: keras.Model) -> Any:
     """Wraps a model in a `tf.function` for batches of any size, without XLA."""
+    import tensorflow as tf
+
     return tf.function(
         lambda images: model(images, training=False), jit_compile=False, reduce_retracing=True
     )
@@ -166,7 +209,7 @@ def open_images(
     if isinstance(data, ImageData):
         return data
     if data is not None:
-        return open_data(data, skip_bad_images=skip_bad_images, data_dir=data_dir)
+        return _open_data(data, skip_bad_images=skip_bad_images, data_dir=data_dir)
     if trained.run is None:
         raise _no_data("a model alone")
     return reopen_data(trained.run)
@@ -185,7 +228,7 @@ def reopen_data(run: Run, data: Any = None) -> ImageData:
             hint="pass the data once more",
         )
     try:
-        images = open_data(
+        images = _open_data(
             record["name"] if data is None else data,
             skip_bad_images=record["skip_bad_images"],
             data_dir=record["data_dir"],

@@ -95,6 +95,7 @@ def canonical_plan(trained: TrainedModel) -> Plan:
             f"the model {trained.model.name!r} does not say what it is made of, so its norms "
             "cannot be folded",
             expected="a run, a .keras file, or a model built without a device",
+            hint="leave out --fast (fast=False): the norms are then computed as they were trained",
         )
     rows: Plan = trained.model.reszoo_plan
     return rows

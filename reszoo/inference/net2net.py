@@ -111,6 +111,7 @@ def _load_with_spec(target: Target) -> tuple[TrainedModel, Architecture]:
             f"{target} does not say its architecture, and cannot grow",
             expected="a run, or a .keras file that `reszoo train` or `reszoo build` wrote",
             found="a Keras model alone",
+            hint="`reszoo build SPEC --weights FILE -o NEW.keras` writes a file that says it",
         )
     return trained, trained.spec
 
@@ -128,6 +129,7 @@ def _verify_and_save(
             f"the larger {spec.name} does not compute the same function",
             expected=f"logits within {MAX_DIFFERENCE:g} of the largest",
             found=f"{difference:.2g} on random images",
+            hint="train the larger network from the start",
         )
     if out is not None:
         save_model(model, out, spec=spec, classes=trained.classes)

@@ -99,10 +99,10 @@ def predict(
         are not finite, or the network cannot be folded.
     """
     if top < 1:
-        raise UserError("top should be 1 or more", found=str(top))
+        raise UserError("top should be 1 or more", found=str(top), hint="--top 1")
     named = list(_name_images(images))
     if not named:
-        raise UserError("no images were given")
+        raise UserError("no images were given", hint="name images or a folder of images")
     views = resolve_views(views)
     classifier = _classifier(target, fast, len(named))
     if compared is not None:
@@ -121,7 +121,11 @@ def predict(
 def _classifier(target: Target, fast: bool | None, images: int) -> Classifier:
     if (file := find_tflite(target)) is not None:
         if fast:
-            raise UserError("a .tflite file cannot be folded", found="fast, which folds a model")
+            raise UserError(
+                "a .tflite file cannot be folded",
+                found="fast, which folds a model",
+                hint="leave out --fast: the export has folded the norms already",
+            )
         return TFLiteClassifier(file)
     from reszoo.inference.keras_classifier import load_classifier  # imports TensorFlow
 
@@ -202,5 +206,6 @@ def _list_images(folder: Path) -> list[Path]:
         raise UserError(
             f"there are no images in {folder}",
             expected=f"files that end with {', '.join(sorted(SUFFIXES))}",
+            hint="name a folder that has images itself and not below it, or name the images",
         )
     return files

@@ -60,7 +60,11 @@ class TFLiteClassifier:
     def __init__(self, path: Path) -> None:
         require_regular_file(path)
         if not path.is_file():
-            raise UserError(f"there is no file {path}", expected="a .tflite file")
+            raise UserError(
+                f"there is no file {path}",
+                expected="a .tflite file",
+                hint="name the file, or the bundle that `reszoo export` wrote",
+            )
         preprocessing = _read_contract(path)
         self._path = path
         self._interpreter = TFLiteInterpreter(path)
@@ -144,6 +148,7 @@ def _image_format(path: Path, shape: list[int], preprocessing: dict[str, Any]) -
             f"{path} is not an image classifier of reszoo's kind",
             expected="one input of shape (1, height, width, channels)",
             found=str(tuple(shape)),
+            hint="use a .tflite that `reszoo export` wrote, or convert yours for a batch of 1",
         )
     return ImageFormat(shape[1], shape[2], shape[3], **preprocessing)
 
@@ -158,5 +163,7 @@ def _read_labels(path: Path, outputs: int) -> tuple[str, ...]:
             f"{labels} does not fit {path.name}",
             expected=f"{outputs} lines, one per class",
             found=f"{len(names)}",
+            hint="copy both again from the same bundle, or move labels.txt elsewhere: classes are "
+            "then numbered",
         )
     return names

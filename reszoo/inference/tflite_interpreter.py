@@ -56,7 +56,11 @@ class TFLiteInterpreter:
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError, OSError) as error:
             name = "the .tflite" if isinstance(file, bytes) else str(file)
-            raise UserError(f"{name} does not open as a TFLite file", found=str(error)) from error
+            raise UserError(
+                f"{name} does not open as a TFLite file",
+                found=str(error),
+                hint="it may be cut off or damaged: copy it again, or export it again",
+            ) from error
         self.input: dict[str, Any] = self._interpreter.get_input_details()[0]
         self.output: dict[str, Any] = self._interpreter.get_output_details()[0]
 

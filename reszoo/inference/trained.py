@@ -13,12 +13,11 @@ from reszoo.data import ImageFormat
 from reszoo.data.dataset import numbered_classes
 from reszoo.data.images.resizing import evaluation_format
 from reszoo.errors import UserError
-from reszoo.inference.tflite_classifier import is_bundle
+from reszoo.inference.find_network import find_network, require_model
 from reszoo.model.build import build
 from reszoo.model.copy_weights import copy_weights
 from reszoo.model.saving import load_model
 from reszoo.runs import Run
-from reszoo.spec import names_of
 from reszoo.spec.architecture import Architecture
 
 
@@ -103,35 +102,14 @@ def load_trained(target: Target) -> TrainedModel:
         return TrainedModel(target, None, None, None)
     if isinstance(target, Run):
         return _load_run(target)
-    path = Path(target)
-    if is_bundle(path) or (path.suffix == ".tflite" and path.is_file()):
-        raise UserError(
-            f"{path} is exported already",
-            expected="a run folder or a .keras file",
-            found="a bundle" if path.is_dir() else "a .tflite file",
-            hint="use the run or the .keras file that it was exported from (`predict` and "
-            "`evaluate` take a .tflite file, or a bundle that holds one)",
-        )
-    if path.is_dir():
-        return _load_run(Run.open(path))
-    if not path.exists():
-        raise UserError(
-            f"there is no run folder or model {path}",
-            expected="a run folder or a .keras file",
-            hint=f"{path} is a network of the zoo: `reszoo train {path}` makes a run of it"
-            if str(path) in names_of("architecture")
-            else "`reszoo train` makes a run, `reszoo build -o` a .keras file",
-        )
-    loaded = load_model(path)
+    found = find_network(target)
+    if isinstance(found, Run):
+        return _load_run(found)
+    loaded = load_model(found)
     return TrainedModel(loaded.model, loaded.spec, loaded.classes, None)
 
 
 def _load_run(run: Run) -> TrainedModel:
-    if not run.model_path.is_file():
-        raise UserError(
-            f"the run {run.path} has no model.keras yet",
-            found=f"its state is {run.state}",
-            hint=f"`reszoo resume {run.path}` resumes it",
-        )
+    require_model(run)
     loaded = load_model(run.model_path)
     return TrainedModel(loaded.model, run.architecture(), tuple(run.data()["classes"]), run)

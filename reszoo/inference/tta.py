@@ -27,7 +27,12 @@ def resolve_views(views: Views | str | int | None, recipe: Views | None = None) 
         return Views.model_validate(views)
     except ValueError as error:
         expected = f"one of {', '.join(PRESETS)}"
-        raise UserError("unknown views", expected=expected, found=str(views)) from error
+        raise UserError(
+            "unknown views",
+            expected=expected,
+            found=str(views),
+            hint="write flip, or leave it out",
+        ) from error
 
 
 def tta_formats(

@@ -66,6 +66,7 @@ def build(
             f"unknown device {device!r}",
             expected=f"one of {', '.join(DEVICES)}",
             found=repr(device),
+            hint=f"write {' or '.join(map(repr, DEVICES))}, or leave it out",
         )
     settings = _layer_settings(dtype, seed if shared is None else None)
     with BackgroundInitializer() if shared is None else contextlib.nullcontext() as kernels:
@@ -160,4 +161,5 @@ def _layer_settings(dtype: str, seed: int | None) -> LayerSettings:
             f"unknown dtype {dtype!r}",
             expected="float32, mixed_bfloat16, mixed_float16, bfloat16, float16 or float64",
             found=repr(dtype),
+            hint="write float32",
         ) from error

@@ -69,7 +69,8 @@ def missing_layer(name: str, model: keras.Model) -> UserError:
         f"no weights for layer {name!r}",
         expected=f"a layer of that name in the model {model.name!r}",
         found="none",
-        hint=did_you_mean(name, [layer.name for layer in model.layers if layer.weights]),
+        hint=did_you_mean(name, [layer.name for layer in model.layers if layer.weights])
+        or "both models must come from the same spec",
     )
 
 

@@ -52,7 +52,7 @@ def _stage_ref(name: str, rows: Plan) -> Ref:
             f"no feature map {name!r}",
             expected=f"one of {', '.join(rows.stages)}",
             found=repr(name),
-            hint=did_you_mean(name, rows.stages),
+            hint=did_you_mean(name, rows.stages) or "ask for one of these",
         )
     return rows.stages[name]
 

@@ -186,6 +186,7 @@ def _check_suffix(path: Path | str) -> Path:
             f"{path} is not the name of a Keras model",
             expected="a name that ends in .keras",
             found=path.name,
+            hint=f"write {path.with_suffix('.keras')}",
         )
     return path
 
@@ -209,7 +210,12 @@ def _read_members(path: Path) -> tuple[dict[str, Any], Architecture | None, tupl
     require_regular_file(path)
     if not path.is_file():
         found = "a folder" if path.is_dir() else "nothing of this name"
-        raise UserError(f"there is no file {path}", expected="a .keras file", found=found)
+        raise UserError(
+            f"there is no file {path}",
+            expected="a .keras file",
+            found=found,
+            hint="name a .keras file that is there; `reszoo build SPEC -o NAME.keras` writes one",
+        )
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.namelist()
@@ -373,7 +379,10 @@ def _readable_error(error: Exception, path: Path) -> UserError | MachineError:
         return error
     if isinstance(error, MemoryError) or getattr(error, "errno", None) in _MACHINE_ERRNOS:
         reason = getattr(error, "strerror", None) or "not enough memory"
-        return MachineError(f"cannot read {path}: {reason}")
+        return MachineError(
+            f"cannot read {path}: {reason}",
+            hint="free memory, or copy the file to another disk and read it there",
+        )
     return _damaged_file(path, f"{type(error).__name__}: {first_line(error)}")
 
 

@@ -75,7 +75,7 @@ def _require(groups: tuple[str, ...], name: str, where: Place | str | None) -> s
         where=where,
         expected=f"{', '.join(groups)}, or a range such as stem..stage2",
         found=repr(name),
-        hint=did_you_mean(name, groups),
+        hint=did_you_mean(name, groups) or f"write {BACKBONE}, all but the head, or one of these",
     )
 
 

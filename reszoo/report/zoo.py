@@ -27,13 +27,16 @@ def zoo_entries(pattern: str | None = None, family: str | None = None) -> list[d
         raise UserError(
             f"there is no family '{family}'",
             expected=", ".join(families()),
-            hint=did_you_mean(family, families()),
+            hint=did_you_mean(family, families()) or "write one of these, or leave out --family",
         )
     entries = [
         _entry(name) for name in _matching(pattern) if family is None or family_of(name) == family
     ]
     if not entries:
-        raise UserError(f"the family {family} has no network like '{pattern}'")
+        raise UserError(
+            f"the family {family} has no network like '{pattern}'",
+            hint="leave out --family, or the pattern",
+        )
     order = list(families())
     return sorted(entries, key=lambda entry: (order.index(entry["family"]), entry["parameters"]))
 

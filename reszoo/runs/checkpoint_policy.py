@@ -33,6 +33,7 @@ class Interval:
             "this is not an interval between checkpoints",
             expected="a number of steps or a time, such as 500, 500steps, 90s, 10min or 2h",
             found=str(text),
+            hint="write 10min",
         )
 
     def __str__(self) -> str:
@@ -69,7 +70,10 @@ class CheckpointPolicy:
             changes["checkpoint_every"] = Interval.parse(changes["checkpoint_every"])
         if (keep := changes.get("keep_checkpoints", 1)) < 1:
             raise UserError(
-                "a run keeps its last checkpoint", expected="1 or more", found=str(keep)
+                "a run keeps its last checkpoint",
+                expected="1 or more",
+                found=str(keep),
+                hint="--keep-checkpoints 1",
             )
         return replace(self, **changes)
 

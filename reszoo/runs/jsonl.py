@@ -43,6 +43,7 @@ def _parse(path: Path, number: int, line: str) -> dict[str, Any]:
             where=Place(str(path), number),
             expected="one JSON object per line",
             found=line[:60],
+            hint=f"delete line {number} of {path}",
         )
     return value
 

@@ -23,6 +23,7 @@ from typing import Any, Literal
 from reszoo import spec
 from reszoo.atomic_files import PARTIALS, append_line, machine_error, write_json, write_text
 from reszoo.errors import UserError
+from reszoo.path_hints import unreadable_hint
 from reszoo.regular_files import require_regular_file
 from reszoo.runs.checkpoint_listing import newest_checkpoint
 from reszoo.runs.checkpoint_policy import CheckpointPolicy
@@ -147,10 +148,14 @@ class Run:
                 f"{path} is not a run folder",
                 expected="a folder with run.json, as `reszoo train` writes it",
                 found=contents(path),
+                hint="name a folder that `reszoo train` wrote",
             )
         info = _read_json(path / "run.json")
         if info.get("format") != FORMAT:
-            raise UserError(f"{path / 'run.json'} does not describe a run of reszoo")
+            raise UserError(
+                f"{path / 'run.json'} does not describe a run of reszoo",
+                hint="name a folder that `reszoo train` wrote",
+            )
         if not isinstance(version := info.get("format_version"), int) or version > FORMAT_VERSION:
             raise UserError(
                 f"{path} was written in a format that this reszoo does not know",
@@ -261,7 +266,12 @@ class Run:
 
     def _existing(self, name: str) -> Path:
         if not (path := self.path / name).is_file():
-            raise UserError(f"the run {self.path} is damaged", expected=name, found="no such file")
+            raise UserError(
+                f"the run {self.path} is damaged",
+                expected=name,
+                found="no such file",
+                hint=f"copy {name} again from where the run was trained, or train the run again",
+            )
         return path
 
 
@@ -285,11 +295,23 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"cannot read {path}", found=error.strerror) from error
+        raise UserError(
+            f"cannot read {path}", found=error.strerror, hint=unreadable_hint(error, path)
+        ) from error
     except ValueError as error:
-        raise UserError(f"{path} is damaged", expected="JSON", found=str(error)) from error
+        raise UserError(
+            f"{path} is damaged",
+            expected="JSON",
+            found=str(error),
+            hint="copy it again from where the run was trained, or train the run again",
+        ) from error
     if not isinstance(value, dict):
-        raise UserError(f"{path} is damaged", expected="a JSON object", found=type(value).__name__)
+        raise UserError(
+            f"{path} is damaged",
+            expected="a JSON object",
+            found=type(value).__name__,
+            hint="copy it again from where the run was trained, or train the run again",
+        )
     return value
 
 

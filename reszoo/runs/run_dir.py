@@ -31,6 +31,7 @@ def no_shared_folder() -> UserError:
         "several workers need the name of their run folder: only the chief creates one",
         expected="-o RUN, the same for all of them, on a file system that they share",
         found="none",
+        hint="-o RUN",
     )
 
 

@@ -125,7 +125,11 @@ class Input(Value):
     @classmethod
     def _check_sixteen_bit(cls, value: Any) -> Any:
         if isinstance(value, tuple) and not 0 <= value[0] < value[1] <= 0xFFFF:
-            raise PydanticCustomError("sixteen_bit_range", "two rising numbers from 0 to 65535")
+            raise PydanticCustomError(
+                "sixteen_bit_range",
+                "two rising numbers from 0 to 65535",
+                {"line": [0, 0xFFFF]},
+            )
         # None and the word mean the same, and networks that are the same have one fingerprint.
         return None if value == "high_byte" else value
 
@@ -146,7 +150,7 @@ class Input(Value):
             raise PydanticCustomError(
                 "contrast_and_pixels",
                 "{words} beside `contrast: global`, after which values are not pixels of 0..255",
-                {"words": words},
+                {"words": words, "line": allowed[-1]},
             )
         return value
 
@@ -157,6 +161,7 @@ class Input(Value):
             raise PydanticCustomError(
                 "mean_image_of_two_sizes",
                 "no value beside `mean: image`, since a mean image has one size",
+                {"hint": "remove it, or the line `mean: image`"},
             )
         return value
 

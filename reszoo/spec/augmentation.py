@@ -148,13 +148,22 @@ class Augmentation(Value):
     def _check_exclusive(self) -> Augmentation:
         if self.resized_crop is not None and self.scale_jitter is not None:
             raise PydanticCustomError(
-                "two_crops", "either resized_crop or scale_jitter: an image has one scale"
+                "two_crops",
+                "either resized_crop or scale_jitter: an image has one scale",
+                {"hint": "write `resized_crop: null` or `scale_jitter: null`"},
             )
         if self.randaugment is not None and self.trivial_augment:
-            raise PydanticCustomError("two_policies", "either randaugment or trivial_augment")
+            raise PydanticCustomError(
+                "two_policies",
+                "either randaugment or trivial_augment",
+                {"hint": "write `randaugment: null` or `trivial_augment: false`"},
+            )
         return self
 
 
 def _check_ranges(what: str, *ranges: tuple[float, float]) -> None:
     if any(low > high for low, high in ranges):
-        raise PydanticCustomError("range_order", f"{what} should be [smallest, largest]")
+        hint = "write the smaller number first"
+        raise PydanticCustomError(
+            "range_order", f"{what} should be [smallest, largest]", {"hint": hint}
+        )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from reszoo.errors import MachineError, Place, UserError, did_you_mean
+from reszoo.path_hints import missing_path_hint, unreadable_hint
 from reszoo.regular_files import require_regular_file
 from reszoo.resources import targets_folder, zoo_folder
 from reszoo.spec.base import Document
@@ -47,7 +48,7 @@ def document_class(kind: str) -> type[Document]:
             f"there is no kind of spec called '{kind}'",
             expected=", ".join(KINDS),
             found=f"'{kind}'",
-            hint=did_you_mean(kind, KINDS),
+            hint=did_you_mean(kind, KINDS) or "write one of these",
         )
     # By name, so that reading an architecture does not wait for the other kinds.
     return cast("type[Document]", getattr(import_module(f"reszoo.spec.{kind}"), kind.capitalize()))
@@ -104,12 +105,13 @@ def read_bytes(file: str, requested_at: Place | None = None) -> bytes:
         ) from None
     except ValueError:
         what = "a file name cannot hold a zero byte"
-        raise UserError(what, where=requested_at, found=repr(file)) from None
+        hint = "name the file without it"
+        raise UserError(what, where=requested_at, found=repr(file), hint=hint) from None
     except OSError as error:
         raise MachineError(
             f"cannot read {file}: {error.strerror or error}",
             where=requested_at,
-            hint="check the file's permissions",
+            hint=unreadable_hint(error, file),
         ) from None
 
 
@@ -150,6 +152,7 @@ def _unknown_name(name: str, kind: str, requested_at: Place | None) -> UserError
         hint = hint or "`reszoo list` shows every name"
     else:
         expected = f"{', '.join(known) or 'none is there yet'}; or a path ending in .yaml"
+        hint = hint or f"write {known[0] if known else 'the path of a file, ending in .yaml'}"
     return UserError(
         f"there is no {kind} called '{name}'",
         where=requested_at,
@@ -166,10 +169,10 @@ def _is_file(name: str) -> bool:
         return False
 
 
-def _similar_file_hint(file: Path) -> str | None:
+def _similar_file_hint(file: Path) -> str:
     """A hint at a file of similar name in the same folder."""
     try:
         neighbours = [path.name for path in file.parent.iterdir() if is_path(path.name)]
     except OSError:
-        return f"the folder {file.parent} is not there either"
-    return did_you_mean(file.name, neighbours) or "check the path"
+        return missing_path_hint(file)
+    return did_you_mean(file.name, neighbours) or missing_path_hint(file)

@@ -36,7 +36,9 @@ class Loss(Kinded):
     def _check_threshold(self) -> Loss:
         if self.threshold is not None and self.kind == "cross_entropy":
             raise PydanticCustomError(
-                "threshold_kind", "only binary_cross_entropy takes a threshold"
+                "threshold_kind",
+                "no threshold, which only binary_cross_entropy takes",
+                {"hint": "remove `threshold`, or write `kind: binary_cross_entropy`"},
             )
         return self
 
@@ -91,6 +93,11 @@ class Optimizer(Kinded):
                 "adamw decays decoupled; write `kind: adam` for coupled decay"
                 if self.kind == "adamw"
                 else "lamb has a decay of its own, which is not coupled; leave `decay` out",
+                {
+                    "hint": "write `kind: adam` for coupled decay, or remove `decay`"
+                    if self.kind == "adamw"
+                    else "remove `decay`"
+                },
             )
         return self
 
@@ -137,10 +144,20 @@ class Schedule(Kinded):
     @model_validator(mode="after")
     def _check_drops(self) -> Schedule:
         if list(self.drops) != sorted(set(self.drops)) or 0.0 in self.drops:
-            raise PydanticCustomError("drops_rise", "drops should be rising shares of the training")
+            raise PydanticCustomError(
+                "drops_rise",
+                "rising shares of the training as drops",
+                {"hint": f"write `drops: {sorted({*self.drops} - {0.0})}`"},
+            )
         if bool(self.drops) != (self.kind == "step"):
             raise PydanticCustomError(
-                "drops_step", "a step schedule needs drops, and no other takes them"
+                "drops_step",
+                "drops in a step schedule, and in no other",
+                {
+                    "hint": "write `kind: step`, or remove `drops`"
+                    if self.drops
+                    else "write shares of the training, such as `drops: [0.5, 0.75]`"
+                },
             )
         return self
 
@@ -148,15 +165,21 @@ class Schedule(Kinded):
     def _check_kind(self) -> Schedule:
         if self.kind == "exponential" and self.final == 0:
             raise PydanticCustomError(
-                "exponential_end", "an exponential schedule never reaches 0; give it a `final`"
+                "exponential_end",
+                "a `final` above 0, since an exponential schedule never reaches 0",
+                {"hint": "write `final: 0.01`"},
             )
         if self.kind == "plateau" and (self.warmup or self.hold or self.stairs):
             raise PydanticCustomError(
-                "plateau_alone", "a plateau schedule takes no warmup, hold or stairs"
+                "plateau_alone",
+                "no warmup, hold or stairs in a plateau schedule",
+                {"hint": "write `warmup: 0`, and remove `hold` and `stairs`"},
             )
         if self.warmup + self.hold >= 1:
             raise PydanticCustomError(
-                "no_time_left", "warmup and hold should leave time between them"
+                "no_time_left",
+                "a warmup and a hold of less than 1 together",
+                {"hint": f"write `warmup: {min(self.warmup, 0.1):g}` and `hold: 0`"},
             )
         return self
 

@@ -125,7 +125,9 @@ class Recipe(Document):
         shares = [share for share, _ in sizes]
         if sizes and (shares[0] != 0 or shares != sorted(set(shares))):
             raise PydanticCustomError(
-                "sizes_in_order", "rising shares of the training, the first 0: [[0, 128], ...]"
+                "sizes_in_order",
+                "rising shares of the training, the first 0: [[0, 128], ...]",
+                {"hint": "begin with share 0 and sort the items by their shares"},
             )
         return sizes
 
@@ -133,7 +135,9 @@ class Recipe(Document):
     def _check_plateau(self) -> Recipe:
         if self.schedule.kind == "plateau" and not self.validation.fraction:
             raise PydanticCustomError(
-                "plateau_unseen", "a plateau schedule watches held out images; hold some out"
+                "plateau_unseen",
+                "held out images, which a plateau schedule watches",
+                {"hint": "write `validation: {fraction: 0.1}`"},
             )
         return self
 

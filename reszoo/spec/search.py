@@ -41,11 +41,20 @@ def _check_patterns(text: str) -> str:
         raise PydanticCustomError(
             "search_path",
             "Input should be a path into a spec, such as stages[*].depth or block.connection",
+            {"hint": "write the keys joined by dots, and numbers in brackets: stages[0].depth"},
         ) from None
     if any(sum(part in (SHARED, EACH) for part in pattern) > 1 for pattern in patterns):
-        raise PydanticCustomError("search_wildcards", "A path takes one [*] or [each]")
+        raise PydanticCustomError(
+            "search_wildcards",
+            "a path with one [*] or [each]",
+            {"hint": "write numbers in place of the other brackets"},
+        )
     if len(patterns) > 1 and any(EACH in pattern for pattern in patterns):
-        raise PydanticCustomError("search_each", "[each] stands in a path of its own")
+        raise PydanticCustomError(
+            "search_each",
+            "[each] in a path of its own",
+            {"hint": "write [*] in place of [each], or a line for each path"},
+        )
     return text
 
 
@@ -71,16 +80,31 @@ class Choices(Value):
             raise PydanticCustomError(
                 "search_choices",
                 "Input should be one of: choices: [...], min: and max:, or multiply: [...]",
+                {
+                    "hint": "keep one of them, and remove the others"
+                    if self.model_fields_set
+                    else "write `{choices: [VALUE, VALUE]}`"
+                },
             )
         if not has_range:
             return self
         if self.min is None or self.max is None:
-            raise PydanticCustomError("search_range", "A range needs both min and max")
+            raise PydanticCustomError(
+                "search_range",
+                "a range with both min and max",
+                {"hint": f"add `{'min' if self.min is None else 'max'}:`"},
+            )
         if self.min > self.max:
-            raise PydanticCustomError("search_range_order", "min should not be above max")
+            raise PydanticCustomError(
+                "search_range_order",
+                "a min that is not above max",
+                {"hint": f"write `min: {self.max}` and `max: {self.min}`"},
+            )
         if (self.max - self.min) // (self.step or 1) >= _MOST_VALUES:
             raise PydanticCustomError(
-                "search_range_size", "A range should hold at most 1000 values; give a step"
+                "search_range_size",
+                "a range of at most 1000 values",
+                {"hint": f"write `step: {(self.max - self.min) // _MOST_VALUES + 1}` beside them"},
             )
         return self
 
@@ -120,10 +144,13 @@ class Strategy(Kinded):
                 "hyperband_trials",
                 "hyperband plans its own trials from max_epochs, factor and iterations; "
                 "leave trials out",
+                {"hint": "remove `trials`"},
             )
         if self.kind == "random" and (self.factor is not None or self.iterations is not None):
             raise PydanticCustomError(
-                "random_rungs", "factor and iterations belong to kind: hyperband"
+                "random_rungs",
+                "no factor or iterations, which belong to kind: hyperband",
+                {"hint": "remove factor and iterations, or write `kind: hyperband`"},
             )
         return self
 

@@ -72,9 +72,15 @@ class Target(Document):
     @model_validator(mode="after")
     def _check_dtypes(self) -> Target:
         if self.quantization == "int8" and "tflite" not in self.writes:
-            raise PydanticCustomError("int8_without_tflite", "int8 needs a .tflite among writes")
+            raise PydanticCustomError(
+                "int8_without_tflite",
+                "a .tflite among writes, which int8 needs",
+                {"hint": f"write `writes: {[*self.writes, 'tflite']}`".replace("'", "")},
+            )
         if self.output == "uint8" and self.quantization != "int8":
             raise PydanticCustomError(
-                "uint8_out_of_float", "uint8 probabilities need quantization: int8"
+                "uint8_out_of_float",
+                "quantization: int8, which uint8 probabilities need",
+                {"hint": "write `output: float32`, or `quantization: int8`"},
             )
         return self

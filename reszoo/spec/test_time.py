@@ -42,7 +42,9 @@ class Views(Value):
             return data
         if str(data) not in PRESETS:
             words = ", ".join(PRESETS)
-            raise PydanticCustomError("views", "{words} or a mapping", {"words": words})
+            raise PydanticCustomError(
+                "views", "{words} or a mapping", {"words": words, "line": "flip"}
+            )
         return PRESETS[str(data)]
 
     @classmethod

@@ -138,17 +138,23 @@ def class_factors(
         counts = np.bincount(labels, minlength=len(classes))
         if empty := [name for name, count in zip(classes, counts, strict=True) if not count]:
             raise UserError(
-                "classes without training images cannot be balanced", found=", ".join(empty)
+                "classes without training images cannot be balanced",
+                found=", ".join(empty),
+                hint="add training images of them, or leave out --class-weights",
             )
         return tuple(float(len(labels) / (len(classes) * count)) for count in counts)
     if isinstance(class_weights, str):
         raise UserError(
-            "unknown class weights", expected="balanced, or a number per class", found=class_weights
+            "unknown class weights",
+            expected="balanced, or a number per class",
+            found=class_weights,
+            hint="write balanced, or CLASS=NUMBER for each class",
         )
     if set(class_weights) != set(classes):
         raise UserError(
             "class weights name other classes than the data",
             expected=", ".join(classes),
             found=", ".join(class_weights),
+            hint="give a weight for each of these classes and no other",
         )
     return tuple(float(class_weights[name]) for name in classes)

@@ -81,6 +81,7 @@ def freezing(plan: Plan, recipe: Recipe, *, new_layers: Sequence[str] = ()) -> F
             where=where,
             expected="a layer group that is not frozen",
             found=", ".join(recipe.freeze),
+            hint="--freeze backbone, which leaves the head to learn",
         )
     _check_unfreeze_at(recipe)
     return Freezing(plan, rows, None if recipe.unfreeze_at is None else recipe.unfreeze_at - 1)

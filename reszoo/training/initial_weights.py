@@ -118,6 +118,7 @@ def trained_weights(target: Target, overrides: Sequence[str] = ()) -> InitialWei
             f"{_source(target)} does not say its architecture, and cannot be trained on",
             expected="a run, or a .keras file that `reszoo train`, `build` or `deepen` wrote",
             found="a Keras model alone",
+            hint="name its spec: `reszoo train SPEC --weights FILE`",
         )
     spec = specs.override(trained.spec, overrides) if overrides else trained.spec
     return InitialWeights(

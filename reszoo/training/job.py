@@ -103,7 +103,9 @@ def choose_recipe(
         name = recipe or default_recipe_name(side, images=images, fine_tuning=fine_tuning)
         recipe = specs.load_recipe(name, overrides)
     if epochs is not None and epochs < 1:
-        raise UserError("a training needs epochs", expected="1 or more", found=str(epochs))
+        raise UserError(
+            "a training needs epochs", expected="1 or more", found=str(epochs), hint="--epochs 1"
+        )
     changes = {"epochs": epochs, "freeze": tuple(freeze) or None, "unfreeze_at": unfreeze_at}
     return recipe.model_copy(
         update={field: value for field, value in changes.items() if value is not None}
@@ -181,6 +183,7 @@ def _check_recipe(
             where=option_or_place(recipe, "freeze"),
             expected="weights to start from, with --weights or --from",
             found=f"freeze {', '.join(recipe.freeze)}, and fresh weights",
+            hint="name weights with --weights or --from, or take `freeze` out",
         )
     freezing(network, recipe, new_layers=new_layers or ())
     require_any_size(architecture, recipe)

@@ -21,7 +21,11 @@ def memory_errors_explained(job: TrainingJob, setup: DeviceSetup) -> Iterator[No
         height, width, _ = job.architecture.input.shape
         reason = first_line(error)
         if "No space left" in str(error):  # TensorFlow reports a full disk with the same error.
-            raise MachineError("the disk is full", found=reason) from error
+            raise MachineError(
+                "the disk is full",
+                found=reason,
+                hint="free disk space, then run the same command again, or `reszoo resume` the run",
+            ) from error
         raise MachineError(
             f"not enough memory for {job.architecture.name}: batch {job.batch}, images of "
             f"{height}x{width}, {setup.precision}",

@@ -352,6 +352,7 @@ def _last_epoch(epochs: int | None, recipe: Recipe) -> int:
             "a training cannot end there",
             expected=f"1 to {recipe.epochs} epochs, as long as the schedule is",
             found=str(epochs),
+            hint=f"--epochs {recipe.epochs}; for more, train a new run with --from this one",
         )
     return epochs
 

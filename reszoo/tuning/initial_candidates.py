@@ -122,6 +122,7 @@ def _from_values(space: Space, values: Mapping[str, Any], where: Place | str | N
                 f"this start is not in the space: it {verb} {dimension.name} = {plain(value)!r}",
                 where=where,
                 expected=f"one of {_labels(dimension)}",
+                hint="write one of these values into start_from, or add the value to the space",
             )
         indices.append(index)
     return tuple(indices)
@@ -139,7 +140,7 @@ def _by_dimension(
                 f"start_from sets '{path}', which is not searched",
                 where=where,
                 expected=", ".join(names),
-                hint=did_you_mean(path, names),
+                hint=did_you_mean(path, names) or "remove it, or add it to `space`",
             )
         count = len(dimensions)
         one_each = f"[{EACH}]" in path and isinstance(value, list) and len(value) == count

@@ -105,6 +105,7 @@ def _epochs(search: Search, recipe: Recipe) -> int:
             where=search.where("strategy", "max_epochs"),
             expected="one number",
             found=f"max_epochs {epochs}, and epochs {recipe.epochs} in recipe_overrides",
+            hint="remove `epochs` from recipe_overrides",
         )
     return epochs or recipe.epochs
 

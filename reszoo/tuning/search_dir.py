@@ -62,7 +62,10 @@ class SearchFolder:
             return [TrialRecord(**line) for line in read_lines(self.trial_log)]
         except TypeError as error:  # fields are missing or unknown
             raise UserError(
-                "the log of trials is damaged", where=str(self.trial_log), found=str(error)
+                "the log of trials is damaged",
+                where=str(self.trial_log),
+                found=str(error),
+                hint="delete the line that has other fields, or search in another folder with -o",
             ) from None
 
     def append(self, record: TrialRecord) -> None:

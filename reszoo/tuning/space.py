@@ -143,7 +143,9 @@ def _dimensions(
     patterns = parse_patterns(text)
     for pattern in patterns:
         if reason := _NOT_SEARCHED.get(str(pattern[0])):
-            raise UserError(f"'{text}' cannot be searched: {reason}", where=where)
+            raise UserError(
+                f"'{text}' cannot be searched: {reason}", where=where, hint="remove it from `space`"
+            )
     paths = [path for pattern in patterns for path in _expand(base, pattern, text, where)]
     separate = EACH in patterns[0]  # the only pattern, then
     groups = [[path] for path in paths] if separate else [paths]
@@ -170,7 +172,9 @@ def _step(
     if part in (SHARED, EACH) or isinstance(part, int):
         if not isinstance(value, tuple):
             raise UserError(
-                f"'{text}' is no path of the base: {format_path(path)} is not a list", where=where
+                f"'{text}' is no path of the base: {format_path(path)} is not a list",
+                where=where,
+                hint=f"write {format_path(path)} without brackets",
             )
         if isinstance(part, int) and part >= len(value):
             raise UserError(
@@ -178,6 +182,7 @@ def _step(
                 where=where,
                 expected=f"{format_path(path)}[0] to {format_path(path)}[{len(value) - 1}]",
                 found=f"{format_path(path)}[{part}]",
+                hint=f"write {format_path(path)}[{len(value) - 1}] or {format_path(path)}[*]",
             )
         indices = [part] if isinstance(part, int) else range(len(value))
         return [((*path, index), value[index]) for index in indices]
@@ -193,7 +198,7 @@ def _step(
             if fields
             else f"{format_path(path)} holds {value!r} and no fields",
             found=str(part),
-            hint=did_you_mean(str(part), fields),
+            hint=did_you_mean(str(part), fields) or f"remove '{text}' from `space`",
         )
     return [((*path, part), getattr(value, part))]
 

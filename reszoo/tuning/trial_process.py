@@ -85,6 +85,7 @@ class DataCheck:
             raise MachineError(
                 "the data cannot be opened in a process of their own",
                 found=_last_lines(printed) or f"exit code {self._process.returncode}",
+                hint="do what the message found says; `reszoo data` opens the data alone",
             ) from None
         if "error" in answer:
             kind: type[ReszooError] = getattr(errors, answer["kind"], MachineError)

@@ -84,13 +84,13 @@ def test_too_many_words_are_refused(reszoo):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("train", "resnet20", "--epochs", "0"), "expected 1 or more, found 0"),
-        (("train", "resnet20", "--seed", "x"), "expected a whole number from 0, found 'x'"),
-        (("build", "resnet20", "-o", "x.h5"), "ends in .keras, found 'x.h5'"),
+        (("train", "resnet20", "--epochs", "0"), "a whole number from 1"),
+        (("train", "resnet20", "--seed", "x"), "a whole number from 0"),
+        (("build", "resnet20", "-o", "x.h5"), "a name that ends in .keras"),
         (("predict", "run", "latin.txt"), "latin.txt is not text in UTF-8"),
         (("export", "run"), "--target"),
-        (("schema", "spec"), "'architecture'"),
-        (("show", "resnet20", "--plan", "--yaml"), "not allowed with"),
+        (("schema", "spec"), "architecture"),
+        (("show", "resnet20", "--plan", "--yaml"), "does not go with --plan"),
     ],
 )
 def test_wrong_words_are_the_users_fault(reszoo, tmp_path, words, expected):
@@ -143,7 +143,12 @@ def test_sigterm_is_143_and_removes_what_was_half_written(tmp_path):
 
 def test_what_the_operating_system_refuses_is_the_machines_fault(failing):
     error = PermissionError(errno.EACCES, "Permission denied", "runs/x")
-    assert failing(error) == (1, "", "error: Permission denied\n  where:    runs/x\n")
+    assert failing(error) == (
+        1,
+        "",
+        "error: Permission denied\n  where:    runs/x\n"
+        "  do:       give yourself access: chmod u+rwX 'runs/x'\n",
+    )
 
 
 def test_no_memory_is_the_machines_fault(failing):

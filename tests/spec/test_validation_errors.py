@@ -147,7 +147,7 @@ def test_a_mapping_that_is_no_spec_names_the_field() -> None:
 def test_what_a_value_is_checked_against_together_is_told_with_its_place(tmp_path: Path) -> None:
     text = "name: x\nepochs: 3\nbatch: 8\nschedule: {kind: step}\n"
     error = refusal(write(tmp_path, "recipe.yaml", text), kind="recipe")
-    assert "step schedule needs drops" in str(error)
+    assert "drops in a step schedule" in str(error)
     assert position(error) == (4, 11)
 
 

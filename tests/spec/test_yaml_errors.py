@@ -71,7 +71,7 @@ def test_a_missing_file_names_a_file_like_it(tmp_path: Path) -> None:
 
 def test_a_missing_folder_is_said_to_be_missing(tmp_path: Path) -> None:
     error = refusal(str(tmp_path / "nowhere" / "net.yaml"))
-    assert "nowhere is not there" in str(error.hint)
+    assert "nowhere is not in" in str(error.hint)
 
 
 def test_a_folder_is_no_spec(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reszoo.errors import MachineError
+from reszoo.path_hints import unreadable_hint
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff"}
@@ -39,7 +40,7 @@ def reading_folder(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise MachineError(
             f"cannot read {error.filename or folder}: {error.strerror or error}",
-            hint="check the folder's permissions",
+            hint=unreadable_hint(error, folder),
         ) from error
 
 

@@ -105,6 +105,7 @@ def require_reachable(address: str) -> None:
             f"{address} is not the address of a data service",
             expected="grpc://host:port of its dispatcher",
             found=address,
+            hint="write it with scheme and port, such as grpc://localhost:5050",
         )
     try:
         with contextlib.closing(socket.create_connection((host, int(port)), _TIMEOUT_SECONDS)):

@@ -35,7 +35,10 @@ class ArraySource:
         if len(parts) == 1:
             return parts[0]
         if len({part.channels for part in parts}) > 1:
-            raise UserError("the images of the splits differ in channels")
+            raise UserError(
+                "the images of the splits differ in channels",
+                hint="give both the same number: np.repeat(images, 3, axis=-1) makes 3 of 1",
+            )
         labels = np.concatenate([part.labels for part in parts])
         arrays = [part._images for part in parts if isinstance(part._images, np.ndarray)]
         if len(arrays) == len(parts) and len({array.shape[1:] for array in arrays}) == 1:
@@ -123,9 +126,19 @@ def from_arrays(images: Any, labels: Any, where: str) -> tuple[ArraySource, tupl
     numbers, names = _to_labels(np.asarray(labels), where)
     if len(pixels) != len(numbers):
         found = f"{len(pixels)} images, {len(numbers)} labels"
-        raise UserError("images and labels differ in number", where=where, found=found)
+        raise UserError(
+            "images and labels differ in number",
+            where=where,
+            found=found,
+            hint="pass one label for each image, in the same order",
+        )
     if not len(pixels):
-        raise UserError("no images", where=where, expected=_EXPECTED)
+        raise UserError(
+            "no images",
+            where=where,
+            expected=_EXPECTED,
+            hint="pass at least one image for each class",
+        )
     return ArraySource(pixels, numbers), names
 
 
@@ -149,6 +162,7 @@ def from_dataset(
             where=where,
             expected="(image, label), image of shape (height, width, channels), batched or not",
             found=str(spec),
+            hint="map it: dataset.map(lambda element: (element[IMAGE], element[LABEL]))",
         )
     if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
         raise UserError("the dataset never ends", where=where, hint="take the repeat() away")
@@ -166,9 +180,17 @@ def from_dataset(
                 hint="save it as a folder of images, or as a TensorFlow Datasets builder",
             )
     if not images:
-        raise UserError("the dataset is empty", where=where)
+        raise UserError(
+            "the dataset is empty",
+            where=where,
+            hint="pass a dataset that yields at least one image for each class",
+        )
     if len({image.shape[-1] for image in images}) > 1:
-        raise UserError("the images differ in channels", where=where)
+        raise UserError(
+            "the images differ in channels",
+            where=where,
+            hint="give all the same number: tf.image.grayscale_to_rgb makes 3 of 1",
+        )
     numbers, names = _to_labels(np.stack(labels), where)
     if len({image.shape for image in images}) == 1:
         return ArraySource(_to_images(np.stack(images), where), numbers), names
@@ -182,7 +204,13 @@ def _to_images(images: np.ndarray, where: str) -> np.ndarray:
         images = images[..., None]
     if images.ndim != 4:
         what = "the images have the wrong shape"
-        raise UserError(what, where=where, expected=_EXPECTED, found=str(images.shape))
+        raise UserError(
+            what,
+            where=where,
+            expected=_EXPECTED,
+            found=str(images.shape),
+            hint="reshape them: one axis each for the images, their rows, columns and channels",
+        )
     _require_range([images], where)
     return _to_uint8(images)
 
@@ -193,10 +221,19 @@ def _to_labels(labels: np.ndarray, where: str) -> tuple[np.ndarray, tuple[str, .
         labels = labels[:, 0]
     if labels.ndim == 2:
         if not (np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all()):
-            raise UserError("the labels have two axes but are not one-hot", where=where)
+            raise UserError(
+                "the labels have two axes but are not one-hot",
+                where=where,
+                hint="pass the number of each image's class instead, of shape (images,)",
+            )
         return labels.argmax(axis=1).astype(np.int32), None
     if labels.ndim != 1:
-        raise UserError("the labels should have one axis", where=where, found=str(labels.shape))
+        raise UserError(
+            "the labels should have one axis",
+            where=where,
+            found=str(labels.shape),
+            hint="pass one number or name for each image: labels of shape (images,)",
+        )
     if labels.dtype.kind in "USO":
         names, numbers = np.unique([_to_text(label) for label in labels], return_inverse=True)
         return numbers.astype(np.int32), tuple(str(name) for name in names)
@@ -236,7 +273,11 @@ def _require_range(images: Sequence[np.ndarray], where: str) -> None:
         return
     if not np.issubdtype(dtype, np.integer) and not np.issubdtype(dtype, np.floating):
         raise UserError(
-            "the images are not numbers", where=where, expected=_EXPECTED, found=str(dtype)
+            "the images are not numbers",
+            where=where,
+            expected=_EXPECTED,
+            found=str(dtype),
+            hint="convert them: images.astype('uint8')",
         )
     low = min(float(image.min()) for image in images)
     high = max(float(image.max()) for image in images)

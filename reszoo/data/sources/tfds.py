@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import re
 import sys
 import urllib.error
 import urllib.parse
@@ -19,6 +20,7 @@ from reszoo.data.dataset import ImageData, check_classes
 from reszoo.data.sources.cache import data_folder, folder_lock, is_prepared, short_hash, tfds_folder
 from reszoo.data.sources.tfrecord import TFRecordSource
 from reszoo.errors import MachineError, UserError, did_you_mean
+from reszoo.visible_output import unfiltered
 
 _PROBE_SECONDS = 5
 _DEFAULT_HOST = "https://storage.googleapis.com"
@@ -40,7 +42,11 @@ def open_tfds(word: str, data_dir: str | os.PathLike[str] | None) -> ImageData:
 
 def _builder(word: str, name: str, folder: Path) -> Any:
     if "://" in str(folder):
-        raise UserError("prepared data should lie in a local folder", found=str(folder))
+        raise UserError(
+            "prepared data should lie in a local folder",
+            found=str(folder),
+            hint="set RESZOO_DATA to a folder of this machine, and copy prepared data there",
+        )
     try:
         return tfds.builder(name, data_dir=str(folder))
     except tfds.core.DatasetNotFoundError:
@@ -56,6 +62,7 @@ def _builder(word: str, name: str, folder: Path) -> Any:
         raise UserError(
             f"cannot open {word}: {_shorten_error(error)}",
             expected="tfds:NAME, tfds:NAME/CONFIG or tfds:NAME/CONFIG:VERSION",
+            hint=f"write tfds:{re.split('[/:]', name)[0]}: its default configuration and version",
         ) from None
     except ImportError as error:
         raise _missing_package(word, error) from error
@@ -78,6 +85,8 @@ def _feature_names(word: str, info: Any) -> tuple[str, str]:
         f"{word} does not hold labelled images",
         expected="a data set with an 8-bit image and a class label",
         found=f"features {', '.join(features) if hasattr(features, 'items') else features}",
+        hint="choose a data set for image classification: "
+        "https://www.tensorflow.org/datasets/catalog/overview",
     )
 
 
@@ -88,7 +97,13 @@ def _download(word: str, builder: Any) -> None:
     folder = Path(builder.data_dir)
     try:
         # TensorFlow Datasets prints to standard output, which is reserved for results.
-        with folder_lock(folder.parent), contextlib.redirect_stdout(sys.stderr):
+        # Its bars move on the terminal.
+        bars = unfiltered(sys.stderr)
+        with (
+            folder_lock(folder.parent),
+            contextlib.redirect_stdout(bars),
+            contextlib.redirect_stderr(bars),
+        ):
             builder.download_and_prepare(file_format="tfrecord")
     except ImportError as error:
         raise _missing_package(word, error) from error
@@ -96,7 +111,7 @@ def _download(word: str, builder: Any) -> None:
         raise MachineError(
             f"cannot download and prepare {word}: {_shorten_error(error)}",
             where=str(folder),
-            hint="check the network and the disk, then repeat the command",
+            hint="repeat the command once the network or the disk that it names works again",
         ) from error
 
 
@@ -130,9 +145,11 @@ def _image_data(word: str, builder: Any, image: str, label: str, cache: Path) ->
             f"{word} was prepared as {info.file_format.value}",
             where=str(builder.data_dir),
             expected="TFRecord files",
-            hint="prepare it again, or set RESZOO_DATA to another folder",
+            hint="set RESZOO_DATA to another folder, in which it is then prepared anew",
         )
-    check_classes(info.features[label].num_classes or 0, word, hint="choose another data set")
+    check_classes(
+        info.features[label].num_classes or 0, word, hint="name a data set of two classes or more"
+    )
     classes = tuple(info.features[label].names)
     height, width, channels = info.features[image].shape
     # RGBA (4 channels) loses its alpha.

@@ -25,6 +25,7 @@ import keras
 from reszoo.atomic_files import machine_error
 from reszoo.errors import MachineError, UserError
 from reszoo.model.importing.weights_file import describe_error
+from reszoo.visible_output import unfiltered
 
 KERAS_FILES = {
     "resnet50": "2cb95161c43110f7111970584f804107",
@@ -101,7 +102,7 @@ def _keras_file(name: str, url: str, md5: str) -> Path:
 def _download(name: str, url: str, md5: str, folder: str) -> str:
     """Downloads and verifies a file, and returns its path inside the folder."""
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # for the progress bar
+        with contextlib.redirect_stdout(unfiltered(sys.stderr)):  # for the progress bar
             path: str = keras.utils.get_file(
                 name, origin=url, file_hash=md5, hash_algorithm="md5", cache_dir=folder
             )
@@ -130,7 +131,7 @@ def _hub_file(tag: str, name: str) -> Path:
         f"the download of timm:{tag} is damaged, twice",
         expected="a file with the checksum that the hub reports",
         found="other bytes",
-        hint="try again later",
+        hint="name a file with --weights FILE, downloaded in another way from the hub's page",
     )
 
 

@@ -24,12 +24,12 @@ from reszoo.model.importing.layouts import (
 from reszoo.model.importing.named_network import require_network
 from reszoo.model.importing.timm_config import TimmConfig, read_timm_config
 from reszoo.model.importing.weight_layout import WeightLayout
-from reszoo.model.importing.weight_source import WeightSource, parse_weight_source
 from reszoo.model.importing.weights_file import open_weights_file
 from reszoo.model.saving import read_description
 from reszoo.planning.network import plan
 from reszoo.spec import Architecture, fingerprint
 from reszoo.spec.architecture import Weights
+from reszoo.weight_source import WeightSource, parse_weight_source
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,10 @@ import safetensors
 
 from reszoo.errors import MachineError, UserError, first_line
 from reszoo.model.importing.hdf5 import LinkError, MissingNamesError, weight_datasets
-from reszoo.model.importing.weight_source import pickle_refusal
 from reszoo.model.saving import read_config
+from reszoo.path_hints import unreadable_hint
 from reszoo.regular_files import require_regular_file
+from reszoo.weight_source import pickle_refusal
 
 Shape = tuple[int, ...]
 
@@ -93,6 +94,7 @@ def open_weights_file(path: Path) -> Iterator[WeightsFile]:
                 f"{path} points to another file and was not read",
                 expected="a file that contains its weights",
                 found=f"a link or external data at {error}",
+                hint="copy the weights into one file: load them where they are and save them again",
             ) from error
         except UserError:
             raise
@@ -110,7 +112,10 @@ def _read_error(path: Path, error: Exception, where: str = "") -> UserError | Ma
 
 def _unreadable_file(path: Path, error: OSError) -> MachineError:
     """Returns the error for a file that the operating system refuses to read."""
-    return MachineError(f"cannot read {path}: {error.strerror or describe_error(error)}")
+    return MachineError(
+        f"cannot read {path}: {error.strerror or describe_error(error)}",
+        hint=unreadable_hint(error, path),
+    )
 
 
 def _damaged_file(path: Path, found: str) -> UserError:

@@ -99,6 +99,7 @@ class _BlockPositions:
                     where=spec.where("stages", index, "depth"),
                     expected="a stage of two blocks or more, or `strided_block: first`",
                     found="one block, strided_block: last",
+                    hint="deepen the other stages, and leave this one at one block",
                 )
 
     def new_tags(self, tags: Tags) -> Tags:
@@ -131,7 +132,13 @@ def _check_depths(spec: Architecture, depths: Sequence[int]) -> None:
         what, expected = f"{spec.name} is as deep already", "more blocks in some stage"
     else:
         return
-    raise UserError(what, expected=expected, found=", ".join(map(str, depths)) or "none")
+    raise UserError(
+        what,
+        expected=expected,
+        found=", ".join(map(str, depths)) or "none",
+        hint="give a depth for each stage, none smaller than now and one larger, such as "
+        f"--depths {','.join(str(depth + 1) for depth in old_depths)}",
+    )
 
 
 def _deepen_spec(spec: Architecture, depths: Sequence[int]) -> Architecture:
@@ -217,5 +224,7 @@ def _scalable_layer(after: Plan, tags: Tags, spec: Architecture) -> str:
             where=spec.where("block", "survival_decay"),
             expected="blocks whose last layer can scale H, or `survival_decay: constant`",
             found=f"connection {block.connection}, attention {block.attention.kind}",
+            hint="write `survival_decay: constant` into the spec and train it, or train a deeper "
+            "network from the start",
         )
     return last.name

@@ -31,7 +31,12 @@ def widen_model(
         channels that cannot be repeated.
     """
     if factor < 2:
-        raise UserError("nothing is widened", expected="a factor of 2 or more", found=str(factor))
+        raise UserError(
+            "nothing is widened",
+            expected="a factor of 2 or more",
+            found=str(factor),
+            hint="--factor 2",
+        )
     wider_spec = _widen_spec(spec, factor)
     before, after = plan(spec), plan(wider_spec)
     repeats = {row.name: _channel_repeats(row, after, factor, spec) for row in before.rows}

@@ -55,6 +55,7 @@ def parse_devices(text: str) -> Devices:
             where="--devices",
             expected="cpu, cpu:4 (four logical ones), gpu, gpu:0,1, tpu or tpu:NAME",
             found=text,
+            hint="write cpu or gpu; `reszoo doctor` lists the devices of this machine",
         )
     return Devices(kind, indices)  # type: ignore[arg-type]
 
@@ -64,7 +65,12 @@ def choose_strategy(
 ) -> str:
     """Returns the strategy for the devices per worker; raises UserError if `word` does not fit."""
     if word not in STRATEGIES:
-        raise UserError("unknown strategy", expected=", ".join(STRATEGIES), found=str(word))
+        raise UserError(
+            "unknown strategy",
+            expected=", ".join(STRATEGIES),
+            found=str(word),
+            hint="write auto, or leave it out",
+        )
     if word == "multiworker" and workers == 1:
         raise UserError(
             "there are no other workers to train with",
@@ -75,7 +81,11 @@ def choose_strategy(
         )
     if word == "one" and devices > 1:
         raise UserError(
-            "one replica uses one device", where="--devices", expected="one", found=str(devices)
+            "one replica uses one device",
+            where="--devices",
+            expected="one",
+            found=str(devices),
+            hint="name one device, such as --devices gpu:0, or leave out `--strategy one`",
         )
     if word == "auto" and workers > 1:
         return "multiworker"

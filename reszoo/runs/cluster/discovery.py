@@ -20,6 +20,7 @@ PEER_SECONDS = 300.0
 _NODE_LISTS = ("SLURM_STEP_NODELIST", "SLURM_JOB_NODELIST", "SLURM_NODELIST")
 _TASKS_PER_NODE = ("SLURM_STEP_TASKS_PER_NODE", "SLURM_TASKS_PER_NODE")
 _EXPECTED = '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
+_WRITE_IT = "write it as expected, or `unset TF_CONFIG` to train on this machine alone"
 _OTHER_TASKS = {
     "ps": "parameter servers are another way to train; every process here is a worker",
     "evaluator": "the workers evaluate after each epoch themselves; leave the evaluator out",
@@ -72,11 +73,21 @@ def _from_tf_config(text: str) -> Cluster | None:
     _require_workers_only(cluster, task)
     chief, workers = (_task_addresses(cluster, job) for job in ("chief", "worker"))
     if len(chief) > 1:
-        raise _error("TF_CONFIG names more than one chief", "one", ", ".join(chief))
+        raise _error(
+            "TF_CONFIG names more than one chief",
+            "one",
+            ", ".join(chief),
+            "move all but the first to the workers",
+        )
     addresses = [*chief, *workers]
     if repeated := [address for address, count in Counter(addresses).items() if count > 1]:
         found = ", ".join(repeated)
-        raise _error("TF_CONFIG names an address twice", "one for each worker", found)
+        raise _error(
+            "TF_CONFIG names an address twice",
+            "one for each worker",
+            found,
+            "give each worker of a machine a port of its own",
+        )
     kind, index = task.get("type"), task.get("index", 0)
     own = {"chief": chief, "worker": workers}.get(str(kind), [])
     if not isinstance(index, int) or not 0 <= index < len(own):
@@ -84,19 +95,26 @@ def _from_tf_config(text: str) -> Cluster | None:
             "TF_CONFIG names this worker nowhere in its cluster",
             f"a task of {len(chief)} chief and {len(workers)} worker",
             f"type {kind!r}, index {index!r}",
+            f"set task to {_task_example(bool(chief))}",
         )
     return Cluster(tuple(addresses), index + (len(chief) if kind == "worker" else 0), "TF_CONFIG")
+
+
+def _task_example(has_chief: bool) -> str:
+    return json.dumps({"type": "chief" if has_chief else "worker", "index": 0})
 
 
 def _parse_config(text: str) -> dict[str, Any]:
     try:
         config = json.loads(text)
     except ValueError as error:
-        raise _error("TF_CONFIG is not JSON", _EXPECTED, f"{_truncate(text)} ({error})") from error
+        raise _error(
+            "TF_CONFIG is not JSON", _EXPECTED, f"{_truncate(text)} ({error})", _WRITE_IT
+        ) from error
     if not isinstance(config, dict) or not all(
         isinstance(config.get(name) or {}, dict) for name in ("cluster", "task")
     ):
-        raise _error("TF_CONFIG does not describe a cluster", _EXPECTED, _truncate(text))
+        raise _error("TF_CONFIG does not describe a cluster", _EXPECTED, _truncate(text), _WRITE_IT)
     return config
 
 
@@ -107,18 +125,23 @@ def _require_workers_only(cluster: Mapping[str, Any], task: Mapping[str, Any]) -
             raise _error(f"TF_CONFIG has a task '{kind}'", "chief and worker alone", kind, reason)
     if unknown := sorted(set(cluster) - {"chief", "worker"}):
         found = ", ".join(unknown)
-        raise _error("TF_CONFIG has tasks of an unknown kind", "chief and worker", found)
+        raise _error(
+            "TF_CONFIG has tasks of an unknown kind", "chief and worker", found, "remove them"
+        )
 
 
 def _task_addresses(cluster: Mapping[str, Any], job: str) -> list[str]:
     """Returns the addresses of one kind of task, in order."""
     addresses = cluster.get(job) or []
     if not isinstance(addresses, list):
-        raise _error(f"TF_CONFIG's '{job}' is not a list of addresses", _EXPECTED, repr(addresses))
+        raise _error(
+            f"TF_CONFIG's '{job}' is not a list of addresses", _EXPECTED, repr(addresses), _WRITE_IT
+        )
     for address in addresses:
         host, _, port = address.rpartition(":") if isinstance(address, str) else ("", "", "")
         if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
-            raise _error("TF_CONFIG has an address that is none", "host:port", repr(address))
+            hint = "write it as HOST:PORT, such as node1:2222"
+            raise _error("TF_CONFIG has an address that is none", "host:port", repr(address), hint)
     return addresses
 
 
@@ -137,6 +160,7 @@ def _from_slurm(environment: Mapping[str, str], port: int | None) -> Cluster | N
             "Slurm says how many tasks there are and not on which nodes",
             expected=" or ".join(_NODE_LISTS),
             found="none of them",
+            hint="start the training with `srun`, which sets them, or set TF_CONFIG",
         )
     hosts = expand_hosts(nodes)
     if per_node:
@@ -159,7 +183,12 @@ def _from_slurm(environment: Mapping[str, str], port: int | None) -> Cluster | N
 def expand_hosts(nodes: str) -> list[str]:
     """Expands a Slurm node list: `gpu[01-03,7],login` is gpu01 gpu02 gpu03 gpu7 login."""
     if not re.fullmatch(r"([^\s,\[\]]+|\[[\d,-]+\])+(,([^\s,\[\]]+|\[[\d,-]+\])+)*", nodes):
-        raise UserError("a Slurm node list cannot be read", expected="gpu[01-03,7]", found=nodes)
+        raise UserError(
+            "a Slurm node list cannot be read",
+            expected="gpu[01-03,7]",
+            found=nodes,
+            hint="set SLURM_STEP_NODELIST as Slurm writes it, without spaces: node[01-03]",
+        )
     words = re.findall(r"(?:[^,\[\]]|\[[^\]]*\])+", nodes)
     return [host for word in words for host in _expand_word(word)]
 
@@ -239,7 +268,7 @@ def _find_absent(cluster: Cluster, deadline: float) -> dict[int, str]:
     return absent
 
 
-def _error(what: str, expected: str, found: str, hint: str | None = None) -> UserError:
+def _error(what: str, expected: str, found: str, hint: str) -> UserError:
     return UserError(what, where="TF_CONFIG", expected=expected, found=found, hint=hint)
 
 

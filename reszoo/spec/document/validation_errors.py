@@ -303,8 +303,8 @@ def _hint(group: list[_Problem], root: Node | None, channels: int) -> str:
     if problem.path == ("input", "shape"):
         shape = image_shape(problem.found, channels)
         meant = shape if shape != problem.found else None
-    meant = problem.context.get("line") or meant
-    if meant:
+    meant = problem.context.get("line", meant)
+    if meant not in (None, ""):
         return f"write `{_line(problem.path, meant, root)}`"
     if hint := problem.context.get("hint"):
         return str(hint)
@@ -313,11 +313,27 @@ def _hint(group: list[_Problem], root: Node | None, channels: int) -> str:
         return close
     if problem.found is None:
         return "give a value or remove the key; check that what belongs under it is indented"
-    if choices:
+    if choices and all(_choices(item) or item.type == "bool_type" for item in group):
         return "choose one of them"
-    if isinstance(problem.found, str) and problem.type in ("int_type", "float_type", "bool_type"):
+    if choices:
+        return "write " + " or ".join(dict.fromkeys(map(_expected, group)))
+    if isinstance(problem.found, str) and problem.found[:1].isdigit():
         return "write it without quotes or units"
-    return "correct the value"
+    return _advice(problem, root)
+
+
+def _advice(problem: _Problem, root: Node | None) -> str:
+    """What to write for a value out of range or of the wrong type."""
+    context = problem.context
+    bound = context.get("ge", context.get("le"))
+    if problem.type in ("greater_than_equal", "less_than_equal") and not problem.on_key:
+        side = "more" if "ge" in context else "less"
+        return f"write `{_line(problem.path, _number(bound), root)}` or {side}"
+    if problem.type == "too_long":
+        return f"remove all but {context['max_length']}"
+    if problem.type == "too_short":
+        return f"add values until there is {context['min_length']} or more"
+    return f"write {_expected(problem)}"
 
 
 def _line(path: KeyPath, value: Any, root: Node | None) -> str:

@@ -19,7 +19,7 @@ def decode(data: bytes, file: str) -> str:
             where=file,
             expected=f"at most {MOST_BYTES} bytes of YAML",
             found=f"more than {MOST_BYTES} bytes",
-            hint="is this the right file?",
+            hint="name the YAML file itself; a spec is a page of text",
         )
     if b"\x00" in data:
         raise UserError(
@@ -27,7 +27,7 @@ def decode(data: bytes, file: str) -> str:
             where=_place_of(data[: data.index(b"\x00")], file),
             expected="YAML text in UTF-8",
             found="a zero byte",
-            hint="is this the right file? If it is YAML, save it as UTF-8",
+            hint="name a YAML file; if this is one, save it as UTF-8",
         )
     try:
         return data.decode("utf-8-sig")
@@ -61,7 +61,7 @@ def control_character_error(error: Any, text: str, file: str, offset: bool) -> U
         where=_place_of(text[:at].encode("utf-8", errors="replace"), file) if offset else file,
         expected="YAML text in UTF-8",
         found=f"the character U+{ord(match.group()) if match else character:04X}",
-        hint="is this the right file? Remove the character",
+        hint="remove the character",
     )
 
 

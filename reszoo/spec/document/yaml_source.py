@@ -112,7 +112,7 @@ def _parse(text: str, file: str, *, offset: bool) -> Node | None:
             where=mark_place(parent.start_mark, file) if offset else file,
             expected=f"at most {MOST_NESTED} levels",
             found="more levels than that",
-            hint="is this the right file?",
+            hint="remove the lists or mappings that hold nothing but another one",
         ) from None
     except yaml.reader.ReaderError as error:
         raise control_character_error(error, text, file, offset) from None

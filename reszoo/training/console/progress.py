@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from reszoo.errors import visible
 from reszoo.stderr import discard_output
+from reszoo.visible_output import unfiltered
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -114,7 +115,7 @@ class Progress:
         from rich.table import Table
 
         if self._live is None:
-            console = Console(file=self.stream, highlight=False, markup=False)
+            console = Console(file=unfiltered(self.stream), highlight=False, markup=False)
             self._live = Live(console=console, auto_refresh=False, transient=True)
             self._live.start()
         row = Table.grid(padding=(0, 2, 0, 0))

@@ -109,6 +109,7 @@ def device_setup(options: DistributionOptions) -> DeviceSetup:
             where="--devices",
             expected="cpu",
             found=options.devices,
+            hint="--devices cpu",
         )
     if name == "one device":
         count = 1
@@ -122,6 +123,7 @@ def device_setup(options: DistributionOptions) -> DeviceSetup:
             "XLA cannot compile a step in which replicas share their normalisation",
             expected="--xla off, or no --sync-norm",
             found="both",
+            hint="--xla off",
         )
     return DeviceSetup(
         strategy=strategy,

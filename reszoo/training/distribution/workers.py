@@ -109,7 +109,11 @@ class WorkerGroup:
         if error is not None:
             raise error
         if failed:
-            raise UserError("the chief failed; its own message says why", where=self._chief)
+            raise UserError(
+                "the chief failed; its own message says why",
+                where=self._chief,
+                hint="do what the chief's error says, and start all workers again",
+            )
         return follow() if done is None else done
 
     @property

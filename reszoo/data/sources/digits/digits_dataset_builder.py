@@ -1,8 +1,4 @@
-"""The TensorFlow Datasets builder of scikit-learn's digits: 1,437 training and 360 test images.
-
-8x8 grey images (Alpaydin and Kaynak 1998) with values 0..16, scaled to 0..255. The test split is
-stratified, with a fixed seed. No network is needed.
-"""
+"""The TensorFlow Datasets builder of scikit-learn's digits."""
 
 from __future__ import annotations
 
@@ -12,14 +8,8 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from reszoo.data.dataset import numbered_classes
 from reszoo.data.sources.cache import LocalDatasetInfo
-from reszoo.data.splits import stratified_holdout
-
-CLASSES = numbered_classes(10)
-_EXAMPLES = 1797
-_TEST_EXAMPLES = 360
-_SEED = 0
+from reszoo.data.sources.digits.digits import CLASSES, load_digits
 
 
 class DigitsBuilder(tfds.core.GeneratorBasedBuilder):
@@ -44,15 +34,10 @@ class DigitsBuilder(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
         del dl_manager  # Nothing is downloaded.
-        # Lazily: scikit-learn takes a second to import.
-        from sklearn.datasets import load_digits
-
-        digits = load_digits()
-        images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., None]
-        kept, held_out = stratified_holdout(digits.target, _TEST_EXAMPLES / _EXAMPLES, _SEED)
+        images, labels, splits = load_digits()
         return {
-            "train": self._generate_examples(images, digits.target, kept),
-            "test": self._generate_examples(images, digits.target, held_out),
+            split: self._generate_examples(images, labels, indices)
+            for split, indices in splits.items()
         }
 
     def _generate_examples(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,8 +20,10 @@ import tensorflow as tf
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from reszoo.data.images.decoding import BrokenImageError, decode, read_file
+from reszoo.data.sources.folder.broken_files import BrokenFile
 from reszoo.data.sources.folder.listing import FolderListing, ImageFile
 from reszoo.data.sources.tfrecord import decode_jpeg_or_png
+from reszoo.visible_output import unfiltered
 
 _GROUP = 256  # files per task of the thread pool
 _PROGRESS_FROM = 5_000  # files
@@ -48,17 +51,6 @@ class ImageFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class BrokenFile:
-    """An image file that cannot be read, with the reason."""
-
-    path: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
-
-
-@dataclass(frozen=True, slots=True)
 class CheckedImages:
     """The files of a listing: the readable ones with their facts, and the broken ones."""
 
@@ -74,7 +66,12 @@ def check_images(listing: FolderListing) -> CheckedImages:
     # tqdm: None disables the bar unless on a terminal.
     disable = None if total >= _PROGRESS_FROM else True
     with tqdm(
-        total=total, desc="checking images", unit=" files", disable=disable, leave=False
+        total=total,
+        desc="checking images",
+        unit=" files",
+        disable=disable,
+        leave=False,
+        file=unfiltered(sys.stderr),
     ) as bar:
         for split, files in listing.splits.items():
             readable: list[tuple[ImageFile, ImageFacts]] = []

@@ -32,6 +32,7 @@ from reszoo.data.images.image_files import (
 )
 from reszoo.data.splits import stratified_holdout
 from reszoo.errors import UserError
+from reszoo.path_hints import missing_path_hint
 
 TEST_FRACTION = 0.2
 """Share of each class that becomes `test` if a folder has no test split."""
@@ -127,16 +128,24 @@ def list_folder(path: str | os.PathLike[str], seed: int = 0) -> FolderListing:
     )
 
 
-def _top_level(root: Path) -> tuple[list[str], int]:
-    """Returns the sub-folders of the root, and the number of files beside them."""
+def require_folder(path: str | os.PathLike[str]) -> None:
+    """Raises a `UserError` where there is no folder of this name."""
+    root = Path(os.path.expanduser(path))
     if not root.exists():
-        raise UserError(f"there is no folder {root}", expected=_LAYOUT, hint="check the path")
+        raise UserError(
+            f"there is no folder {root}", expected=_LAYOUT, hint=missing_path_hint(root)
+        )
     if not root.is_dir():
         raise UserError(
             f"{root} is a file, not a folder of images",
             expected=_LAYOUT,
             hint="name the folder that holds the class folders",
         )
+
+
+def _top_level(root: Path) -> tuple[list[str], int]:
+    """Returns the sub-folders of the root, and the number of files beside them."""
+    require_folder(root)
     with reading_folder(root):
         entries = visible_entries(root)
     folders = [entry.name for entry in entries if entry.is_dir()]

@@ -43,13 +43,16 @@ def parse_weight_source(text: str) -> WeightSource:
             f"there are no weights '{text}'",
             expected="keras:imagenet, timm:TAG such as timm:resnet50.a1_in1k, or a file",
             found=found,
-            hint=did_you_mean(text, ["keras:imagenet", "timm:resnet50.a1_in1k"]),
+            hint=did_you_mean(text, ["keras:imagenet", "timm:resnet50.a1_in1k"])
+            or "name a file that is there, or take keras:imagenet",
         )
     if path.suffix not in SUFFIXES:
         raise UserError(
             f"{text} is not a supported weights file",
             expected="a .h5, .weights.h5, .keras or .safetensors file",
             found=path.name,
+            hint="save the weights as .safetensors or .weights.h5; PyTorch's: "
+            "safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')",
         )
     return WeightSource(text, "file", text)
 
@@ -82,5 +85,6 @@ def _parse_timm(text: str, tag: str) -> WeightSource:
             f"'{tag}' is not a tag of timm",
             expected="a model and its weights, such as timm:resnet50.a1_in1k",
             found=text,
+            hint="write the tag as timm's page on the hub spells it, such as timm:resnet50.a1_in1k",
         )
     return WeightSource(text, "timm", tag)

@@ -1,0 +1,30 @@
+"""Words that name data: `digits`, `folder:PATH` and `tfds:NAME`, checked without TensorFlow."""
+
+from __future__ import annotations
+
+import os
+
+from reszoo.data.sources.folder.listing import require_folder
+from reszoo.errors import UserError, did_you_mean
+
+WORDS = "digits, folder:PATH or tfds:NAME"
+
+
+def check_data_word(word: str) -> None:
+    """Raises a `UserError` for an unknown word and for a folder that is not there.
+
+    What is in the folder is checked when it is opened.
+    """
+    kind, _, rest = word.partition(":")
+    if word == "digits" or (kind == "tfds" and rest):
+        return
+    if kind == "folder" and rest:
+        require_folder(rest)
+        return
+    hint = did_you_mean(word, ["digits", "folder:PATH"])
+    if os.path.isdir(os.path.expanduser(word)):
+        hint = f"write folder:{word}"
+    elif hint is None and word.isidentifier():
+        hint = f"write tfds:{word} for TensorFlow Datasets' {word}"
+    hint = hint or "write digits, or folder: and the path of a folder that has a folder per class"
+    raise UserError(f"there is no data set '{word}'", expected=WORDS, hint=hint)

@@ -1,0 +1,48 @@
+"""The run or file that a path names as a trained network, found without TensorFlow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reszoo.errors import UserError
+from reszoo.inference.tflite_classifier import is_bundle
+from reszoo.runs import Run
+from reszoo.spec import names_of
+
+
+def find_network(target: str | Path) -> Run | Path:
+    """Returns the run in a folder, or the path of a file.
+
+    Raises:
+      UserError: there is nothing, or a bundle or `.tflite` file, or no run in the folder.
+    """
+    path = Path(target)
+    if is_bundle(path) or (path.suffix == ".tflite" and path.is_file()):
+        raise UserError(
+            f"{path} is exported already",
+            expected="a run folder or a .keras file",
+            found="a bundle" if path.is_dir() else "a .tflite file",
+            hint="use the run or the .keras file that it was exported from (`predict` and "
+            "`evaluate` take a .tflite file, or a bundle that holds one)",
+        )
+    if path.is_dir():
+        return Run.open(path)
+    if not path.exists():
+        raise UserError(
+            f"there is no run folder or model {path}",
+            expected="a run folder or a .keras file",
+            hint=f"{path} is a network of the zoo: `reszoo train {path}` makes a run of it"
+            if str(path) in names_of("architecture")
+            else "`reszoo train` makes a run, `reszoo build -o` a .keras file",
+        )
+    return path
+
+
+def require_model(run: Run) -> None:
+    """Raises a `UserError` for a run that has not saved its network yet."""
+    if not run.model_path.is_file():
+        raise UserError(
+            f"the run {run.path} has no model.keras yet",
+            found=f"its state is {run.state}",
+            hint=f"`reszoo resume {run.path}` resumes it",
+        )
