@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import platform
@@ -12,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reszoo.atomic_files import machine_error, write_json
+from reszoo.atomic_files import NO_LOCKS, machine_error, write_json
 from reszoo.errors import MachineError, UserError
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ HOLDER_NAME = ".lock.json"
 """Which process holds the lock; absent while nobody does."""
 
 _HINT = "wait for it to end, or stop that process, which releases the lock"
-_UNSUPPORTED = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
 
 
 @contextlib.contextmanager
@@ -64,7 +62,7 @@ def _acquire(folder: Path, busy: str, hint: str) -> BaseFileLock:
     except filelock.Timeout:
         raise UserError(busy, found=f"held by {_read_holder(folder)}", hint=hint) from None
     except OSError as error:
-        if error.errno in _UNSUPPORTED:
+        if error.errno in NO_LOCKS:
             raise _unsupported(folder, error.strerror) from error
         raise machine_error(error, path) from error
     return lock

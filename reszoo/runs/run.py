@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reszoo import spec
-from reszoo.atomic_files import PARTIALS, append_line, machine_error, write_json, write_text
+from reszoo.atomic_files import append_line, machine_error, recover_all, write_json, write_text
 from reszoo.errors import UserError
 from reszoo.regular_files import require_regular_file
 from reszoo.runs.checkpoint_listing import newest_checkpoint
@@ -231,8 +231,7 @@ class Run:
           epochs: number of epochs to keep of timing.jsonl.
         """
         for folder in (self.path, self.checkpoints):
-            for partial in folder.glob(PARTIALS):
-                partial.unlink(missing_ok=True)
+            recover_all(folder)
         timing = [line for line in self.timing() if line.get("epoch", 0) <= epochs]
         logs = {"metrics.jsonl": self.metrics()[:metrics_lines], "timing.jsonl": timing}
         for name, lines in logs.items():
