@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from reszoo.atomic_files import NO_LOCKS, machine_error, write_json
 from reszoo.errors import MachineError, UserError
+from reszoo.regular_files import special_kind
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -89,8 +90,10 @@ def _write_holder(folder: Path) -> None:
 
 def _read_holder(folder: Path) -> str:
     # Version 0.1 wrote into the lock file itself; this version leaves that file empty.
-    for name in (LOCK_NAME, HOLDER_NAME):
+    for path in (folder / LOCK_NAME, folder / HOLDER_NAME):
+        if special_kind(path):
+            continue
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            holder = json.loads((folder / name).read_text(encoding="utf-8"))
+            holder = json.loads(path.read_text(encoding="utf-8"))
             return f"process {holder['process']} on {holder['host']} since {holder['since']}"
     return "a process that has not yet written its name"

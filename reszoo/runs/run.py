@@ -4,6 +4,7 @@ run.json            the run's state, command, seed, versions, machine and result
 architecture.yaml   the network, resolved: enough to build it without the zoo
 recipe.yaml         the recipe, resolved
 data.json           the data's name, classes, counts and held-out images
+data_files.jsonl    size, time and hash of each image, by which `resume` recognises them
 metrics.jsonl       one line per epoch and evaluation, without clock times: it is reproducible
 timing.jsonl        the clock times
 checkpoints/        what a training resumes from
@@ -77,6 +78,7 @@ class Run:
         architecture: Architecture,
         recipe: Recipe,
         data: Mapping[str, Any],
+        data_files: Sequence[Mapping[str, Any]] | None = None,
         command: Sequence[str],
         seed: int,
         default_name: str,
@@ -93,6 +95,8 @@ class Run:
           architecture: the network as trained, with the data's classes.
           recipe: the recipe as trained, with its overrides.
           data: the contents of data.json.
+          data_files: the lines of data_files.jsonl. Defaults to none, for data that their name
+            stands for.
           command: the command that repeats the run.
           seed: seed of weights, data order, augmentation and held-out images.
           default_name: name of the default folder, without its number.
@@ -115,6 +119,8 @@ class Run:
                 run.write_architecture(architecture)
                 run.write_recipe(recipe)
                 write_json(folder / "data.json", {"format_version": DATA_FORMAT_VERSION, **data})
+                if data_files is not None:
+                    write_lines(folder / "data_files.jsonl", data_files)
                 shutil.rmtree(run.checkpoints, ignore_errors=True)  # of an attempt that was killed
                 run.checkpoints.mkdir()
                 if first_checkpoint is not None:
@@ -196,6 +202,10 @@ class Run:
     def data(self) -> dict[str, Any]:
         """Returns data.json: name, classes, counts per split, validation."""
         return _read_json(self._existing("data.json"))
+
+    def data_files(self) -> list[dict[str, Any]]:
+        """Returns the lines of data_files.jsonl, without damaged ones; empty of older runs."""
+        return read_valid_lines(self.path / "data_files.jsonl")
 
     def metrics(self) -> list[dict[str, Any]]:
         """Returns the lines of metrics.jsonl, oldest first; empty before the first epoch ends."""

@@ -335,6 +335,7 @@ def start_training(
             architecture=job.architecture,
             recipe=recipe,
             data=run_record.data_facts(job, data) | {"test": test},
+            data_files=job.data.fingerprint.records() if job.data.fingerprint else None,
             command=list(sys.orig_argv if command is None else command),
             seed=seed,
             default_name=default_name(architecture.name, images.name),
