@@ -111,14 +111,18 @@ def recover(path: Path | str) -> None:
 
 
 def recover_all(folder: Path) -> None:
-    """Recovers every path in a folder (see `recover`), and removes what version 0.1 left there.
-
-    Version 0.1 locked no unfinished file: the caller holds the lock of the whole folder.
-    """
+    """Recovers every path in a folder; see `recover`."""
     for workspace in _workspaces(folder):
         match = _WORKSPACE.fullmatch(workspace.name)
         assert match is not None
         recover(folder / match["name"])
+
+
+def remove_unlocked(folder: Path) -> None:
+    """Removes the unfinished files of version 0.1, which locked none.
+
+    The caller holds the lock of the whole folder.
+    """
     for partial in folder.glob(PARTIALS):
         if not partial.is_dir():
             partial.unlink(missing_ok=True)

@@ -22,7 +22,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reszoo import spec
-from reszoo.atomic_files import append_line, machine_error, recover_all, write_json, write_text
+from reszoo.atomic_files import (
+    append_line,
+    machine_error,
+    recover_all,
+    remove_unlocked,
+    write_json,
+    write_text,
+)
 from reszoo.errors import UserError
 from reszoo.regular_files import require_regular_file
 from reszoo.runs.checkpoint_listing import newest_checkpoint
@@ -231,6 +238,11 @@ class Run:
         """Returns the checkpoint of the latest step, whole or not."""
         return newest_checkpoint(self.checkpoints)
 
+    def recover(self) -> None:
+        """Removes the unfinished files of killed processes, but for what a living one holds."""
+        for folder in (self.path, self.checkpoints):
+            recover_all(folder)
+
     def truncate_logs(self, metrics_lines: int, epochs: int) -> None:
         """Removes what was logged after a checkpoint: a resumed run logs it again.
 
@@ -240,8 +252,9 @@ class Run:
           metrics_lines: number of lines to keep of metrics.jsonl.
           epochs: number of epochs to keep of timing.jsonl.
         """
+        self.recover()
         for folder in (self.path, self.checkpoints):
-            recover_all(folder)
+            remove_unlocked(folder)
         timing = [line for line in self.timing() if line.get("epoch", 0) <= epochs]
         logs = {"metrics.jsonl": self.metrics()[:metrics_lines], "timing.jsonl": timing}
         for name, lines in logs.items():

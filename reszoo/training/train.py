@@ -221,6 +221,7 @@ def resume(
     """
     run = Run.open(run.path if isinstance(run, Run) else run)
     if _is_done(run, epochs):  # Before anyone waits for other workers.
+        run.recover()
         return run
     distribution = DistributionOptions(**run.info.get("where", {})).changed(
         strategy=strategy,

@@ -271,7 +271,8 @@ def test_a_data_set_that_was_copied_and_touched_is_the_same(tmp_path):
     assert resume(run, data=f"folder:{tmp_path / 'there'}", quiet=True).state == "finished"
 
 
-def test_pictures_replaced_under_the_same_names_are_named(tmp_path):
+def test_pictures_replaced_under_the_same_names_are_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     run = stopped_on_folder(tmp_path / "photos", tmp_path / "run")
     paths = sorted((tmp_path / "photos").rglob("*.png"))
     before = [path.read_bytes() for path in paths[:7]]
@@ -279,9 +280,13 @@ def test_pictures_replaced_under_the_same_names_are_named(tmp_path):
         Image.fromarray(np.full((8, 8), 77, np.uint8)).save(path)
     with pytest.raises(UserError, match=r"7 of 60 images of .* are not what they were") as error:
         resume(run, quiet=True)
-    first = [path.relative_to(tmp_path / "photos").as_posix() for path in paths[:5]]
-    assert error.value.found == ", ".join(first) + " and 2 more"
-    assert "run.json and another -o" in error.value.hint  # It has no model.keras yet.
+    changed = {path.relative_to(tmp_path / "photos").as_posix() for path in paths[:7]}
+    named, _, rest = error.value.found.partition(" and ")
+    assert set(named.split(", ")) < changed
+    assert (named.count(", "), rest) == (4, "2 more")
+    assert f"reszoo train --from {run.path}" in error.value.hint
+    again = train(start=run.path, data=f"folder:{tmp_path / 'photos'}", epochs=1, quiet=True)
+    assert again.state == "finished"  # The hint holds.
     assert Run.open(run.path).state == run.state
     for path, content in zip(paths, before, strict=False):
         path.write_bytes(content)
