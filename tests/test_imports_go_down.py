@@ -35,7 +35,7 @@ SUBFLOORS = {
     "runs": (("cluster",), ("*",)),
     "model": (("fused",), ("*",), ("net2net", "importing")),
     "data": (
-        ("seeded_random", "splits", "tfdata_options"),
+        ("fingerprint", "seeded_random", "splits", "tfdata_options"),
         ("images",),
         ("source",),
         ("dataset",),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from reszoo.data.fingerprint import Fingerprint
 from reszoo.data.images.image_format import ImageFormat
 from reszoo.errors import UserError, did_you_mean
 
@@ -80,6 +81,8 @@ class ImageData:
     """Minimum height and minimum width of the images; None where unknown."""
     facts: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """Findings of preparing a folder: forms, odd files, ignored files."""
+    fingerprint: Fingerprint | None = field(default=None, repr=False)
+    """By which a run recognises the images; None of data sets whose name stands for them."""
 
     @property
     def channels(self) -> int:

@@ -13,12 +13,13 @@ import tensorflow as tf
 
 from reszoo.data.data_word import WORDS, check_data_word
 from reszoo.data.dataset import ImageData, check_classes, numbered_classes
+from reszoo.data.fingerprint import Fingerprint
 from reszoo.data.sources.arrays import ArraySource, from_arrays, from_dataset
 from reszoo.data.sources.cache import data_folder, is_prepared, prepare, prune, short_hash, touch
 from reszoo.data.sources.digits import digits, digits_dataset_builder
 from reszoo.data.sources.folder import folder_dataset_builder
 from reszoo.data.sources.folder.broken_files import BrokenFile, broken_files_error
-from reszoo.data.sources.folder.image_check import CheckedImages, check_images
+from reszoo.data.sources.folder.image_check import CheckedImages, check_images, contents_hashes
 from reszoo.data.sources.folder.listing import FolderListing, list_folder
 from reszoo.data.sources.tfds import open_tfds
 from reszoo.data.sources.tfrecord import TFRecordSource
@@ -137,6 +138,14 @@ def _open_folder(word: str, listing: FolderListing, skip: bool, cache: Path) -> 
         skipped=broken,
         smallest=(int(facts["smallest"][0]), int(facts["smallest"][1])),
         facts=facts,
+        fingerprint=Fingerprint(
+            {
+                file.path: (file.size, file.modified_ns)
+                for files in listing.splits.values()
+                for file in files
+            },
+            partial(contents_hashes, listing, folder / "hashes.json"),
+        ),
     )
 
 
@@ -208,7 +217,19 @@ def _in_memory(parts: Mapping[str, Any]) -> ImageData:
         source=joined,
         splits={split: len(source) for split, source in sources.items()},
         smallest=(height, width),
+        fingerprint=_fingerprint(joined),
     )
+
+
+def _fingerprint(source: ArraySource) -> Fingerprint:
+    """Returns the fingerprint of images in memory, by their numbers."""
+
+    def hashes() -> dict[str, str]:
+        return {f"image {number}": digest.hex() for number, digest in enumerate(source.digests())}
+
+    sizes = source.sizes.prod(axis=1).tolist()
+    files = {f"image {number}": (size, None) for number, size in enumerate(sizes)}
+    return Fingerprint(files, hashes)
 
 
 def _joint_names(

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from reszoo.atomic_files import recover
 from reszoo.data import ImageFormat
 from reszoo.data.dataset import numbered_classes
 from reszoo.data.images.numpy_resizing import resize_in_numpy
@@ -25,7 +26,9 @@ _FORMAT_KEYS = ("crop", "interpolation", "antialias")
 
 
 def is_bundle(path: Path) -> bool:
-    """Whether a path is the folder of an exported bundle."""
+    """Whether a path is the folder of an exported bundle, which a killed export may have moved."""
+    if not path.exists():
+        recover(path)
     return (path / CONTRACT).is_file()
 
 

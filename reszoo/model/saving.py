@@ -111,11 +111,8 @@ def save_model(
         members[CLASSES_MEMBER] = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     with atomic_file(path) as temporary, pause_gc():
         raw = temporary.with_suffix(".raw.keras")
-        try:
-            keras.saving.save_model(network, raw)
-            _write_canonical(raw, temporary, members)
-        finally:
-            raw.unlink(missing_ok=True)
+        keras.saving.save_model(network, raw)
+        _write_canonical(raw, temporary, members)
 
 
 def _write_canonical(source: Path, target: Path, members: Mapping[str, str]) -> None:

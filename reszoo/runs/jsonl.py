@@ -9,30 +9,36 @@ from typing import Any
 
 from reszoo.atomic_files import write_text
 from reszoo.errors import Place, UserError
+from reszoo.regular_files import require_regular_file
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """Returns the objects of a log, without a last line that a power cut left unfinished.
 
     Raises:
-      UserError: a finished line is not a JSON object.
+      UserError: a finished line is not a JSON object, or the path is a pipe or a device.
     """
-    if not path.exists():
-        return []
-    *lines, _unfinished = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    *lines, _unfinished = _read(path)
     return [_parse(path, number, line) for number, line in enumerate(lines, 1)]
 
 
 def read_valid_lines(path: Path) -> list[dict[str, Any]]:
     """Returns the objects of a log that nothing depends on; damaged lines are left out."""
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.exists() else []
-    values = (_value(line) for line in lines)
+    values = (_value(line) for line in _read(path))
     return [value for value in values if isinstance(value, dict)]
 
 
 def write_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
     """Replaces a log, completely or not at all."""
     write_text(path, "".join(json.dumps(line) + "\n" for line in lines))
+
+
+def _read(path: Path) -> list[str]:
+    """Returns the lines, the last of which is empty in a whole log; an absent log is empty."""
+    require_regular_file(path)
+    if not path.exists():
+        return [""]
+    return path.read_text(encoding="utf-8", errors="replace").split("\n")
 
 
 def _parse(path: Path, number: int, line: str) -> dict[str, Any]:

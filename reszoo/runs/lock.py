@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import platform
@@ -12,8 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reszoo.atomic_files import machine_error, write_json
+from reszoo.atomic_files import NO_LOCKS, machine_error, write_json
 from reszoo.errors import MachineError, UserError
+from reszoo.regular_files import special_kind
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -24,7 +24,6 @@ HOLDER_NAME = ".lock.json"
 """Which process holds the lock; absent while nobody does."""
 
 _HINT = "wait for it to end, or stop that process, which releases the lock"
-_UNSUPPORTED = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
 
 
 @contextlib.contextmanager
@@ -64,7 +63,7 @@ def _acquire(folder: Path, busy: str, hint: str) -> BaseFileLock:
     except filelock.Timeout:
         raise UserError(busy, found=f"held by {_read_holder(folder)}", hint=hint) from None
     except OSError as error:
-        if error.errno in _UNSUPPORTED:
+        if error.errno in NO_LOCKS:
             raise _unsupported(folder, error.strerror) from error
         raise machine_error(error, path) from error
     return lock
@@ -91,8 +90,10 @@ def _write_holder(folder: Path) -> None:
 
 def _read_holder(folder: Path) -> str:
     # Version 0.1 wrote into the lock file itself; this version leaves that file empty.
-    for name in (LOCK_NAME, HOLDER_NAME):
+    for path in (folder / LOCK_NAME, folder / HOLDER_NAME):
+        if special_kind(path):
+            continue
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            holder = json.loads((folder / name).read_text(encoding="utf-8"))
+            holder = json.loads(path.read_text(encoding="utf-8"))
             return f"process {holder['process']} on {holder['host']} since {holder['since']}"
     return "a process that has not yet written its name"

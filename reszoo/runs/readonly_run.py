@@ -27,6 +27,9 @@ class ReadOnlyRun(Run):
     def append_timing(self, values: Mapping[str, Any]) -> None:
         """Does nothing."""
 
+    def recover(self) -> None:
+        """Does nothing."""
+
     def truncate_logs(self, metrics_lines: int, epochs: int) -> None:
         """Does nothing."""
 

@@ -4,6 +4,7 @@ run.json            the run's state, command, seed, versions, machine and result
 architecture.yaml   the network, resolved: enough to build it without the zoo
 recipe.yaml         the recipe, resolved
 data.json           the data's name, classes, counts and held-out images
+data_files.jsonl    size, time and hash of each image, by which `resume` recognises them
 metrics.jsonl       one line per epoch and evaluation, without clock times: it is reproducible
 timing.jsonl        the clock times
 checkpoints/        what a training resumes from
@@ -21,7 +22,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reszoo import spec
-from reszoo.atomic_files import PARTIALS, append_line, machine_error, write_json, write_text
+from reszoo.atomic_files import (
+    append_line,
+    machine_error,
+    recover_all,
+    remove_unlocked,
+    write_json,
+    write_text,
+)
 from reszoo.errors import UserError
 from reszoo.path_hints import unreadable_hint
 from reszoo.regular_files import require_regular_file
@@ -78,6 +86,7 @@ class Run:
         architecture: Architecture,
         recipe: Recipe,
         data: Mapping[str, Any],
+        data_files: Sequence[Mapping[str, Any]] | None = None,
         command: Sequence[str],
         seed: int,
         default_name: str,
@@ -94,6 +103,8 @@ class Run:
           architecture: the network as trained, with the data's classes.
           recipe: the recipe as trained, with its overrides.
           data: the contents of data.json.
+          data_files: the lines of data_files.jsonl. Defaults to none, for data that their name
+            stands for.
           command: the command that repeats the run.
           seed: seed of weights, data order, augmentation and held-out images.
           default_name: name of the default folder, without its number.
@@ -116,6 +127,8 @@ class Run:
                 run.write_architecture(architecture)
                 run.write_recipe(recipe)
                 write_json(folder / "data.json", {"format_version": DATA_FORMAT_VERSION, **data})
+                if data_files is not None:
+                    write_lines(folder / "data_files.jsonl", data_files)
                 shutil.rmtree(run.checkpoints, ignore_errors=True)  # of an attempt that was killed
                 run.checkpoints.mkdir()
                 if first_checkpoint is not None:
@@ -202,6 +215,10 @@ class Run:
         """Returns data.json: name, classes, counts per split, validation."""
         return _read_json(self._existing("data.json"))
 
+    def data_files(self) -> list[dict[str, Any]]:
+        """Returns the lines of data_files.jsonl, without damaged ones; empty of older runs."""
+        return read_valid_lines(self.path / "data_files.jsonl")
+
     def metrics(self) -> list[dict[str, Any]]:
         """Returns the lines of metrics.jsonl, oldest first; empty before the first epoch ends."""
         return read_lines(self.path / "metrics.jsonl")
@@ -226,6 +243,11 @@ class Run:
         """Returns the checkpoint of the latest step, whole or not."""
         return newest_checkpoint(self.checkpoints)
 
+    def recover(self) -> None:
+        """Removes the unfinished files of killed processes, but for what a living one holds."""
+        for folder in (self.path, self.checkpoints):
+            recover_all(folder)
+
     def truncate_logs(self, metrics_lines: int, epochs: int) -> None:
         """Removes what was logged after a checkpoint: a resumed run logs it again.
 
@@ -235,9 +257,9 @@ class Run:
           metrics_lines: number of lines to keep of metrics.jsonl.
           epochs: number of epochs to keep of timing.jsonl.
         """
+        self.recover()
         for folder in (self.path, self.checkpoints):
-            for partial in folder.glob(PARTIALS):
-                partial.unlink(missing_ok=True)
+            remove_unlocked(folder)
         timing = [line for line in self.timing() if line.get("epoch", 0) <= epochs]
         logs = {"metrics.jsonl": self.metrics()[:metrics_lines], "timing.jsonl": timing}
         for name, lines in logs.items():

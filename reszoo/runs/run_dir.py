@@ -11,7 +11,13 @@ from reszoo.errors import UserError
 from reszoo.runs.lock import HOLDER_NAME, LOCK_NAME
 
 DEFAULT_FOLDER = Path("runs")
-_FILES_BEFORE_RUN_JSON = ("architecture.yaml", "recipe.yaml", "data.json", "checkpoints")
+_FILES_BEFORE_RUN_JSON = (
+    "architecture.yaml",
+    "recipe.yaml",
+    "data.json",
+    "data_files.jsonl",
+    "checkpoints",
+)
 """What a killed process may leave in a folder that is no run yet, because it has no run.json."""
 
 

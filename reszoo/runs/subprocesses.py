@@ -36,6 +36,11 @@ def temporary_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="reszoo-", ignore_cleanup_errors=True)
 
 
+def temporary_variables(folder: str) -> dict[str, str]:
+    """Returns the variables by which a child puts its temporary files into a folder."""
+    return dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder)
+
+
 def describe_exit(code: int) -> str:
     """Describes how a training ended, from its `Popen.returncode`."""
     if code >= 0:

@@ -27,6 +27,7 @@ from reszoo.runs.subprocesses import (
     describe_exit,
     module_command,
     temporary_folder,
+    temporary_variables,
 )
 
 _FORWARDED = {signal.SIGINT: signal.SIGINT, signal.SIGTERM: signal.SIGTERM}
@@ -123,7 +124,7 @@ class Supervisor:
             # In a session of its own a Ctrl-C reaches it once, through this process.
             self._child = subprocess.Popen(
                 module_command("reszoo", *arguments),
-                env=child_environment({**environment, "TMPDIR": folder}),
+                env=child_environment({**environment, **temporary_variables(folder)}),
                 start_new_session=True,
                 **options,
             )

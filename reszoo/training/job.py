@@ -30,6 +30,8 @@ from reszoo.training.freezing import freezing, option_or_place
 from reszoo.training.options import ClassWeights
 from reszoo.training.progressive_resizing import require_any_size
 
+_MAX_NAMED = 5
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingJob:
@@ -150,6 +152,7 @@ def job_of_run(run: Run, recipe: Recipe, data: Any = None, *, parts: int = 1) ->
     """Returns the job of an existing run, whose architecture is regularised already."""
     facts, architecture = run.data(), run.architecture()
     images = reopen_data(run, data)
+    _require_same_images(run, images)
     require_channels(architecture, images)
     factors = facts["class_weights"]
     job = prepare(
@@ -168,6 +171,26 @@ def job_of_run(run: Run, recipe: Recipe, data: Any = None, *, parts: int = 1) ->
             hint="restore the data, or train a new run on what is there now",
         )
     return job
+
+
+def _require_same_images(run: Run, images: ImageData) -> None:
+    """Refuses images that are not those that the run began with; runs of version 0.1 name none."""
+    if images.fingerprint is None or not (records := run.data_files()):
+        return
+    if changed := images.fingerprint.changed(records):
+        rest = f" and {len(changed) - _MAX_NAMED:,} more" if len(changed) > _MAX_NAMED else ""
+        again = (
+            f"with `reszoo train --from {run.path}`"
+            if run.model_path.is_file()
+            else "with the command in run.json and another -o"
+        )
+        raise UserError(
+            f"{len(changed):,} of {len(records):,} images of {images.name} are not what they were "
+            f"when {run.path} began",
+            expected="the same contents under the same names",
+            found=", ".join(changed[:_MAX_NAMED]) + rest,
+            hint=f"put these images back, or train a new run on what is there now, {again}",
+        )
 
 
 def _check_recipe(

@@ -213,6 +213,7 @@ def resume(
     """
     run = Run.open(run.path if isinstance(run, Run) else run)
     if _is_done(run, epochs):  # Before anyone waits for other workers.
+        run.recover()
         return run
     distribution = DistributionOptions(**run.info.get("where", {})).changed(
         strategy=strategy,
@@ -328,6 +329,7 @@ def start_training(
             architecture=job.architecture,
             recipe=recipe,
             data=run_record.data_facts(job, data) | {"test": test},
+            data_files=job.data.fingerprint.records() if job.data.fingerprint else None,
             command=list(sys.orig_argv if command is None else command),
             seed=seed,
             default_name=default_name(architecture.name, images.name),

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from reszoo import spec
-from reszoo.atomic_files import append_line, atomic_folder, write_json, write_text
+from reszoo.atomic_files import append_line, atomic_folder, recover_all, write_json, write_text
 from reszoo.errors import UserError
 from reszoo.runs.jsonl import read_lines, write_lines
 from reszoo.runs.lock import hold_lock
@@ -133,6 +133,8 @@ def open_search_folder(
         return SearchFolder(path)
     before = read_identity(path)
     _refuse_other_search(path, before, identity)
+    for place in (path, path / "candidates"):
+        recover_all(place)
     if before != identity:
         write_text(path / "search.yaml", spec.to_yaml(_self_contained(resolved)))
         write_json(path / "search.json", identity)

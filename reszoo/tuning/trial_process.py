@@ -6,7 +6,6 @@ import json
 import re
 import signal
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,16 @@ from typing import Any
 from reszoo import errors, spec
 from reszoo.atomic_files import machine_error
 from reszoo.errors import MachineError, RestartError, ReszooError
+from reszoo.regular_files import require_regular_file
 from reszoo.runs import Run
 from reszoo.runs.checkpoint_listing import newest_checkpoint
-from reszoo.runs.subprocesses import child_environment, describe_exit, module_command
+from reszoo.runs.subprocesses import (
+    child_environment,
+    describe_exit,
+    module_command,
+    temporary_folder,
+    temporary_variables,
+)
 from reszoo.spec.recipe import Recipe
 from reszoo.tuning.resolved_search import ResolvedSearch
 from reszoo.tuning.search_dir import SearchFolder
@@ -65,12 +71,15 @@ class DataCheck:
     def __init__(self, data: SearchData, resolved: ResolvedSearch) -> None:
         base, recipe = spec.to_mapping(resolved.space.base), spec.to_mapping(resolved.recipe)
         self._request = json.dumps({"base": base, "recipe": recipe})
+        self._temporary = temporary_folder()
         self._process = subprocess.Popen(
             data.command("check", resolved.search.seed),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=child_environment({"CUDA_VISIBLE_DEVICES": "-1"}),
+            env=child_environment(
+                {"CUDA_VISIBLE_DEVICES": "-1", **temporary_variables(self._temporary.name)}
+            ),
             encoding="utf-8",
             errors="replace",  # TensorFlow may write any encoding to stderr
             start_new_session=True,
@@ -93,10 +102,11 @@ class DataCheck:
         return list(answer["classes"])
 
     def close(self) -> None:
-        """Kills the check, if it is still running."""
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.communicate()
+        """Kills the check, if it is still running, and removes its temporary files."""
+        with self._temporary:
+            if self._process.poll() is None:
+                self._process.kill()
+                self._process.communicate()
 
 
 class ChildRunner:
@@ -154,6 +164,7 @@ class ChildRunner:
         command += ["--recipe", str(self._folder.recipe_path)]
         command += ["--until", str(job.epochs), "--out", str(path)]
         log = self._folder.log_path(job.trial)
+        require_regular_file(log)
         try:
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("ab") as output:
@@ -189,13 +200,13 @@ def _run(command: Sequence[str], output: Any) -> int:
     Its temporary files go to a folder that is removed here, as a killed TensorFlow leaves its own.
     """
     with (
-        tempfile.TemporaryDirectory(prefix="reszoo-trial-", ignore_cleanup_errors=True) as folder,
+        temporary_folder() as folder,
         subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=child_environment(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder)),
+            env=child_environment(temporary_variables(folder)),
             start_new_session=True,
         ) as process,
     ):

@@ -11,6 +11,7 @@ from PIL import Image
 from reszoo.errors import UserError
 from reszoo.inference.evaluate import evaluate
 from reszoo.inference.predict import predict
+from reszoo.inference.tflite_classifier import is_bundle
 from reszoo.inference.trained import TrainedModel, load_trained
 from reszoo.report.evaluation_summary import evaluation_text
 from tests.training.samples import bar_data, bars
@@ -226,3 +227,11 @@ def test_overflow_of_finite_weights_names_the_layer(reference):
 def test_a_model_alone_needs_data(reference):
     with pytest.raises(UserError, match="say which data"):
         evaluate(reference.model_path)
+
+
+def test_a_bundle_that_a_killed_export_had_moved_away_is_found(tmp_path):
+    moved = tmp_path / ".bundle.abcdefgh.partial" / ".old"
+    moved.mkdir(parents=True)
+    (moved / "contract.json").write_text("{}")
+    assert is_bundle(tmp_path / "bundle")
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]

@@ -1,6 +1,7 @@
 """Run folders: created as a whole, numbered, opened with clear errors."""
 
 import json
+import os
 
 import pytest
 
@@ -208,3 +209,13 @@ def test_a_run_opened_from_inside_has_its_folders_name(tmp_path, monkeypatch):
 )
 def test_a_folder_is_named_after_network_and_data(data, name):
     assert default_name("net", data) == name
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+@pytest.mark.parametrize("name", ["metrics.jsonl", "timing.jsonl", "data_files.jsonl"])
+def test_a_pipe_in_place_of_a_log_is_refused(tmp_path, name):
+    run = new_run(tmp_path / "run")
+    os.mkfifo(run.path / name)
+    read = {"metrics.jsonl": run.metrics, "timing.jsonl": run.timing}.get(name, run.data_files)
+    with pytest.raises(UserError, match="is a named pipe"):
+        read()

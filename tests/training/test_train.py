@@ -1,7 +1,9 @@
 """What a training leaves, how it chooses, and how it refuses what cannot work."""
 
 import json
+import os
 import re
+import shutil
 from types import SimpleNamespace
 
 import keras
@@ -254,6 +256,70 @@ def test_data_that_have_moved_are_named_when_a_run_is_resumed(tmp_path):
     assert resume(run, data=moved, quiet=True).state == "finished"
     assert Run.open(run.path).data()["name"] == moved
     evaluate(run)  # Finds them where they are now.
+
+
+def stopped_on_folder(folder, out):
+    write_folder(folder)
+    return train(TINY, f"folder:{folder}", SHORT, out=out, stop_after=1, quiet=True)
+
+
+def test_a_data_set_that_was_copied_and_touched_is_the_same(tmp_path):
+    run = stopped_on_folder(tmp_path / "here", tmp_path / "run")
+    shutil.copytree(tmp_path / "here", tmp_path / "there", copy_function=shutil.copyfile)
+    for path in (tmp_path / "there").rglob("*.png"):
+        os.utime(path, (1, 1))
+    shutil.rmtree(tmp_path / "here")
+    assert resume(run, data=f"folder:{tmp_path / 'there'}", quiet=True).state == "finished"
+
+
+def test_pictures_replaced_under_the_same_names_are_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = stopped_on_folder(tmp_path / "photos", tmp_path / "run")
+    paths = sorted((tmp_path / "photos").rglob("*.png"))
+    before = [path.read_bytes() for path in paths[:7]]
+    for path in paths[:7]:
+        Image.fromarray(np.full((8, 8), 77, np.uint8)).save(path)
+    with pytest.raises(UserError, match=r"7 of 60 images of .* are not what they were") as error:
+        resume(run, quiet=True)
+    changed = {path.relative_to(tmp_path / "photos").as_posix() for path in paths[:7]}
+    named, _, rest = error.value.found.partition(" and ")
+    assert set(named.split(", ")) < changed
+    assert (named.count(", "), rest) == (4, "2 more")
+    assert f"reszoo train --from {run.path}" in error.value.hint
+    again = train(start=run.path, data=f"folder:{tmp_path / 'photos'}", epochs=1, quiet=True)
+    assert again.state == "finished"  # The hint holds.
+    assert Run.open(run.path).state == run.state
+    for path, content in zip(paths, before, strict=False):
+        path.write_bytes(content)
+    assert resume(run, quiet=True).state == "finished"
+
+
+def test_another_name_for_a_picture_is_named(tmp_path):
+    run = stopped_on_folder(tmp_path / "photos", tmp_path / "run")
+    path = min((tmp_path / "photos" / "train").rglob("*.png"))
+    path.rename(path.with_name("other.png"))
+    with pytest.raises(UserError, match=r"1 of 60 images") as error:
+        resume(run, quiet=True)
+    assert error.value.found == f"{path.relative_to(tmp_path / 'photos').as_posix()} (is gone)"
+
+
+def test_a_run_without_a_fingerprint_goes_on(tmp_path):
+    run = stopped_on_folder(tmp_path / "photos", tmp_path / "run")
+    (run.path / "data_files.jsonl").unlink()
+    path = min((tmp_path / "photos").rglob("*.png"))
+    Image.fromarray(np.full((8, 8), 77, np.uint8)).save(path)
+    assert resume(run, quiet=True).state == "finished"
+
+
+def test_other_pixels_in_memory_are_refused(tmp_path):
+    (images, labels), test = bar_data().values()
+    run = train(TINY, bar_data(), SHORT, out=tmp_path / "run", stop_after=1, quiet=True)
+    other = images.copy()
+    other[3] = 255 - other[3]
+    with pytest.raises(UserError, match="are not what they were") as error:
+        resume(run, data={"train": (other, labels), "test": test}, quiet=True)
+    assert error.value.found == "image 3"
+    assert resume(run, data=bar_data(), quiet=True).state == "finished"
 
 
 def write_folder(folder):

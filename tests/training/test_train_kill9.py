@@ -58,9 +58,7 @@ def untouched(tmp_path_factory):
 
 def kill(run, step, in_writing, delay):
     """Kills the training once it has come to a step; tells what it was writing, if anything."""
-    pattern = (
-        f".step-{step:09d}.*.partial.safetensors" if in_writing else f"step-{step:09d}.safetensors"
-    )
+    pattern = f".step-{step:09d}.*.partial" if in_writing else f"step-{step:09d}.safetensors"
     deadline = time.monotonic() + PATIENCE
     while not list((run / "checkpoints").glob(pattern)):
         if time.monotonic() > deadline:

@@ -107,8 +107,10 @@ def test_an_early_end_goes_on_to_the_same_end(tmp_path, reference, assert_equal_
 
 def test_a_finished_run_is_left_alone(reference):
     before = reference.model_path.stat().st_mtime_ns
+    (left := reference.path / ".run.json.abcdefgh.partial").mkdir()  # of a kill at the very end
     again = resume(reference.path, data=bar_data(), quiet=True)
     assert again.state == "finished"
+    assert not left.exists()
     assert reference.model_path.stat().st_mtime_ns == before
 
 

@@ -13,6 +13,7 @@ from reszoo.runs.lock import hold_lock
 from reszoo.tuning import Event, SearchResult
 from reszoo.tuning.search_dir import SearchFolder
 from reszoo.tuning.tune import tune
+from tests.kills import leftovers
 from tests.tuning.searches import HYPERBAND, SEARCH, Trainings, write
 
 
@@ -89,6 +90,14 @@ def test_a_stopped_search_ends_as_if_it_never_was(tmp_path, text, after):
     assert result.records == whole.records
     for name in ("trials.jsonl", "best.yaml"):
         assert (result.path / name).read_bytes() == (whole.path / name).read_bytes()
+
+
+def test_what_a_killed_search_left_is_removed(tmp_path):
+    out = _search(tmp_path).path
+    for folder in (out, out / "candidates"):
+        (folder / ".best.yaml.abcdefgh.partial").mkdir()
+    _search(tmp_path)
+    assert leftovers(out) == []
 
 
 def test_a_half_written_line_is_one_that_was_not_written(tmp_path):

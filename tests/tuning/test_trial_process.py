@@ -21,7 +21,7 @@ from reszoo.tuning.resolved_search import ResolvedSearch, resolve_search
 from reszoo.tuning.search_dir import SearchFolder, open_search_folder
 from reszoo.tuning.search_run import SearchRun
 from reszoo.tuning.trial_log import was_lost
-from reszoo.tuning.trial_process import ChildRunner, SearchData, outcome_of
+from reszoo.tuning.trial_process import ChildRunner, DataCheck, SearchData, outcome_of
 from reszoo.tuning.tune import tune
 from tests.tuning.searches import BASE, SEARCH, write
 
@@ -300,3 +300,28 @@ def test_a_search_killed_while_it_trains_ends_as_if_it_never_was(tmp_path):
         quiet=True,
     )
     assert at_once.metrics() == metrics[0]
+
+
+def test_the_data_check_has_temporary_files_of_its_own(monkeypatch, resolved):
+    _run_as(
+        monkeypatch,
+        "import json, tempfile; file = tempfile.mkstemp()[1]; "
+        "print(json.dumps({'classes': [file]}))",
+    )
+    check = DataCheck(SearchData("digits"), resolved)
+    [left] = check.classes()
+    folder = os.path.dirname(left)
+    assert os.path.exists(left)
+    assert folder != tempfile.gettempdir()
+    check.close()
+    assert not os.path.exists(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_a_pipe_in_place_of_a_log_is_refused(folder, resolved, job):
+    os.mkfifo(folder.log_path(job.trial))
+    with pytest.raises(UserError, match="is a named pipe"):
+        ChildRunner(folder, resolved, SearchData("digits"))(job)
+    os.mkfifo(folder.trial_log)
+    with pytest.raises(UserError, match="is a named pipe"):
+        folder.records()

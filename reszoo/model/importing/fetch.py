@@ -15,14 +15,13 @@ import json
 import os
 import re
 import sys
-import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from reszoo.atomic_files import machine_error
+from reszoo.atomic_files import atomic_file, machine_error
 from reszoo.errors import MachineError, UserError
 from reszoo.model.importing.weights_file import describe_error
 from reszoo.visible_output import unfiltered
@@ -90,16 +89,12 @@ def _keras_file(name: str, url: str, md5: str) -> Path:
     _refuse_outside(target, folder)
     if target.is_file() and _digest(target, "md5") == md5:
         return target
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as temporary:
-            os.replace(_download(name, url, md5, temporary), target)
-    except OSError as error:
-        raise machine_error(error, target) from error
+    with atomic_file(target) as temporary:
+        os.replace(_download(name, url, md5, temporary.parent), temporary)
     return target
 
 
-def _download(name: str, url: str, md5: str, folder: str) -> str:
+def _download(name: str, url: str, md5: str, folder: Path) -> str:
     """Downloads and verifies a file, and returns its path inside the folder."""
     try:
         with contextlib.redirect_stdout(unfiltered(sys.stderr)):  # for the progress bar

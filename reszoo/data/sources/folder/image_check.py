@@ -7,7 +7,9 @@ pixels: training and prediction see the same pixels by construction.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,10 +21,12 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+from reszoo.atomic_files import write_text
 from reszoo.data.images.decoding import BrokenImageError, decode, read_file
 from reszoo.data.sources.folder.broken_files import BrokenFile
 from reszoo.data.sources.folder.listing import FolderListing, ImageFile
 from reszoo.data.sources.tfrecord import decode_jpeg_or_png
+from reszoo.errors import MachineError
 from reszoo.visible_output import unfiltered
 
 _GROUP = 256  # files per task of the thread pool
@@ -83,6 +87,30 @@ def check_images(listing: FolderListing) -> CheckedImages:
                 bar.update()
             splits[split] = tuple(readable)
     return CheckedImages(splits, tuple(broken))
+
+
+def contents_hashes(listing: FolderListing, cache: Path) -> dict[str, str]:
+    """Returns a hash of the bytes of each readable file, by its path.
+
+    They are kept in the file `cache`, beside the data that were prepared of the same listing.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        stored: dict[str, str] = json.loads(cache.read_text(encoding="ascii"))
+        return stored
+    paths = [file.path for files in listing.splits.values() for file in files]
+    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
+        hashes = pool.map(lambda path: _contents_hash(listing.root / path), paths)
+        found = {path: digest for path, digest in zip(paths, hashes, strict=True) if digest}
+    with contextlib.suppress(MachineError):  # A cache that cannot be written only costs time.
+        write_text(cache, json.dumps(found))
+    return found
+
+
+def _contents_hash(path: Path) -> str | None:
+    try:
+        return hashlib.blake2b(read_file(path), digest_size=16).hexdigest()
+    except BrokenImageError:
+        return None
 
 
 def check_image(encoded: bytes) -> ImageFacts:
