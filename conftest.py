@@ -16,6 +16,7 @@ ON_TENSORFLOW = ("data", "exporting", "inference", "model", "training", "tuning"
 """Packages of reszoo that import TensorFlow; so do their tests."""
 TESTS_ON_TENSORFLOW = (
     "cli/test_train_fine_tuning.py",
+    "cli/test_kill9.py",
     "cli/test_lost_terminal.py",
     "cli/test_networks.py",
     "cli/test_special_files.py",

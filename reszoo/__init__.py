@@ -16,7 +16,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING
 
-from reszoo.lazy_exports import lazy_exports
+from reszoo.lazy import lazy_exports
 from reszoo.version import VERSION as __version__
 
 if TYPE_CHECKING:

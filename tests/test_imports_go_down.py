@@ -13,7 +13,7 @@ import reszoo
 PACKAGE = Path(reszoo.__file__).parent
 
 FLOORS = (
-    ("errors", "version", "lazy_exports", "gc_pause", "stderr", "fonts"),
+    ("errors", "version", "lazy", "gc_pause", "stderr", "fonts"),
     ("path_hints", "visible_output", "regular_files"),
     ("weight_source", "atomic_files", "resources", "system_info"),
     ("spec",),
@@ -60,7 +60,7 @@ SUBFLOORS = {
 
 BELOW_TENSORFLOW = {
     "errors",
-    "lazy_exports",
+    "lazy",
     "path_hints",
     "regular_files",
     "version",

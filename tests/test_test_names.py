@@ -11,6 +11,7 @@ TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "reszoo"
 
 ACROSS = {
+    "cli/test_kill9.py",
     "cli/test_lost_terminal.py",
     "cli/test_networks.py",
     "cli/test_special_files.py",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from reszoo.data.dataset import ImageData, Split
 from reszoo.data.images.image_format import ImageFormat
-from reszoo.lazy_exports import lazy_exports
+from reszoo.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from reszoo.data.previews.describe import Description

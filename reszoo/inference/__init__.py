@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from reszoo.inference.metrics import Agreement, ClassScore, Evaluation
 from reszoo.inference.predict import Prediction
-from reszoo.lazy_exports import lazy_exports
+from reszoo.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from reszoo.inference.folding import FoldedModel

@@ -10,7 +10,7 @@ from typing import Any
 def lazy_exports(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
     """Returns a package's `__getattr__` (PEP 562).
 
-        >>> __getattr__ = lazy_exports("reszoo.example", {"UserError": "reszoo.errors"})
+        >>> __getattr__ = lazy_exports("example", {"UserError": "reszoo.errors"})
         >>> __getattr__("UserError").exit_code
         2
 
