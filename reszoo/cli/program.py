@@ -31,6 +31,7 @@ COMMANDS = {
     "evaluate": "compute accuracy, scores per class and the confusion matrix",
     "predict": "classify pictures",
     "export": "export a trained network for a server or a device",
+    "inspect": "inspect a .tflite file: operators, arena, metadata, targets",
     "tune": "search depth, width and other fields",
     "demo": "run the main job on the embedded digits, start to end",
 }

@@ -1,0 +1,75 @@
+"""The arena of a microcontroller, estimated, and measured by TFLite-Micro where it is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+
+from reszoo.tflite import arena
+from reszoo.tflite.arena import Arena, arena_of, estimated_own_bytes
+from reszoo.tflite.flatbuffer_writer import put_metadata
+from reszoo.tflite.memory_plan import NAME, pack_plan
+from reszoo.tflite.micro_runtime import measured_arena
+from reszoo.tflite.model_file import read_model
+from tests.tflite.handmade import Tensor, write_tflite
+
+needs_wheel = pytest.mark.skipif(
+    importlib.util.find_spec("tflite_micro") is None, reason="needs the package tflite-micro"
+)
+
+
+def test_the_estimate_counts_tensors_operators_and_channels(digits_file):
+    # 120 channels of seven convolutions and 10 of the dense layer.
+    channels = 8 * 3 + 16 * 2 + 32 * 2 + 10
+    assert estimated_own_bytes(read_model(digits_file).main) == (
+        900 + 24 * 43 + 160 * 21 + 8 * channels
+    )
+
+
+def test_without_the_wheel_the_arena_is_estimated(digits_file, monkeypatch):
+    monkeypatch.setattr(arena, "measured_arena", lambda *_: None)
+    found = arena_of(read_model(digits_file))
+    assert found == Arena(1536, 6332, "estimated")
+    assert found.bytes == 7868
+
+
+def test_a_plan_in_the_file_decides_over_the_planner(digits_file, monkeypatch):
+    monkeypatch.setattr(arena, "measured_arena", lambda *_: None)
+    wide = pack_plan({0: 16 * 1000}, 43)
+    found = arena_of(read_model(put_metadata(digits_file, {NAME: wide})))
+    assert found.feature_map_bytes == 16 * 1000 + 64
+
+
+def test_a_measurement_takes_the_place_of_the_estimate(digits_file, monkeypatch):
+    monkeypatch.setattr(arena, "measured_arena", lambda content, lent: lent - (1 << 20))
+    assert arena_of(read_model(digits_file)) == Arena(1536, 2 * 6332, "measured")
+
+
+def test_a_file_of_dynamic_shape_has_no_arena():
+    tensors = [Tensor((1, 4), signature=(-1, 4)), Tensor((1, 4))]
+    assert arena_of(read_model(write_tflite(tensors, [("RELU", (0,), (1,))], (0,), (1,)))) is None
+
+
+@needs_wheel
+def test_the_wheel_measures_the_planner_and_the_estimate_is_close_above(digits_file):
+    found = arena_of(read_model(digits_file))
+    assert found.source == "measured"
+    assert found.feature_map_bytes == 1536
+    assert found.own_bytes <= estimated_own_bytes(read_model(digits_file).main)
+    assert estimated_own_bytes(read_model(digits_file).main) <= 1.15 * found.own_bytes
+
+
+@needs_wheel
+def test_the_wheel_follows_a_plan(digits_file):
+    wide = put_metadata(digits_file, {NAME: pack_plan({0: 16 * 1000}, 43)})
+    lent = 1 << 20
+    saved = measured_arena(digits_file, lent)
+    assert abs(measured_arena(wide, lent) - saved - (16 * 1000 + 64 - 1536)) <= 32
+
+
+@needs_wheel
+def test_a_file_that_the_wheel_refuses_is_estimated():
+    tensors = [Tensor((1, 4), "FLOAT32"), Tensor((1, 4), "FLOAT32")]
+    content = write_tflite(tensors, [("NOT_AN_OPERATOR", (0,), (1,))], (0,), (1,))
+    assert arena_of(read_model(content)).source == "estimated"
