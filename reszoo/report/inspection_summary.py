@@ -58,6 +58,7 @@ def inspection_json(inspection: TFLiteInspection) -> dict[str, Any]:
             }
             for use in inspection.operators
         ],
+        "missing_in_tflite_micro": list(inspection.missing_in_micro),
         "dynamic_tensors": list(inspection.dynamic),
         "unfused": [
             {"index": each.index, "name": each.name, "reason": each.reason, "bytes": each.bytes}
@@ -119,6 +120,7 @@ def _remarks(inspection: TFLiteInspection) -> list[tuple[str, str]]:
         (kind, ", ".join(sorted({use.name for use in inspection.operators if use.kind == kind})))
         for kind in ("custom", "unknown")
     ]
+    lines.append(("not in TFLite-Micro", _some(inspection.missing_in_micro)))
     lines.append(("dynamic shapes", _some(inspection.dynamic)))
     unfused = Counter((each.name, each.reason) for each in inspection.unfused)
     lines += [("unfused", f"{count} {name} {reason}") for (name, reason), count in unfused.items()]

@@ -8,7 +8,6 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 
-from reszoo.errors import UserError
 from reszoo.tflite.model_file import damaged
 
 _DATE = (1980, 1, 1, 0, 0, 0)
@@ -55,29 +54,6 @@ def append_files(body: bytes, files: Mapping[str, bytes]) -> bytes:
             entry.create_system, entry.external_attr = _UNIX, _MODE << 16
             archive.writestr(entry, data)
     return stream.getvalue()
-
-
-def pack_labels(labels: tuple[str, ...]) -> bytes:
-    """Returns labels as UTF-8, one per line; commas and every script are allowed.
-
-    Raises:
-      UserError: a label is empty or has a line break, which would make two of it.
-    """
-    for index, label in enumerate(labels):
-        if not label.strip() or "\n" in label or "\r" in label:
-            raise UserError(
-                f"class {index} has a name that does not fit in one line",
-                expected="names with at least one letter and without line breaks",
-                found=repr(label),
-                hint="rename the class",
-            )
-    return "".join(f"{label}\n" for label in labels).encode()
-
-
-def unpack_labels(data: bytes) -> tuple[str, ...]:
-    """Returns the labels of a file with one per line; what is not UTF-8 is replaced."""
-    lines = data.decode(errors="replace").split("\n")
-    return tuple(line.removesuffix("\r") for line in (lines[:-1] if lines[-1] == "" else lines))
 
 
 def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> bytes:

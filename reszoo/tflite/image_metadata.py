@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reszoo.errors import UserError
-from reszoo.tflite.archive import pack_labels, split_archive, unpack_labels
+from reszoo.tflite.archive import split_archive
 from reszoo.tflite.flatbuffer import FlatbufferError, FlatbufferTable, root_table
 from reszoo.tflite.flatbuffer_writer import (
     add_floats,
@@ -20,6 +20,7 @@ from reszoo.tflite.flatbuffer_writer import (
     new_builder,
     put_metadata,
 )
+from reszoo.tflite.labels import pack_labels, unpack_labels
 from reszoo.tflite.model_file import TFLiteModel, damaged, read_model
 
 NAME = "TFLITE_METADATA"

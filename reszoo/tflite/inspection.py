@@ -16,6 +16,7 @@ from reszoo.tflite.operators import (
     OperatorUse,
     UnfusedOperator,
     dynamic_tensors,
+    missing_in_micro,
     operator_uses,
     unfused_operators,
 )
@@ -34,6 +35,8 @@ class TFLiteInspection:
     path: Path
     model: TFLiteModel
     operators: tuple[OperatorUse, ...]
+    missing_in_micro: tuple[str, ...]
+    """Names of the operators that TFLite-Micro has no kernel for."""
     dynamic: tuple[str, ...]
     """Names of tensors with a dimension that is not fixed."""
     unfused: tuple[UnfusedOperator, ...]
@@ -69,6 +72,7 @@ def inspect_file(path: Path | str, targets: Sequence[Target] = ()) -> TFLiteInsp
         path=file,
         model=model,
         operators=operator_uses(model.main),
+        missing_in_micro=tuple(missing_in_micro(model)),
         dynamic=tuple(dynamic_tensors(model)),
         unfused=unfused_operators(model.main),
         arena=arena_of(model),

@@ -20,7 +20,7 @@ NAME = "OfflineMemoryAllocation"
 TRIES = 200
 _VERSION, _GRAPH, _PLANNER_DECIDES = 1, 0, -1
 _HEADER = 3
-_MOST_PAIRS = 200_000
+_MOST_PAIRS = 50_000
 """Of feature maps that are alive at once; a ResNet of 1,202 layers has about ten thousand."""
 _Order = Callable[[FeatureMap], tuple[float, ...]]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reszoo.tflite.micro_operators import MICRO_OPERATORS
 from reszoo.tflite.model_file import TFLiteGraph, TFLiteModel, TFLiteOperator
 
 CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE", "CAST"})
@@ -83,6 +84,18 @@ def float_operators(graph: TFLiteGraph) -> list[TFLiteOperator]:
         if operator.name not in CONVERSIONS
         and any(graph.tensors[index].dtype.startswith("FLOAT") for index in operator.outputs)
     ]
+
+
+def missing_in_micro(model: TFLiteModel) -> list[str]:
+    """Returns the sorted names of the operators that TFLite-Micro has no kernel for."""
+    operators = [operator for graph in model.graphs for operator in graph.operators]
+    return sorted(
+        {
+            operator.name
+            for operator in operators
+            if operator.kind != "builtin" or operator.name not in MICRO_OPERATORS
+        }
+    )
 
 
 def dynamic_tensors(model: TFLiteModel) -> list[str]:

@@ -52,6 +52,20 @@ def write_tflite(
     return bytes(builder.Output())
 
 
+def residual_blocks(count: int) -> bytes:
+    """Blocks `x + f(g(x))` on maps of 1,024 bytes, with functions that have no weights."""
+    operators = []
+    for block in range(count):
+        first = 3 * block
+        operators += [
+            ("ABS", (first,), (first + 1,)),
+            ("ABS", (first + 1,), (first + 2,)),
+            ("MAXIMUM", (first + 2, first), (first + 3,)),
+        ]
+    tensors = [Tensor((1, 8, 8, 4), "FLOAT32", name=f"t{i}") for i in range(3 * count + 1)]
+    return write_tflite(tensors, operators, (0,), (3 * count,))
+
+
 def answers(content: bytes, images: np.ndarray) -> np.ndarray:
     """Returns what LiteRT's reference kernels answer to images `(images, *input shape)`."""
     interpreter = Interpreter(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +13,7 @@ from reszoo.tflite import arena
 from reszoo.tflite.arena import Arena, arena_of, estimated_own_bytes
 from reszoo.tflite.flatbuffer_writer import put_metadata
 from reszoo.tflite.memory_plan import NAME, pack_plan
+from reszoo.tflite.micro_operators import MICRO_OPERATORS
 from reszoo.tflite.micro_runtime import measured_arena
 from reszoo.tflite.model_file import read_model
 from tests.tflite.handmade import Tensor, write_tflite
@@ -73,3 +77,35 @@ def test_a_file_that_the_wheel_refuses_is_estimated():
     tensors = [Tensor((1, 4), "FLOAT32"), Tensor((1, 4), "FLOAT32")]
     content = write_tflite(tensors, [("NOT_AN_OPERATOR", (0,), (1,))], (0,), (1,))
     assert arena_of(read_model(content)).source == "estimated"
+
+
+PROBE = """
+import os, sys
+from ai_edge_litert.schema_py_generated import BuiltinOperator
+from tflite_micro.python.tflite_micro import runtime
+from tests.tflite.handmade import Tensor, write_tflite
+
+tensors = [Tensor((1, 4), "FLOAT32"), Tensor((1, 4), "FLOAT32")]
+for name in sorted(name for name, code in vars(BuiltinOperator).items() if isinstance(code, int)):
+    content = write_tflite(tensors, [(name, (0,), (1,))], (0,), (1,))
+    reader, writer = os.pipe()
+    # An operator may abort on tensors that are not its own.
+    if (child := os.fork()) == 0:
+        os.dup2(writer, 2)
+        try:
+            runtime.Interpreter.from_bytes(content, arena_size=100_000)
+        finally:
+            os._exit(0)
+    os.close(writer)
+    output = b"".join(iter(lambda: os.read(reader, 65536), b""))
+    os.waitpid(child, 0)
+    if b"Didn't find op" not in output:
+        print(name)
+"""
+
+
+@needs_wheel
+def test_the_wheel_has_the_operators_of_the_list():
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, cwd=root)
+    assert set(done.stdout.split()) - {"CUSTOM"} == MICRO_OPERATORS

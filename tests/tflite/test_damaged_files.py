@@ -121,23 +121,23 @@ def deep(table, levels: int) -> None:
 @pytest.mark.parametrize(
     "change, found",
     [
-        (dict(inputs=(7,)), "a tensor has the index 7, of 2"),
-        (dict(operators=[("RELU", (0,), (9,))]), "a tensor has the index 9, of 2"),
+        ({"inputs": (7,)}, "a tensor has the index 7, of 2"),
+        ({"operators": [("RELU", (0,), (9,))]}, "a tensor has the index 9, of 2"),
         (
-            dict(tensors=[Tensor((4,)), Tensor((4,), data=bytes(3))]),
+            {"tensors": [Tensor((4,)), Tensor((4,), data=bytes(3))]},
             "the tensor 't' has 3 bytes where its shape takes 4",
         ),
-        (dict(tensors=[Tensor((1,) * 99), Tensor((4,))]), "a tensor has 99 dimensions"),
+        ({"tensors": [Tensor((1,) * 99), Tensor((4,))]}, "a tensor has 99 dimensions"),
     ],
     ids=["input", "output", "size", "dimensions"],
 )
 def test_a_file_that_lies_is_refused_with_what_it_says(change, found):
-    parts = dict(
-        tensors=[Tensor((4,)), Tensor((4,))],
-        operators=[("RELU", (0,), (1,))],
-        inputs=(0,),
-        outputs=(1,),
-    )
+    parts = {
+        "tensors": [Tensor((4,)), Tensor((4,))],
+        "operators": [("RELU", (0,), (1,))],
+        "inputs": (0,),
+        "outputs": (1,),
+    }
     read_model(write_tflite(**parts))
     with pytest.raises(UserError) as error:
         read_model(write_tflite(**parts | change))

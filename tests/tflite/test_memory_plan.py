@@ -22,7 +22,7 @@ from reszoo.tflite.memory_plan import (
     stored_plan,
 )
 from reszoo.tflite.model_file import read_model
-from tests.tflite.handmade import Tensor, answers, graph_of, model_of, write_tflite
+from tests.tflite.handmade import Tensor, answers, graph_of, model_of, residual_blocks, write_tflite
 
 MOMENTS = 12
 LIVES = st.lists(
@@ -132,20 +132,6 @@ def test_a_shape_that_is_not_fixed_has_no_plan():
     model = read_model(write_tflite(tensors, [("RELU", (0,), (1,))], (0,), (1,)))
     assert plan_memory(model) is None
     assert planned_bytes(model) is None
-
-
-def residual_blocks(count: int) -> bytes:
-    """Blocks `x + f(g(x))` on maps of 1,024 bytes, with functions that have no weights."""
-    operators = []
-    for block in range(count):
-        first = 3 * block
-        operators += [
-            ("ABS", (first,), (first + 1,)),
-            ("ABS", (first + 1,), (first + 2,)),
-            ("MAXIMUM", (first + 2, first), (first + 3,)),
-        ]
-    tensors = [Tensor((1, 8, 8, 4), "FLOAT32", name=f"t{i}") for i in range(3 * count + 1)]
-    return write_tflite(tensors, operators, (0,), (3 * count,))
 
 
 def test_a_plan_is_written_where_it_saves_and_left_out_where_it_does_not(digits_file):

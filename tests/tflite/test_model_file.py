@@ -14,6 +14,7 @@ from reszoo.tflite.model_file import find_model_file, load_model_file, read_mode
 from reszoo.tflite.operators import (
     dynamic_tensors,
     float_operators,
+    missing_in_micro,
     operator_uses,
     unfused_operators,
 )
@@ -107,6 +108,14 @@ def test_custom_and_dynamic_operators_are_named():
     [use] = operator_uses(model.main)
     assert (use.name, use.kind, use.inputs) == ("FlexErf", "custom", ((-1, 4),))
     assert dynamic_tensors(model) == ["image"]
+
+
+def test_operators_that_microcontrollers_lack_are_named(digits_file):
+    assert missing_in_micro(read_model(digits_file)) == []
+    tensors = [Tensor((1, 4), "FLOAT32"), Tensor((1, 4), "FLOAT32")]
+    operators = [("GELU", (0,), (1,)), ("RELU", (1,), (1,)), ("FlexErf", (1,), (1,))]
+    model = read_model(write_tflite(tensors, operators, (0,), (1,)))
+    assert missing_in_micro(model) == ["FlexErf", "GELU"]
 
 
 def test_pads_and_products_that_a_convolution_could_do_are_told_from_others():

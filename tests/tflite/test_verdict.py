@@ -11,9 +11,12 @@ from tests.tflite.handmade import Tensor, write_tflite
 
 IMAGE = Tensor((1, 8, 8, 3), "FLOAT32")
 ANSWER = Tensor((1, 10), "FLOAT32")
-FLOAT = dict(
-    tensors=[IMAGE, ANSWER], operators=[("SOFTMAX", (0,), (1,))], inputs=(0,), outputs=(1,)
-)
+FLOAT = {
+    "tensors": [IMAGE, ANSWER],
+    "operators": [("SOFTMAX", (0,), (1,))],
+    "inputs": (0,),
+    "outputs": (1,),
+}
 
 
 def problems(target: str, **parts: object) -> tuple[str, ...]:
