@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from reszoo.report.text import MISSING, facts, table
+from reszoo.tflite.contents import TFLiteTensor
 from reszoo.tflite.image_metadata import ModelNote, TensorNote
 from reszoo.tflite.inspection import TFLiteInspection
-from reszoo.tflite.model_file import TFLiteTensor
+from reszoo.tflite.memory_plan import TRIES
 
 _BAR_COLUMNS = 40
 _MOST_BARS = 48
@@ -132,7 +133,7 @@ def _memory_facts(inspection: TFLiteInspection) -> list[tuple[str, str]]:
     if arena is None or plan is None:
         return [("arena", _UNKNOWN_ARENA)]
     by = "the file's memory plan" if inspection.has_plan else "TFLite-Micro's planner"
-    best = f"{plan.bytes:,} bytes, found in {plan.tries} of 200 tries"
+    best = f"{plan.bytes:,} bytes, found in {plan.tries} of {TRIES} tries"
     if plan.bytes == plan.lower_bound:
         best += "; none takes less"
     return [

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from reszoo.tflite.contents import TFLiteGraph, TFLiteModel
 from reszoo.tflite.memory_plan import planned_bytes
 from reszoo.tflite.micro_runtime import measured_arena
-from reszoo.tflite.model_file import TFLiteGraph, TFLiteModel
 
 _TENSOR_BYTES = 24
 """Of a TfLiteEvalTensor, which each tensor of the file has, weights too."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from reszoo.errors import UserError
 from reszoo.tflite.archive import split_archive
+from reszoo.tflite.contents import TFLiteModel
 from reszoo.tflite.flatbuffer import FlatbufferError, FlatbufferTable, root_table
 from reszoo.tflite.flatbuffer_writer import (
     add_floats,
@@ -21,7 +22,7 @@ from reszoo.tflite.flatbuffer_writer import (
     put_metadata,
 )
 from reszoo.tflite.labels import pack_labels, unpack_labels
-from reszoo.tflite.model_file import TFLiteModel, damaged, read_model
+from reszoo.tflite.model_file import damaged, read_model
 
 NAME = "TFLITE_METADATA"
 LABELS = "labels.txt"

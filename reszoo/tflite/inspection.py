@@ -8,10 +8,11 @@ from pathlib import Path
 
 from reszoo.spec.target import Target
 from reszoo.tflite.arena import Arena, arena_of
+from reszoo.tflite.contents import TFLiteModel
 from reszoo.tflite.image_metadata import ModelNote, read_metadata
 from reszoo.tflite.lifetimes import live_bytes
 from reszoo.tflite.memory_plan import MemoryPlan, plan_memory, plannable_maps, stored_plan
-from reszoo.tflite.model_file import TFLiteModel, find_model_file, load_model_file
+from reszoo.tflite.model_file import find_model_file, load_model_file
 from reszoo.tflite.operators import (
     OperatorUse,
     UnfusedOperator,

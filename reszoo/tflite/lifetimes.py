@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from reszoo.tflite.model_file import TFLiteGraph
+from reszoo.tflite.contents import TFLiteGraph
 
 ALIGNMENT = 16
 """TFLite-Micro places every tensor at a multiple of 16 bytes."""

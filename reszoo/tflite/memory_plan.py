@@ -12,9 +12,10 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from reszoo.tflite.contents import TFLiteModel
 from reszoo.tflite.flatbuffer_writer import put_metadata
 from reszoo.tflite.lifetimes import ALIGNMENT, FeatureMap, feature_maps, live_bytes, lower_bound
-from reszoo.tflite.model_file import TFLiteModel, damaged, read_model
+from reszoo.tflite.model_file import damaged, read_model
 
 NAME = "OfflineMemoryAllocation"
 TRIES = 200

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reszoo.tflite.contents import TFLiteGraph, TFLiteModel, TFLiteOperator
 from reszoo.tflite.micro_operators import MICRO_OPERATORS
-from reszoo.tflite.model_file import TFLiteGraph, TFLiteModel, TFLiteOperator
 
 CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE", "CAST"})
 _WEIGHTED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED"})

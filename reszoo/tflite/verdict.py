@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from reszoo.spec.target import Target
-from reszoo.tflite.model_file import TFLiteGraph, TFLiteModel, TFLiteTensor
+from reszoo.tflite.contents import TFLiteGraph, TFLiteModel, TFLiteTensor
 from reszoo.tflite.operators import dynamic_tensors, float_operators, weights_dtype
 
 _SHOWN = 3

@@ -10,8 +10,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from reszoo.tflite.contents import TFLiteGraph, TFLiteModel, TFLiteOperator, TFLiteTensor
 from reszoo.tflite.lifetimes import FeatureMap
-from reszoo.tflite.model_file import TFLiteGraph, TFLiteModel, TFLiteOperator, TFLiteTensor
 
 
 @dataclass(frozen=True)

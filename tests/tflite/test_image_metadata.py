@@ -10,10 +10,11 @@ import pytest
 
 from reszoo.errors import UserError
 from reszoo.tflite.archive import append_files, split_archive
+from reszoo.tflite.contents import TFLiteModel
 from reszoo.tflite.flatbuffer_writer import put_metadata
 from reszoo.tflite.image_metadata import LABELS, put_image_metadata, read_metadata
 from reszoo.tflite.labels import unpack_labels
-from reszoo.tflite.model_file import TFLiteModel, read_model
+from reszoo.tflite.model_file import read_model
 from tests.tflite.handmade import Tensor, answers, write_tflite
 
 DIGITS = tuple("0123456789")
