@@ -18,7 +18,7 @@ FLOORS = (
     ("weight_source", "atomic_files", "resources", "system_info"),
     ("spec",),
     ("planning",),
-    ("model", "data", "runs"),
+    ("model", "data", "runs", "tflite"),
     ("inference",),
     ("training",),
     ("exporting",),
@@ -71,7 +71,7 @@ BELOW_TENSORFLOW = {
     "fonts",
     "atomic_files",
 } | {
-    *("resources", "system_info", "spec", "planning", "runs", "report", "cli"),
+    *("resources", "system_info", "spec", "planning", "runs", "tflite", "report", "cli"),
     *("__init__", "__main__"),
 }
 NO_TENSORFLOW_INSIDE = ("model/net2net/identity_blocks.py", "model/net2net/nonnegative.py")
@@ -79,6 +79,7 @@ NO_TENSORFLOW_INSIDE = ("model/net2net/identity_blocks.py", "model/net2net/nonne
 
 HEAVY = {
     "ai_edge_litert",
+    "flatbuffers",
     "keras",
     "keras_tuner",
     "matplotlib",
@@ -89,6 +90,7 @@ HEAVY = {
     "sklearn",
     "tensorflow",
     "tensorflow_datasets",
+    "tflite_micro",
 }
 
 

@@ -32,6 +32,7 @@ COMMANDS = {
     "evaluate": "compute accuracy, scores per class and the confusion matrix",
     "predict": "classify pictures",
     "export": "export a trained network for a server or a device",
+    "inspect": "inspect a .tflite file: operators, arena, metadata, targets",
     "tune": "search depth, width and other fields",
     "demo": "run the main job on the embedded digits, start to end",
     "completion": "print a script that completes commands, options and names",

@@ -1,0 +1,1 @@
+"""Bytes of `.tflite` files, without TensorFlow: operators, metadata, memory plan, arena."""
