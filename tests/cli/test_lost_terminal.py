@@ -35,6 +35,8 @@ def training(tiny, out: Path, *words: object, **options) -> subprocess.Popen:
     process = subprocess.Popen(
         command("train", tiny, "--epochs", 2000, "-o", out, "--checkpoint-every", 5, *words),
         start_new_session=True,
+        # Tests that run under nohup ignore SIGHUP, and so would this process.
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         **options,
     )
     assert wait_for(lambda: list(out.glob("checkpoints/step-*"))), "no checkpoint was written"
