@@ -13,7 +13,7 @@ import reszoo
 PACKAGE = Path(reszoo.__file__).parent
 
 FLOORS = (
-    ("errors", "version", "gc_pause", "stderr", "fonts"),
+    ("errors", "version", "gc_pause", "stderr", "fonts", "json_text", "counted"),
     ("regular_files", "atomic_files", "resources", "system_info"),
     ("spec",),
     ("planning",),

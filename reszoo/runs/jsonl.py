@@ -8,24 +8,37 @@ from pathlib import Path
 from typing import Any
 
 from reszoo.atomic_files import write_text
-from reszoo.errors import Place, UserError
+from reszoo.errors import Place, UserError, first_line
+from reszoo.json_text import parse_json
+from reszoo.regular_files import require_regular_file, special_kind
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """Returns the objects of a log, without a last line that a power cut left unfinished.
 
     Raises:
-      UserError: a finished line is not a JSON object.
+      UserError: a finished line is not a JSON object, or the log is no file.
     """
-    if not path.exists():
+    require_regular_file(path)
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
         return []
-    *lines, _unfinished = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError as error:
+        raise UserError(
+            f"cannot read the log {path}",
+            found=error.strerror or first_line(error),
+            hint=f"put the file {path.name} back, from a copy of the folder",
+        ) from error
+    *lines, _unfinished = text.split("\n")
     return [_parse(path, number, line) for number, line in enumerate(lines, 1)]
 
 
 def read_valid_lines(path: Path) -> list[dict[str, Any]]:
     """Returns the objects of a log that nothing depends on; damaged lines are left out."""
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.exists() else []
+    if special_kind(path) or not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     values = (_value(line) for line in lines)
     return [value for value in values if isinstance(value, dict)]
 
@@ -49,6 +62,6 @@ def _parse(path: Path, number: int, line: str) -> dict[str, Any]:
 
 def _value(line: str) -> Any:
     try:
-        return json.loads(line)
+        return parse_json(line)
     except ValueError:
         return None

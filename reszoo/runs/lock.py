@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import platform
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from reszoo.atomic_files import machine_error, write_json
 from reszoo.errors import MachineError, UserError
+from reszoo.json_text import parse_json
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -93,6 +93,6 @@ def _read_holder(folder: Path) -> str:
     # Version 0.1 wrote into the lock file itself; this version leaves that file empty.
     for name in (LOCK_NAME, HOLDER_NAME):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            holder = json.loads((folder / name).read_text(encoding="utf-8"))
+            holder = parse_json((folder / name).read_bytes())
             return f"process {holder['process']} on {holder['host']} since {holder['since']}"
     return "a process that has not yet written its name"
