@@ -63,6 +63,8 @@ BELOW_TENSORFLOW = {
     "gc_pause",
     "stderr",
     "fonts",
+    "json_text",
+    "counted",
     "atomic_files",
 } | {
     *("resources", "system_info", "spec", "planning", "runs", "report", "cli"),

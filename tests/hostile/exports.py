@@ -330,7 +330,7 @@ OTHERS = [
     (
         "predict: a large picture",
         "x.png",
-        content(partial(empty_png, 6_000, 6_000)),
+        content(partial(empty_png, 4_000, 4_000)),
         lambda path: predict(FIXTURES / "bundle", path),
         "classes",
     ),

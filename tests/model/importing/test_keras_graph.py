@@ -155,6 +155,7 @@ def twins() -> tuple[Any, keras.Model]:
             "name": "twins",
             "input": {"shape": [8, 8, 3], "mean": 0, "std": 1},
             "padding": "same",
+            "activation": "none",
             "norm": {"epsilon": 1e-3, "momentum": 0.99},
             "stem": {"kind": "conv", "filters": 4, "kernel": 3},
             "block": {"transform": "conv", "kernel": 1, "connection": "residual",
@@ -170,8 +171,8 @@ def twins() -> tuple[Any, keras.Model]:
         return layers.BatchNormalization(epsilon=1e-3)(x)
 
     inputs = keras.Input((8, 8, 3))
-    x = layers.ReLU()(conv(inputs, 4, 3))
-    x = layers.ReLU()(layers.add([conv(x, 8, 1), conv(x, 8, 1)]))
+    x = conv(inputs, 4, 3)
+    x = layers.add([conv(x, 8, 1), conv(x, 8, 1)])
     model = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
     return spec, model
 
