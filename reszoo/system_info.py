@@ -48,6 +48,14 @@ def processor_flags() -> frozenset[str]:
     return frozenset(_processor_field("flags").split())
 
 
+def physical_memory() -> int | None:
+    """Returns the bytes of this machine's memory; None where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows, and others
+        return None
+
+
 def processor_name() -> str:
     """Returns the processor's name as the operating system reports it."""
     return _processor_field("model name") or platform.processor() or platform.machine()

@@ -13,7 +13,7 @@ import reszoo
 PACKAGE = Path(reszoo.__file__).parent
 
 FLOORS = (
-    ("errors", "version", "lazy", "gc_pause", "stderr", "fonts"),
+    ("errors", "version", "lazy", "gc_pause", "stderr", "fonts", "json_text", "counted"),
     ("path_hints", "visible_output", "regular_files"),
     ("weight_source", "atomic_files", "resources", "system_info"),
     ("spec",),
@@ -69,6 +69,8 @@ BELOW_TENSORFLOW = {
     "gc_pause",
     "stderr",
     "fonts",
+    "json_text",
+    "counted",
     "atomic_files",
 } | {
     *("resources", "system_info", "spec", "planning", "runs", "tflite", "report", "cli"),

@@ -44,6 +44,15 @@ DOCUMENTS = (
 )
 CHECKPOINTS = ("finished/step-", "finished/best", "interrupted/step-")
 
+PHOTOGRAPH = (
+    *("", ".image", ".source", ".stored_size", ".exif_orientation", ".upright_size", ".input"),
+    *(".words", ".expected"),
+    *(
+        f".expected.{file}{key}"
+        for file in ("saved_model", "tflite")
+        for key in ("", ".class", ".class_name", ".probabilities", ".tolerance")
+    ),
+)
 DIFFERENCES = {
     ("run.json", "- format_version = 1"): "a run whose checkpoints are safetensors says 2, "
     "so that version 0.1 refuses it instead of beginning anew",
@@ -51,6 +60,10 @@ DIFFERENCES = {
     ("contract.json", "- format_version = 1"): "a contract with hashes says 2",
     ("contract.json", "+ format_version = 2"): "the same",
     ("contract.json", "+ sha256"): "by the hashes of its files a damaged bundle is found",
+    **{
+        ("contract.json", f"+ example.photograph{key}"): "a second example, which is resized"
+        for key in PHOTOGRAPH
+    },
 }
 """By file name: a key or format that went (`-`) or came (`+`), and why."""
 

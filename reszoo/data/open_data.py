@@ -94,7 +94,9 @@ def _open_digits(folder: Path) -> ImageData:
     return ImageData(
         name="digits",
         classes=digits.CLASSES,
-        source=TFRecordSource(_paths(builder), channels=1, decode_channels=1),
+        source=TFRecordSource(
+            _paths(builder), channels=1, decode_channels=1, examples=sum(_splits(builder).values())
+        ),
         splits=_splits(builder),
         smallest=(8, 8),
         facts={"shared": []},
@@ -133,6 +135,7 @@ def _open_folder(word: str, listing: FolderListing, skip: bool, cache: Path) -> 
             channels=int(facts["channels"]),
             folder=None if facts["embedded"] else root,
             index_file=folder / "index.npz",
+            examples=sum(_splits(builder).values()),
         ),
         splits=_splits(builder),
         skipped=broken,

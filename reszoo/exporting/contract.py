@@ -10,6 +10,7 @@
 | files.saved_model | path, bytes, arithmetic, signatures with their inputs and outputs |
 | files.tflite | path, bytes, inputs and outputs with scales, zero points and formulas, operators |
 | example | a golden image beside the contract and the output of each file for it |
+| example.photograph | a large JPEG with an EXIF rotation, the input it becomes, and each output |
 | sha256 | hash of each file of the bundle but contract.json, by path; checked before use |
 | made_with | versions |
 """
@@ -24,14 +25,12 @@ from reszoo.exporting.inference_graph import InferenceGraph
 from reszoo.exporting.parity import Arithmetic
 from reszoo.exporting.saved_model import FLOAT_SIGNATURE, UINT8_SIGNATURE
 from reszoo.exporting.tflite_checks import TFLiteContents
-from reszoo.inference.tflite_classifier import TFLITE, sha256_of
+from reszoo.inference.tflite_classifier import FORMAT, FORMAT_VERSION, TFLITE, sha256_of
 from reszoo.inference.tflite_interpreter import TFLiteInterpreter
 from reszoo.spec import to_mapping
 from reszoo.spec.target import Target
 from reszoo.version import VERSION
 
-FORMAT = "reszoo contract"
-FORMAT_VERSION = 2
 SAVED_MODEL, LABELS, GOLDEN = "saved_model", "labels.txt", "golden.png"
 
 

@@ -24,10 +24,15 @@ from reszoo.exporting.contract import (
     saved_model_entry,
     tflite_entry,
 )
-from reszoo.exporting.golden_example import choose_golden_image, write_golden_example
+from reszoo.exporting.golden_example import (
+    choose_golden_image,
+    expected_outputs,
+    write_golden_example,
+)
 from reszoo.exporting.inference_graph import InferenceGraph, build_inference_graph
 from reszoo.exporting.layer_parity import compare_layers, first_divergent_layer
 from reszoo.exporting.parity import Arithmetic, Comparison, compare
+from reszoo.exporting.photograph import write_photograph
 from reszoo.exporting.sample_images import (
     SampleImages,
     calibration_images,
@@ -298,10 +303,28 @@ def _write_example(
     images, labels = job.samples.first(count)
     outputs = [np.exp(expected[:count]), *(file.probabilities[:count] for file in files)]
     index = choose_golden_image(outputs, labels)
-    return write_golden_example(
+    photograph = _write_photograph(job, files, folder)
+    return photograph | write_golden_example(
         job.network,
         images[index],
         int(labels[index]) if labels is not None else None,
         {file.name: (file.probabilities[index], file.arithmetic) for file in files},
         folder,
     )
+
+
+def _write_photograph(job: _ExportJob, files: list[_ExportedFile], folder: Path) -> dict[str, Any]:
+    """Writes the photograph, and returns the contract's entry under its key."""
+    written = write_photograph(job.samples, job.network.image_format, folder)
+    if written is None:
+        return {}
+    entry, pixels = written
+    runners = {
+        "saved_model": lambda: LoadedSavedModel(folder / SAVED_MODEL),
+        "tflite": lambda: TFLiteInterpreter(folder / TFLITE),
+    }
+    outputs = {
+        file.name: (runners[file.name]().probabilities(pixels[None])[0], file.arithmetic)
+        for file in files
+    }
+    return {"photograph": entry | {"expected": expected_outputs(job.network, outputs)}}

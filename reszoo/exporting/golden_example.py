@@ -65,15 +65,22 @@ def write_golden_example(
         "words": "The image has the input's size already: decode it, give its pixels to a file, "
         "and compare with what is expected here, within the tolerance.",
         "label": None if label is None else network.classes[label],
-        "expected": {
-            name: {
-                "class": int(probabilities.argmax()),
-                "class_name": network.classes[probabilities.argmax()],
-                "probabilities": [float(value) for value in probabilities],
-                "tolerance": _TOLERANCES[arithmetic],
-            }
-            for name, (probabilities, arithmetic) in outputs.items()
-        },
+        "expected": expected_outputs(network, outputs),
+    }
+
+
+def expected_outputs(
+    network: InferenceGraph, outputs: dict[str, tuple[np.ndarray, Arithmetic]]
+) -> dict[str, Any]:
+    """Returns what the contract expects of each file for an image; `outputs` as above."""
+    return {
+        name: {
+            "class": int(probabilities.argmax()),
+            "class_name": network.classes[probabilities.argmax()],
+            "probabilities": [float(value) for value in probabilities],
+            "tolerance": _TOLERANCES[arithmetic],
+        }
+        for name, (probabilities, arithmetic) in outputs.items()
     }
 
 

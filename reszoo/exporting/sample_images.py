@@ -9,6 +9,7 @@ import numpy as np
 
 from reszoo.data import ImageData, ImageFormat, Split
 from reszoo.data.pipeline.batches import batches
+from reszoo.data.source import decode_each
 from reszoo.data.splits import stratified_holdout
 from reszoo.errors import UserError
 from reszoo.exporting.calibration import refuse_noise
@@ -18,6 +19,7 @@ _BATCH = 64
 _TEST_SPLITS = ("test", "validation")
 _HOLDOUT = {"fraction": 0.1, "seed": 0}
 _GENERATED = 16
+_ORIGINALS = 16
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class SampleImages:
     labels: np.ndarray | None
     source: str
     """For a reader, such as `digits, test: 360 images`."""
+    original: np.ndarray | None = None
+    """The largest of some originals, uint8 `(height, width, 1 or 3)`, if larger than the input."""
 
     def first(self, count: int | None) -> tuple[np.ndarray, np.ndarray | None]:
         """Returns the first `count` images and labels; None takes all."""
@@ -49,7 +53,7 @@ def comparison_images(
     split, name = _comparison_split(data, validation)
     images, labels = draw_images(split, image_format, count, seed=0)
     source = f"{data.name}, {name}: {len(images)} of {len(split)} images"
-    return SampleImages(images, labels, source)
+    return SampleImages(images, labels, source, _large_original(split, image_format))
 
 
 def calibration_images(
@@ -112,6 +116,16 @@ def draw_images(
     images = np.concatenate([np.asarray(images) for images, _ in pairs])
     labels = np.concatenate([np.asarray(labels) for _, labels in pairs])
     return np.rint(images).astype(np.uint8), labels
+
+
+def _large_original(split: Split, image_format: ImageFormat) -> np.ndarray | None:
+    """Returns the largest of a few originals, if it is larger than the input in both sides."""
+    indices = split.sample(_ORIGINALS).indices
+    originals = [image.numpy() for image in decode_each(split.source, indices)]
+    largest: np.ndarray = max(originals, key=lambda image: image.shape[0] * image.shape[1])
+    height, width, channels = largest.shape
+    is_large = height > image_format.height and width > image_format.width
+    return largest if is_large and channels in (1, 3) else None
 
 
 def _comparison_split(data: ImageData, validation: dict[str, Any] | None) -> tuple[Split, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import warnings
 from pathlib import Path
@@ -15,13 +14,16 @@ from reszoo.atomic_files import recover
 from reszoo.data import ImageFormat
 from reszoo.data.dataset import numbered_classes
 from reszoo.data.images.numpy_resizing import resize_in_numpy
-from reszoo.errors import UserError
+from reszoo.errors import UserError, first_line
 from reszoo.inference.finite_outputs import finite_outputs
 from reszoo.inference.tflite_interpreter import TFLiteInterpreter
+from reszoo.json_text import parse_json
 from reszoo.regular_files import require_regular_file
 
 TFLITE = "model.tflite"
 CONTRACT = "contract.json"
+FORMAT, FORMAT_VERSION = "reszoo contract", 2
+"""Of contract.json; version 1 has no hashes."""
 _FORMAT_KEYS = ("crop", "interpolation", "antialias")
 
 
@@ -106,11 +108,17 @@ def _read_contract(path: Path) -> dict[str, Any]:
     if not contract.is_file():
         return {}
     try:
-        content = json.loads(contract.read_text(encoding="utf-8"))
-        values = content["preprocessing"]
-        preprocessing = {key: values[key] for key in _FORMAT_KEYS}
-        if "sixteen_bit" in values:
-            preprocessing["sixteen_bit"] = tuple(values["sixteen_bit"])
+        content = parse_json(contract.read_bytes())
+        if content["format"] != FORMAT:
+            raise ValueError(f"the format {content['format']!r}")
+        if content["format_version"] > FORMAT_VERSION:
+            raise UserError(
+                f"{contract} was written in a format that this reszoo does not know",
+                expected=f"format version {FORMAT_VERSION} or older",
+                found=str(content["format_version"]),
+                hint="install a newer reszoo",
+            )
+        preprocessing = _preprocessing(content["preprocessing"])
         hashes = dict(content["sha256"]) if content["format_version"] > 1 else None
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
@@ -128,6 +136,22 @@ def _read_contract(path: Path) -> dict[str, Any]:
     for file in (path, path.with_name("labels.txt")):
         if file.is_file():
             _check_hash(file, hashes)
+    return preprocessing
+
+
+def _preprocessing(values: dict[str, Any]) -> dict[str, Any]:
+    """Returns the fields of an image format; raises ValueError, KeyError or TypeError."""
+    crop, interpolation, antialias = (values[key] for key in _FORMAT_KEYS)
+    if not 0.01 <= crop <= 1 or interpolation not in ("bilinear", "bicubic"):
+        raise ValueError(f"crop {crop!r}, interpolation {interpolation!r}")
+    if not isinstance(antialias, bool):
+        raise ValueError(f"antialias {antialias!r}")
+    preprocessing = {"crop": crop, "interpolation": interpolation, "antialias": antialias}
+    if "sixteen_bit" in values:
+        low, high = values["sixteen_bit"]
+        if not 0 <= int(low) < int(high) <= 0xFFFF:
+            raise ValueError(f"sixteen_bit {values['sixteen_bit']!r}")
+        preprocessing["sixteen_bit"] = int(low), int(high)
     return preprocessing
 
 
@@ -160,7 +184,15 @@ def _read_labels(path: Path, outputs: int) -> tuple[str, ...]:
     labels = path.with_name("labels.txt")
     if not labels.is_file():
         return numbered_classes(outputs)
-    names = tuple(labels.read_text(encoding="utf-8").splitlines())
+    try:
+        names = tuple(labels.read_text(encoding="utf-8").splitlines())
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{labels} is not UTF-8 text",
+            expected="a class name per line, in UTF-8",
+            found=first_line(error),
+            hint="save the file as UTF-8, or copy the bundle again",
+        ) from None
     if len(names) != outputs:
         raise UserError(
             f"{labels} does not fit {path.name}",

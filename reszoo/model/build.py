@@ -19,6 +19,7 @@ from reszoo.planning.device_rewrites import for_device
 from reszoo.planning.network import plan
 from reszoo.planning.rows import Plan, Ref
 from reszoo.spec.architecture import Architecture
+from reszoo.system_info import physical_memory
 
 DEVICES = ("cpu", "gpu", "tpu")
 
@@ -90,11 +91,26 @@ def _assemble(
     shared: keras.Model | None = None,
     model_class: type[keras.Model] = keras.Model,
 ) -> keras.Model:
+    if shared is None:
+        _require_memory(rows)
     with pause_gc(), deep_recursion(len(rows.rows)):
         inputs, outputs = _connect(rows, settings, kernels, shared)
         model = model_class(inputs, outputs, name=rows.name)
     model.reszoo_plan = rows
     return model
+
+
+def _require_memory(rows: Plan) -> None:
+    """Refuses weights that this machine's memory cannot hold, before it is asked for."""
+    needed = 4 * sum(row.parameters for row in rows.rows)
+    available = physical_memory()
+    if available is not None and needed > available:
+        raise UserError(
+            f"the weights of {rows.name} do not fit this machine's memory",
+            expected=f"at most {available / 2**30:,.0f} GiB in float32",
+            found=f"{needed / 2**30:,.0f} GiB",
+            hint="make the network smaller: `reszoo show` lists the parameters of each stage",
+        )
 
 
 @contextlib.contextmanager

@@ -28,6 +28,7 @@ from keras.src.models.functional import Functional
 from reszoo.atomic_files import atomic_file
 from reszoo.errors import MachineError, UserError, first_line
 from reszoo.gc_pause import pause_gc
+from reszoo.json_text import parse_json
 from reszoo.model.build import build_canonical, deep_recursion
 from reszoo.model.copy_weights import copy_weights
 from reszoo.model.layer_factories import DEVICE_LAYERS
@@ -234,7 +235,15 @@ def read_config(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
     """
     config = _read_mapping(archive, path, _CONFIG_MEMBER)
     unpacked = sum(member.file_size for member in archive.infolist())
-    needed = max(sum(map(_weight_bytes, _serialized_objects(config))), path.stat().st_size)
+    objects = list(_serialized_objects(config))
+    if (least := sum(map(_least_weight_bytes, objects))) > unpacked + _MAX_MEMBER_BYTES:
+        raise UserError(
+            f"{path} describes a network that it has no weights for",
+            expected=f"at least {least >> 20:,} MiB of weights",
+            found=f"{unpacked >> 20:,} MiB in all",
+            hint="get the file again from its author, as Keras or reszoo saved it",
+        )
+    needed = max(sum(map(_weight_bytes, objects)), path.stat().st_size)
     if unpacked > needed + _MAX_MEMBER_BYTES:
         raise UserError(
             f"{path} unpacks to more than its network needs and was not unpacked",
@@ -243,6 +252,21 @@ def read_config(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
             hint="get the file again from its author, as Keras or reszoo saved it",
         )
     return config
+
+
+def _least_weight_bytes(item: dict[str, Any]) -> int:
+    """Returns the size of a layer's kernel in 4 bits, from its config; 0 if it is not known."""
+    config, build = item.get("config"), item.get("build_config")
+    shape = build.get("input_shape") if isinstance(build, dict) else None
+    if item["class_name"] not in ("Conv2D", "Dense") or not isinstance(config, dict):
+        return 0
+    if not isinstance(shape, list):
+        return 0
+    channels, groups = _integers(shape[-1:]), _integers([config.get("groups")])
+    outputs = _integers([config.get("filters", config.get("units"))])
+    size = config.get("kernel_size")
+    kernel = math.prod(_integers(size if isinstance(size, list) else []))
+    return kernel * math.prod(channels) * math.prod(outputs) // (groups or [1])[0] // 2
 
 
 def _weight_bytes(item: dict[str, Any]) -> int:
@@ -269,7 +293,7 @@ def _read_bytes(archive: zipfile.ZipFile, path: Path, member: str) -> bytes:
 
 
 def _read_mapping(archive: zipfile.ZipFile, path: Path, member: str) -> dict[str, Any]:
-    value = json.loads(_read_bytes(archive, path, member))
+    value = parse_json(_read_bytes(archive, path, member))
     if not isinstance(value, dict):
         raise _damaged_file(path, f"{member} that holds no mapping")
     return value

@@ -14,6 +14,8 @@ _DESCRIPTIONS = {
     "saved_model": "SavedModel, any batch size",
     "model.tflite": "TFLite",
     "golden.png": "the image of the worked example",
+    "photo.jpg": "a large photograph on its side, to test decoding, turning and resizing",
+    "photo_input.png": "the input that the photograph becomes",
     "labels.txt": "one class name per line",
     "contract.json": "inputs, outputs, formulas, a worked example",
     "parity.md": "comparison with Keras",

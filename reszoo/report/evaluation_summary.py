@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reszoo.counted import counted
 from reszoo.report.cells import text_cells
 from reszoo.report.text import facts, format_accuracy, format_percent, table
 
@@ -19,7 +20,8 @@ _NAME_CELLS = 8
 
 def evaluation_text(evaluation: Evaluation) -> str:
     """Returns accuracy and loss, a table of the classes, and the confusions."""
-    data = f"{evaluation.data}, split {evaluation.split}, {evaluation.examples:,} images"
+    data = f"{evaluation.data}, split {evaluation.split}, "
+    data += counted(evaluation.examples, "image")
     lines = [
         ("data", data),
         ("accuracy", format_accuracy(evaluation.accuracy, evaluation.interval)),

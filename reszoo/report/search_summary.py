@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from reszoo.counted import counted
 from reszoo.report.text import (
     MISSING,
     facts,
@@ -41,13 +42,14 @@ def event_text(event: Event) -> str | None:
         if event.done:
             return None
         job = event.job
-        begins = f"0/{event.planned}  trial {job.trial}, {job.epochs} epochs: begins"
+        begins = f"0/{event.planned}  trial {job.trial}, {counted(job.epochs, 'epoch')}: begins"
         return f"{begins}  {changes_text(job.changes)}"
     record = event.record
     recalled = " (from before)" if event.kind == "recalled" else ""
     best = "" if event.best is None else f"  best: {format_percent(event.best.val_accuracy)}"
     return (
-        f"{event.done}/{event.planned}  trial {record.trial}, {record.epochs} epochs: "
+        f"{event.done}/{event.planned}  trial {record.trial}, "
+        f"{counted(record.epochs, 'epoch')}: "
         f"{_outcome(record)}{recalled}  {changes_text(record.changes)}{best}"
     )
 
@@ -145,7 +147,9 @@ def _budget(preview: Preview) -> str:
         for rung in preview.rungs
     ]
     header = ("bracket", "round", "candidates", "from epoch", "to epoch")
-    epochs = f"{preview.total_epochs:,} epochs in total, of a schedule of {preview.max_epochs}"
+    epochs = (
+        f"{counted(preview.total_epochs, 'epoch')} in total, of a schedule of {preview.max_epochs}"
+    )
     lines = [("trains", epochs)]
     if preview.iterations > 1:
         lines.append(("iterations", f"{preview.iterations} times the table"))

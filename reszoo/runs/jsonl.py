@@ -8,22 +8,35 @@ from pathlib import Path
 from typing import Any
 
 from reszoo.atomic_files import write_text
-from reszoo.errors import Place, UserError
-from reszoo.regular_files import require_regular_file
+from reszoo.errors import Place, UserError, first_line
+from reszoo.json_text import parse_json
+from reszoo.regular_files import require_regular_file, special_kind
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """Returns the objects of a log, without a last line that a power cut left unfinished.
 
     Raises:
-      UserError: a finished line is not a JSON object, or the path is a pipe or a device.
+      UserError: a finished line is not a JSON object, or the log cannot be read.
     """
-    *lines, _unfinished = _read(path)
+    require_regular_file(path)
+    try:
+        *lines, _unfinished = _read(path)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise UserError(
+            f"cannot read the log {path}",
+            found=error.strerror or first_line(error),
+            hint=f"put the file {path.name} back, from a copy of the folder",
+        ) from error
     return [_parse(path, number, line) for number, line in enumerate(lines, 1)]
 
 
 def read_valid_lines(path: Path) -> list[dict[str, Any]]:
     """Returns the objects of a log that nothing depends on; damaged lines are left out."""
+    if special_kind(path) or not path.is_file():
+        return []
     values = (_value(line) for line in _read(path))
     return [value for value in values if isinstance(value, dict)]
 
@@ -34,10 +47,7 @@ def write_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _read(path: Path) -> list[str]:
-    """Returns the lines, the last of which is empty in a whole log; an absent log is empty."""
-    require_regular_file(path)
-    if not path.exists():
-        return [""]
+    """Returns the lines, the last of which is empty in a whole log."""
     return path.read_text(encoding="utf-8", errors="replace").split("\n")
 
 
@@ -56,6 +66,6 @@ def _parse(path: Path, number: int, line: str) -> dict[str, Any]:
 
 def _value(line: str) -> Any:
     try:
-        return json.loads(line)
+        return parse_json(line)
     except ValueError:
         return None

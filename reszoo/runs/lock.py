@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import platform
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from reszoo.atomic_files import NO_LOCKS, machine_error, write_json
 from reszoo.errors import MachineError, UserError
+from reszoo.json_text import parse_json
 from reszoo.regular_files import special_kind
 
 if TYPE_CHECKING:
@@ -94,6 +94,6 @@ def _read_holder(folder: Path) -> str:
         if special_kind(path):
             continue
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            holder = json.loads(path.read_text(encoding="utf-8"))
+            holder = parse_json(path.read_bytes())
             return f"process {holder['process']} on {holder['host']} since {holder['since']}"
     return "a process that has not yet written its name"

@@ -30,7 +30,8 @@ from reszoo.atomic_files import (
     write_json,
     write_text,
 )
-from reszoo.errors import UserError
+from reszoo.errors import UserError, first_line
+from reszoo.json_text import parse_json
 from reszoo.path_hints import unreadable_hint
 from reszoo.regular_files import require_regular_file
 from reszoo.runs.checkpoint_listing import newest_checkpoint
@@ -186,12 +187,13 @@ class Run:
     @property
     def state(self) -> RunState:
         """The state of the run when run.json was last written."""
-        return self.info["state"]  # type: ignore[no-any-return]
+        state: RunState = self._fact("state", str)
+        return state
 
     @property
     def seed(self) -> int:
         """The seed of weights, data order, augmentation and held-out images."""
-        return int(self.info["seed"])
+        return int(self._fact("seed", int))
 
     @property
     def model_path(self) -> Path:
@@ -213,7 +215,11 @@ class Run:
 
     def data(self) -> dict[str, Any]:
         """Returns data.json: name, classes, counts per split, validation."""
-        return _read_json(self._existing("data.json"))
+        data = _read_json(self._existing("data.json"))
+        classes = data.get("classes")
+        if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+            raise _damaged(self.path / "data.json", "a list `classes` of names", repr(classes)[:60])
+        return data
 
     def data_files(self) -> list[dict[str, Any]]:
         """Returns the lines of data_files.jsonl, without damaged ones; empty of older runs."""
@@ -286,6 +292,13 @@ class Run:
         """Writes the recipe as trained."""
         write_text(self.path / "recipe.yaml", spec.to_yaml(recipe))
 
+    def _fact(self, name: str, kind: type) -> Any:
+        """Returns a value of run.json that has to be there."""
+        if not isinstance(value := self.info.get(name), kind):
+            what = {str: "text", int: "a whole number"}[kind]
+            raise _damaged(self.path / "run.json", f"{what} as `{name}`", repr(value)[:60])
+        return value
+
     def _existing(self, name: str) -> Path:
         if not (path := self.path / name).is_file():
             raise UserError(
@@ -315,26 +328,25 @@ def _new_info(name: str, command: Sequence[str], seed: int) -> dict[str, Any]:
 def _read_json(path: Path) -> dict[str, Any]:
     require_regular_file(path)
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_bytes())
     except OSError as error:
         raise UserError(
             f"cannot read {path}", found=error.strerror, hint=unreadable_hint(error, path)
         ) from error
     except ValueError as error:
-        raise UserError(
-            f"{path} is damaged",
-            expected="JSON",
-            found=str(error),
-            hint="copy it again from where the run was trained, or train the run again",
-        ) from error
+        raise _damaged(path, "JSON", first_line(error)) from error
     if not isinstance(value, dict):
-        raise UserError(
-            f"{path} is damaged",
-            expected="a JSON object",
-            found=type(value).__name__,
-            hint="copy it again from where the run was trained, or train the run again",
-        )
+        raise _damaged(path, "a JSON object", type(value).__name__)
     return value
+
+
+def _damaged(path: Path, expected: str, found: str) -> UserError:
+    return UserError(
+        f"{path} is damaged",
+        expected=expected,
+        found=found,
+        hint="put the file back from a copy of the run, or train again",
+    )
 
 
 def _now() -> str:

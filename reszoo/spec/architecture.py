@@ -30,6 +30,9 @@ Activation = Literal[
 ]
 SurvivalDecay = Literal["linear", "linear_from_one", "constant"]
 SurvivalDraw = Literal["batch", "example"]
+MOST_BLOCKS = 10_000
+"""Largest number of blocks of a network: planning more takes minutes and gigabytes."""
+
 SixteenBit = Literal["high_byte", "full_range"] | Annotated[tuple[int, int], Field(strict=False)]
 Order = Literal["post", "bn_after_add", "relu_before_add", "relu_only_pre", "full_pre"]
 
@@ -190,7 +193,7 @@ class Stem(Value):
 
     kind: Literal["conv", "dense", "none"] = "conv"
     """Convolutions, a dense layer on the flattened image, or no stem."""
-    filters: PositiveInt | Tuple[PositiveInt] = 64
+    filters: PositiveInt | Annotated[Tuple[PositiveInt], Field(max_length=100)] = 64
     """Filters (units for `dense`); a list makes a deep stem with one convolution per entry."""
     kernel: PositiveInt = 3
     """Side of the kernels."""
@@ -382,7 +385,7 @@ class After(Value):
 class Stage(BlockFields):
     """Blocks of one width; every field of `block` may be overridden here."""
 
-    depth: Annotated[int, Field(ge=1, le=10_000)]
+    depth: Annotated[int, Field(ge=1, le=MOST_BLOCKS)]
     """Number of blocks, including a `first: plain` layer."""
     width: PositiveInt
     """Filters (units) of the transform; a bottleneck outputs `expansion` times as many."""
@@ -483,6 +486,13 @@ class Architecture(Document):
     @classmethod
     def _inherit(cls, data: Any) -> Any:
         return apply_inheritance(data)
+
+    @field_validator("stages")
+    @classmethod
+    def _check_blocks(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        if sum(stage.depth for stage in stages) > MOST_BLOCKS:
+            raise PydanticCustomError("too_deep", f"at most {MOST_BLOCKS:,} blocks in all stages")
+        return stages
 
     def stage_block(self, index: int) -> Block:
         """The block of stage `index` (from 0), with the stage's overrides."""

@@ -30,7 +30,8 @@ Item = TypeVar("Item")
 Tuple = Annotated[tuple[Item, ...], Field(strict=False)]
 """A YAML list; tuples keep the values frozen and hashable."""
 
-PositiveInt = Annotated[int, Field(ge=1)]
+PositiveInt = Annotated[int, Field(ge=1, le=(1 << 31) - 1)]
+"""A count or a size; TensorFlow's sizes end at 2^31 - 1."""
 Positive = Annotated[float, Field(gt=0.0)]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Probability = Annotated[float, Field(gt=0.0, le=1.0)]

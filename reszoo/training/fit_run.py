@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from reszoo.counted import counted
 from reszoo.data import ImageData
 from reszoo.errors import MachineError, RestartError, ReszooError
 from reszoo.inference.evaluate import evaluate
@@ -68,7 +69,7 @@ def _test(trainer: Trainer) -> Evaluation | None:
     averaged = f", {evaluation.views.text}" if evaluation.views.count > 1 else ""
     say(
         f"{split} accuracy {evaluation.accuracy:.2%} ({low:.2%} to {high:.2%}) on "
-        f"{evaluation.examples:,} images{averaged}; the run is {trainer.run.path}"
+        f"{counted(evaluation.examples, 'image')}{averaged}; the run is {trainer.run.path}"
     )
     return evaluation
 

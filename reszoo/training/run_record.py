@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from reszoo.counted import counted
 from reszoo.data.images.resizing import training_format
 from reszoo.data.previews.findings import findings
 from reszoo.inference.metrics import Evaluation
@@ -33,12 +34,14 @@ def announce(trainer: Trainer) -> None:
     title = f": {job.recipe.title}" if job.recipe.title else ""
     say(f"recipe {job.recipe.name}{title}")
     say(
-        f"{job.architecture.name} on {job.data.name}: {len(job.train_split):,} images{held_out}, "
-        f"{job.steps} steps of {job.batch} in each of {job.recipe.epochs} epochs, "
+        f"{job.architecture.name} on {job.data.name}: {counted(len(job.train_split), 'image')}"
+        f"{held_out}, "
+        f"{job.steps} step{'s' * (job.steps != 1)} of {job.batch} in each of "
+        f"{counted(job.recipe.epochs, 'epoch')}, "
         f"{trainer.setup.precision}, {trainer.setup.strategy_name}"
     )
     if job.data.skipped:
-        say(f"{len(job.data.skipped)} broken images are left out")
+        say(f"{counted(len(job.data.skipped), 'broken image is', 'broken images are')} left out")
     if start := trainer.run.info.get("start"):
         new_layers = ", ".join(start["new_layers"])
         say(f"from {start['source']}" + (f", with a new {new_layers}" if new_layers else ""))
@@ -90,7 +93,9 @@ def _announce_freezing(trainer: Trainer) -> None:
     recipe = trainer.job.recipe
     weights = sum(row.parameters for row in plan.rows if row.name in rows)
     until = f" until epoch {recipe.unfreeze_at}" if recipe.unfreeze_at is not None else ""
-    trainer.progress.say(f"frozen{until}: {', '.join(recipe.freeze)} ({weights:,} weights)")
+    trainer.progress.say(
+        f"frozen{until}: {', '.join(recipe.freeze)} ({counted(weights, 'weight')})"
+    )
     if early := trainable_before(plan, rows):
         trainer.progress.say(
             f"{', '.join(early)} learn though frozen layer groups come after them; "

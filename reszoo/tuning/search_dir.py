@@ -22,6 +22,7 @@ from typing import Any
 from reszoo import spec
 from reszoo.atomic_files import append_line, atomic_folder, recover_all, write_json, write_text
 from reszoo.errors import UserError
+from reszoo.json_text import parse_json
 from reszoo.runs.jsonl import read_lines, write_lines
 from reszoo.runs.lock import hold_lock
 from reszoo.runs.run_dir import contents
@@ -152,7 +153,7 @@ def read_identity(path: Path) -> dict[str, Any]:
             hint="choose another folder with -o",
         )
     try:
-        identity = json.loads(file.read_text(encoding="utf-8"))
+        identity = parse_json(file.read_bytes())
         known = identity["format"] == FORMAT and identity["format_version"] <= FORMAT_VERSION
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(

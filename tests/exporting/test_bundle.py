@@ -23,7 +23,10 @@ from reszoo.model.saving import save_model
 
 from .conftest import NETS, TARGETS
 
-COMMON = {"contract.json", "golden.png", "labels.txt", "parity.json", "parity.md"}
+COMMON = {
+    *("contract.json", "golden.png", "labels.txt", "parity.json", "parity.md"),
+    *("photo.jpg", "photo_input.png"),
+}
 FILES = {
     "server": COMMON | {"saved_model"},
     "server-cpu": COMMON | {"saved_model"},

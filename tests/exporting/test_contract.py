@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from reszoo.data import ImageData
+from reszoo.data.images.decoding import read_image
 from reszoo.errors import UserError
 from reszoo.exporting import Bundle
 from reszoo.exporting.export import export
@@ -125,6 +126,85 @@ def test_golden_image_is_no_tie_in_any_file() -> None:
     assert choose_golden_image([keras, tie], None) == 0
     # Where none is clear, the largest of the least margins decides.
     assert choose_golden_image([keras[[1, 3]], tie[[1, 3]]], None) == 1
+
+
+PHOTO_CLIENT = """
+import json, pathlib, sys
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from PIL import Image, ImageOps
+
+folder = pathlib.Path(sys.argv[1])
+contract = json.loads((folder / "contract.json").read_text())
+photo, facts = contract["example"]["photograph"], contract["files"]["tflite"]
+stored = Image.open(folder / photo["image"])
+assert [stored.height, stored.width] == photo["stored_size"]
+assert stored.getexif()[0x0112] == photo["exif_orientation"]
+image = ImageOps.exif_transpose(stored)
+assert [image.height, image.width] == photo["upright_size"]
+steps = contract["preprocessing"]
+image = image.convert({"grey": "L", "RGB": "RGB"}[steps["colour"]])
+# Pillow resizes and cuts as the steps say, up to the rounding between its two passes.
+height, width = steps["resize_to_cover"]
+scale = max(height / image.height, width / image.width)
+size = max(int(image.width * scale), width), max(int(image.height * scale), height)
+image = image.resize(size, Image.Resampling.BILINEAR)
+left, top = round((size[0] - steps["width"]) / 2), round((size[1] - steps["height"]) / 2)
+pixels = np.asarray(image.crop((left, top, left + steps["width"], top + steps["height"])))
+given = np.asarray(Image.open(folder / photo["input"]))
+assert np.abs(pixels.astype(int) - given).max() <= 2
+
+[source], [sink] = facts["inputs"], facts["outputs"]
+runner = Interpreter(str(folder / facts["path"])).get_signature_runner(facts["signature"])
+image = given.reshape(source["shape"]).astype(source["dtype"])
+probabilities = runner(**{source["name"]: image})[sink["name"]][0]
+expected = photo["expected"]["tflite"]
+assert np.abs(probabilities - expected["probabilities"]).max() <= expected["tolerance"]
+assert not {"tensorflow", "keras", "reszoo"} & set(sys.modules)
+print("reproduced")
+"""
+
+
+@pytest.mark.parametrize("target", ["mobile-float32", "mobile-int8"])
+def test_the_photograph_is_turned_resized_and_classified_by_a_client_alone(
+    bundle_of: Callable[[str, str], Bundle], target: str
+) -> None:
+    bundle = bundle_of("residual", target)
+    process = subprocess.run(
+        [sys.executable, "-c", PHOTO_CLIENT, str(bundle.path)], capture_output=True, text=True
+    )
+    assert process.stdout.strip() == "reproduced", process.stderr
+
+
+def test_predict_agrees_with_the_contract_about_the_photograph(
+    bundle_of: Callable[[str, str], Bundle],
+) -> None:
+    bundle = bundle_of("residual", "mobile-int8")
+    photo = bundle.contract["example"]["photograph"]
+    [prediction] = predict(bundle.path, bundle.path / photo["image"], top=10)
+    expected = photo["expected"]["tflite"]
+    probabilities = dict(zip(prediction.classes, prediction.probabilities, strict=True))
+    assert prediction.classes[0] == expected["class_name"]
+    for name, value in zip(
+        bundle.contract["classes"]["names"], expected["probabilities"], strict=True
+    ):
+        assert abs(probabilities[name] - value) <= expected["tolerance"]
+
+
+def test_the_photograph_is_an_image_of_the_data_where_one_is_larger(
+    nets: dict[str, TrainedModel], tmp_path: Path
+) -> None:
+    images, labels = digits()
+    large = images[:200].repeat(5, axis=1).repeat(6, axis=2)
+    bundle = export(nets["residual"], "server", out=tmp_path / "bundle", data=(large, labels[:200]))
+    photo = bundle.contract["example"]["photograph"]
+    assert photo["source"] == "an image of the data, stored anew"
+    assert (photo["upright_size"], photo["stored_size"]) == ([40, 48], [48, 40])
+    upright = read_image(bundle.path / photo["image"])
+    nearest = np.abs(large.astype(int) - upright).mean(axis=(1, 2, 3)).min()
+    assert nearest < 8  # what JPEG of quality 90 changes in hard edges
+    small = export(nets["residual"], "server", out=tmp_path / "small", data=(images, labels))
+    assert small.contract["example"]["photograph"]["source"] == "generated"
 
 
 def test_contract_holds_the_hash_of_every_other_file(

@@ -29,9 +29,11 @@ from reszoo.regular_files import special_kind
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF")
 """Formats that are read, regardless of a file's suffix."""
 
-MAX_PIXELS = 178_956_970
-"""Larger images are rejected as decompression bombs (Pillow's limit for an error)."""
+MAX_PIXELS = 1 << 27
+"""Larger images are rejected as decompression bombs. Decoding takes up to 8 bytes per pixel (4 in
+Pillow, which turns into a copy), so 1 GiB."""
 
+_STRIP_PIXELS = 1 << 22
 _PIL_ERRORS = (OSError, ValueError, SyntaxError, EOFError, ArithmeticError, LookupError, TypeError)
 _PLAIN_MODES = frozenset({"L", "RGB"})
 _ALPHA_MODES = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
@@ -183,9 +185,30 @@ def _decode(image: ImageFile.ImageFile) -> tuple[np.ndarray, str]:
     image.load()
     form = _form(image)
     upright = ImageOps.exif_transpose(image) if form.endswith("rotated") else image
-    deep = upright.mode.startswith("I")
-    pixels = _sixteen_bit_values(upright) if deep else np.array(_to_l_or_rgb(upright))
+    pixels = _pixels(upright)
     return (pixels[..., None] if pixels.ndim == 2 else pixels), form
+
+
+def _pixels(image: Image.Image) -> np.ndarray:
+    """Converts an image strip by strip: of a large one, conversions would hold several copies."""
+    rows = max(1, _STRIP_PIXELS // image.width)
+    if rows >= image.height:
+        return _convert(image)
+    pixels: np.ndarray | None = None
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        strip = _convert(image.crop((0, top, image.width, bottom)))
+        if pixels is None:
+            pixels = np.empty((image.height, *strip.shape[1:]), strip.dtype)
+        pixels[top:bottom] = strip
+    assert pixels is not None
+    return pixels
+
+
+def _convert(image: Image.Image) -> np.ndarray:
+    """Returns uint8 of mode L or RGB, or uint16 for grey of more than 8 bits."""
+    deep = image.mode.startswith("I")
+    return _sixteen_bit_values(image) if deep else np.array(_to_l_or_rgb(image))
 
 
 def _form(image: ImageFile.ImageFile) -> str:

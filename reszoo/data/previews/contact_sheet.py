@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from reszoo.counted import counted
 from reszoo.data.dataset import ImageData, Split, evenly_spaced
 from reszoo.data.source import decode_each
 from reszoo.fonts import font_for
@@ -57,7 +58,8 @@ def contact_sheet(
 
 
 def _title(data: ImageData, examples: Split, rows: int) -> str:
-    title = f"{data.name}, {examples.name}: {len(examples):,} images, {len(data.classes):,} classes"
+    title = f"{data.name}, {examples.name}: {counted(len(examples), 'image')}, "
+    title += counted(len(data.classes), "class", "classes")
     return title if rows == len(data.classes) else f"{title} (the first {rows} shown)"
 
 
@@ -66,7 +68,7 @@ def _write_label(draw: ImageDraw.ImageDraw, name: str, count: int, y: int, thumb
     middle = y + thumbnail // 2
     name = _shorten(draw, name, font, _LABEL_WIDTH - 2 * GAP)
     draw.text((MARGIN, middle - GAP // 2), name, _INK, font, anchor="ls")
-    draw.text((MARGIN, middle + GAP // 2), f"{count:,} images", _FAINT, small, anchor="lt")
+    draw.text((MARGIN, middle + GAP // 2), counted(count, "image"), _FAINT, small, anchor="lt")
 
 
 def _shorten(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from reszoo.counted import counted
 from reszoo.data.dataset import ImageData
 from reszoo.data.previews.findings import findings
 from reszoo.data.source import decode_each
@@ -70,19 +71,30 @@ class Description:
         notes = []
         if self.broken:
             notes.append(
-                f"{len(self.broken):,} files cannot be read; training needs --skip-bad-images"
+                f"{counted(len(self.broken), 'file')} cannot be read; training needs "
+                "--skip-bad-images"
             )
         if self.odd:
-            notes.append(f"{self.odd:,} odd files are made plain: turned, flattened or converted")
+            notes.append(
+                f"{counted(self.odd, 'odd file is', 'odd files are')} made plain: turned, "
+                "flattened or converted"
+            )
         if self.passed_over:
-            notes.append(f"{self.passed_over:,} files that are not images are ignored")
+            notes.append(
+                counted(
+                    self.passed_over,
+                    "file that is not an image is ignored",
+                    "files that are not images are ignored",
+                )
+            )
         for split, counts in self.counts.items():
             present = [count for count in counts.values() if count]
             least, most = min(present, default=0), max(present, default=0)
             if most >= 3 * max(least, 1):
                 rare = next(name for name, count in counts.items() if count == least)
                 notes.append(
-                    f"classes of {split} are uneven, from {least:,} images ({rare}) to {most:,}; "
+                    f"classes of {split} are uneven, from {counted(least, 'image')} ({rare}) to "
+                    f"{most:,}; "
                     "consider --class-weights balanced"
                 )
         if self.channels == 3 and any(" grey" in form for form in self.forms):

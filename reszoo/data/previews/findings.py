@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from reszoo.counted import counted
 from reszoo.data.dataset import ImageData
 from reszoo.data.images.decoding import SixteenBit
 from reszoo.data.sources.arrays import ArraySource
@@ -71,16 +72,17 @@ def _range(bounds: Sequence[int]) -> str:
 
 def _levels(bounds: Sequence[int]) -> str:
     levels = (bounds[1] >> 8) - (bounds[0] >> 8) + 1
-    return f"{levels} level{'s' * (levels > 1)}"
+    return counted(levels, "level")
 
 
 def _ignored_links(data: ImageData) -> list[str]:
     links = data.facts.get("ignored_links", ())
     if not links:
         return []
+    number = counted(len(links), "link to a folder was", "links to folders were")
     return [
-        f"{len(links):,} links to folders were not followed, since they lead to another class, "
-        f"above it, or to what was read already: {_join(links)}"
+        f"{number} not followed: another class, a folder above, or what was read already lies "
+        f"there: {_join(links)}"
     ]
 
 
@@ -93,8 +95,9 @@ def _shared_images(data: ImageData) -> list[str]:
         return []
     named = _join([f"{other} = {trained}" for trained, other in pairs])
     return [
-        f"{len(pairs):,} images outside {first} equal one in {first} pixel by pixel, and tell "
-        f"nothing about new images: {named}"
+        f"{counted(len(pairs), 'image')} outside {first} "
+        f"{'equals' if len(pairs) == 1 else 'equal'} one in {first} pixel by pixel, and "
+        f"{'tells' if len(pairs) == 1 else 'tell'} nothing about new images: {named}"
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,12 +14,13 @@ from reszoo.data.dataset import nfc
 from reszoo.data.images.decoding import SixteenBit
 from reszoo.data.source import Element, crop_to_box
 from reszoo.data.tfdata_options import without_autotuning
-from reszoo.errors import UserError
+from reszoo.errors import UserError, first_line
 
 MAX_BYTES = 4 << 30
 """Maximum size of the pixels of a `tf.data.Dataset`, which is read into memory."""
 
 _EXPECTED = "uint8, or float with values 0..255, of shape (examples, height, width[, channels])"
+_EXPECTED_LABELS = "a class per image: whole numbers from 0, names, or one-hot rows"
 
 
 class ArraySource:
@@ -123,7 +125,7 @@ def from_arrays(images: Any, labels: Any, where: str) -> tuple[ArraySource, tupl
       UserError: the shapes, lengths or values are not those of labelled images.
     """
     pixels = _to_images(_as_array(images, where), where)
-    numbers, names = _to_labels(np.asarray(labels), where)
+    numbers, names = _to_labels(_label_array(labels, where), where)
     if len(pixels) != len(numbers):
         found = f"{len(pixels)} images, {len(numbers)} labels"
         raise UserError(
@@ -202,14 +204,13 @@ def _to_images(images: np.ndarray, where: str) -> np.ndarray:
     """Returns images as uint8 of shape (examples, height, width, channels), rounding floats."""
     if images.ndim == 3:
         images = images[..., None]
-    if images.ndim != 4:
-        what = "the images have the wrong shape"
+    if images.ndim != 4 or not all(images.shape[1:]):
         raise UserError(
-            what,
+            "the images have the wrong shape",
             where=where,
             expected=_EXPECTED,
             found=str(images.shape),
-            hint="reshape them: one axis each for the images, their rows, columns and channels",
+            hint="reshape them, one image per index of the first axis",
         )
     _require_range([images], where)
     return _to_uint8(images)
@@ -237,6 +238,14 @@ def _to_labels(labels: np.ndarray, where: str) -> tuple[np.ndarray, tuple[str, .
     if labels.dtype.kind in "USO":
         names, numbers = np.unique([_to_text(label) for label in labels], return_inverse=True)
         return numbers.astype(np.int32), tuple(str(name) for name in names)
+    if labels.dtype.kind not in "biuf":
+        raise UserError(
+            "the labels are neither numbers nor names",
+            where=where,
+            expected=_EXPECTED_LABELS,
+            found=str(labels.dtype),
+            hint="number the classes 0, 1, 2, ..., or give their names as labels",
+        )
     numbers = np.rint(labels.astype(np.float64))
     if not np.array_equal(numbers, labels) or not ((numbers >= 0) & (numbers < 1 << 31)).all():
         raise UserError(
@@ -263,6 +272,19 @@ def _as_array(images: Any, where: str) -> np.ndarray:
             expected=_EXPECTED,
             found="a list that makes no array",
             hint="give them as a tf.data.Dataset of (image, label), or as a folder of images",
+        ) from None
+
+
+def _label_array(labels: Any, where: str) -> np.ndarray:
+    try:
+        return np.asarray(labels)
+    except ValueError as error:
+        raise UserError(
+            "the labels differ in their lengths",
+            where=where,
+            expected=_EXPECTED_LABELS,
+            found=first_line(error),
+            hint="give each image one class",
         ) from None
 
 
@@ -301,6 +323,8 @@ def _require_range(images: Sequence[np.ndarray], where: str) -> None:
 
 def _scaling(low: float, high: float) -> str:
     """Returns how values outside 0..255 become pixels."""
+    if not math.isfinite(low) or not math.isfinite(high):
+        return "replace NaN and infinity first"
     if low >= 0 and high > 1023:
         most = (1 << int(high).bit_length()) - 1
         return f"of all splits multiply by 255 / {most}: values to {high:g} need that many bits"

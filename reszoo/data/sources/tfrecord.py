@@ -49,6 +49,8 @@ class TFRecordSource:
     """The folder of images stored by path (feature `path`); None if all are embedded."""
     index_file: Path | None = None
     """A file that stores offsets and labels of large data sets between runs."""
+    examples: int | None = None
+    """Number of examples of all shards, if known."""
 
     def __len__(self) -> int:
         return len(self._index[0])
@@ -178,13 +180,18 @@ class TFRecordSource:
         for number, path in enumerate(self.shards):
             records = tf.data.TFRecordDataset([str(path)], buffer_size=8 << 20).batch(1024)
             parsed = without_autotuning(records.map(size_and_label, num_parallel_calls=2))
-            pairs = [(empty, empty), *parsed.as_numpy_iterator()]
+            try:
+                pairs = [(empty, empty), *parsed.as_numpy_iterator()]
+            except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+                raise _damaged(path) from error
             size, label = (np.concatenate(column) for column in zip(*pairs, strict=True))
             ends = np.cumsum(size + _FRAME_BYTES)
             offset = ends - size - _FRAME_BYTES + _HEADER_BYTES
             shard = np.full(len(size), number, np.int32)
             columns.append((shard, offset, size, label.astype(np.int32)))
         shards, offsets, sizes, labels = map(np.concatenate, zip(*columns, strict=True))
+        if self.examples not in (None, len(labels)):
+            raise _damaged(self.shards[0])
         return shards, offsets, sizes, labels
 
     def _read(self, indices: np.ndarray) -> np.ndarray:
@@ -247,13 +254,18 @@ def _set_channels(image: tf.Tensor, channels: int) -> tf.Tensor:
     return tf.ensure_shape(image, [None, None, channels or None])
 
 
+def _damaged(shard: Path) -> MachineError:
+    return MachineError(
+        f"prepared data are damaged: {shard}",
+        hint=f"remove the folder {shard.parent}: its data are prepared again",
+    )
+
+
 def _read_exactly(file: FileIO, size: int) -> bytes:
     data = file.read(size)
     while len(data) < size:  # A raw read may return less than requested.
         more = file.read(size - len(data))
         if not more:
-            raise MachineError(
-                f"prepared data are incomplete: {file.name}", hint="remove the file's folder"
-            )
+            raise _damaged(Path(file.name))
         data += more
     return data

@@ -10,12 +10,14 @@ import numpy as np
 
 from reszoo.errors import UserError
 from reszoo.model.importing.channels import adapt_input
+from reszoo.model.importing.keras_graph import GraphLayout
 from reszoo.model.importing.keras_names import KerasLayout
 from reszoo.model.importing.named_network import unweighted_ops
 from reszoo.model.importing.spec_updates import require_residual_blocks, with_block, with_epsilon
 from reszoo.model.importing.timm_config import TimmConfig
 from reszoo.model.importing.timm_names import COUNTER_SUFFIX, from_torch, timm_tensor_names
 from reszoo.model.importing.weight_layout import WeightLayout, weight_names
+from reszoo.model.importing.weights_file import WeightsFile
 from reszoo.model.saving import read_description
 from reszoo.planning.network import plan
 from reszoo.planning.rows import Row
@@ -106,14 +108,17 @@ def common_prefix(tensors: Collection[str]) -> str:
     return prefix if is_common else ""
 
 
-def detect_layout(path: Path, tensors: Collection[str], config: TimmConfig | None) -> WeightLayout:
-    """Returns the layout of a file with these tensors; an unknown one is refused."""
+def detect_layout(path: Path, file: WeightsFile, config: TimmConfig | None) -> WeightLayout:
+    """Returns the layout of a file by the names of its tensors; an unknown one is refused."""
+    tensors = file.shapes
     if "conv1_conv/kernel" in tensors and "conv2_block1_1_conv/kernel" in tensors:
         return KerasLayout(preactivated="conv2_block1_preact_bn/gamma" in tensors)
     if any(name.startswith(_TIMM_BLOCKS) for name in tensors):
         return TimmLayout(config)
     if any(name.startswith(_OWN_LAYERS) for name in tensors):
         return OwnLayout(path)
+    if file.model_config is not None:
+        return GraphLayout(path, file.model_config)
     library = next(
         (title for title, names in _OTHER_LIBRARIES if any(map(names.match, tensors))), None
     )

@@ -59,7 +59,8 @@ def load_pretrained(
     Args:
       spec: the network to build, with the image size and classes to build it for.
       source: `keras:imagenet`, `timm:TAG`, or a .h5, .weights.h5, .keras or .safetensors file with
-        the layer names of keras.applications, timm, torchvision or reszoo. A config.json beside a
+        the layer names of keras.applications, timm, torchvision or reszoo, or a .h5 file of a
+        whole Keras model with any names, which is matched by its graph. A config.json beside a
         .safetensors file is read if timm wrote it; without one, mean and std are the spec's, and a
         UserWarning says so. Weights with the names of keras.applications are assumed to need the
         input that its `preprocess_input` returns.
@@ -79,7 +80,7 @@ def load_pretrained(
     local = _locate(parse_weight_source(source), spec)
     with open_weights_file(local.path) as file:
         file = file.without_prefix(common_prefix(file.shapes))
-        layout = detect_layout(local.path, file.shapes, local.config)
+        layout = detect_layout(local.path, file, local.config)
         adapted = _record_origin(adapt_input(layout.adapt_spec(spec)), spec, local)
         if isinstance(layout, TimmLayout) and local.config is None:
             _note_unknown_pixels(local.path, adapted)

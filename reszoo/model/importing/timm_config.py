@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from reszoo.errors import UserError
+from reszoo.json_text import parse_json
 from reszoo.spec.architecture import Input
 
 _INTERPOLATIONS = ("bilinear", "bicubic")
@@ -45,7 +45,7 @@ def read_timm_config(path: Path) -> TimmConfig | None:
     try:
         if not path.is_file() or path.stat().st_size > _MAX_BYTES:
             return None
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(path.read_bytes())
     except (OSError, ValueError):
         return None
     if not isinstance(document, dict) or "architecture" not in document:

@@ -39,6 +39,8 @@ class WeightsFile:
     _read: Callable[[str], np.ndarray]
     architecture: str | None = None
     """The network's name in the metadata of a .safetensors file."""
+    model_config: str | bytes | None = None
+    """The graph of the whole Keras model that a .h5 file holds, as JSON."""
 
     def without_prefix(self, prefix: str) -> WeightsFile:
         """Returns the file with a prefix of all its names removed."""
@@ -136,9 +138,12 @@ def _open(path: Path, stack: contextlib.ExitStack) -> WeightsFile:
     if path.suffix == ".safetensors":
         return _safetensors(path, stack)
     hdf5 = _unpack(path, stack) if path.suffix == ".keras" else path
-    datasets = weight_datasets(stack.enter_context(h5py.File(hdf5, "r")))
+    file = stack.enter_context(h5py.File(hdf5, "r"))
+    datasets = weight_datasets(file)
     shapes = {name: tuple(dataset.shape) for name, dataset in datasets.items()}
-    return WeightsFile(path, shapes, lambda name: datasets[name][()])
+    config = file.attrs.get("model_config")
+    model_config = config if isinstance(config, str | bytes) else None
+    return WeightsFile(path, shapes, lambda name: datasets[name][()], model_config=model_config)
 
 
 def _safetensors(path: Path, stack: contextlib.ExitStack) -> WeightsFile:

@@ -116,12 +116,18 @@ def _contents_hash(path: Path) -> str | None:
 def check_image(encoded: bytes) -> ImageFacts:
     """Returns the facts of one encoded image; raises BrokenImageError."""
     pixels, form = decode(encoded)
-    height, width, channels = pixels.shape
-    plain = _tensorflow_decodes_same(encoded, pixels, form)
-    digest = hashlib.blake2b(repr(pixels.shape).encode() + pixels.tobytes(), digest_size=16)
+    (height, width, channels), dtype, digest = pixels.shape, pixels.dtype, _digest(pixels)
     values = _sixteen_bit_values(encoded, pixels)
     sixteen_bit = None if values is None else (int(values.min()), int(values.max()))
-    return ImageFacts(height, width, channels, form, plain, digest.digest(), sixteen_bit)
+    del pixels, values  # before it is decoded again: a large image fits memory few times
+    plain = _tensorflow_digest(encoded, dtype, form) == digest
+    return ImageFacts(height, width, channels, form, plain, digest, sixteen_bit)
+
+
+def _digest(pixels: np.ndarray) -> bytes:
+    digest = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(pixels))
+    return digest.digest()
 
 
 def _check_in_parallel(
@@ -147,18 +153,19 @@ def _check_file(root: Path, file: ImageFile) -> ImageFacts | str:
         return str(error)
 
 
-def _tensorflow_decodes_same(encoded: bytes, pixels: np.ndarray, form: str) -> bool:
+def _tensorflow_digest(encoded: bytes, dtype: np.dtype, form: str) -> bytes | None:
+    """Returns the hash of TensorFlow's pixels; None where it cannot decode the image."""
     if not form.startswith(("JPEG", "PNG", "MPO")):
-        return False
+        return None
     try:
         with tf.device("CPU:0"):
-            if pixels.dtype == np.uint16:
-                decoded = tf.io.decode_png(encoded, dtype=tf.uint16).numpy()
+            if dtype == np.uint16:
+                decoded = tf.io.decode_png(encoded, dtype=tf.uint16)
             else:
-                decoded = decode_jpeg_or_png(tf.constant(encoded), 0).numpy()
+                decoded = decode_jpeg_or_png(tf.constant(encoded), 0)
     except tf.errors.OpError:
-        return False
-    return np.array_equal(decoded, pixels)
+        return None
+    return _digest(np.asarray(memoryview(decoded)))  # `numpy()` would copy it
 
 
 def _sixteen_bit_values(encoded: bytes, pixels: np.ndarray) -> np.ndarray | None:
