@@ -73,7 +73,9 @@ class Description:
                 f"{len(self.broken):,} files cannot be read; training needs --skip-bad-images"
             )
         if self.odd:
-            notes.append(f"{self.odd:,} odd files are made plain: turned, flattened or converted")
+            notes.append(
+                f"{self.odd:,} unusual files are converted: rotated, flattened, made grey or RGB"
+            )
         if self.passed_over:
             notes.append(f"{self.passed_over:,} files that are not images are ignored")
         for split, counts in self.counts.items():
@@ -82,11 +84,11 @@ class Description:
             if most >= 3 * max(least, 1):
                 rare = next(name for name, count in counts.items() if count == least)
                 notes.append(
-                    f"classes of {split} are uneven, from {least:,} images ({rare}) to {most:,}; "
-                    "consider --class-weights balanced"
+                    f"classes of {split} are imbalanced, from {least:,} images ({rare}) to "
+                    f"{most:,}; consider --class-weights balanced"
                 )
         if self.channels == 3 and any(" grey" in form for form in self.forms):
-            notes.append("some images are grey; they are repeated to three channels")
+            notes.append("some images are grey; their channel is repeated three times")
         return notes + list(self.findings)
 
 

@@ -80,7 +80,7 @@ def _ignored_links(data: ImageData) -> list[str]:
         return []
     return [
         f"{len(links):,} links to folders were not followed, since they lead to another class, "
-        f"above it, or to what was read already: {_join(links)}"
+        f"a folder above it, or a folder read before: {_join(links)}"
     ]
 
 
@@ -88,13 +88,13 @@ def _shared_images(data: ImageData) -> list[str]:
     pairs = shared_images(data)
     first = next(iter(data.splits))
     if pairs is None:
-        return [f"it was not checked whether images of {first} are in another split as well"]
+        return [f"not checked whether images of {first} are also in another split"]
     if not pairs:
         return []
     named = _join([f"{other} = {trained}" for trained, other in pairs])
     return [
-        f"{len(pairs):,} images outside {first} equal one in {first} pixel by pixel, and tell "
-        f"nothing about new images: {named}"
+        f"{len(pairs):,} images outside {first} equal one in {first} pixel by pixel, so "
+        f"they do not show how well new images are classified: {named}"
     ]
 
 
