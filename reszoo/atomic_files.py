@@ -40,8 +40,8 @@ _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 _ADVICE = {
     errno.ENOSPC: "free some space or choose another place with -o",
     errno.EDQUOT: "your disk quota is used up: free some space or choose another place with -o",
-    errno.EACCES: "choose a folder you may write to with -o, or change its permissions",
-    errno.EPERM: "choose a folder you may write to with -o, or change its permissions",
+    errno.EACCES: "choose a writable folder with -o, or change the permissions of this one",
+    errno.EPERM: "choose a writable folder with -o, or change the permissions of this one",
     errno.EROFS: "the disk is read-only: choose another place with -o",
     errno.ENOTDIR: "a part of the path is a file: choose another place with -o",
     errno.EEXIST: "a part of the path is a file: choose another place with -o",

@@ -50,7 +50,7 @@ def argument_error(parser: argparse.ArgumentParser, message: str) -> UserError:
             else f"write {match['expected']}",
         )
     if match := re.fullmatch(r"not allowed with argument (.*)", text):
-        return UserError(f"{option} does not go with {match[1]}", hint=f"leave out {option}")
+        return UserError(f"{option} cannot be combined with {match[1]}", hint=f"leave out {option}")
     if "expected" in text and "argument" in text and action is not None:
         value = action.metavar or "VALUE"
         return UserError(message, hint=f"write {_with_value(name, str(value))}")

@@ -1,7 +1,7 @@
-"""Run the main job on the embedded digits, start to end, in a few minutes.
+"""Run the whole workflow on the embedded digits in a few minutes.
 
 Trains a small residual net and its highway twin, evaluates both, exports the better one to int8,
-checks it against Keras, classifies some pictures with it, and searches depth and width. Each step
+checks it against Keras, classifies some images with it, and searches depth and width. Each step
 is a command that you can run yourself.
 """
 
@@ -46,10 +46,10 @@ def _steps(folder: Path, *, debug: bool) -> Iterator[tuple[str | Path, ...]]:
     for network in TWINS:
         yield f"evaluate {network} on the test images", "evaluate", folder / network
     better, bundle = _better_twin(folder), folder / "bundle"
-    title = f"export {better}, the better on held out training images, and compare it with Keras"
+    title = f"export {better}, better on held-out training images, and compare it with Keras"
     yield title, "export", folder / better, "--target", "mobile-int8", "-o", bundle
     pictures = _write_pictures(folder / "pictures", debug=debug)
-    title = "classify pictures with the int8 file"
+    title = "classify images with the int8 file"
     yield title, "predict", bundle / "model.tflite", pictures, "--top", "3"
     search = folder / "search"
     yield "search depth and width", "tune", "digits_tiny", "--data", "digits", "-o", search

@@ -53,13 +53,13 @@ def add_distribution(parser: ArgumentParser, *, defaults: bool = True) -> Option
         "--port",
         type=positive_int,
         help="port of the first worker on each node, under Slurm"
-        f"{default('from the ID of the job')}",
+        f"{default('derived from the job ID')}",
     )
     group.add_argument(
         "--peer-timeout",
         type=positive_int,
         metavar="SECONDS",
-        help=f"time to wait for the other workers at the start{default('300')}",
+        help=f"seconds to wait for the other workers at the start{default('300')}",
     )
     group.add_argument(
         "--data-service",

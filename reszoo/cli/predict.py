@@ -1,4 +1,4 @@
-"""Classify pictures: JPEG, PNG, BMP, WebP, TIFF or the first frame of a GIF."""
+"""Classify images: JPEG, PNG, BMP, WebP, TIFF or the first frame of a GIF."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def add_options(parser: ArgumentParser) -> None:
         "images",
         nargs="+",
         metavar="IMAGE",
-        help="a picture, a folder of pictures, a .txt file with one path per line, or - to read "
+        help="an image, a folder of images, a .txt file with one path per line, or - to read "
         "such lines from standard input",
     )
     parser.add_argument(
-        "--top", type=positive_int, default=5, metavar="K", help="classes per picture (default: 5)"
+        "--top", type=positive_int, default=5, metavar="K", help="classes per image (default: 5)"
     )
-    add_fast(parser, BooleanOptionalAction, default="on for 256 pictures or more")
+    add_fast(parser, BooleanOptionalAction, default="on for 256 images or more")
     add_views(parser, "1")
     output_format = parser.add_mutually_exclusive_group()
     add_json(output_format)
@@ -86,7 +86,7 @@ def _read_text(path: Path) -> str:
         raise UserError(
             f"the list {path} is not text in UTF-8",
             expected="a file with one path per line",
-            hint="save it as UTF-8; a picture's name does not end in .txt",
+            hint="save it as UTF-8, or rename it if it is an image: .txt files are read as lists",
         ) from None
 
 

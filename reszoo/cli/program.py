@@ -30,11 +30,11 @@ COMMANDS = {
     "deepen": "add blocks to a trained network, preserving its function",
     "widen": "add channels to a trained network, preserving its function",
     "evaluate": "compute accuracy, scores per class and the confusion matrix",
-    "predict": "classify pictures",
+    "predict": "classify images",
     "export": "export a trained network for a server or a device",
     "inspect": "inspect a .tflite file: operators, arena, metadata, targets",
     "tune": "search depth, width and other fields",
-    "demo": "run the main job on the embedded digits, start to end",
+    "demo": "run the whole workflow on the embedded digits",
     "completion": "print a script that completes commands, options and names",
     "help": "show the options of a command",
 }
@@ -194,7 +194,7 @@ class _Parser(argparse.ArgumentParser):
             text = " ".join(unknown)
             raise UserError(
                 f"unexpected: {text}",
-                hint=f"leave out {text}; `{parser.prog} --help` lists what it takes",
+                hint=f"leave out {text}; `{parser.prog} --help` lists its arguments",
             )
         from reszoo.cli.aliases import line_for
 

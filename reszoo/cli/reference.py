@@ -24,7 +24,7 @@ _COMMANDS_INTRODUCTION = """\
 
     reszoo COMMAND [ARGUMENTS] [OPTIONS]
 
-`reszoo --version` prints the version, and `reszoo COMMAND --help` what this page says of a command.
+`reszoo --version` prints the version, and `reszoo COMMAND --help` the options of a command.
 Every command also takes `--debug`, which shows tracebacks and TensorFlow's own messages.
 [Errors](errors.md) have a common form, and exit codes a common meaning.
 

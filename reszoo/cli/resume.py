@@ -1,6 +1,6 @@
 """Resume an interrupted run, or train a finished one for more epochs.
 
-Options that are left out keep the values of the run.
+Options that are left out keep the run's values.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def add_options(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--data",
-        help="the data, where they have moved since the run began",
+        help="new location of the data, if they have moved: digits, folder:PATH or tfds:NAME",
     )
     add_checkpointing(parser, defaults=False)
     add_distribution(parser, defaults=False)

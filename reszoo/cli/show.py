@@ -24,7 +24,7 @@ def add_options(parser: ArgumentParser) -> None:
     view.add_argument("--plan", action="store_true", help="print every row of the plan")
     view.add_argument("--yaml", action="store_true", help="print the full spec as YAML")
     view.add_argument(
-        "--recipe", action="store_true", help="show the recipe NAME instead: its values"
+        "--recipe", action="store_true", help="show the recipe NAME and its values instead"
     )
     view.add_argument(
         "--diagram",

@@ -81,7 +81,7 @@ def _require_same(run: Run, words: list[str]) -> None:
     command = run.info.get("command", [])
     if command[1:] != words:
         raise UserError(
-            f"{run.path} exists already, and another command started it",
+            f"{run.path} already exists, and another command started it",
             expected=" ".join(command),
             found=" ".join(["reszoo", *words]),
             hint=f"choose another name with -o, or `reszoo resume {run.path} --supervise`",

@@ -54,7 +54,7 @@ def _add_data_options(parser: ArgumentParser) -> None:
     add(
         "--enlarge-small-images",
         action="store_true",
-        help="accept images smaller than the network's input",
+        help="accept images smaller than the network's input, and enlarge them",
     )
 
 
@@ -80,7 +80,7 @@ def _add_initial_weights(parser: ArgumentParser) -> None:
         "--unfreeze-at",
         type=positive_int,
         metavar="EPOCH",
-        help="epoch that unfreezes them (default: never)",
+        help="epoch from which they are trained (default: never)",
     )
 
 

@@ -18,7 +18,7 @@ def add_options(parser: ArgumentParser) -> None:
     add_network(parser)
     add = parser.add_argument
     add("--factor", type=positive_int, default=2, metavar="N", help="width multiplier (default: 2)")
-    add("--seed", type=int, help="seed of the split among a channel's copies (default: random)")
+    add("--seed", type=int, help="seed of the weights' split among copies (default: random)")
     add_output(parser, "FILE.keras", "save the wider network to this file")
 
 

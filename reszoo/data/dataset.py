@@ -134,7 +134,7 @@ class ImageData:
         match = _SLICE.match(part)
         if match is None:
             raise UserError(
-                f"'{expression}' is no split",
+                f"'{expression}' is not a split",
                 expected="such as train, train[:80%], test[100:200], train+test or all",
                 found=expression,
                 hint=f"write {' or '.join(self.splits)}",
@@ -207,7 +207,7 @@ def check_classes(count: int, name: str, names: Sequence[str] = (), *, hint: str
     """
     if count < 2:
         raise UserError(
-            f"only one class in {name}: there is nothing to tell apart",
+            f"fewer than two classes in {name}: there is nothing to classify",
             expected="two classes or more",
             found=", ".join(names) or "one class or none",
             hint=hint or "add images of another class",
@@ -217,8 +217,8 @@ def check_classes(count: int, name: str, names: Sequence[str] = (), *, hint: str
             f"{count:,} classes in {name} are too many",
             expected=f"labels below {MAX_CLASSES:,}",
             found=f"labels up to {count - 1:,}",
-            hint="number the classes that are there 0, 1, 2, ...: np.unique(labels, "
-            "return_inverse=True)[1] does",
+            hint="number the classes that occur 0, 1, 2, ...: np.unique(labels, "
+            "return_inverse=True)[1] does so",
         )
 
 

@@ -69,7 +69,7 @@ def open_data(
             return _in_memory({"train": data[0], "test": data[1]})
         return _in_memory({"train": tuple(data)})
     raise UserError(
-        "the data are not understood",
+        "unsupported data",
         expected=f"{WORDS}, arrays (x, y), or a tf.data.Dataset",
         found=type(data).__name__,
         hint="pass a word such as 'folder:PATH', or the pair (images, labels) as arrays",
@@ -163,7 +163,7 @@ def _require_readable(listing: FolderListing, checked: CheckedImages, skip: bool
         unreadable = sorted(labels - readable)
         if unreadable or not readable:
             names = ", ".join(listing.classes[label] for label in unreadable) or "any class"
-            what, where = f"no readable image is left of {names}", f"{listing.root}, {split}"
+            what, where = f"no readable images of {names}", f"{listing.root}, {split}"
             raise UserError(what, where=where, hint="replace the broken images")
 
 
@@ -201,7 +201,7 @@ def _in_memory(parts: Mapping[str, Any]) -> ImageData:
             sources[split], class_names[split] = from_arrays(part[0], part[1], split)
         else:
             raise UserError(
-                "a split is not understood",
+                "unsupported data for a split",
                 where=split,
                 expected="arrays (x, y) or a tf.data.Dataset",
                 found=type(part).__name__,

@@ -86,7 +86,7 @@ def _preprocessing(network: InferenceGraph) -> dict[str, Any]:
         f"Resize with {image_format.interpolation} interpolation"
         + (", filtered where it shrinks (antialias)," if antialias else " without filter,")
         + f" so that it just covers {resized[0]} x {resized[1]} (height x width) and keeps its "
-        f"aspect ratio. A picture that is {height} x {width} already "
+        f"aspect ratio. An image that is {height} x {width} already "
         + ("is not touched." if crop == 1 else "is resized too."),
         f"Cut {height} x {width} out of the centre and round to whole numbers 0..255.",
         "Do not subtract a mean or divide: normalisation is the first layer of the network.",
@@ -96,7 +96,7 @@ def _preprocessing(network: InferenceGraph) -> dict[str, Any]:
         low, high = image_format.sixteen_bit
         deep = {"sixteen_bit": [low, high]}
         steps[0] += (
-            f" Of 16-bit grey clip each value v to {low}..{high} and take "
+            f" For 16-bit grey, clip each value v to {low}..{high} and take "
             f"(510 (v - {low}) + {high - low}) // {2 * (high - low)}, in whole numbers."
         )
     return {

@@ -319,12 +319,12 @@ def _write_photograph(job: _ExportJob, files: list[_ExportedFile], folder: Path)
     if written is None:
         return {}
     entry, pixels = written
-    runners = {
-        "saved_model": lambda: LoadedSavedModel(folder / SAVED_MODEL),
-        "tflite": lambda: TFLiteInterpreter(folder / TFLITE),
-    }
-    outputs = {
-        file.name: (runners[file.name]().probabilities(pixels[None])[0], file.arithmetic)
-        for file in files
-    }
+    outputs = {}
+    for file in files:
+        runner: LoadedSavedModel | TFLiteInterpreter = (
+            TFLiteInterpreter(folder / TFLITE)
+            if file.name == "tflite"
+            else LoadedSavedModel(folder / SAVED_MODEL)
+        )
+        outputs[file.name] = runner.probabilities(pixels[None])[0], file.arithmetic
     return {"photograph": entry | {"expected": expected_outputs(job.network, outputs)}}

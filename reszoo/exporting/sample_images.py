@@ -91,7 +91,7 @@ def generated_images(image_format: ImageFormat) -> SampleImages:
     images = [np.sin(rows * a + columns * b + 3 * c) for a, b, c in waves]
     pixels = np.clip((np.stack(images) + 1) * 127.5, 0, 255).astype(np.uint8)
     pixels[0], pixels[1] = 0, 255
-    return SampleImages(pixels, None, f"{_GENERATED} generated pictures (no data was given)")
+    return SampleImages(pixels, None, f"{_GENERATED} generated images (no data were given)")
 
 
 def draw_images(
@@ -107,9 +107,9 @@ def draw_images(
     """
     if len(split) == 0:
         raise UserError(
-            "the data has no images to draw from",
+            "the data have no images to draw from",
             where=str(split),
-            hint="name data that have images with --data",
+            hint="give data with images: --data folder:PATH",
         )
     chosen = np.random.default_rng([seed, len(split)]).permutation(len(split))[:count]
     pairs = list(batches(split.subset(np.sort(chosen)), image_format, batch_size=_BATCH))
@@ -142,7 +142,7 @@ def _training_split(data: ImageData, validation: dict[str, Any] | None) -> Split
             f"{data.name} has no training split to calibrate an int8 network on",
             expected="a split named train",
             found=", ".join(data.splits),
-            hint="name data with a training split with --data, or export with --target server",
+            hint="give data with a training split with --data, or export with --target server",
         )
     training = data.split("train")
     if validation is None and any(name in data.splits for name in _TEST_SPLITS):

@@ -58,7 +58,7 @@ def _fold(network: InferenceGraph, dtype: str) -> Callable[[tf.Tensor], tf.Tenso
     """Traces a function of its own, so that both signatures share one set of constants."""
     if network.plan is None:
         raise UserError(
-            f"the norms of {network.name!r} cannot be folded: it does not say what it is made of",
+            f"the normalisations of {network.name!r} cannot be folded: the model has no spec",
             expected="a run, or a model that reszoo built or saved",
             hint="export with --target server",
         )

@@ -80,10 +80,10 @@ def check_input_scale(details: dict[str, Any]) -> None:
     scale, zero_point = details["quantization"]
     if abs(scale - 1.0) > 1e-5 or zero_point != 0:
         raise GateError(
-            "the .tflite does not take pixels as they are",
+            "the .tflite does not take raw pixels",
             expected="input scale 1.0, zero point 0",
             found=f"scale {scale}, zero point {zero_point}",
-            hint="calibration must see a black and a white image",
+            hint="calibrate with training images, to which reszoo adds a black and a white one",
         )
 
 
@@ -102,7 +102,7 @@ def _check_static_shapes(contents: TFLiteContents) -> None:
     if contents.dynamic_tensors:
         raise GateError(
             "the .tflite has shapes that are not fixed, which accelerators refuse",
-            expected="every dimension a number",
+            expected="fixed dimensions",
             found=", ".join(contents.dynamic_tensors[:3]),
             hint="export with --target server; the SavedModel takes such shapes",
         )

@@ -79,8 +79,8 @@ def evaluate(
         if fast:
             raise UserError(
                 "a .tflite file cannot be folded",
-                found="fast, which folds a model",
-                hint="leave out --fast: the export has folded the norms already",
+                found="--fast (fast=True)",
+                hint="leave out --fast: the export has already folded the normalisations",
             )
         if data is None:
             raise _no_data("a .tflite alone")
@@ -225,7 +225,7 @@ def reopen_data(run: Run, data: Any = None) -> ImageData:
     if data is None and not record["reopens"]:
         raise UserError(
             f"the data of {run.path} were given in memory and cannot be opened again",
-            hint="pass the data once more",
+            hint="pass the data again: --data (data=)",
         )
     try:
         images = _open_data(
@@ -252,7 +252,7 @@ def reopen_data(run: Run, data: Any = None) -> ImageData:
                 f"the data {images.name} have changed since {run.path} began",
                 expected=f"{key} {_shorten(record[key])}",
                 found=_shorten(value),
-                hint="restore the data, or train a new run on what is there now",
+                hint="restore the data, or train a new run on the present data",
             )
     return images
 

@@ -19,7 +19,7 @@ def find_network(target: str | Path) -> Run | Path:
     path = Path(target)
     if is_bundle(path) or (path.suffix == ".tflite" and path.is_file()):
         raise UserError(
-            f"{path} is exported already",
+            f"{path} is already exported",
             expected="a run folder or a .keras file",
             found="a bundle" if path.is_dir() else "a .tflite file",
             hint="use the run or the .keras file that it was exported from (`predict` and "

@@ -92,8 +92,7 @@ def canonical_plan(trained: TrainedModel) -> Plan:
         return plan(at_size(trained.spec, trained.image_format))
     if not can_fold(trained):
         raise UserError(
-            f"the model {trained.model.name!r} does not say what it is made of, so its norms "
-            "cannot be folded",
+            f"the model {trained.model.name!r} has no spec, so its normalisations cannot be folded",
             expected="a run, a .keras file, or a model built without a device",
             hint="leave out --fast (fast=False): the norms are then computed as they were trained",
         )

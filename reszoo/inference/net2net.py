@@ -108,10 +108,10 @@ def _load_with_spec(target: Target) -> tuple[TrainedModel, Architecture]:
     trained = load_trained(target)
     if trained.spec is None:
         raise UserError(
-            f"{target} does not say its architecture, and cannot grow",
+            f"{target} has no spec, and cannot be deepened or widened",
             expected="a run, or a .keras file that `reszoo train` or `reszoo build` wrote",
-            found="a Keras model alone",
-            hint="`reszoo build SPEC --weights FILE -o NEW.keras` writes a file that says it",
+            found="a Keras model without a spec",
+            hint="`reszoo build SPEC --weights FILE -o NEW.keras` writes a file with a spec",
         )
     return trained, trained.spec
 

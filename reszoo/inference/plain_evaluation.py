@@ -63,7 +63,7 @@ def plain_logits(
         raise broken_files_error(broken, len(split), f"split {split.name}")
     if not logits:
         raise UserError(
-            f"no readable image is left in the split '{split.name}'",
+            f"no readable images in the split '{split.name}'",
             found=str(broken[0]),
             hint="replace the broken images by whole JPEG or PNG files",
         )

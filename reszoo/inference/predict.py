@@ -123,8 +123,8 @@ def _classifier(target: Target, fast: bool | None, images: int) -> Classifier:
         if fast:
             raise UserError(
                 "a .tflite file cannot be folded",
-                found="fast, which folds a model",
-                hint="leave out --fast: the export has folded the norms already",
+                found="--fast (fast=True)",
+                hint="leave out --fast: the export has already folded the normalisations",
             )
         return TFLiteClassifier(file)
     from reszoo.inference.keras_classifier import load_classifier  # imports TensorFlow

@@ -58,7 +58,7 @@ def pair_weights(
             f"the weights of layer {new.name!r} do not fit",
             expected=_format_shapes(new),
             found=_format_shapes(old),
-            hint="both models must come from the same spec",
+            hint="build both models from the same spec",
         )
     return list(zip(old.weights, new.weights, strict=True))
 
@@ -70,7 +70,7 @@ def missing_layer(name: str, model: keras.Model) -> UserError:
         expected=f"a layer of that name in the model {model.name!r}",
         found="none",
         hint=did_you_mean(name, [layer.name for layer in model.layers if layer.weights])
-        or "both models must come from the same spec",
+        or "build both models from the same spec",
     )
 
 

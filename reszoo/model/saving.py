@@ -335,9 +335,9 @@ def _refuse_code(config: dict[str, Any], path: Path) -> None:
             raise UserError(
                 f"{path} {'reads other files' if reads else 'carries Python code'} and was not "
                 "opened",
-                expected="a network of layers that are data",
+                expected="layers that neither run code nor read files",
                 found=f"a {name} layer",
-                hint="only its author can save it without such layers",
+                hint="ask its author to save it without such layers",
             )
         is_keras = str(module).partition(".")[0] in ("keras", "builtins", "None")
         raise UserError(

@@ -63,13 +63,13 @@ def result_text(result: SearchResult) -> str:
             _outcome(record),
             format(record.cost["parameters"], ","),
             format_si(record.cost["macs"]),
-            changes_text(record.changes) or "nothing: the base",
+            changes_text(record.changes) or "none (the base)",
         )
         for record in result.trials
     ]
     header = ("trial", "epochs", "validation", "parameters", "multiply-adds", "what was changed")
     best = result.best
-    accuracy = f"{format_percent(best.val_accuracy)} on held out training images"
+    accuracy = f"{format_percent(best.val_accuracy)} on held-out training images"
     lines = [
         ("best", f"trial {best.trial}, {accuracy}"),
         ("its spec", str(result.best_path)),

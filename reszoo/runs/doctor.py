@@ -85,7 +85,7 @@ def _devices() -> Iterator[Finding]:
     for gpu, detail in zip(gpus, details, strict=True):
         yield Finding("GPU", "fine", f"{gpu.name}: {detail.get('device_name', 'unnamed')}")
     if not gpus:
-        yield Finding("GPU", "note", "none that TensorFlow can use; training runs on the processor")
+        yield Finding("GPU", "note", "none that TensorFlow can use; training runs on the CPU")
     yield Finding("strategy", "fine", _strategy(len(gpus)))
     # As in a training: a GPU without a compute capability (Apple's) is not trusted with bfloat16.
     precision = choose_precision([gpu.get("compute_capability", (0, 0)) for gpu in details])
@@ -96,7 +96,7 @@ def _devices() -> Iterator[Finding]:
 def _strategy(gpus: int) -> str:
     if choose_strategy(gpus) == "mirrored":
         return f"training runs mirrored on {gpus} GPUs"
-    return f"training runs on one {'GPU' if gpus else 'processor'}"
+    return f"training runs on one {'GPU' if gpus else 'CPU'}"
 
 
 def _folders(data_dir: Path | str | None) -> Iterator[Finding]:

@@ -58,7 +58,7 @@ def claim(path: Path | None, default_name: str) -> tuple[Path, bool]:
     except FileExistsError:
         taken = path or DEFAULT_FOLDER
         raise UserError(
-            f"{taken} exists already",
+            f"{taken} already exists",
             found=contents(taken),
             hint="choose another name with -o, or continue an existing run with `reszoo resume`",
         ) from None

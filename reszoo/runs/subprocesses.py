@@ -46,5 +46,5 @@ def describe_exit(code: int) -> str:
     if code >= 0:
         return f"the training ended with exit code {code}"
     name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
-    advice = ", most likely for want of memory" if name == "SIGKILL" else ""
+    advice = ", most likely for lack of memory" if name == "SIGKILL" else ""
     return f"the training was ended by {name}{advice}"

@@ -184,7 +184,7 @@ def _require(callback: Any, *, ema: bool, rate_is_free: bool) -> None:
     if isinstance(callback, _RATE_SETTERS) and not rate_is_free:
         raise UserError(
             f"{kind} changes the learning rate, and so does the recipe's schedule",
-            expected="a constant schedule without warm-up",
+            expected="a constant schedule without warmup",
             hint="--set-recipe schedule.kind=constant --set-recipe schedule.warmup=0",
         )
 

@@ -61,7 +61,7 @@ def _test(trainer: Trainer) -> Evaluation | None:
     data, say = trainer.job.data, trainer.progress.say
     split = next(filter(partial(_is_test_split, data), ("test", "validation")), None)
     if split is None:
-        say(f"{data.name} has no test split with labels; nothing is reported")
+        say(f"{data.name} has no test split with labels; no test accuracy is reported")
         return None
     evaluation = evaluate(trainer.run, data, split=split)
     trainer.run.append_metrics(run_record.evaluation_line(trainer, evaluation))
@@ -86,7 +86,7 @@ def _interrupted(run: Run, interrupt: KeyboardInterrupt) -> TrainingStopped:
     checkpoint = run.newest_checkpoint()
     terminated = getattr(interrupt, "exit_code", 130) != 130
     return TrainingStopped(
-        f"{run.path} was stopped at once",
+        f"{run.path} was stopped immediately",
         found=f"the last checkpoint is {checkpoint}" if checkpoint else "no checkpoint was saved",
         hint=f"`reszoo resume {run.path}` resumes "
         + ("there" if checkpoint else "from the beginning"),

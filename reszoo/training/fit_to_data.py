@@ -48,11 +48,11 @@ def with_data_classes(
         classes = architecture.classes
     if classes is not None and classes != count:
         raise UserError(
-            f"{classes} classes were asked for, and the data {data.name} has {count}",
+            f"{classes} classes were requested, but the data {data.name} have {count}",
             where=architecture.where("classes") if overridden else None,
             expected=str(count),
             found=str(classes),
-            hint="leave the number out: it is taken from the data",
+            hint="leave out the number: it is taken from the data",
         )
     return architecture.model_copy(update={"classes": count})
 

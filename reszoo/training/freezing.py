@@ -32,7 +32,7 @@ _BIASES = ("bias", "beta")
 
 @dataclass(frozen=True, slots=True)
 class Freezing:
-    """The frozen rows of a plan, and the epoch that unfreezes them."""
+    """The frozen rows of a plan, and the epoch from which they are trained."""
 
     plan: Plan
     rows: frozenset[str]
@@ -99,15 +99,15 @@ def _check_unfreeze_at(recipe: Recipe) -> None:
     where = option_or_place(recipe, "unfreeze_at")
     if not recipe.freeze:
         raise UserError(
-            "nothing is frozen that could be unfrozen",
+            "there are no frozen layers to unfreeze",
             where=where,
-            expected="frozen layer groups beside the epoch that unfreezes them",
+            expected="frozen layer groups beside the epoch from which they are trained",
             found=f"epoch {epoch} and no layer groups",
-            hint="say which with --freeze, or freeze: in the recipe",
+            hint="name them with --freeze, or with `freeze` in the recipe",
         )
     if not 2 <= epoch <= recipe.epochs:
         raise UserError(
-            "the frozen layers would not be unfrozen within the training, or never be frozen",
+            "the epoch that unfreezes the layers is not within the training",
             where=where,
             expected=f"an epoch from 2 to {recipe.epochs}",
             found=str(epoch),

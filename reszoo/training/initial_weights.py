@@ -89,9 +89,9 @@ def network_and_weights(
         if spec is not None or options.weights is not None:
             raise UserError(
                 "a trained network brings its own architecture and weights",
-                expected="--from, or a network's name (with --weights, if you like)",
+                expected="--from, or a network's name (optionally with --weights)",
                 found="both",
-                hint="leave the others out; --set changes fields that leave the weights fitting",
+                hint="leave out the others; --set changes fields that keep the weights' shapes",
             )
         initial_weights = trained_weights(options.start, overrides)
         return initial_weights.spec, initial_weights
@@ -115,9 +115,9 @@ def trained_weights(target: Target, overrides: Sequence[str] = ()) -> InitialWei
     trained = load_trained(target)
     if trained.spec is None:
         raise UserError(
-            f"{_source(target)} does not say its architecture, and cannot be trained on",
+            f"{_source(target)} has no spec, and cannot be trained further",
             expected="a run, or a .keras file that `reszoo train`, `build` or `deepen` wrote",
-            found="a Keras model alone",
+            found="a Keras model without a spec",
             hint="name its spec: `reszoo train SPEC --weights FILE`",
         )
     spec = specs.override(trained.spec, overrides) if overrides else trained.spec

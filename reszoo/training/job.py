@@ -166,9 +166,9 @@ def job_of_run(run: Run, recipe: Recipe, data: Any = None, *, parts: int = 1) ->
     )
     if job.labels_sha256 != facts["training_labels_sha256"]:
         raise UserError(
-            f"the training images of {images.name} are not what they were when the run began",
+            f"the training images of {images.name} have changed since the run began",
             expected=f"the same {len(job.train_split):,} labels in the same order",
-            hint="restore the data, or train a new run on what is there now",
+            hint="restore the data, or train a new run on the present data",
         )
     return job
 
@@ -185,11 +185,11 @@ def _require_same_images(run: Run, images: ImageData) -> None:
             else "with the command in run.json and another -o"
         )
         raise UserError(
-            f"{len(changed):,} of {len(records):,} images of {images.name} are not what they were "
-            f"when {run.path} began",
+            f"{len(changed):,} of {len(records):,} images of {images.name} have changed since "
+            f"{run.path} began",
             expected="the same contents under the same names",
             found=", ".join(changed[:_MAX_NAMED]) + rest,
-            hint=f"put these images back, or train a new run on what is there now, {again}",
+            hint=f"restore these images, or train a new run on the present data {again}",
         )
 
 
@@ -206,7 +206,7 @@ def _check_recipe(
             where=option_or_place(recipe, "freeze"),
             expected="weights to start from, with --weights or --from",
             found=f"freeze {', '.join(recipe.freeze)}, and fresh weights",
-            hint="name weights with --weights or --from, or take `freeze` out",
+            hint="name weights with --weights or --from, or remove `freeze`",
         )
     freezing(network, recipe, new_layers=new_layers or ())
     require_any_size(architecture, recipe)

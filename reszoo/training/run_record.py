@@ -41,7 +41,7 @@ def announce(trainer: Trainer) -> None:
         f"{trainer.setup.precision}, {trainer.setup.strategy_name}"
     )
     if job.data.skipped:
-        say(f"{counted(len(job.data.skipped), 'broken image is', 'broken images are')} left out")
+        say(f"{counted(len(job.data.skipped), 'broken image is', 'broken images are')} skipped")
     if start := trainer.run.info.get("start"):
         new_layers = ", ".join(start["new_layers"])
         say(f"from {start['source']}" + (f", with a new {new_layers}" if new_layers else ""))
@@ -71,13 +71,13 @@ def _shrinking(job: TrainingJob) -> list[str]:
         return []
     height, width = size
     note = (
-        f"photos of about {width}x{height} are resized to "
+        f"images of about {width}x{height} are resized to "
         f"{image_format.width}x{image_format.height}"
     )
     larger = min(SHRINKS_A_LOT * side, *(job.data.smallest or size))
     if larger > side and job.architecture.input.train_size is None:
         channels = image_format.channels
-        note += f"; --set input.shape=[{larger},{larger},{channels}] shows the network more"
+        note += f"; --set input.shape=[{larger},{larger},{channels}] keeps more detail"
     return [note]
 
 
@@ -98,7 +98,7 @@ def _announce_freezing(trainer: Trainer) -> None:
     )
     if early := trainable_before(plan, rows):
         trainer.progress.say(
-            f"{', '.join(early)} learn though frozen layer groups come after them; "
+            f"{', '.join(early)} are trained although frozen layer groups come after them; "
             "a range such as stem..stage2 freezes all of them"
         )
 

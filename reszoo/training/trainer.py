@@ -260,7 +260,7 @@ class Trainer:
         if freezing.at(epoch) != freezing.at(epoch - 1):
             freezing.apply(self.model, epoch)
             self.loop.retrace()
-            self.progress.say(f"epoch {epoch + 1}: the frozen layers begin to learn")
+            self.progress.say(f"epoch {epoch + 1}: the frozen layers are trained from here on")
 
     def _resize_if_due(self) -> None:
         network = self.assembly.resizing.network(self.epoch)

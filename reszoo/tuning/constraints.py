@@ -131,7 +131,7 @@ def nothing_feasible(
     if not amounts:
         violations = constraints.check(constraints.space.candidate(0)).violations
         return UserError(
-            f"{nothing}: the choices do not go together",
+            f"{nothing}: the choices are incompatible",
             where=search.where("space"),
             found=next(iter(violations.values()), None),
             hint="try `reszoo show` on the base with one of the candidates' values",

@@ -66,7 +66,7 @@ def _from_spec(
         index = _find_choice(space, dimension, start)
         if index is None:
             raise UserError(
-                f"'{name}' is not in the space: none of the choices of {dimension.name} is its own",
+                f"'{name}' is not in the space: its {dimension.name} is none of the choices",
                 where=where,
                 expected=f"one of {_labels(dimension)}",
                 hint="add its value to the choices, or leave it out",

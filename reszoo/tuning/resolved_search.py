@@ -114,7 +114,7 @@ def _validation(search: Search, recipe: Recipe) -> Validation:
     fraction = search.validation or recipe.validation.fraction
     if not fraction:
         raise UserError(
-            f"the recipe {recipe.name} holds no images out to choose between candidates by",
+            f"the recipe {recipe.name} holds out no images to compare candidates on",
             where=search.where("recipe"),
             expected="a validation fraction above 0",
             hint="give the search `validation: 0.1`",

@@ -87,7 +87,7 @@ class SearchRun:
         record = self._recorded.get((job.trial, job.epochs))
         if record is not None and not same(record.changes, job.changes):
             raise UserError(
-                "the log of trials is not of this search",
+                "the log of trials belongs to another search",
                 where=str(self.folder.trial_log),
                 expected=f"trial {job.trial} with {dict(job.changes)}",
                 found=f"trial {record.trial} with {dict(record.changes)}",

@@ -172,13 +172,13 @@ def _step(
     if part in (SHARED, EACH) or isinstance(part, int):
         if not isinstance(value, tuple):
             raise UserError(
-                f"'{text}' is no path of the base: {format_path(path)} is not a list",
+                f"'{text}' is not a path in the base: {format_path(path)} is not a list",
                 where=where,
                 hint=f"write {format_path(path)} without brackets",
             )
         if isinstance(part, int) and part >= len(value):
             raise UserError(
-                f"'{text}' is no path of the base",
+                f"'{text}' is not a path in the base",
                 where=where,
                 expected=f"{format_path(path)}[0] to {format_path(path)}[{len(value) - 1}]",
                 found=f"{format_path(path)}[{part}]",
@@ -192,7 +192,7 @@ def _step(
     fields = list(type(value).model_fields) if isinstance(value, Value) else []
     if part not in fields:
         raise UserError(
-            f"'{text}' is no path of the base",
+            f"'{text}' is not a path in the base",
             where=where,
             expected=f"a field of {format_path(path) or 'a spec'}: {', '.join(fields)}"
             if fields

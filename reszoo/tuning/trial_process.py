@@ -92,9 +92,9 @@ class DataCheck:
             answer: dict[str, Any] = json.loads(output.splitlines()[-1])
         except (IndexError, ValueError):
             raise MachineError(
-                "the data cannot be opened in a process of their own",
+                "the data cannot be opened in a separate process",
                 found=_last_lines(printed) or f"exit code {self._process.returncode}",
-                hint="do what the message found says; `reszoo data` opens the data alone",
+                hint="run `reszoo data` on the same data to see the error alone",
             ) from None
         if "error" in answer:
             kind: type[ReszooError] = getattr(errors, answer["kind"], MachineError)

@@ -138,7 +138,7 @@ def refuse_distributed_search() -> None:
     """Raises UserError where the environment makes keras-tuner share a search with other hosts."""
     if variables := [name for name in _DISTRIBUTED if name in os.environ]:
         raise UserError(
-            "the environment asks for a distributed search of keras-tuner, which reszoo has not",
+            "the environment asks for keras-tuner's distributed search, which is not supported",
             expected=f"no variable {' or '.join(_DISTRIBUTED)}",
             found=", ".join(f"{name}={os.environ[name]}" for name in variables),
             hint=f"`unset {' '.join(variables)}`, then run the same command again",

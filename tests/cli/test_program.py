@@ -90,7 +90,7 @@ def test_too_many_words_are_refused(reszoo):
         (("predict", "run", "latin.txt"), "latin.txt is not text in UTF-8"),
         (("export", "run"), "--target"),
         (("schema", "spec"), "architecture"),
-        (("show", "resnet20", "--plan", "--yaml"), "does not go with --plan"),
+        (("show", "resnet20", "--plan", "--yaml"), "cannot be combined with --plan"),
     ],
 )
 def test_wrong_words_are_the_users_fault(reszoo, tmp_path, words, expected):

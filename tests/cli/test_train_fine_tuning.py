@@ -16,7 +16,7 @@ def test_a_run_is_trained_on_with_its_stem_frozen(reszoo, run_folder, tmp_path):
     assert result.code == 0, result.err
     assert f"from        {run_folder}" in result.out
     assert "frozen until epoch 2: stem" in result.err
-    assert "epoch 2: the frozen layers begin to learn" in result.err
+    assert "epoch 2: the frozen layers are trained from here on" in result.err
     info = json.loads((tmp_path / "tuned" / "run.json").read_text())
     assert info["start"] == {"source": str(run_folder), "new_layers": []}
     recipe = (tmp_path / "tuned" / "recipe.yaml").read_text()

@@ -123,7 +123,7 @@ def _endless():
         (([IMAGES[0], IMAGES[1, :5], IMAGES[2]], [0, 1, 1]), "differ in their sizes"),
         ((IMAGES[0, 0], LABELS[:8]), "wrong shape"),
         ((IMAGES[:0], LABELS[:0]), "no images"),
-        ((IMAGES, LABELS * 0), "only one class"),
+        ((IMAGES, LABELS * 0), "fewer than two classes"),
         ((IMAGES, LABELS - 1), "whole numbers"),
         ((IMAGES, LABELS + 0.5), "whole numbers"),
         ((IMAGES, LABELS * 3_000_000_000), "whole numbers"),

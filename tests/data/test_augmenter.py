@@ -90,7 +90,7 @@ def test_images_of_other_channels_get_what_needs_no_colours():
         require_supported_channels(Augmentation(jitter=ColorJitter(contrast=1.0)), 2)
     many = np.zeros((4, 8, 8, 2), np.uint8)
     data = open_data((many, np.arange(4)))
-    with pytest.raises(UserError, match="2 channels cannot get randaugment"):
+    with pytest.raises(UserError, match="randaugment: not available for images of 2 channels"):
         batches(
             data.split(),
             ImageFormat(8, 8, 2),

@@ -143,7 +143,7 @@ DRAWING = encoded(picture(1, 100, 100))
         (b"<svg xmlns='a'/>", "an SVG drawing"),
         (b"PK\3\4" + bytes(9), "a packed archive"),
         (bytes(128) + b"DICM", "a DICOM file"),
-        (encoded(picture(), "TIFF", tiffinfo={0xFE: 1}), "a camera's raw file"),
+        (encoded(picture(), "TIFF", tiffinfo={0xFE: 1}), "a camera raw file"),
         (_bomb(), "pixels"),
     ],
 )

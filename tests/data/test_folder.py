@@ -251,7 +251,7 @@ def test_missing_empty_and_single_class_folders_are_refused(write, tmp_path, dat
         data_dir,
         "no class folders",
     )
-    refused(write({"cat/a.png": encoded(picture())}, "single"), data_dir, "only one class")
+    refused(write({"cat/a.png": encoded(picture())}, "single"), data_dir, "fewer than two classes")
     refused(write({"cat/a.txt": b"", "dog/b.txt": b""}, "texts"), data_dir, "no images")
     hollow = write({"cat/a.png": encoded(picture()), "dog/readme.txt": b""}, "hollow")
     assert "dog" in refused(hollow, data_dir, "1 class folder without images")
@@ -260,7 +260,7 @@ def test_missing_empty_and_single_class_folders_are_refused(write, tmp_path, dat
 def test_a_folder_one_too_high_is_pointed_down(write, data_dir):
     files = {f"flowers/{name}": content for name, content in class_folders(2).items()}
     folder = write(files)
-    assert f"folder:{folder / 'flowers'}" in refused(folder, data_dir, "only one class")
+    assert f"folder:{folder / 'flowers'}" in refused(folder, data_dir, "fewer than two classes")
 
 
 def test_classes_that_differ_between_splits_are_refused(write, data_dir):
@@ -323,12 +323,12 @@ def test_broken_images_are_left_out_when_asked_and_reported(write, data_dir):
 
 def test_a_class_without_a_readable_image_is_refused(write, data_dir):
     files = class_folders(3) | {f"train/cat/{number}.png": b"" for number in range(3)}
-    refused(write(files), data_dir, "no readable image is left of cat", skip_bad_images=True)
+    refused(write(files), data_dir, "no readable images of cat", skip_bad_images=True)
     files = {
         name: b"" if name.startswith("test") else content
         for name, content in class_folders(3).items()
     }
-    refused(write(files, "b"), data_dir, "no readable image is left of any", skip_bad_images=True)
+    refused(write(files, "b"), data_dir, "no readable images of any", skip_bad_images=True)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

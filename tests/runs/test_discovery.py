@@ -40,10 +40,10 @@ def test_who_is_alone_has_no_cluster(config):
         ({"TF_CONFIG": '{"cluster": ["a:1"]}'}, "does not describe a cluster"),
         (tf_config({"worker": ["a:1", "a:1"]}), "an address twice"),
         (tf_config({"chief": ["a:1"], "worker": ["a:1"]}), "an address twice"),
-        (tf_config({"worker": ["a:1", "b:1"]}, index=2), "names this worker nowhere"),
-        (tf_config({"worker": ["a:1", "b:1"]}, "chief"), "names this worker nowhere"),
-        (tf_config({"worker": ["a:1", "b:1"]}, None), "names this worker nowhere"),
-        (tf_config({"worker": ["a:1", "b"]}), "an address that is none"),
+        (tf_config({"worker": ["a:1", "b:1"]}, index=2), "is not part of its cluster"),
+        (tf_config({"worker": ["a:1", "b:1"]}, "chief"), "is not part of its cluster"),
+        (tf_config({"worker": ["a:1", "b:1"]}, None), "is not part of its cluster"),
+        (tf_config({"worker": ["a:1", "b"]}), "an invalid address"),
         (tf_config({"worker": "a:1"}), "not a list"),
         (tf_config({"worker": ["a:1"], "ps": ["p:1"]}), "a task 'ps'"),
         (tf_config({"worker": ["a:1", "b:1"]}, "evaluator"), "a task 'evaluator'"),
@@ -102,7 +102,7 @@ def test_tf_config_goes_before_slurm_and_one_task_is_alone():
 def test_slurm_variables_that_contradict_each_other_are_refused():
     with pytest.raises(UserError, match="contradict"):
         find_cluster(slurm(0, 4, "n[1-2]", SLURM_TASKS_PER_NODE="1(x3)"))
-    with pytest.raises(UserError, match="not on which nodes"):
+    with pytest.raises(UserError, match="but not their nodes"):
         find_cluster({"SLURM_PROCID": "0", "SLURM_NTASKS": "2"})
 
 

@@ -37,13 +37,13 @@ def test_a_name_with_a_slash_is_one_folder(tmp_path, monkeypatch):
 def test_a_file_where_runs_go_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").write_text("")
-    with pytest.raises(UserError, match="runs exists already"):
+    with pytest.raises(UserError, match="runs already exists"):
         new_run()
 
 
 def test_a_taken_path_is_refused_and_untouched(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(UserError, match="exists already"):
+    with pytest.raises(UserError, match="already exists"):
         new_run(tmp_path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["notes.txt"]
 
@@ -139,7 +139,7 @@ def test_what_a_killed_creation_left_is_taken_over(tmp_path):
     assert run.newest_checkpoint() is None
     (folder / "run.json").unlink()
     (folder / "notes.txt").touch()
-    with pytest.raises(UserError, match="exists already"):
+    with pytest.raises(UserError, match="already exists"):
         new_run(folder)
 
 

@@ -97,7 +97,7 @@ def test_it_begins_again_until_there_is_a_run_and_then_goes_on(supervisor, tmp_p
         "from step 5",
         "from step 20",
     ]
-    assert "the training was ended by SIGKILL, most likely for want of memory" in messages[0]
+    assert "the training was ended by SIGKILL, most likely for lack of memory" in messages[0]
 
 
 def test_waits_double_up_to_a_minute_and_begin_anew_after_progress(supervisor):

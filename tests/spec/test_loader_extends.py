@@ -102,7 +102,7 @@ def test_a_circle_of_extends_is_shown(tmp_path: Path, length: int) -> None:
         text = f"name: s{step}\nextends: ./s{(step + 1) % length}.yaml\n"
         write(tmp_path, f"s{step}.yaml", text)
     error = refusal(str(tmp_path / "s0.yaml"))
-    assert error.what == "extends goes in a circle"
+    assert error.what == "extends forms a cycle"
     assert str(error.found).startswith("s0.yaml -> ")
     assert str(error.found).endswith(" -> s0.yaml")
     assert position(error) == (2, 10)

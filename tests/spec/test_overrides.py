@@ -79,7 +79,7 @@ def test_a_new_name_alone_changes_no_claim() -> None:
         ("stages.depth=3", ["stages has no 'depth'", "stages[*]"]),
         ("classes.depth=3", ["classes has no 'depth'", "1000"]),
         ("classes[0]=3", ["classes is not a list", "1000"]),
-        ("head.hidden[0]=3", ["head.hidden is not there", "head.hidden=[...]"]),
+        ("head.hidden[0]=3", ["head.hidden does not exist", "head.hidden=[...]"]),
         ("stages[1].dept=3", ["unknown key 'dept'", "did you mean 'depth'"]),
         ("stages[1].depth=three", ["a whole number", "'three'"]),
         ("classes=0", ["at least 1"]),

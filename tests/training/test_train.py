@@ -138,8 +138,8 @@ def test_balanced_weights_stand_in_the_run(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"classes": 10}, "10 classes were asked for, and the data arrays has 3"),
-        ({"overrides": ["classes=7"]}, "7 classes were asked for, and the data arrays has 3"),
+        ({"classes": 10}, "10 classes were requested, but the data arrays have 3"),
+        ({"overrides": ["classes=7"]}, "7 classes were requested, but the data arrays have 3"),
         ({"epochs": 0}, "a training needs epochs"),
         ({"stop_after": 9}, "1 to 3 epochs"),
         ({"class_weights": "even"}, "unknown class weights"),
@@ -279,7 +279,7 @@ def test_pictures_replaced_under_the_same_names_are_named(tmp_path, monkeypatch)
     before = [path.read_bytes() for path in paths[:7]]
     for path in paths[:7]:
         Image.fromarray(np.full((8, 8), 77, np.uint8)).save(path)
-    with pytest.raises(UserError, match=r"7 of 60 images of .* are not what they were") as error:
+    with pytest.raises(UserError, match=r"7 of 60 images of .* have changed") as error:
         resume(run, quiet=True)
     changed = {path.relative_to(tmp_path / "photos").as_posix() for path in paths[:7]}
     named, _, rest = error.value.found.partition(" and ")
@@ -316,7 +316,7 @@ def test_other_pixels_in_memory_are_refused(tmp_path):
     run = train(TINY, bar_data(), SHORT, out=tmp_path / "run", stop_after=1, quiet=True)
     other = images.copy()
     other[3] = 255 - other[3]
-    with pytest.raises(UserError, match="are not what they were") as error:
+    with pytest.raises(UserError, match="have changed") as error:
         resume(run, data={"train": (other, labels), "test": test}, quiet=True)
     assert error.value.found == "image 3"
     assert resume(run, data=bar_data(), quiet=True).state == "finished"

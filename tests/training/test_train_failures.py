@@ -231,7 +231,7 @@ def test_an_interrupt_while_the_saved_network_is_tested_asks_for_a_restart(
         raise Terminated
 
     monkeypatch.setattr("reszoo.training.fit_run.evaluate", interrupted)
-    with pytest.raises(TrainingStopped, match="was stopped at once") as stopped:
+    with pytest.raises(TrainingStopped, match="was stopped immediately") as stopped:
         start(tmp_path / "run")
     assert stopped.value.exit_code == 75
     assert Run.open(tmp_path / "run").state == "interrupted"

@@ -134,7 +134,7 @@ def test_other_training_images_are_refused(tmp_path):
     out = tmp_path / "run"
     run = train(TINY, bar_data(), SHORT, out=out, stop_after=1, test=False, quiet=True)
     images, labels = bars(120)
-    with pytest.raises(UserError, match="are not what they were"):
+    with pytest.raises(UserError, match="have changed"):
         resume(run, data={"train": (images, labels[::-1]), "test": bars(30)}, quiet=True)
 
 

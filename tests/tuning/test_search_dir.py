@@ -222,7 +222,7 @@ def test_a_log_of_another_search_is_told(tmp_path):
     log = result.path / "trials.jsonl"
     lines = log.read_text().splitlines(keepends=True)
     log.write_text(lines[1].replace('"trial": 2', '"trial": 1'))
-    with pytest.raises(UserError, match="the log of trials is not of this search"):
+    with pytest.raises(UserError, match="the log of trials belongs to another search"):
         _search(tmp_path)
 
 

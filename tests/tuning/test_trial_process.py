@@ -108,7 +108,7 @@ def test_a_child_that_fails_leaves_its_last_lines(monkeypatch, folder, resolved,
 @pytest.mark.parametrize(
     ("end", "described"),
     [
-        ("os.kill(os.getpid(), 9)", "was ended by SIGKILL, most likely for want of memory"),
+        ("os.kill(os.getpid(), 9)", "was ended by SIGKILL, most likely for lack of memory"),
         ("sys.exit(75)", "ended with exit code 75"),
     ],
 )

@@ -24,11 +24,21 @@ def _refused(tmp_path, search: str) -> UserError:
         (
             "stages[*].depht: {choices: [1]}",
             20,
-            "'stages[*].depht' is no path of the base",
+            "'stages[*].depht' is not a path in the base",
             "did you mean 'depth'",
         ),
-        ("stagse[*].depth: {choices: [1]}", 20, "is no path of the base", "did you mean 'stages'"),
-        ("stages[7].depth: {choices: [1]}", 20, "is no path of the base", "stages[0] to stages[2]"),
+        (
+            "stagse[*].depth: {choices: [1]}",
+            20,
+            "is not a path in the base",
+            "did you mean 'stages'",
+        ),
+        (
+            "stages[7].depth: {choices: [1]}",
+            20,
+            "is not a path in the base",
+            "stages[0] to stages[2]",
+        ),
         ("block[*].kernel: {choices: [1]}", 20, "block is not a list", ""),
         ("classes: {choices: [2, 3]}", 12, "cannot be searched", "comes from the data"),
         ("name: {choices: [a, b]}", 9, "cannot be searched", "named after their search"),
@@ -85,7 +95,7 @@ def test_a_mistake_in_the_space_is_named_with_its_place(tmp_path, line, column, 
         ("start_from", '[{"stages[*].depth": 9}]', 14, "it has stages[*].depth = 9"),
         ("start_from", "[{}]", 14, "leaves it at stages[*].depth = [1, 2, 1]"),
         ("recipe_overrides", "{schedule.peek: 1}", 19, "did you mean 'peak' or"),
-        ("recipe_overrides", "{validation.fraction: 0}", None, "holds no images out"),
+        ("recipe_overrides", "{validation.fraction: 0}", None, "holds out no images"),
     ],
 )
 def test_a_mistake_in_another_field_is_named_with_its_place(tmp_path, field, value, column, told):
@@ -144,7 +154,7 @@ def test_limits_that_nothing_meets_say_how_small_it_gets(tmp_path):
 
 def test_choices_that_never_go_together_are_explained(tmp_path):
     error = _refused(tmp_path, with_space("block.shortcut: {choices: [identity]}"))
-    assert "the choices do not go together" in error.what
+    assert "the choices are incompatible" in error.what
     assert error.found
 
 

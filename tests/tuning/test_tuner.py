@@ -187,7 +187,7 @@ def test_what_is_no_failed_training_is_not_swallowed(tmp_path, error):
 )
 def test_a_distributed_search_of_keras_tuner_is_refused(tmp_path, monkeypatch, name):
     monkeypatch.setenv(name, "chief")
-    with pytest.raises(UserError, match="asks for a distributed search") as caught:
+    with pytest.raises(UserError, match="keras-tuner's distributed search") as caught:
         _search(tmp_path, SEARCH, Trainings())
     assert f"unset {name}" in (caught.value.hint or "")
     assert not (tmp_path / "out").exists()

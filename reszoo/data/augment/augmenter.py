@@ -134,9 +134,9 @@ def require_supported_channels(augmentation: Augmentation, channels: int) -> Non
     unsupported = [name for name in names if getattr(augmentation, name)]
     if unsupported and channels not in (1, 3):
         raise UserError(
-            f"images of {channels} channels cannot get {' and '.join(unsupported)}",
+            f"{' and '.join(unsupported)}: not available for images of {channels} channels",
             where=f"augmentation.{unsupported[0]}",
             expected="grey or RGB images",
             found=f"{channels} channels",
-            hint="take these lines out of the recipe",
+            hint="remove " + " and ".join(f"`{name}`" for name in unsupported) + " from the recipe",
         )

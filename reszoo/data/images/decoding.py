@@ -49,8 +49,8 @@ _FOREIGN = (
     (rb"version https://git-lfs", "a Git LFS pointer, not the image: run `git lfs pull`"),
     (rb"....ftyp(heic|heix|hevc|heim|heis|mif1|msf1)", f"a HEIC photo: {_SAVE_ANEW}"),
     (rb"....ftyp(avif|avis)", f"an AVIF image: {_SAVE_ANEW}"),
-    (rb"....ftypcrx |IIRO|IIU\0|FUJIFILM", f"a camera's raw file: {_SAVE_ANEW}"),
-    (rb"....ftyp", "a film, not an image: save its frames as JPEG or PNG"),
+    (rb"....ftypcrx |IIRO|IIU\0|FUJIFILM", f"a camera raw file: {_SAVE_ANEW}"),
+    (rb"....ftyp", "a video, not an image: save its frames as JPEG or PNG"),
     (rb"\xff\x0a|....JXL ", f"a JPEG XL image: {_SAVE_ANEW}"),
     (rb"....jP  |\xff\x4f\xff\x51", f"a JPEG 2000 image: {_SAVE_ANEW}"),
     (rb"8BPS", f"a Photoshop file: {_SAVE_ANEW}"),
@@ -58,7 +58,7 @@ _FOREIGN = (
     (rb"%PDF", "a PDF document: save its pages as JPEG or PNG"),
     (rb"\x93NUMPY", "a NumPy array: give arrays in Python, or save it as PNG"),
     (rb".{128}DICM", "a DICOM file: save it as PNG"),
-    (rb"PK\x03\x04|\x1f\x8b|Rar!|7z\xbc\xaf", "a packed archive: unpack it"),
+    (rb"PK\x03\x04|\x1f\x8b|Rar!|7z\xbc\xaf", "an archive: unpack it"),
     (rb"\s*<svg|\s*<\?xml", f"an SVG drawing: {_SAVE_ANEW}"),
     (rb"(?i)\s*<(!doctype|html)", "a web page, not the image: download the image again"),
 )
@@ -181,7 +181,7 @@ def _decode(image: ImageFile.ImageFile) -> tuple[np.ndarray, str]:
     if image.width * image.height > MAX_PIXELS:
         raise BrokenImageError(f"more than {MAX_PIXELS:,} pixels")
     if image.format == "TIFF" and _is_preview(image):
-        raise BrokenImageError(f"a camera's raw file: {_SAVE_ANEW}")
+        raise BrokenImageError(f"a camera raw file: {_SAVE_ANEW}")
     image.load()
     form = _form(image)
     upright = ImageOps.exif_transpose(image) if form.endswith("rotated") else image

@@ -57,7 +57,7 @@ def numbered_batches(preprocessing: Preprocessing, first: int, end: int) -> tf.d
             "a data service cannot read these data",
             expected="data in files: folder:PATH or tfds:NAME",
             found="images in this process's memory",
-            hint="leave the data service out: such data need no decoding",
+            hint="leave out --data-service: such data need no decoding",
         )
     positions, read = reader
     columns = [tf.constant(column) for column in (*positions, preprocessing.keys)]

@@ -76,8 +76,8 @@ class Description:
             )
         if self.odd:
             notes.append(
-                f"{counted(self.odd, 'odd file is', 'odd files are')} made plain: turned, "
-                "flattened or converted"
+                f"{counted(self.odd, 'unusual file is', 'unusual files are')} converted: rotated, "
+                "flattened, made grey or RGB"
             )
         if self.passed_over:
             notes.append(
@@ -93,12 +93,11 @@ class Description:
             if most >= 3 * max(least, 1):
                 rare = next(name for name, count in counts.items() if count == least)
                 notes.append(
-                    f"classes of {split} are uneven, from {counted(least, 'image')} ({rare}) to "
-                    f"{most:,}; "
-                    "consider --class-weights balanced"
+                    f"classes of {split} are imbalanced, from {counted(least, 'image')} ({rare}) "
+                    f"to {most:,}; consider --class-weights balanced"
                 )
         if self.channels == 3 and any(" grey" in form for form in self.forms):
-            notes.append("some images are grey; they are repeated to three channels")
+            notes.append("some images are grey; their channel is repeated three times")
         return notes + list(self.findings)
 
 

@@ -81,8 +81,8 @@ def _ignored_links(data: ImageData) -> list[str]:
         return []
     number = counted(len(links), "link to a folder was", "links to folders were")
     return [
-        f"{number} not followed: another class, a folder above, or what was read already lies "
-        f"there: {_join(links)}"
+        f"{number} not followed, as another class, a folder above it, or a folder read before "
+        f"lies there: {_join(links)}"
     ]
 
 
@@ -90,14 +90,14 @@ def _shared_images(data: ImageData) -> list[str]:
     pairs = shared_images(data)
     first = next(iter(data.splits))
     if pairs is None:
-        return [f"it was not checked whether images of {first} are in another split as well"]
+        return [f"not checked whether images of {first} are also in another split"]
     if not pairs:
         return []
     named = _join([f"{other} = {trained}" for trained, other in pairs])
     return [
         f"{counted(len(pairs), 'image')} outside {first} "
-        f"{'equals' if len(pairs) == 1 else 'equal'} one in {first} pixel by pixel, and "
-        f"{'tells' if len(pairs) == 1 else 'tell'} nothing about new images: {named}"
+        f"{'equals' if len(pairs) == 1 else 'equal'} one in {first} pixel by pixel, which does "
+        f"not show how well new images are classified: {named}"
     ]
 
 

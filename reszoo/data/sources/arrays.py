@@ -167,7 +167,7 @@ def from_dataset(
             hint="map it: dataset.map(lambda element: (element[IMAGE], element[LABEL]))",
         )
     if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
-        raise UserError("the dataset never ends", where=where, hint="take the repeat() away")
+        raise UserError("the dataset never ends", where=where, hint="remove repeat()")
     if spec[0].shape.rank == 4:
         dataset = dataset.unbatch()
     images, labels, size = [], [], 0
@@ -270,7 +270,7 @@ def _as_array(images: Any, where: str) -> np.ndarray:
             "the images differ in their sizes",
             where=where,
             expected=_EXPECTED,
-            found="a list that makes no array",
+            found="a list that cannot be stacked into an array",
             hint="give them as a tf.data.Dataset of (image, label), or as a folder of images",
         ) from None
 
@@ -327,7 +327,7 @@ def _scaling(low: float, high: float) -> str:
         return "replace NaN and infinity first"
     if low >= 0 and high > 1023:
         most = (1 << int(high).bit_length()) - 1
-        return f"of all splits multiply by 255 / {most}: values to {high:g} need that many bits"
+        return f"multiply all splits by 255 / {most}: values up to {high:g} need that many bits"
     return "scale all splits alike, so that the darkest pixel is 0 and the brightest 255"
 
 

@@ -43,7 +43,7 @@ def open_tfds(word: str, data_dir: str | os.PathLike[str] | None) -> ImageData:
 def _builder(word: str, name: str, folder: Path) -> Any:
     if "://" in str(folder):
         raise UserError(
-            "prepared data should lie in a local folder",
+            "prepared data must be in a local folder",
             found=str(folder),
             hint="set RESZOO_DATA to a folder of this machine, and copy prepared data there",
         )
@@ -111,7 +111,7 @@ def _download(word: str, builder: Any) -> None:
         raise MachineError(
             f"cannot download and prepare {word}: {_shorten_error(error)}",
             where=str(folder),
-            hint="repeat the command once the network or the disk that it names works again",
+            hint="run the command again when the network or disk named above works",
         ) from error
 
 
@@ -145,7 +145,7 @@ def _image_data(word: str, builder: Any, image: str, label: str, cache: Path) ->
             f"{word} was prepared as {info.file_format.value}",
             where=str(builder.data_dir),
             expected="TFRecord files",
-            hint="set RESZOO_DATA to another folder, in which it is then prepared anew",
+            hint="set RESZOO_DATA to another folder, where it is prepared again",
         )
     check_classes(
         info.features[label].num_classes or 0, word, hint="name a data set of two classes or more"

@@ -123,7 +123,7 @@ def _hub_file(tag: str, name: str) -> Path:
         blob.unlink()
         path.unlink(missing_ok=True)
     raise MachineError(
-        f"the download of timm:{tag} is damaged, twice",
+        f"two downloads of timm:{tag} were damaged",
         expected="a file with the checksum that the hub reports",
         found="other bytes",
         hint="name a file with --weights FILE, downloaded in another way from the hub's page",
@@ -155,7 +155,7 @@ def _from_hub(tag: str, name: str, cache: Path, force: bool) -> Path:
             f"there are no weights timm:{tag}",
             expected="a model and its weights as timm lists them, such as resnet50.a1_in1k",
             found=f"nothing of that name on the hub (timm/{tag})",
-            hint="timm.list_pretrained() lists them, and so does timm's page on the hub",
+            hint="choose one that timm.list_pretrained() or timm's page on the hub lists",
         ) from error
     except errors.EntryNotFoundError as error:
         raise _MissingFileError(

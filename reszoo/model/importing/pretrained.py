@@ -143,9 +143,9 @@ def _note_unknown_pixels(path: Path, spec: Architecture) -> None:
     """Notes that a bare file of timm or torchvision does not say which pixels it was made for."""
     mean, std = spec.input.mean, spec.input.std
     warnings.warn(
-        f"{path} does not say which pixels its weights were trained on: those of {spec.name} are "
-        f"used, mean {_numbers(mean)} and std {_numbers(std)}. timm's config.json beside the file "
-        "would tell; --set input.mean=.. and --set input.std=.. change them",
+        f"{path} does not say how pixels were normalised in its training: mean {_numbers(mean)} "
+        f"and std {_numbers(std)} of {spec.name} are used; put timm's config.json beside the file, "
+        "or change them with --set input.mean=... and --set input.std=...",
         stacklevel=2,
     )
 

@@ -58,7 +58,7 @@ def read_timm_config(path: Path) -> TimmConfig | None:
             f"{path} is not what timm writes beside its weights",
             expected="mean, std, crop_pct, interpolation and input_size in pretrained_cfg",
             found=f"{type(error).__name__}: {error}",
-            hint="download it again from the hub, or remove it: pixels are then as in the spec",
+            hint="download it again from the hub, or remove it to normalise as the spec says",
         ) from error
 
 

@@ -22,8 +22,8 @@ _TASKS_PER_NODE = ("SLURM_STEP_TASKS_PER_NODE", "SLURM_TASKS_PER_NODE")
 _EXPECTED = '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
 _WRITE_IT = "write it as expected, or `unset TF_CONFIG` to train on this machine alone"
 _OTHER_TASKS = {
-    "ps": "parameter servers are another way to train; every process here is a worker",
-    "evaluator": "the workers evaluate after each epoch themselves; leave the evaluator out",
+    "ps": "remove ps: parameter servers are not supported, and every process is a worker",
+    "evaluator": "remove the evaluator: the workers evaluate after each epoch themselves",
 }
 
 
@@ -92,7 +92,7 @@ def _from_tf_config(text: str) -> Cluster | None:
     own = {"chief": chief, "worker": workers}.get(str(kind), [])
     if not isinstance(index, int) or not 0 <= index < len(own):
         raise _error(
-            "TF_CONFIG names this worker nowhere in its cluster",
+            "TF_CONFIG's task is not part of its cluster",
             f"a task of {len(chief)} chief and {len(workers)} worker",
             f"type {kind!r}, index {index!r}",
             f"set task to {_task_example(bool(chief))}",
@@ -122,7 +122,7 @@ def _require_workers_only(cluster: Mapping[str, Any], task: Mapping[str, Any]) -
     kinds = [*cluster, str(task.get("type"))]
     for kind, reason in _OTHER_TASKS.items():
         if kind in kinds:
-            raise _error(f"TF_CONFIG has a task '{kind}'", "chief and worker alone", kind, reason)
+            raise _error(f"TF_CONFIG has a task '{kind}'", "only chief and worker", kind, reason)
     if unknown := sorted(set(cluster) - {"chief", "worker"}):
         found = ", ".join(unknown)
         raise _error(
@@ -141,7 +141,7 @@ def _task_addresses(cluster: Mapping[str, Any], job: str) -> list[str]:
         host, _, port = address.rpartition(":") if isinstance(address, str) else ("", "", "")
         if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
             hint = "write it as HOST:PORT, such as node1:2222"
-            raise _error("TF_CONFIG has an address that is none", "host:port", repr(address), hint)
+            raise _error("TF_CONFIG has an invalid address", "host:port", repr(address), hint)
     return addresses
 
 
@@ -157,7 +157,7 @@ def _from_slurm(environment: Mapping[str, str], port: int | None) -> Cluster | N
     per_node = _variable(environment, _TASKS_PER_NODE)
     if not nodes:
         raise UserError(
-            "Slurm says how many tasks there are and not on which nodes",
+            "Slurm gives the number of tasks but not their nodes",
             expected=" or ".join(_NODE_LISTS),
             found="none of them",
             hint="start the training with `srun`, which sets them, or set TF_CONFIG",
@@ -171,7 +171,7 @@ def _from_slurm(environment: Mapping[str, str], port: int | None) -> Cluster | N
         raise UserError(
             "Slurm's variables contradict each other",
             expected=f"task {task} of {tasks} on one of {len(hosts)} nodes",
-            found=f"nodes {nodes}, tasks per node {per_node or 'not said'}",
+            found=f"nodes {nodes}, tasks per node {per_node or 'not set'}",
             hint="start the training with `srun reszoo train ...`, or set TF_CONFIG",
         )
     base = port if port is not None else 20000 + int(environment.get("SLURM_JOB_ID", 0)) % 10000

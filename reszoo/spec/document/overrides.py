@@ -35,7 +35,7 @@ def resolve_extends(file: str, root: Node, read: Read) -> Node:
         parent = read(str(extends.value), Path(chain[-1][0]).parent, extends.place)
         if Path(parent[0]).resolve() in {Path(path).resolve() for path, _ in chain}:
             raise UserError(
-                "extends goes in a circle",
+                "extends forms a cycle",
                 where=extends.place,
                 expected="a chain that ends at a spec without `extends`",
                 found=_arrows([*(path for path, _ in chain), parent[0]]),
@@ -43,7 +43,7 @@ def resolve_extends(file: str, root: Node, read: Read) -> Node:
             )
         if len(chain) > MOST_EXTENDS:
             raise UserError(
-                f"extends goes more than {MOST_EXTENDS} specs deep",
+                f"extends chains more than {MOST_EXTENDS} specs",
                 where=extends.place,
                 expected=f"a chain of at most {MOST_EXTENDS} `extends`",
                 found=_arrows([*(path for path, _ in chain), str(extends.value)]),
@@ -166,7 +166,7 @@ def _set_items(
     items = node.value if node is not None else None
     if node is None or not isinstance(items, list):
         raise UserError(
-            f"{where} is not a list" if items is not None else f"{where} is not there",
+            f"{where} is not a list" if items is not None else f"{where} does not exist",
             where=SET_PREFIX + text,
             expected=f"a list at {where}",
             found=describe(node.plain() if node is not None else None),

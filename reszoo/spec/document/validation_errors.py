@@ -255,7 +255,7 @@ def _missing(
         return {
             "what": f"{format_path(tuple(around))} is too short",
             "where": where,
-            "expected": f"a value for each place, {format_path(problem.path)} too",
+            "expected": f"a value for each index, including {format_path(problem.path)}",
             "found": _format_value(_at(data, tuple(around))),
             "hint": "add the missing values",
         }

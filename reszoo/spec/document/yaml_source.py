@@ -108,7 +108,7 @@ def _parse(text: str, file: str, *, offset: bool) -> Node | None:
     except _TooDeep as error:
         (parent,) = error.args
         raise UserError(
-            "the YAML is nested too deep",
+            "the YAML is nested too deeply",
             where=mark_place(parent.start_mark, file) if offset else file,
             expected=f"at most {MOST_NESTED} levels",
             found="more levels than that",

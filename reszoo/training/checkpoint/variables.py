@@ -35,7 +35,7 @@ def write_variables(arrays: Arrays, **owners: Any) -> None:
                 "a checkpoint belongs to another network or recipe",
                 expected=f"{name} of shape {tuple(variable.shape)}",
                 found=str(arrays[name].shape) if name in arrays else "no such variable",
-                hint="architecture.yaml and recipe.yaml of a run must stay as they were written",
+                hint="restore architecture.yaml and recipe.yaml of the run as they were written",
             )
     for name, variable in named:
         variable.assign(arrays[name])

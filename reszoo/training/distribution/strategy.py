@@ -159,11 +159,11 @@ def _make_available(devices: Devices | None, *, one: bool) -> tuple[str, int]:
         indices = devices.indices if devices.indices is not None else tuple(range(len(gpus)))
         if not indices or max(indices) >= len(gpus):
             raise UserError(
-                "a GPU that is asked for does not exist",
+                "a requested GPU does not exist",
                 where="--devices",
                 expected=_gpu_range(len(gpus)),
                 found=", ".join(f"gpu:{index}" for index in indices) or "gpu",
-                hint="`reszoo doctor` says what this machine offers; cpu:4 makes four logical CPUs",
+                hint="choose devices that `reszoo doctor` lists; cpu:4 makes four logical CPUs",
             )
         _set_visible([gpus[index] for index in indices])
         return "gpu", len(indices)

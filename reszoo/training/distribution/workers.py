@@ -185,7 +185,7 @@ def flatten(value: Any, name: str = "") -> dict[str, Any]:
 
 
 def _listed(facts: Mapping[str, Any], names: list[str]) -> str:
-    text = ", ".join(f"{name} {facts.get(name, 'not said')}" for name in names)
+    text = ", ".join(f"{name} {facts.get(name, 'not set')}" for name in names)
     return text if len(text) <= _LONGEST else text[:_LONGEST] + " ..."
 
 

@@ -183,7 +183,7 @@ def test_a_damaged_blob_offline_is_one_message_and_is_gone(hub, published, offli
 def test_a_download_with_other_bytes_leaves_nothing(hub, published):
     key = "timm/small.sample/model.safetensors"
     hub.sent[key] = bytes(len(hub.files[key]))
-    with pytest.raises(MachineError, match="is damaged, twice"):
+    with pytest.raises(MachineError, match="were damaged"):
         load_pretrained(published, "timm:small.sample")
     assert "model.safetensors" not in hub.stored()
     hub.sent.clear()

@@ -30,5 +30,5 @@ def broken_files_error(broken: Sequence[BrokenFile], total: int, where: str) -> 
         f"{len(broken):,} of {total:,} images cannot be read",
         where=where,
         found=("\n" + " " * 12).join(files),
-        hint="repair or remove them, or leave them out with --skip-bad-images",
+        hint="repair or remove them, or skip them with --skip-bad-images",
     )

@@ -285,9 +285,9 @@ def _by_nfc(root: Path, split: str, members: _SplitFiles) -> dict[str, str]:
         other = names.setdefault(nfc(name), name)
         if other != name:
             raise UserError(
-                "two class folders look alike: their names differ in Unicode form alone",
+                "two class folders look alike: their names differ only in Unicode normalisation",
                 where=f"{root}, {split}",
-                expected="class names that differ in Unicode's NFC",
+                expected="class names that differ in NFC",
                 found=" and ".join(sorted(map(ascii, (other, name)))),
                 hint="move the images of one into the other, and remove the empty folder",
             )
