@@ -38,16 +38,19 @@ def announce(trainer: Trainer) -> None:
         f"{trainer.setup.precision}, {trainer.setup.strategy_name}"
     )
     if job.data.skipped:
-        say(f"{len(job.data.skipped)} broken images are skipped")
+        say(f"broken images skipped: {len(job.data.skipped)}")
     if start := trainer.run.info.get("start"):
         new_layers = ", ".join(start["new_layers"])
-        say(f"from {start['source']}" + (f", with a new {new_layers}" if new_layers else ""))
+        say(
+            f"starting from {start['source']}"
+            + (f", with a new {new_layers}" if new_layers else "")
+        )
     _announce_freezing(trainer)
     if job.val_split is not None and len(job.val_split) < FEW_VALIDATION_IMAGES:
         say(
-            f"{len(job.val_split)} held-out images measure an accuracy to about "
-            f"{_uncertainty(len(job.val_split)):.0f} points; validation.fraction in the recipe "
-            "holds out more"
+            f"{len(job.val_split)} held-out images give an accuracy to within about "
+            f"{_uncertainty(len(job.val_split)):.0f} points; a larger validation.fraction in "
+            "the recipe holds out more"
         )
     if not trainer.position.steps:
         for note in (*findings(job.data, job.architecture.input.sixteen_bit), *_shrinking(job)):

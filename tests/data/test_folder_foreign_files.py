@@ -70,7 +70,7 @@ def test_links_to_files_and_to_folders_elsewhere_are_followed_once(write, tmp_pa
     assert {"bird/3.png", "cat/more/1.png", "cat/more/2.png", "cat/one.png"} < set(paths(listing))
     assert listing.ignored_links == ("dog/again/a",)
     note = findings(open_data(f"folder:{folder}", data_dir=data_dir))[0]
-    assert note.startswith("1 links to folders were not followed")
+    assert note.startswith("links to folders that were not followed (1)")
     assert "dog/again/a" in note
 
 

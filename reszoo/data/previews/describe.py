@@ -70,14 +70,14 @@ class Description:
         notes = []
         if self.broken:
             notes.append(
-                f"{len(self.broken):,} files cannot be read; training needs --skip-bad-images"
+                f"unreadable files: {len(self.broken):,}; training needs --skip-bad-images"
             )
         if self.odd:
             notes.append(
-                f"{self.odd:,} unusual files are converted: rotated, flattened, made grey or RGB"
+                f"unusual files converted (rotated, flattened, made grey or RGB): {self.odd:,}"
             )
         if self.passed_over:
-            notes.append(f"{self.passed_over:,} files that are not images are ignored")
+            notes.append(f"ignored files that are not images: {self.passed_over:,}")
         for split, counts in self.counts.items():
             present = [count for count in counts.values() if count]
             least, most = min(present, default=0), max(present, default=0)

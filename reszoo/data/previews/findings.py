@@ -79,7 +79,7 @@ def _ignored_links(data: ImageData) -> list[str]:
     if not links:
         return []
     return [
-        f"{len(links):,} links to folders were not followed, since they lead to another class, "
+        f"links to folders that were not followed ({len(links):,}): they lead to another class, "
         f"a folder above it, or a folder read before: {_join(links)}"
     ]
 
