@@ -92,7 +92,7 @@ def test_contract_says_how_pixels_become_input_and_output_probabilities(
         "scale": pytest.approx(1.0),
         "zero_point": 0,
         "formula": "input = pixel",
-        "words": "Each pixel 0..255 goes in as it is.",
+        "words": "Each pixel 0..255 is passed unchanged.",
     }
     signatures = contract["files"]["saved_model"]["signatures"]
     assert {name: part["inputs"]["image"]["dtype"] for name, part in signatures.items()} == {
