@@ -179,9 +179,9 @@ def test_a_bundle_predicts_wherever_a_model_does(
     renamed = shutil.copytree(bundle.path, tmp_path / "bundle.tflite")
     assert predict(renamed, images[:1]) == predict(bundle.path, images[:1])
     for target in (bundle.path, bundle.tflite):
-        with pytest.raises(UserError, match="exported already"):
+        with pytest.raises(UserError, match="already exported"):
             export(target, "server", out=tmp_path / "out")
-    with pytest.raises(UserError, match="exported already"):  # it holds no .tflite
+    with pytest.raises(UserError, match="already exported"):  # it holds no .tflite
         predict(bundle_of("residual", "server").path, images[:1])
 
 
