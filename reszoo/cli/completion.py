@@ -1,6 +1,6 @@
 """Print a script that completes commands, options and names in bash, zsh or fish.
 
-Save it where the shell looks for it, and again after an update, which may add names:
+Save it where the shell looks for completions, and again after each update of reszoo:
 
 bash: ~/.local/share/bash-completion/completions/reszoo
 

@@ -23,8 +23,8 @@ def add_distribution(parser: ArgumentParser, *, defaults: bool = True) -> Option
     group.add_argument(
         "--strategy",
         choices=STRATEGIES,
-        help="distribution strategy; auto is the workers of TF_CONFIG or Slurm, else a TPU, else "
-        f"all GPUs{default('auto')}",
+        help="distribution strategy; auto uses the workers of TF_CONFIG or Slurm, else a TPU, "
+        f"else all GPUs{default('auto')}",
     )
     group.add_argument(
         "--devices",

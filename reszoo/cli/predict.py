@@ -24,7 +24,7 @@ def add_options(parser: ArgumentParser) -> None:
         nargs="+",
         metavar="IMAGE",
         help="an image, a folder of images, a .txt file with one path per line, or - to read "
-        "such lines from standard input",
+        "paths from standard input",
     )
     parser.add_argument(
         "--top", type=positive_int, default=5, metavar="K", help="classes per image (default: 5)"

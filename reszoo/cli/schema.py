@@ -1,4 +1,4 @@
-"""Print the JSON Schema of a kind of file, with which editors complete and check it."""
+"""Print the JSON Schema of a kind of file, for completion and checks in editors."""
 
 from __future__ import annotations
 

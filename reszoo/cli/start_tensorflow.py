@@ -30,5 +30,6 @@ def start_tensorflow(*, debug: bool) -> None:
     except ImportError as error:
         raise MachineError(
             f"TensorFlow does not start: {error}",
-            hint="`reszoo doctor` shows what is missing; --debug shows TensorFlow's own messages",
+            hint="run `reszoo doctor` to see what is missing, or add --debug to see "
+            "TensorFlow's own messages",
         ) from error

@@ -1,7 +1,6 @@
 """Check YAML files of any kind: architectures, recipes, searches and targets.
 
-Every file is checked, and all problems of one are listed. The exit code is 2 if one of them is
-invalid.
+Checks every file and lists all problems of each. The exit code is 2 if any file is invalid.
 """
 
 from __future__ import annotations

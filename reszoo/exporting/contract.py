@@ -167,10 +167,10 @@ def _tensor(name: str, details: dict[str, Any]) -> dict[str, Any]:
 def _input_formula(details: dict[str, Any]) -> dict[str, str]:
     scale, zero_point = details["quantization"]
     if not scale or (scale == 1.0 and zero_point == 0):
-        return {"formula": "input = pixel", "words": "Each pixel 0..255 goes in as it is."}
+        return {"formula": "input = pixel", "words": "Each pixel 0..255 is passed unchanged."}
     return {
         "formula": f"input = round(pixel / {scale!r}) + {zero_point}",
-        "words": "Each pixel 0..255 is divided by the scale, rounded, and moved by the zero point.",
+        "words": "Each pixel 0..255 is divided by the scale and rounded; the zero point is added.",
     }
 
 
@@ -180,10 +180,10 @@ def _output_formula(details: dict[str, Any]) -> dict[str, str]:
         return {
             "formula": "probability = output",
             "words": "One probability per class, in the order of labels.txt; they sum to 1 "
-            "(of an int8 file, to about 1).",
+            "(to about 1 in an int8 file).",
         }
     return {
         "formula": f"probability = (output - {zero_point}) * {scale!r}",
-        "words": "One number per class, in the order of labels.txt; less the zero point, times "
-        "the scale, it is the probability.",
+        "words": "One number per class, in the order of labels.txt; subtract the zero point and "
+        "multiply by the scale to get the probability.",
     }

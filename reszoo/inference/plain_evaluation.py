@@ -65,7 +65,7 @@ def plain_logits(
         raise UserError(
             f"no readable images in the split '{split.name}'",
             found=str(broken[0]),
-            hint="replace the broken images by whole JPEG or PNG files",
+            hint="replace the broken images by intact JPEG or PNG files",
         )
     return np.concatenate(logits), np.array(labels, np.int32)
 

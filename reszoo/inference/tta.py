@@ -51,7 +51,7 @@ def tta_formats(
             where=where,
             expected="`input.crop` below 1 in the architecture (0.875 is 224 of 256 pixels)",
             found="input.crop 1",
-            hint="other views, such as flip",
+            hint="use other views, such as flip",
         )
     return tuple(replace(image_format, place=place) for place in _CORNERS_AND_CENTRE)
 

@@ -341,7 +341,7 @@ def _refuse_code(config: dict[str, Any], path: Path) -> None:
             )
         is_keras = str(module).partition(".")[0] in ("keras", "builtins", "None")
         raise UserError(
-            f"{path} needs a layer that is not known here",
+            f"{path} needs an unknown layer",
             expected="layers of Keras and of reszoo",
             found=f"{item.get('config') if name == 'function' else name} of {module}",
             hint="save the network with layers of keras.layers, or register the class first"

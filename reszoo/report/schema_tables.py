@@ -128,7 +128,7 @@ class _Tables:
         return self._definitions[name] if name else schema
 
     def _description(self, field: Schema) -> str:
-        """Returns what is told of a field's type."""
+        """Returns the description of a field's type."""
         options = list(_options(field))
         if len(options) == 1 and _name(options[0]):
             mapping = next(self._mappings(options[0]), {})

@@ -452,7 +452,7 @@ class Architecture(Document):
     """A network: input, stem, stages of blocks, head."""
 
     name: Name
-    """Name of the network, by which commands know it."""
+    """Name of the network, as used in commands."""
     title: str | None = None
     """One line that describes it."""
     source: str | None = None

@@ -66,7 +66,7 @@ class Recipe(Document):
     """A training: epochs, batch, optimizer, schedule, augmentation and validation."""
 
     name: Name
-    """Name of the recipe, by which commands know it."""
+    """Name of the recipe, as used in commands."""
     title: str | None = None
     """One line that describes it."""
     source: str | None = None

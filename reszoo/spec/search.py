@@ -159,11 +159,11 @@ class Search(Document):
     """A search: base spec, space, limits and strategy."""
 
     name: Name
-    """Name of the search, by which commands know it."""
+    """Name of the search, as used in commands."""
     title: str | None = None
     """One line that describes it."""
     source: str | None = None
-    """Where it comes from."""
+    """Origin and references."""
     base: str
     """Spec that every candidate starts from: a zoo name, or a file (first beside the search)."""
     recipe: str | None = None

@@ -45,11 +45,11 @@ class Target(Document):
     """An export target: files, dtypes, quantization and parity limits."""
 
     name: Name
-    """Name of the target, by which commands know it."""
+    """Name of the target, as used in commands."""
     title: str | None = None
     """One line that describes it."""
     source: str | None = None
-    """Where it comes from."""
+    """Origin and references."""
     writes: Annotated[Tuple[Artifact], Field(min_length=1)] = ("saved_model", "tflite")
     """Files of the bundle: `saved_model` (any batch size, uint8 and float input) and `tflite`."""
     folded: Folded = "none"

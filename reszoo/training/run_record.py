@@ -44,7 +44,10 @@ def announce(trainer: Trainer) -> None:
         say(f"{counted(len(job.data.skipped), 'broken image is', 'broken images are')} skipped")
     if start := trainer.run.info.get("start"):
         new_layers = ", ".join(start["new_layers"])
-        say(f"from {start['source']}" + (f", with a new {new_layers}" if new_layers else ""))
+        say(
+            f"starting from {start['source']}"
+            + (f", with a new {new_layers}" if new_layers else "")
+        )
     _announce_freezing(trainer)
     if job.val_split is not None and len(job.val_split) < FEW_VALIDATION_IMAGES:
         say(

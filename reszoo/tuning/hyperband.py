@@ -32,7 +32,7 @@ class Rung:
 def rungs(strategy: Strategy, max_epochs: int) -> tuple[Rung, ...]:
     """Returns the rungs of one iteration, in the order in which they run.
 
-    For Hyperband they are those of keras-tuner's oracle: brackets from the one that halves most
+    For Hyperband they are those of keras-tuner's oracle: brackets from the one that discards most
     often to plain random search (bracket 0), each training for about as many epochs.
     """
     if strategy.kind == "random":

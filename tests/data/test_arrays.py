@@ -134,8 +134,8 @@ def _endless():
         (tf.data.Dataset.from_tensor_slices(({"x": IMAGES}, LABELS)), "not labelled images"),
         (tf.data.Dataset.from_tensor_slices((IMAGES, LABELS)).take(0), "empty"),
         (_endless(), "never ends"),
-        ({"train": 5}, "not understood"),
-        (5, "not understood"),
+        ({"train": 5}, "unsupported data"),
+        (5, "unsupported data"),
         ({"train": (IMAGES, LABELS), "test": (IMAGES[..., :1], LABELS)}, "differ in channels"),
     ],
 )

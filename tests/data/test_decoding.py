@@ -141,7 +141,7 @@ DRAWING = encoded(picture(1, 100, 100))
         (b"\0\0\1\0\1\0" + bytes(9), "an icon"),
         (b"8BPS\0\1", "a Photoshop file"),
         (b"<svg xmlns='a'/>", "an SVG drawing"),
-        (b"PK\3\4" + bytes(9), "a packed archive"),
+        (b"PK\3\4" + bytes(9), "an archive: unpack it"),
         (bytes(128) + b"DICM", "a DICOM file"),
         (encoded(picture(), "TIFF", tiffinfo={0xFE: 1}), "a camera raw file"),
         (_bomb(), "pixels"),

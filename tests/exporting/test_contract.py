@@ -93,7 +93,7 @@ def test_contract_says_how_pixels_become_input_and_output_probabilities(
         "scale": pytest.approx(1.0),
         "zero_point": 0,
         "formula": "input = pixel",
-        "words": "Each pixel 0..255 goes in as it is.",
+        "words": "Each pixel 0..255 is passed unchanged.",
     }
     signatures = contract["files"]["saved_model"]["signatures"]
     assert {name: part["inputs"]["image"]["dtype"] for name, part in signatures.items()} == {
@@ -259,9 +259,9 @@ def test_a_bundle_predicts_wherever_a_model_does(
     renamed = shutil.copytree(bundle.path, tmp_path / "bundle.tflite")
     assert predict(renamed, images[:1]) == predict(bundle.path, images[:1])
     for target in (bundle.path, bundle.tflite):
-        with pytest.raises(UserError, match="exported already"):
+        with pytest.raises(UserError, match="already exported"):
             export(target, "server", out=tmp_path / "out")
-    with pytest.raises(UserError, match="exported already"):  # it holds no .tflite
+    with pytest.raises(UserError, match="already exported"):  # it holds no .tflite
         predict(bundle_of("residual", "server").path, images[:1])
 
 

@@ -40,7 +40,7 @@ def test_a_refusal_leaves_no_file(tmp_path, reference):
         (reference.path, [1], "as deep already"),
         (reference.path, [2, 2], "has 1 stages"),
         (tmp_path / "none.keras", [2], "there is no"),
-        (build(TINY), [2], "does not say its architecture"),
+        (build(TINY), [2], "has no spec"),
     ):
         with pytest.raises(UserError, match=reason):
             reszoo.deepen(target, depths, out=out)

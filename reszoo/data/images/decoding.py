@@ -88,8 +88,8 @@ def read_image(
         raise UserError(
             f"cannot read the image: {error}",
             where=name,
-            expected="a whole JPEG, PNG, BMP, WebP, GIF or TIFF file",
-            hint="leave it out, or replace it with a whole image file",
+            expected="an intact JPEG, PNG, BMP, WebP, GIF or TIFF file",
+            hint="leave it out, or replace it with an intact image file",
         ) from None
 
 

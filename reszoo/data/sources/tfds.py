@@ -56,7 +56,7 @@ def _builder(word: str, name: str, folder: Path) -> Any:
             f"TensorFlow Datasets has no data set '{base_name}'",
             where=word,
             hint=did_you_mean(base_name, known)
-            or "see https://www.tensorflow.org/datasets/catalog/overview",
+            or "choose a name from https://www.tensorflow.org/datasets/catalog/overview",
         ) from None
     except (ValueError, AssertionError) as error:
         raise UserError(

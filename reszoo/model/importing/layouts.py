@@ -89,7 +89,7 @@ class OwnLayout(WeightLayout):
         adapted = adapt_input(adapted)
         if _layers(adapted) != _layers(spec):
             raise UserError(
-                f"{self._path} is of another network",
+                f"{self._path} holds weights of another network",
                 expected=f"weights of {spec.name}",
                 found=f"weights of {saved.name}",
                 hint=f"build {saved.name} with them",
@@ -123,13 +123,13 @@ def detect_layout(path: Path, file: WeightsFile, config: TimmConfig | None) -> W
         (title for title, names in _OTHER_LIBRARIES if any(map(names.match, tensors))), None
     )
     raise UserError(
-        f"{path} has the names of {library}, which are not read here"
+        f"{path} has the layer names of {library}, which are not supported"
         if library
-        else f"{path} holds no network that is known here",
+        else f"{path} holds no known network",
         expected="a residual net with the layer names of keras.applications, timm, torchvision or "
         "reszoo",
         found=", ".join(sorted(tensors)[:4]) or "no weights at all",
-        hint="take timm's weights of the network, such as --weights timm:resnet50.a1_in1k, or "
+        hint="use timm's weights of the network, such as --weights timm:resnet50.a1_in1k, or "
         "rename the tensors to timm's names (conv1.weight, layer1.0.conv1.weight, fc.weight)",
     )
 

@@ -57,5 +57,5 @@ def _refuse(spec: Architecture, title: str, expected: str, found: str, index: in
         f"{title} has no weights of {spec.name}: its blocks compute something else",
         expected=f"residual blocks, as the weights have: {expected}",
         found=f"{found} in stages[{index}]",
-        hint="build the residual twin with the weights",
+        hint="build the residual twin with these weights",
     )

@@ -123,7 +123,7 @@ def _unreadable_file(path: Path, error: OSError) -> MachineError:
 def _damaged_file(path: Path, found: str) -> UserError:
     return UserError(
         f"{path} is not a readable weights file",
-        expected="a whole .h5, .weights.h5, .keras or .safetensors file",
+        expected="an intact .h5, .weights.h5, .keras or .safetensors file",
         found=found,
         hint="it may be cut off or damaged: copy or download it again",
     )

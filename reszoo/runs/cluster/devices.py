@@ -77,7 +77,7 @@ def choose_strategy(
             where="--strategy",
             expected="TF_CONFIG, or Slurm's variables (`srun -n 2 ...`), with two workers or more",
             found="neither",
-            hint="several devices of one machine: --strategy mirrored",
+            hint="use --strategy mirrored for several devices of one machine",
         )
     if word == "one" and devices > 1:
         raise UserError(

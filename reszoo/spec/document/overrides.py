@@ -178,7 +178,7 @@ def _set_items(
             where=SET_PREFIX + text,
             expected=f"{where}[0] to {where}[{len(items) - 1}]" if items else "an item",
             found=f"a list of {len(items)}, whose first item is {where}[0]",
-            hint=f"{where}[*] means all of them",
+            hint=f"write one of these, or {where}[*] for all items",
         )
     chosen = range(len(items)) if isinstance(part, str) else (part % len(items),)
     changed = list(items)

@@ -258,7 +258,7 @@ def _tpu(name: str | None) -> tf.distribute.Strategy:
         raise MachineError(
             f"the TPU {name} cannot be used" if name else "this machine has no TPU to use",
             found=first_line(error),
-            hint="on a TPU VM, install TensorFlow with libtpu (tensorflow-tpu); elsewhere say "
+            hint="on a TPU VM, install TensorFlow with libtpu (tensorflow-tpu); elsewhere use "
             "--devices tpu:NAME",
         ) from error
 
