@@ -34,7 +34,8 @@ def announce(trainer: Trainer) -> None:
     say(f"recipe {job.recipe.name}{title}")
     say(
         f"{job.architecture.name} on {job.data.name}: {len(job.train_split):,} images{held_out}, "
-        f"{job.steps} steps of {job.batch} in each of {job.recipe.epochs} epochs, "
+        f"{job.steps:,} step{'s' * (job.steps != 1)} of {job.batch} in each of "
+        f"{job.recipe.epochs} epoch{'s' * (job.recipe.epochs != 1)}, "
         f"{trainer.setup.precision}, {trainer.setup.strategy_name}"
     )
     if job.data.skipped:
