@@ -206,6 +206,6 @@ def _list_images(folder: Path) -> list[Path]:
         raise UserError(
             f"there are no images in {folder}",
             expected=f"files that end with {', '.join(sorted(SUFFIXES))}",
-            hint="name a folder that has images itself and not below it, or name the images",
+            hint="name a folder of such images, or the images themselves",
         )
     return files
