@@ -23,7 +23,15 @@ def argument_error(parser: argparse.ArgumentParser, message: str) -> UserError:
     actions = {argparse._get_action_name(action): action for action in parser._actions}
     action = actions.get(option)
     if text.startswith("the following arguments are required: "):
-        return UserError(message, hint=f"write `{_shortest_line(parser)}`")
+        missing = text.removeprefix("the following arguments are required: ").split(", ")
+        choices = [
+            f"{name.upper()}: {', '.join(map(str, actions[name].choices or ()))}"
+            for name in missing
+            if name in actions and actions[name].choices
+        ]
+        return UserError(
+            message, expected="; ".join(choices) or None, hint=f"write `{_shortest_line(parser)}`"
+        )
     if match := re.fullmatch(r"invalid choice: '(.*)' \(choose from .*\)", text):
         choices = [str(choice) for choice in (action.choices if action else None) or ()]
         return UserError(
@@ -55,7 +63,7 @@ def argument_error(parser: argparse.ArgumentParser, message: str) -> UserError:
         value = action.metavar or "VALUE"
         return UserError(message, hint=f"write {_with_value(name, str(value))}")
     if match := re.fullmatch(r"ignored explicit argument '?(.*?)'?", text):
-        return UserError(f"{option} takes no value", found=match[1], hint=f"write {option} alone")
+        return UserError(f"{name} takes no value", found=match[1], hint=f"write {name} alone")
     return UserError(message, hint=f"`{parser.prog} --help` lists its options")
 
 

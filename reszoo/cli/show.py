@@ -38,6 +38,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     if options.twin and not options.diagram:
+        spec.load(options.spec, [*options.overrides, *options.twin])
         raise UserError(
             "--twin is drawn, not printed",
             expected="--diagram FILE.svg beside --twin",

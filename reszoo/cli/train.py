@@ -33,7 +33,10 @@ Options = TypeVar("Options")
 def add_options(parser: ArgumentParser) -> None:
     add_spec(parser, optional=True)
     add = parser.add_argument
-    add("--recipe", help="a recipe of the zoo, or a YAML file (default: chosen by image size)")
+    add(
+        "--recipe",
+        help="a recipe of the zoo, or a YAML file (default: by size and number of images)",
+    )
     field = "a field of the recipe, such as schedule.peak=0.05"
     add_overrides(parser, field, "--set-recipe", "set_recipe")
     add("--epochs", type=positive_int, metavar="N", help="number of epochs (overrides the recipe)")

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from reszoo.data.images.image_files import SUFFIXES
 from reszoo.errors import UserError
 from reszoo.inference.tflite_classifier import is_bundle
 from reszoo.runs import Run
 from reszoo.spec import names_of
+
+_WEIGHTS = (".h5", ".safetensors")
 
 
 def find_network(target: str | Path) -> Run | Path:
     """Returns the run in a folder, or the path of a file.
 
     Raises:
-      UserError: there is nothing, or a bundle or `.tflite` file, or no run in the folder.
+      UserError: there is nothing, or a file that is not a `.keras` file, or no run in the folder.
     """
     path = Path(target)
     if is_bundle(path) or (path.suffix == ".tflite" and path.is_file()):
@@ -35,7 +38,30 @@ def find_network(target: str | Path) -> Run | Path:
             if str(path) in names_of("architecture")
             else "`reszoo train` makes a run, `reszoo build -o` a .keras file",
         )
+    if path.suffix != ".keras":
+        is_image = path.suffix.lower() in SUFFIXES
+        raise UserError(
+            f"{path} is not a trained network",
+            expected="a run folder or a .keras file",
+            found="an image" if is_image else f"a name that ends in {path.suffix or path.name}",
+            hint=_other_file_hint(path),
+        )
     return path
+
+
+def _other_file_hint(path: Path) -> str:
+    """Returns the command that takes a file which is no trained network, or makes one of it."""
+    suffix = path.suffix.lower()
+    if suffix in SUFFIXES:
+        return f"name the network first: `reszoo predict RUN {path}`"
+    if suffix in _WEIGHTS:
+        return (
+            f"`reszoo build SPEC --weights {path} -o {path.name.split('.')[0]}.keras`, with the "
+            "spec of its network, makes a .keras file of these weights"
+        )
+    if suffix in (".yaml", ".yml"):
+        return f"`reszoo train {path}` makes a run of it"
+    return "`reszoo train` makes a run, `reszoo build -o` a .keras file"
 
 
 def require_model(run: Run) -> None:

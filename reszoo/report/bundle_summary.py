@@ -19,7 +19,7 @@ _DESCRIPTIONS = {
     "labels.txt": "one class name per line",
     "contract.json": "inputs, outputs, formulas, a worked example",
     "parity.md": "comparison with Keras",
-    "parity.json": "the same, machine-readable",
+    "parity.json": "comparison with Keras, machine-readable",
 }
 
 

@@ -41,6 +41,15 @@ def family_of(name: str) -> str:
     return Path(find_file(name, "architecture")).parent.name
 
 
+_COMMANDS = {
+    "architecture": "reszoo train {name}",
+    "recipe": "reszoo train NETWORK --recipe {name}",
+    "search": "reszoo tune {name}",
+    "target": "reszoo export RUN --target {name}",
+}
+"""What takes a shipped name of each kind."""
+
+
 def document_class(kind: str) -> type[Document]:
     """Returns the class of a kind of document: `Architecture` for `architecture`."""
     if kind not in KINDS:
@@ -146,7 +155,7 @@ def _unknown_name(name: str, kind: str, requested_at: Place | None) -> UserError
     if suffixes := [suffix for suffix in (".yaml", ".yml", "") if _is_file(name + suffix)]:
         hint: str | None = f"for the file in this folder write ./{name}{suffixes[0]}"
     else:
-        hint = did_you_mean(plain, known)
+        hint = _other_kind_hint(name, kind) or did_you_mean(plain, known)
     if kind == "architecture":
         expected = "a name from `reszoo list`, or a path with a / or ending in .yaml"
         hint = hint or "`reszoo list` shows every name"
@@ -160,6 +169,14 @@ def _unknown_name(name: str, kind: str, requested_at: Place | None) -> UserError
         found=f"'{name}'",
         hint=hint,
     )
+
+
+def _other_kind_hint(name: str, kind: str) -> str | None:
+    """The command that takes a shipped name which is of another kind than the one asked for."""
+    for other, command in _COMMANDS.items():
+        if other != kind and name in names_of(other):
+            return f"{name} is of the kind {other}: `{command.format(name=name)}` takes it"
+    return None
 
 
 def _is_file(name: str) -> bool:

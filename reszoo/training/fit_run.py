@@ -68,7 +68,8 @@ def _test(trainer: Trainer) -> Evaluation | None:
     low, high = evaluation.interval
     averaged = f", {evaluation.views.text}" if evaluation.views.count > 1 else ""
     say(
-        f"{split} accuracy {evaluation.accuracy:.2%} ({low:.2%} to {high:.2%}) on "
+        f"{split} accuracy {100 * evaluation.accuracy:.2f} % "
+        f"({100 * low:.2f} to {100 * high:.2f} %) on "
         f"{counted(evaluation.examples, 'image')}{averaged}; the run is {trainer.run.path}"
     )
     return evaluation

@@ -35,8 +35,7 @@ def announce(trainer: Trainer) -> None:
     say(f"recipe {job.recipe.name}{title}")
     say(
         f"{job.architecture.name} on {job.data.name}: {counted(len(job.train_split), 'image')}"
-        f"{held_out}, "
-        f"{job.steps} step{'s' * (job.steps != 1)} of {job.batch} in each of "
+        f"{held_out}, {counted(job.steps, 'step')} of {job.batch} in each of "
         f"{counted(job.recipe.epochs, 'epoch')}, "
         f"{trainer.setup.precision}, {trainer.setup.strategy_name}"
     )

@@ -90,6 +90,8 @@ def test_too_many_words_are_refused(reszoo):
         (("predict", "run", "latin.txt"), "latin.txt is not text in UTF-8"),
         (("export", "run"), "--target"),
         (("schema", "spec"), "architecture"),
+        (("schema", "--help=x"), "write --help alone"),
+        (("schema",), "KIND: architecture, recipe"),
         (("show", "resnet20", "--plan", "--yaml"), "cannot be combined with --plan"),
     ],
 )

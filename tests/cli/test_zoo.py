@@ -124,6 +124,7 @@ def test_show_refuses_a_twin_without_a_diagram_and_its_hints_work(reszoo):
     words = ("show", "resnet8_digits", "--twin", "block.connection=highway")
     refused(reszoo(*words), "--twin", "add --diagram twins.svg", "--set block.connection=highway")
     assert reszoo(*words, "--diagram", "twins.svg").code == 0
+    refused(reszoo("show", "resnet8_digits", "--twin", "highway"), "FIELD=VALUE")
     assert reszoo("show", "resnet8_digits", "--set", "block.connection=highway").code == 0
 
 

@@ -257,6 +257,13 @@ def test_missing_empty_and_single_class_folders_are_refused(write, tmp_path, dat
     assert "dog" in refused(hollow, data_dir, "1 class folder without images")
 
 
+def test_a_folder_one_too_low_is_pointed_up(write, data_dir):
+    folder = write({"cat/a.png": encoded(picture()), "dog/b.png": encoded(picture())})
+    assert f"write folder:{folder}" in refused(folder / "cat", data_dir, "no class folders")
+    (folder / "dog" / "b.png").unlink()
+    assert "a folder for each class" in refused(folder / "cat", data_dir, "no class folders")
+
+
 def test_a_folder_one_too_high_is_pointed_down(write, data_dir):
     files = {f"flowers/{name}": content for name, content in class_folders(2).items()}
     folder = write(files)

@@ -72,8 +72,8 @@ def test_unreadable_missing_and_absent_images_are_named(reference, tmp_path):
     (tmp_path / "empty.png").write_bytes(b"")
     with pytest.raises(UserError, match=r"empty\.png"):
         predict(reference, tmp_path / "empty.png")
-    with pytest.raises(UserError, match=r"gone\.png"):
-        predict(reference, [tmp_path / "gone.png"])
+    with pytest.raises(UserError, match=r"did you mean 'empty\.png'"):
+        predict(reference, [tmp_path / "emty.png"])
     (tmp_path / "nothing").mkdir()
     with pytest.raises(UserError, match="there are no images in"):
         predict(reference, tmp_path / "nothing")

@@ -24,6 +24,7 @@ import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from reszoo.errors import UserError
+from reszoo.path_hints import missing_path_hint
 from reszoo.regular_files import special_kind
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF")
@@ -89,7 +90,9 @@ def read_image(
             f"cannot read the image: {error}",
             where=name,
             expected="an intact JPEG, PNG, BMP, WebP, GIF or TIFF file",
-            hint="leave it out, or replace it with an intact image file",
+            hint="leave it out, or replace it with an intact image file"
+            if isinstance(source, bytes) or os.path.lexists(source)
+            else missing_path_hint(source),
         ) from None
 
 

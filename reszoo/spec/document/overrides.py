@@ -18,6 +18,7 @@ MOST_EXTENDS = 3
 """Largest length of a chain of `extends`."""
 
 _PATH = re.compile(r"\s*[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*|\[(\*|-?\d+)\])*\s*")
+_PAIR = re.compile(r"(?P<field>[a-z_]+(\.[a-z_]+|\[[*\d]+\])*)(\s*:\s*|\s+)(?P<value>[^\s=]+)")
 _PART = re.compile(r"([A-Za-z_][\w-]*)|\[(\*|-?\d+)\]")
 
 Read = Callable[[str, "Path | None", "Place | None"], tuple[str, Node]]
@@ -114,12 +115,23 @@ def parse_override(text: str) -> tuple[tuple[str | int, ...], Node]:
         raise UserError(
             f"'{text}' is not an override",
             where=str(place),
-            expected="PATH=VALUE, such as stages[2].depth=23 or block.connection=highway",
-            found="no = sign" if not equals else f"the path '{path.strip()}'",
-            hint="write stages[0] for one stage, stages[*] for all",
+            expected="FIELD=VALUE, such as stages[2].depth=23 or block.connection=highway",
+            found="no = sign" if not equals else f"the field '{path.strip()}'",
+            hint=_override_hint(text),
         )
     parts = (name or (index if index == "*" else int(index)) for name, index in _PART.findall(path))
     return tuple(parts), parse_value(value.strip(), place.file)
+
+
+def _override_hint(text: str) -> str:
+    """Returns what to write instead of a text that is no FIELD=VALUE."""
+    if match := _PAIR.fullmatch(text):
+        return f"write {match['field']}={match['value']}"
+    if "=" not in text:
+        return f"write {text}=VALUE if {text} is the field, FIELD={text} if it is the value"
+    if "[" in text:
+        return "write stages[0].depth=3 for one stage, stages[*].depth=3 for all"
+    return "write the name of a field before the = sign; `reszoo show NAME --yaml` prints them"
 
 
 def _set(

@@ -14,6 +14,7 @@ images; `validation` and `test` may lack some. Class names are equal if they are
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
@@ -156,9 +157,23 @@ def _top_level(root: Path) -> tuple[list[str], int]:
             f"no class folders in {root}",
             expected=_LAYOUT,
             found=found,
-            hint="make a folder for each class, and put its images into it",
+            hint=f"{root} looks like one class of several: write folder:{root.parent}"
+            if images and _has_siblings_with_images(root)
+            else "make a folder for each class, and put its images into it",
         )
     return folders, len(entries) - len(folders)
+
+
+def _has_siblings_with_images(root: Path) -> bool:
+    """Whether a folder beside this one holds images too."""
+    with contextlib.suppress(OSError):
+        return any(
+            Path(image.name).suffix.lower() in SUFFIXES
+            for entry in visible_entries(root.parent)
+            if entry.is_dir() and entry.name != root.name
+            for image in visible_entries(Path(entry.path))
+        )
+    return False
 
 
 def _split_folders(root: Path, folders: Sequence[str]) -> dict[str, str]:
