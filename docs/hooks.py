@@ -1,4 +1,4 @@
-"""MkDocs hooks: pages from outside `docs/`, and links to files that are not on the site.
+"""MkDocs hooks: pages from outside `docs/`, links, and what a browser shows of code.
 
 Links on the pages are those of the repository, so that they work there too.
 """
@@ -29,6 +29,12 @@ LINK = re.compile(
 )
 """A link to a file; addresses have a colon."""
 
+INLINE_CODE = re.compile(r"(?<!</span>)<code>[^<]*</code>")
+OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
+DOCTEST_FLAG = re.compile(r"\s*<span class=\"c1\"># doctest: \+\w+</span>")
+NAMED_PAGE = re.compile(r"(?<![\w/>\"])docs/(\w+\.md)")
+"""A page that a docstring or the changelog names without a link."""
+
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the pages from outside `docs/`."""
@@ -51,3 +57,18 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return f"[{link['text']}]({path or link['path']}{link['anchor'] or ''})"
 
     return LINK.sub(relink, markdown)
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Keeps options in one piece, hides flags of doctests, and links pages that are only named."""
+
+    def link(name: re.Match[str]) -> str:
+        file = files.get_file_from_path(name[1])
+        if file is None or file.page is None:
+            return name[0]
+        return f'<a href="{file.url_relative_to(page.file)}">{file.page.title}</a>'
+
+    html = INLINE_CODE.sub(
+        lambda code: OPTION.sub(r'<span class="option">\g<0></span>', code[0]), html
+    )
+    return NAMED_PAGE.sub(link, DOCTEST_FLAG.sub("", html))

@@ -80,7 +80,9 @@ def _command(name: str) -> Iterator[str]:
     arguments, options, *groups = parser._action_groups
     yield f"## reszoo {name}"
     yield _text((parser.description or "").strip())
-    usage = map(_usage, arguments._group_actions)
+    named = [action for group in (options, *groups) for action in group._group_actions]
+    usage = [_usage(action) for action in arguments._group_actions]
+    usage += [_usage(action) for action in named if action.required]
     yield "    " + " ".join(["reszoo", name, *usage, "[OPTIONS]"])
     listed = [*arguments._group_actions, *options._group_actions]
     rows = [_row(parser, action) for action in listed if action.dest != "help"]
@@ -95,7 +97,8 @@ def _command(name: str) -> Iterator[str]:
 def _row(parser: ArgumentParser, action: Action) -> tuple[str, str]:
     text = _text(parser._get_formatter()._expand_help(action))
     if action.choices is not None and action.metavar is None:
-        text += f": {', '.join(f'`{choice}`' for choice in action.choices)}"
+        choices = [f"`{choice}`" for choice in action.choices]
+        text += f": {choices[0]}" if len(choices) == 1 else f"; one of {', '.join(choices)}"
     return _signature(action), text
 
 
@@ -112,7 +115,7 @@ def _value(action: Action) -> str:
 
 
 def _usage(action: Action) -> str:
-    value = _value(action)
+    value = " ".join([*action.option_strings[:1], _value(action)])
     repeated = f"{value}..." if action.nargs in ("+", "*") else value
     return f"[{repeated}]" if action.nargs in ("?", "*") else repeated
 

@@ -144,7 +144,8 @@ def register_connection(
     @reszoo.register_connection("mean")
     def mean(block, shortcut, h, x):
         total = block.scope.add("add", shortcut, h, role="merge", part="add")
-        return block.scope.add("rescale", total, role="merge", part="half", scale=0.5, offset=0.0)
+        numbers = {"scale": 0.5, "offset": 0.0}
+        return block.scope.add("rescale", total, role="merge", part="half", **numbers)
     ```
 
     Args:
