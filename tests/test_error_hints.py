@@ -425,7 +425,7 @@ COMMANDS = [
     ("export gone --target srver", "did you mean", "export gone --target {0}"),
     ("export photos --target server", "name a folder that", "export run --target server"),
     ("inspect", "write `", "inspect x"),
-    ("inspect gone.tflite", "`reszoo export` writes", "inspect run"),
+    ("inspect gone.tflite", "write the path of what is there", "inspect photos"),
     ("inspect x.tflite --target mobil-int8", "did you mean", "inspect x --target {0}"),
     ("tune", "write `", "tune x"),
     ("tune digits_tny", "did you mean", "tune {0} --plan"),

@@ -71,6 +71,7 @@ def completed_values() -> dict[str, tuple[list[str], str | None]]:
         "RECIPE": (recipes, FILES),
         "RUN": ([], FOLDERS),
         "RUN|FILE.keras": ([], FILES),
+        "FILE|BUNDLE": ([], FILES),
         "RUN|MODEL": ([], FILES),
         "RUN|MODEL|TFLITE": ([], FILES),
         "SEARCH": (spec.names_of("search"), FILES),

@@ -20,7 +20,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE|BUNDLE", help="a .tflite file or a bundle's folder")
     targets = ", ".join(spec.names_of("target"))
     parser.add_argument(
-        "--target", help=f"judge the file for one target (default: all): {targets}, or a YAML file"
+        "--target", help=f"judge the file for one target: {targets}, or a YAML file (default: all)"
     )
     add_json(parser)
 

@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from reszoo.errors import MachineError, UserError, did_you_mean
+from reszoo.errors import MachineError, UserError
+from reszoo.path_hints import missing_path_hint, unreadable_hint
 from reszoo.regular_files import require_regular_file
 from reszoo.tflite.contents import TFLiteGraph, TFLiteModel, TFLiteOperator, TFLiteTensor
 from reszoo.tflite.flatbuffer import FlatbufferError, FlatbufferTable, root_table
@@ -66,12 +67,10 @@ def find_model_file(path: Path | str) -> Path:
         return path / MODEL_FILE
     require_regular_file(path)
     if not path.exists():
-        names = [file.name for file in path.parent.glob("*.tflite")]
         raise UserError(
             f"there is no file {path}",
             expected="a .tflite file, or a bundle's folder",
-            found="no file of this name",
-            hint=did_you_mean(path.name, names) or "check the path",
+            hint=missing_path_hint(path),
         )
     return path
 
@@ -88,7 +87,7 @@ def load_model_file(path: Path | str) -> TFLiteModel:
         content = file.read_bytes()
     except OSError as error:
         raise MachineError(
-            f"cannot read {file}: {error.strerror or error}", hint="check the file's permissions"
+            f"cannot read {file}: {error.strerror or error}", hint=unreadable_hint(error, file)
         ) from error
     return read_model(content, str(file))
 
