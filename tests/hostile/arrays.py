@@ -70,7 +70,7 @@ ARRAYS = [
     ("boolean labels", IMAGES, LABELS > 0, "6 images, 2 classes"),
     ("text labels", IMAGES, np.array(["cat", "dog"] * 3), "6 images, 2 classes"),
     ("labels of both kinds", IMAGES, np.array([1, "dog"] * 3, object), "6 images, 2 classes"),
-    ("one class", IMAGES, LABELS * 0, "error: only one class"),
+    ("one class", IMAGES, LABELS * 0, "error: fewer than two classes"),
     ("one-hot", IMAGES, np.eye(2)[LABELS], "6 images, 2 classes"),
     ("almost one-hot", IMAGES, np.eye(2)[LABELS] * 2, "error: the labels have two axes"),
     ("no label at all", IMAGES, None, "error: "),

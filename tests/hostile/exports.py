@@ -256,7 +256,7 @@ OTHERS = [
         "bundle",
         bundle("model.tflite", Path.unlink),
         best_class,
-        "error: .* exported already",
+        "error: .* already exported",
     ),
     ("data: whole", "photos", two_classes(lambda path: None), classes_of, "16 images"),
     ("data: zip", "x.zip", zipped(("a/x.png", RED)), classes_of, "error: "),

@@ -134,7 +134,7 @@ WEIGHTS = [
     ("empty h5", "x.h5", content(b""), BAD_WEIGHTS),
     ("text h5", "x.h5", content("weights"), BAD_WEIGHTS),
     ("folder", "x.h5", Path.mkdir, "error: there are no weights"),
-    ("no layers", "x.h5", hdf5(lambda file: None), "error: .* holds no network"),
+    ("no layers", "x.h5", hdf5(lambda file: None), "error: .* holds no known network"),
     ("a kernel of 4 TB", "x.h5", layer((1 << 20, 1 << 20)), "error: .* do not fit resnet50"),
     ("a kernel of 2^64", "x.h5", layer((1 << 31, 1 << 32)), "error: .* do not fit resnet50"),
     ("text kernels", "x.h5", layer((7, 7, 3, 64), dtype="S4"), "error: .* do not fit resnet50"),
@@ -167,7 +167,7 @@ WEIGHTS = [
         {"a": {"dtype": "X9", "shape": [4], "data_offsets": [0, 64]}})), BAD_WEIGHTS),
     ("another library", "x.safetensors", lambda path: safetensors.numpy.save_file(
         {"resnet.embedder.embedder.convolution.weight": np.ones((4, 4), "f4")}, path),
-     "error: .* has the names of transformers"),
+     "error: .* has the layer names of transformers"),
     ("integers", "x.safetensors", lambda path: safetensors.numpy.save_file(
         {"layer1.0.conv1.weight": np.ones((4, 4), "i4")}, path), "error: .* do not fit resnet50"),
     ("zip bomb named .keras", "x.keras", zipped(
@@ -199,15 +199,15 @@ NETWORKS = [
     ("Lambda", "x.keras", edited_network(add_layer("Lambda", function="x")),
      "error: .* carries Python code"),
     ("Lambda by another module", "x.keras", edited_network(
-        add_layer("layers.Lambda", "keras", function="x")), "error: .* (Python code|not known)"),
+        add_layer("layers.Lambda", "keras", function="x")), "error: .* (Python code|unknown layer)"),
     ("TFSMLayer", "x.keras", edited_network(add_layer("TFSMLayer", filepath="/")),
      "error: .* carries Python code"),
     ("StringLookup", "x.keras", edited_network(add_layer("StringLookup", vocabulary="/etc/hosts")),
      "error: .* reads other files"),
     ("os.system", "x.keras", edited_network(add_layer("system", "os", command="true")),
-     "error: .* not known"),
+     "error: .* needs an unknown layer"),
     ("function of subprocess", "x.keras", edited_network(
-        add_layer("function", "subprocess", config="run")), "error: .* not known"),
+        add_layer("function", "subprocess", config="run")), "error: .* needs an unknown layer"),
     ("a layer of 2^40 units", "x.keras", edited_network(
         lambda config: json.dumps(config).replace('"units": 10', '"units": 1099511627776')),
      "error: .* it has no weights for"),

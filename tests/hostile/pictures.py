@@ -116,7 +116,7 @@ PICTURES = [
     ("icon", "x.ico", content(b"\0\0\x01\0\x01\0" + bytes(40)), REFUSED + "an icon"),
     ("HEIC", "x.jpg", content(b"\0\0\0\x18ftypheic" + bytes(99)), REFUSED + "a HEIC photo"),
     ("AVIF", "x.jpg", content(b"\0\0\0\x18ftypavif" + bytes(99)), REFUSED + "an AVIF image"),
-    ("film", "x.jpg", content(b"\0\0\0\x18ftypmp42" + bytes(99)), REFUSED + "a film"),
+    ("film", "x.jpg", content(b"\0\0\0\x18ftypmp42" + bytes(99)), REFUSED + "a video"),
     ("JPEG XL", "x.jxl", content(b"\xff\x0a" + bytes(99)), REFUSED + "a JPEG XL image"),
     ("SVG", "x.png", content("<svg xmlns='http://www.w3.org/2000/svg'/>"), REFUSED + "an SVG"),
     ("Git LFS pointer", "x.jpg", content("version https://git-lfs.github.com/spec/v1\noid sha256"),
@@ -126,7 +126,7 @@ PICTURES = [
     ("NumPy array", "x.npy", lambda path: np.save(path, SIXTEEN), REFUSED + "a NumPy array"),
     ("text", "x.jpg", content("hello"), REFUSED + "not an image"),
     ("random bytes", "x.jpg", content(np.random.default_rng(0).bytes(4096)), REFUSED + "not an im"),
-    ("zip", "x.png", content(b"PK\x03\x04" + bytes(30)), REFUSED + "a packed archive"),
+    ("zip", "x.png", content(b"PK\x03\x04" + bytes(30)), REFUSED + "an archive"),
     ("PostScript", "x.jpg", content("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"), REFUSED),
     ("PNG of 2^31 x 2^31", "x.png", content(png(
         (b"IHDR", struct.pack(">IIBBBBB", (1 << 31) - 1, (1 << 31) - 1, 8, 2, 0, 0, 0)),
