@@ -11,9 +11,11 @@ TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "reszoo"
 
 ACROSS = {
+    "cli/test_kill9.py",
     "cli/test_lost_terminal.py",
     "cli/test_networks.py",
     "cli/test_special_files.py",
+    "cli/test_visible_output.py",
     "cli/test_zoo.py",
     "data/test_pinned.py",
     "model/test_against_numpy.py",
