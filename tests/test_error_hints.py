@@ -438,6 +438,10 @@ COMMANDS = [
     ("widen gone --factor 0", "from 1", "widen gone --factor 2"),
     ("widen photos", "name a folder that", "widen run"),
     ("doctor --jsn", "`reszoo doctor --help`", "{0}"),
+    ("help trian", "did you mean", "help {0}"),
+    ("completion tcsh", "did you mean", "completion bash"),
+    ("tune resnet20", "of the kind architecture: `", "{0} --epochs 0"),
+    ("train resnet20 folder:nosuch", "write `--data", "train resnet20 {0}"),
 ]
 
 

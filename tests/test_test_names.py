@@ -15,6 +15,7 @@ ACROSS = {
     "cli/test_lost_terminal.py",
     "cli/test_networks.py",
     "cli/test_special_files.py",
+    "cli/test_visible_output.py",
     "cli/test_zoo.py",
     "data/test_pinned.py",
     "model/test_against_numpy.py",

@@ -192,9 +192,12 @@ class _Parser(argparse.ArgumentParser):
         option = next((word for word in unknown if word.startswith("-")), None)
         if option is None:
             text = " ".join(unknown)
+            is_data = text.startswith(("folder:", "tfds:")) and "--data" in known
             raise UserError(
                 f"unexpected: {text}",
-                hint=f"leave out {text}; `{parser.prog} --help` lists its arguments",
+                hint=f"write `--data {text}`"
+                if is_data
+                else f"leave out {text}; `{parser.prog} --help` lists its arguments",
             )
         from reszoo.cli.aliases import line_for
 

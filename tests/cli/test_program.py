@@ -79,6 +79,7 @@ def test_options_are_never_guessed_from_their_beginning(reszoo):
 
 def test_too_many_words_are_refused(reszoo):
     refused(reszoo("list", "resnet", "highway"), "unexpected: highway", "reszoo list --help")
+    refused(reszoo("train", "resnet20", "folder:photos"), "write `--data folder:photos`")
 
 
 @pytest.mark.parametrize(
