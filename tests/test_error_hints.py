@@ -433,6 +433,8 @@ COMMANDS = [
     ("widen gone --factor 0", "from 1", "widen gone --factor 2"),
     ("widen photos", "name a folder that", "widen run"),
     ("doctor --jsn", "`reszoo doctor --help`", "{0}"),
+    ("completion bahs", "did you mean", "completion {0}"),
+    ("help trian", "did you mean", "help {0}"),
 ]
 
 
