@@ -24,7 +24,7 @@ _ADVICE = {
 
 def missing_path_hint(path: str | os.PathLike[str]) -> str:
     """Returns a hint that names what is in the nearest folder that exists above a missing path."""
-    missing = Path(os.path.expanduser(path))  # a home that is nobody's stays as it is
+    missing = Path(os.path.expanduser(path))  # keeps ~NAME if there is no such user
     folder = missing.parent
     while not folder.is_dir() and folder != folder.parent:
         missing, folder = folder, folder.parent

@@ -347,7 +347,6 @@ COMMANDS = [
     ("show resnet20 --set input.shape=96", "write `", "show resnet20 --set '{0}'"),
     ("show resnet20 --set num_classes=3", "write `", "show resnet20 --set {0}"),
     ("show resnet20 --diagram net.bmp", "write ", "show resnet20 --diagram net.svg"),
-    ("help trian", "did you mean", "help {0}"),
     ("completion basj", "did you mean", "completion {0}"),
     ("schema spec", "did you mean", "schema {0}"),
     ("schema recip", "did you mean", "schema {0}"),

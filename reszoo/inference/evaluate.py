@@ -225,7 +225,7 @@ def reopen_data(run: Run, data: Any = None) -> ImageData:
     if data is None and not record["reopens"]:
         raise UserError(
             f"the data of {run.path} were given in memory and cannot be opened again",
-            hint="pass the data again: --data (data=)",
+            hint="pass the data again, with --data or data=...",
         )
     try:
         images = _open_data(
