@@ -31,8 +31,8 @@ LINK = re.compile(
 
 INLINE_CODE = re.compile(r"(?<!</span>)<code>[^<]*</code>")
 OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
-DOCTEST_FLAG = re.compile(r"\s*<span class=\"c1\"># doctest: \+\w+</span>")
-NAMED_PAGE = re.compile(r"(?<![\w/>\"])docs/(\w+\.md)")
+DOCTEST_FLAG = re.compile(r" *# doctest: \+\w+")
+NAMED_PAGE = re.compile(r"(?<![\w/\"])(?<!<code>)docs/(\w+\.md)")
 """A page that a docstring or the changelog names without a link."""
 
 
@@ -60,7 +60,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Keeps options in one piece, hides flags of doctests, and links pages that are only named."""
+    r"""Makes code legible, and links pages that are only named.
+
+    Options stay in one piece, flags of doctests are hidden, and `\|`, which GitHub needs in
+    tables, loses its backslash.
+    """
 
     def link(name: re.Match[str]) -> str:
         file = files.get_file_from_path(name[1])
@@ -68,7 +72,8 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
             return name[0]
         return f'<a href="{file.url_relative_to(page.file)}">{file.page.title}</a>'
 
-    html = INLINE_CODE.sub(
-        lambda code: OPTION.sub(r'<span class="option">\g<0></span>', code[0]), html
-    )
+    def legible(code: re.Match[str]) -> str:
+        return OPTION.sub(r'<span class="option">\g<0></span>', code[0].replace(r"\|", "|"))
+
+    html = INLINE_CODE.sub(legible, html)
     return NAMED_PAGE.sub(link, DOCTEST_FLAG.sub("", html))

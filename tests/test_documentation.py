@@ -175,3 +175,38 @@ def test_a_wrong_command_would_be_found():
         "reszoo train resnet20 --epoch 3: ['--epoch', '3']",
         "reszoo export runs/a: the following arguments are required: --target",
     ]
+
+
+def outline(text: str) -> list[str]:
+    """The paragraphs and list items of a page as Markdown reads them, without code blocks."""
+    text = re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)
+    return re.split(r"\n\s*\n|\n\s*(?:[-*+]|\d+\.) ", f"\n{text}")
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_line_of_a_sentence_becomes_a_list_item(page):
+    """As a line does that begins with the minus of `1 / (1 - x)`."""
+    parts = outline(page.read_text(encoding="utf-8"))
+    assert not [part for part in parts if part.count("(") != part.count(")") and "|" not in part]
+
+
+def test_a_minus_at_the_start_of_a_line_would_be_found():
+    parts = outline("- over 1 / (1\n  - momentum) steps.\n")
+    assert [part.count("(") - part.count(")") for part in parts if part.strip()] == [1, -1]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [*DOCS.glob("*.md"), *(ROOT / source for source in GENERATED.values())],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
+def test_code_fits_beside_the_sidebars_of_the_site(page):
+    """85 columns, in a window of 1,280 pixels."""
+    text = page.read_text(encoding="utf-8")
+    fenced = [
+        line
+        for block in re.findall(r"^```.*?^```$", text, re.M | re.S)
+        for line in block.splitlines()
+    ]
+    indented = re.findall(r"^ {4}(.*)$", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S), re.M)
+    assert not [line for line in [*fenced, *indented] if len(line) > 85]
