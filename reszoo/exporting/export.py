@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -319,7 +319,7 @@ def _write_photograph(job: _ExportJob, files: list[_ExportedFile], folder: Path)
     if written is None:
         return {}
     entry, pixels = written
-    runners = {
+    runners: dict[str, Callable[[], LoadedSavedModel | TFLiteInterpreter]] = {
         "saved_model": lambda: LoadedSavedModel(folder / SAVED_MODEL),
         "tflite": lambda: TFLiteInterpreter(folder / TFLITE),
     }

@@ -101,7 +101,7 @@ def check_image(encoded: bytes) -> ImageFacts:
 
 def _digest(pixels: np.ndarray) -> bytes:
     digest = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(pixels))
+    digest.update(np.ascontiguousarray(pixels).data)
     return digest.digest()
 
 
