@@ -72,7 +72,11 @@ def test_a_damaged_file_is_refused(reszoo, tmp_path):
 
 
 def test_other_mistakes_say_what_to_do(reszoo, tmp_path):
-    refused(reszoo("inspect", "none.tflite"), "there is no file none.tflite", "write the path of what is there")
+    refused(
+        reszoo("inspect", "none.tflite"),
+        "there is no file none.tflite",
+        "write the path of what is there",
+    )
     refused(reszoo("inspect", tmp_path), "holds no model.tflite", "--target mobile-int8")
     refused(reszoo("inspect", BUNDLE, "--target", "mobil-int8"), "did you mean 'mobile-int8'")
 
