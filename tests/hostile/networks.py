@@ -199,7 +199,7 @@ NETWORKS = [
     ("Lambda", "x.keras", edited_network(add_layer("Lambda", function="x")),
      "error: .* carries Python code"),
     ("Lambda by another module", "x.keras", edited_network(
-        add_layer("layers.Lambda", "keras", function="x")), "error: .* (Python code|unknown layer)"),
+        add_layer("layers.Lambda", "keras", function="x")), "error: .* (Python code|unknown)"),
     ("TFSMLayer", "x.keras", edited_network(add_layer("TFSMLayer", filepath="/")),
      "error: .* carries Python code"),
     ("StringLookup", "x.keras", edited_network(add_layer("StringLookup", vocabulary="/etc/hosts")),
