@@ -19,6 +19,9 @@ _DEFS = "#/$defs/"
 _OVERRIDING = {"Stage": ("Block", "block")}
 """Definitions that repeat the fields of another one, without defaults, and where those are."""
 
+_LARGEST_INTEGER = (1 << 31) - 1
+"""The bound of every size in a spec, which is no news in a table."""
+
 
 def field_tables(kind: str) -> str:
     """Returns the tables of all fields of a kind of file, such as `recipe`.
@@ -161,7 +164,11 @@ def _bounds(schema: Schema) -> str:
         ("maximum", "to"),
         ("exclusiveMaximum", "below"),
     ]
-    bounds = [f"{word} {schema[key]:g}" for key, word in words if key in schema]
+    bounds = [
+        f"{word} {schema[key]:g}"
+        for key, word in words
+        if key in schema and schema[key] != _LARGEST_INTEGER
+    ]
     return f" {' '.join(bounds)}" if bounds else ""
 
 

@@ -212,10 +212,10 @@ def test_a_folder_is_named_after_network_and_data(data, name):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
-@pytest.mark.parametrize("name", ["metrics.jsonl", "timing.jsonl", "data_files.jsonl"])
-def test_a_pipe_in_place_of_a_log_is_refused(tmp_path, name):
+def test_a_pipe_in_place_of_a_log_is_never_waited_for(tmp_path):
     run = new_run(tmp_path / "run")
-    os.mkfifo(run.path / name)
-    read = {"metrics.jsonl": run.metrics, "timing.jsonl": run.timing}.get(name, run.data_files)
+    for name in ("metrics.jsonl", "timing.jsonl", "data_files.jsonl"):
+        os.mkfifo(run.path / name)
     with pytest.raises(UserError, match="is a named pipe"):
-        read()
+        run.metrics()
+    assert run.timing() == run.data_files() == []  # nothing depends on these
