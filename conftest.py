@@ -22,15 +22,20 @@ TESTS_ON_TENSORFLOW = (
     "cli/test_special_files.py",
     "cli/test_supervision.py",
     "cli/test_build_weights.py",
+    "cli/test_inspect.py",
+    "cli/test_visible_output.py",
     "report/test_results.py",
     "runs/test_windows.py",
+    "tflite",
+    "test_error_hints.py",
     "test_examples.py",
+    "test_hostile_files.py",
     "test_public_api.py",
     "test_stored_keys.py",
     "test_v0_1_files.py",
     "test_wheel.py",
 )
-"""Other test files that do, or that start processes which do."""
+"""Other tests that do, or that start processes which do."""
 
 collect_ignore = [f"reszoo/{package}" for package in ON_TENSORFLOW]
 

@@ -184,6 +184,8 @@ def test_a_finished_run_exports(fixture_copy, tmp_path):
     bundle = reszoo.export(fixture_copy("finished"), target="mobile-int8", out=tmp_path / "new")
     assert bundle.gate == "passed"
     old = json.loads((FIXTURES / "bundle" / "contract.json").read_text(encoding="utf-8"))
+    for contract in (bundle.contract, old):
+        del contract["preprocessing"]["steps"]  # sentences for people
     for part in ("classes", "preprocessing", "target"):
         assert bundle.contract[part] == old[part], part
 

@@ -102,13 +102,13 @@ def run(options: Namespace) -> int | None:
         options.set_recipe = [*options.set_recipe, f"precision={options.precision}"]
     if options.recipe is not None:
         spec.load_recipe(options.recipe, options.set_recipe)
+    check_devices(options)
+    if options.supervise:  # its child checks the rest, and its errors end both
+        return supervise_train(options, architecture.name if architecture else None)
     check_data(options.data)
     check_weights(options.weights)
     if options.start is not None:
         check_network(options.start)
-    check_devices(options)
-    if options.supervise:
-        return supervise_train(options, architecture.name if architecture else None)
     start_tensorflow(debug=options.debug)
     from reszoo.training.options import DataOptions, DistributionOptions, InitialWeightsOptions
     from reszoo.training.train import start_training

@@ -403,7 +403,7 @@ def test_a_folder_is_described(write, data_dir):
     assert description.forms == {"PNG RGB": 16, "JPEG RGB rotated": 1}
     assert description.odd == 1
     assert dict(description.broken)["train/cat/empty.png"] == "zero bytes"
-    assert any("unreadable files: 4" in note for note in description.notes())
+    assert any("4 files cannot be read" in note for note in description.notes())
     assert description.to_dict()["classes"] == ("cat", "dog")
 
 

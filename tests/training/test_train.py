@@ -222,7 +222,7 @@ def test_the_recipe_is_named_first_and_few_held_out_images_are_noted(tmp_path, c
     first, second, third, *rest = capfd.readouterr().err.splitlines()
     assert first == "recipe short8: One cycle of Adam for tiny images"
     assert "102 images, 18 held out" in second
-    assert third.startswith("18 held-out images give an accuracy to within about 14 points")
+    assert third.startswith("18 held-out images measure an accuracy to about 14 points")
     assert not any("resuming" in line for line in rest)
 
 
