@@ -152,5 +152,5 @@ def test_file_of_a_free_batch_or_with_float_inside_is_detected() -> None:
 
 def test_input_that_clips_pixels_is_detected() -> None:
     check_input_scale({"quantization": (np.float32(0.99999976), 0)})
-    with pytest.raises(GateError, match="as they are"):
+    with pytest.raises(GateError, match="does not take raw pixels"):
         check_input_scale({"quantization": (0.886, 0)})
