@@ -250,7 +250,7 @@ def test_what_runs_code_is_refused_by_any_name(saved: Path, module: object, name
         return json.dumps(config).encode()
 
     _rewrite("config.json", rename)(saved)
-    with pytest.raises(UserError, match=r"Python code|other files|not known here"):
+    with pytest.raises(UserError, match=r"Python code|other files|unknown layer"):
         load_model(saved)
 
 
