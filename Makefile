@@ -19,9 +19,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTR
 .PHONY: help demo test test-quick test-slow coverage lint format diagrams docs wheel clean
 
 help:
-	@echo "make demo        set up .venv and run the whole workflow on the embedded digits (2 minutes)"
+	@echo "make demo        set up .venv and run the whole workflow on the embedded digits (4 minutes)"
 	@echo "make test-quick  run ruff, doctests and the tests that import no TensorFlow (1 minute)"
-	@echo "make test        run the tests that are not slow (10 minutes)"
+	@echo "make test        run the tests that are not slow (20 minutes)"
 	@echo "make test-slow   run all tests"
 	@echo "make coverage    run the tests that are not slow, with a report in htmlcov/"
 	@echo "make lint        run ruff and mypy"
