@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _DESCRIPTIONS = {
     "saved_model": "SavedModel, any batch size",
     "model.tflite": "TFLite",
+    "model.onnx": "ONNX, any batch size",
     "golden.png": "the image of the worked example",
     "photo.jpg": "a large photograph on its side, to test decoding, turning and resizing",
     "photo_input.png": "the input that the photograph becomes",

@@ -19,6 +19,7 @@ def test_shipped_targets() -> None:
         "server-cpu": (("saved_model",), "float32", "float32", "none", 1),
         "mobile-float32": (("saved_model", "tflite"), "float32", "float32", "none", 1),
         "mobile-int8": (("saved_model", "tflite"), "uint8", "float32", "int8", 1),
+        "onnx": (("onnx",), "float32", "float32", "none", 1),
     }
     assert {name for name, target in targets.items() if target.folded != "none"} == {"server-cpu"}
     assert targets["server-cpu"].folded == "bfloat16"
@@ -40,7 +41,7 @@ def test_full_text_of_a_target_loads_back_to_an_equal_value() -> None:
         ({"input": "int64"}, "input"),
         ({"batch": 8}, "batch"),
         ({"writes": []}, "writes"),
-        ({"writes": ["onnx"]}, "writes"),
+        ({"writes": ["onxx"]}, "writes"),
         ({"calibration": {"images": 0}}, "calibration.images"),
         ({"gate": {"min_agreement": 1.5}}, "gate.min_agreement"),
         ({"gaet": {}}, "gaet"),
