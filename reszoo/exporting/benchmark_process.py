@@ -36,8 +36,7 @@ class BenchmarkProcess:
     """
 
     def __init__(self, kind: str, path: Path, threads: int, batch: int) -> None:
-        self._stack = contextlib.ExitStack()
-        self._errors = self._stack.enter_context(tempfile.TemporaryFile())
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the process ends
         self._process = subprocess.Popen(
             module_command(_WORKER, kind, str(path), str(threads), str(batch)),
             stdin=subprocess.PIPE,
@@ -120,4 +119,4 @@ class BenchmarkProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._stack.close()
+        self._errors.close()
