@@ -20,13 +20,13 @@ FLOAT = {
 
 
 def problems(target: str, **parts: object) -> tuple[str, ...]:
-    return judge(read_model(write_tflite(**FLOAT | parts)), load_target(target)).problems
+    return judge(read_model(write_tflite(**FLOAT | parts)), load_target(target)).texts
 
 
 def test_the_exported_int8_file_is_that_of_its_target_only(digits_file):
     model = read_model(digits_file)
     assert judge(model, load_target("mobile-int8")).fits
-    assert judge(model, load_target("mobile-float32")).problems == (
+    assert judge(model, load_target("mobile-float32")).texts == (
         "the input is uint8, not float32",
         "weights in int8, not float32",
     )
