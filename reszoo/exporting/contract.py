@@ -221,8 +221,14 @@ def _input_formula(details: dict[str, Any]) -> dict[str, str]:
     scale, zero_point = details["quantization"]
     if not scale or (scale == 1.0 and zero_point == 0):
         return {"formula": "input = pixel", "words": "Each pixel 0..255 is passed unchanged."}
+    if scale == 1.0:
+        return {
+            "formula": f"input = pixel {_signed(zero_point)}",
+            "words": f"{abs(zero_point)} is {'added to' if zero_point > 0 else 'subtracted from'} "
+            "each pixel 0..255.",
+        }
     return {
-        "formula": f"input = round(pixel / {scale!r}) + {zero_point}",
+        "formula": f"input = round(pixel / {scale!r}) {_signed(zero_point)}",
         "words": "Each pixel 0..255 is divided by the scale and rounded; the zero point is added.",
     }
 
@@ -236,7 +242,11 @@ def _output_formula(details: dict[str, Any]) -> dict[str, str]:
             "(to about 1 in an int8 file).",
         }
     return {
-        "formula": f"probability = (output - {zero_point}) * {scale!r}",
+        "formula": f"probability = (output {_signed(-zero_point)}) * {scale!r}",
         "words": "One number per class, in the order of labels.txt; subtract the zero point and "
         "multiply by the scale to get the probability.",
     }
+
+
+def _signed(number: int) -> str:
+    return f"- {-number}" if number < 0 else f"+ {number}"
