@@ -63,8 +63,8 @@ def _end_claims(entry: dict[str, Any], interpreter: TFLiteInterpreter) -> Iterat
 def _target_claim(model: TFLiteModel, inputs: BundleInputs) -> Claim:
     name = f"{inputs.entry('tflite')['path']} target"
     target = from_mapping(inputs.contract["target"], kind="target")
-    problems = judge(model, target).problems
-    words = "; ".join(map(str, problems)) or f"all that {target.name} asks of a file"
+    problems = judge(model, target).texts
+    words = "; ".join(problems) or f"all that {target.name} asks of a file"
     return Claim(name, not problems, words)
 
 
