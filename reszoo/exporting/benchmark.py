@@ -15,12 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from reszoo.errors import UserError
 from reszoo.exporting.benchmark_process import BenchmarkProcess
+from reszoo.exporting.bundle_inputs import inside
 from reszoo.inference.find_network import find_network, require_model
 from reszoo.runs import Run
 from reszoo.system_info import inference_flags, machine
-from reszoo.tflite.contract_file import CONTRACT, find_tflite, is_bundle, read_contract
+from reszoo.tflite.contract_file import (
+    CONTRACT,
+    damaged_contract,
+    find_tflite,
+    is_bundle,
+    read_contract,
+)
+from reszoo.tflite.model_file import find_model_file
 
 _SERVER_BATCH = 32
 _ROUNDS = 20
@@ -152,17 +159,14 @@ def _resolve(target: str | Path) -> _Subject:
     """Returns what a word names, without loading it."""
     path = Path(target)
     if (file := find_tflite(path)) is not None:
-        if not file.is_file():
-            raise UserError(
-                f"there is no file {file}",
-                expected="a .tflite file, a bundle or a run",
-                hint="name the file, or the bundle that `reszoo export` wrote",
-            )
-        return _Subject(str(target), "tflite", file)
+        return _Subject(str(target), "tflite", find_model_file(file))
     if is_bundle(path):
-        files = read_contract(path / CONTRACT)["files"]
-        kind = "onnx" if "onnx" in files else "saved_model"
-        return _Subject(str(target), kind, path / ("model.onnx" if kind == "onnx" else kind))
+        try:
+            files = read_contract(path / CONTRACT)["files"]
+            kind = "onnx" if "onnx" in files else "saved_model"
+            return _Subject(str(target), kind, inside(path, files[kind]["path"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise damaged_contract(path / CONTRACT, error) from error
     found = find_network(path)
     if isinstance(found, Run):
         require_model(found)

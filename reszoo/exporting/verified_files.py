@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from reszoo.errors import UserError
+from reszoo.errors import UserError, first_line
 from reszoo.exporting.bundle_inputs import BundleInputs
 from reszoo.exporting.onnx_file import OnnxModel, onnx_runtime
 from reszoo.exporting.verification import Claim, answer, equality
 from reszoo.spec import from_mapping
+from reszoo.stderr import quiet
 from reszoo.tflite.arena import arena_of
 from reszoo.tflite.contents import TFLiteModel
 from reszoo.tflite.image_metadata import read_metadata
@@ -133,15 +134,19 @@ def _vector_claims(inputs: BundleInputs, vectors: dict[str, Any]) -> Iterator[Cl
 
 def saved_model_claims(inputs: BundleInputs) -> Iterator[Claim]:
     """Yields the claims about the SavedModel, for which TensorFlow is imported."""
-    from reszoo.exporting.saved_model import LoadedSavedModel
-
     entry, path = inputs.entry("saved_model"), inputs.path("saved_model")
+    try:
+        with quiet():
+            from reszoo.exporting.saved_model import LoadedSavedModel
+    except ImportError as error:
+        yield Claim(path.name, None, f"TensorFlow does not start: {first_line(error)}")
+        return
     try:
         model = LoadedSavedModel(path)
     except Exception as error:  # TensorFlow raises Exception subclasses of many kinds
         raise UserError(
             f"{path} does not open as a SavedModel",
-            found=str(error).partition("\n")[0],
+            found=first_line(error),
             hint="copy the bundle again, or export it again",
         ) from error
     names = sorted(model.signatures)
