@@ -119,9 +119,15 @@ class LoadedSavedModel:
             self._loaded = tf.saved_model.load(str(folder))
 
     @property
-    def signatures(self) -> tuple[str, ...]:
-        """Names of the signatures."""
-        return tuple(self._loaded.signatures)
+    def signatures(self) -> dict[str, dict[str, dict[str, tf.TensorSpec]]]:
+        """By name, the `inputs` and the `outputs` of each signature, by theirs."""
+        return {
+            name: {
+                "inputs": function.structured_input_signature[1],
+                "outputs": function.structured_outputs,
+            }
+            for name, function in self._loaded.signatures.items()
+        }
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Returns float32 `(images, classes)` for pixels `(images, height, width, channels)`."""

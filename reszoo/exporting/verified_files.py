@@ -10,7 +10,7 @@ import numpy as np
 
 from reszoo.errors import UserError, first_line
 from reszoo.exporting.bundle_inputs import BundleInputs
-from reszoo.exporting.onnx_file import OnnxModel, onnx_runtime
+from reszoo.exporting.onnx_file import INPUT, OUTPUT, OnnxModel, onnx_runtime
 from reszoo.exporting.verification import Claim, answer, equality
 from reszoo.spec import from_mapping
 from reszoo.stderr import quiet
@@ -149,20 +149,42 @@ def saved_model_claims(inputs: BundleInputs) -> Iterator[Claim]:
             found=first_line(error),
             hint="copy the bundle again, or export it again",
         ) from error
-    names = sorted(model.signatures)
-    yield equality(f"{path.name} signatures", names, sorted(entry["signatures"]), ", ".join(names))
+    yield from _signature_claims(path.name, model.signatures, entry["signatures"])
     for image, pixels, expected in inputs.examples("saved_model"):
         probabilities = model.probabilities(pixels[None])[0]
         yield answer(f"{path.name} answer", probabilities, expected, image)
 
 
+def _signature_claims(name: str, found: dict[str, Any], claimed: dict[str, Any]) -> Iterator[Claim]:
+    names = sorted(found)
+    yield equality(f"{name} signatures", names, sorted(claimed), ", ".join(names))
+    for signature in sorted(found.keys() & claimed.keys()):
+        for end in ("inputs", "outputs"):
+            tensors = {
+                key: ([-1 if side is None else side for side in spec.shape], spec.dtype.name)
+                for key, spec in found[signature][end].items()
+            }
+            expected = {
+                key: (value["shape"], value["dtype"])
+                for key, value in claimed[signature][end].items()
+            }
+            text = ", ".join(f"{key} {dtype} {shape}" for key, (shape, dtype) in tensors.items())
+            yield equality(f"{name} {signature}: {end}", tensors, expected, text)
+
+
 def onnx_claims(inputs: BundleInputs) -> Iterator[Claim]:
     """Yields the claims about the ONNX file, which is run in what is installed."""
-    path = inputs.path("onnx")
+    entry, path = inputs.entry("onnx"), inputs.path("onnx")
     if onnx_runtime() is None:
         yield Claim(path.name, None, "onnxruntime is not installed (pip install onnxruntime)")
         return
     model = OnnxModel(path)
+    for end, found in (("inputs", model.inputs), ("outputs", model.outputs)):
+        claimed = {tensor["name"]: tensor["shape"] for tensor in entry[end]}
+        text = ", ".join(f"{name} {shape}" for name, shape in found.items())
+        yield equality(f"{path.name} {end}", found, claimed, text)
+    if model.inputs.keys() != {INPUT} or OUTPUT not in model.outputs:
+        return
     for image, pixels, expected in inputs.examples("onnx"):
         probabilities = model.probabilities(pixels[None])[0]
         yield answer(f"{path.name} answer", probabilities, expected, f"{image} in {model.runtime}")
