@@ -53,8 +53,7 @@ def _serve(kind: str, path: Path, threads: int, batch: int) -> Iterator[dict[str
         call()
         first = time.perf_counter() - loaded
         warm_up = _WARM_UP_CALLS if batch == 1 else _WARM_UP_BATCHES
-        for _ in range(warm_up - 1):
-            call()
+        warm = _measure(call, warm_up - 1)["wall"]
     except ReszooError as error:
         texts = {name: getattr(error, name) for name in ("what", "expected", "found", "hint")}
         where = None if error.where is None else str(error.where)
@@ -65,6 +64,7 @@ def _serve(kind: str, path: Path, threads: int, batch: int) -> Iterator[dict[str
         "load_seconds": loaded - began,
         "first_seconds": first,
         "warm_up_calls": warm_up,
+        "warm_seconds": sorted(warm)[len(warm) // 2],
         "runtime_bytes": before,
     }
     for line in sys.stdin:

@@ -33,7 +33,9 @@ def tflite_claims(inputs: BundleInputs) -> Iterator[Claim]:
     yield from _end_claims(entry, interpreter)
     counts = Counter(operator.name for operator in model.main.operators)
     name = f"{path.name} operators"
-    yield equality(name, dict(counts), entry["operators"], f"{counts.total()} of {len(counts)}")
+    yield equality(
+        name, dict(counts), entry["operators"], f"{counts.total()} of {len(counts)} kinds"
+    )
     yield _target_claim(model, inputs)
     yield from _arena_claims(model, entry)
     yield from _metadata_claims(model, inputs)
