@@ -32,7 +32,7 @@ class Parity:
         return all(comparison.passed for comparison in self.comparisons)
 
     def comparison(self, file: str) -> Comparison | None:
-        """Returns the comparison of `saved_model` or `tflite`; None where it was not written."""
+        """Returns the comparison of `saved_model`, `tflite` or `onnx`; None if not written."""
         return next((each for each in self.comparisons if each.file == file), None)
 
 
@@ -51,6 +51,7 @@ class Bundle:
     """Size of the network's weights in float32."""
     saved_model_bytes: int | None
     tflite_bytes: int | None
+    onnx_bytes: int | None
     seconds: float
 
     @property
@@ -62,6 +63,11 @@ class Bundle:
     def tflite(self) -> Path | None:
         """The .tflite file."""
         return self._file("tflite")
+
+    @property
+    def onnx(self) -> Path | None:
+        """The ONNX file."""
+        return self._file("onnx")
 
     @property
     def labels(self) -> Path:

@@ -21,6 +21,7 @@ from reszoo.exporting.card import CARD, as_card
 from reszoo.exporting.contract import (
     SAVED_MODEL,
     build_contract,
+    onnx_entry,
     saved_model_entry,
 )
 from reszoo.exporting.device_limits import refuse_too_large
@@ -33,6 +34,7 @@ from reszoo.exporting.golden_vectors import write_golden_vectors
 from reszoo.exporting.inference_graph import InferenceGraph, build_inference_graph
 from reszoo.exporting.job import ExportedFile, ExportJob
 from reszoo.exporting.layer_parity import compare_layers, first_divergent_layer
+from reszoo.exporting.onnx_file import ONNX, OnnxModel, require_converter, write_onnx
 from reszoo.exporting.parity import Arithmetic, Comparison, compare
 from reszoo.exporting.photograph import write_photograph
 from reszoo.exporting.sample_images import (
@@ -100,6 +102,8 @@ def export(
     """
     began = time.perf_counter()
     spec = target if isinstance(target, Target) else load_target(target, overrides)
+    if "onnx" in spec.writes:
+        require_converter()
     source = load_trained(trained)
     has_data = data is not None or source.run is not None
     image_data = open_images(source, data, skip_bad_images, data_dir) if has_data else None
@@ -167,7 +171,7 @@ def _refuse_foreign_folder(folder: Path) -> None:
 def _write_bundle(job: ExportJob, folder: Path, *, gate: bool, began: float) -> Bundle:
     refusal_report = folder.with_name(f"{folder.name}.parity.md")
     expected = job.network.log_probabilities(job.samples.images)
-    writers = {"saved_model": _write_saved_model, "tflite": write_tflite}
+    writers = {"saved_model": _write_saved_model, "tflite": write_tflite, "onnx": _write_onnx}
     with atomic_folder(folder) as temporary:
         files = [
             write(job, temporary) for name, write in writers.items() if name in job.target.writes
@@ -188,6 +192,7 @@ def _write_bundle(job: ExportJob, folder: Path, *, gate: bool, began: float) -> 
         keras_bytes=job.network.weight_bytes,
         saved_model_bytes=sizes.get("saved_model"),
         tflite_bytes=sizes.get("tflite"),
+        onnx_bytes=sizes.get("onnx"),
         seconds=time.perf_counter() - began,
     )
 
@@ -201,6 +206,15 @@ def _write_saved_model(job: ExportJob, folder: Path) -> ExportedFile:
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     entry = saved_model_entry(job.network, size, arithmetic)
     return ExportedFile("saved_model", probabilities, entry, arithmetic)
+
+
+def _write_onnx(job: ExportJob, folder: Path) -> ExportedFile:
+    path = folder / ONNX
+    write_onnx(job.network, path)
+    model = OnnxModel(path)
+    images, _ = job.samples.first(model.most_images)
+    entry = onnx_entry(job.network, path.stat().st_size, model.runtime)
+    return ExportedFile("onnx", model.probabilities(images), entry, "float32")
 
 
 def _measure_parity(
@@ -294,10 +308,14 @@ def _write_photograph(job: ExportJob, files: list[ExportedFile], folder: Path) -
     entry, pixels = written
     outputs = {}
     for file in files:
-        runner: LoadedSavedModel | TFLiteInterpreter = (
-            TFLiteInterpreter(folder / MODEL_FILE)
-            if file.name == "tflite"
-            else LoadedSavedModel(folder / SAVED_MODEL)
-        )
+        runner = _open(file.name, folder)
         outputs[file.name] = runner.probabilities(pixels[None])[0], file.arithmetic
     return {"photograph": entry | {"expected": expected_outputs(job.network, outputs)}}
+
+
+def _open(file: str, folder: Path) -> LoadedSavedModel | TFLiteInterpreter | OnnxModel:
+    if file == "tflite":
+        return TFLiteInterpreter(folder / MODEL_FILE)
+    if file == "onnx":
+        return OnnxModel(folder / ONNX)
+    return LoadedSavedModel(folder / SAVED_MODEL)

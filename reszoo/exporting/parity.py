@@ -36,7 +36,7 @@ class Comparison:
     """One exported file compared with the Keras model, image by image."""
 
     file: str
-    """`saved_model` or `tflite`."""
+    """`saved_model`, `tflite` or `onnx`."""
     arithmetic: Arithmetic
     images: int
     max_probability_difference: float

@@ -11,7 +11,7 @@ from reszoo.exporting.parity import Comparison
 
 FORMAT = "reszoo parity"
 FORMAT_VERSION = 1
-_TITLES = {"saved_model": "SavedModel", "tflite": "TFLite"}
+_TITLES = {"saved_model": "SavedModel", "tflite": "TFLite", "onnx": "ONNX"}
 
 
 def as_json(parity: Parity) -> dict[str, Any]:

@@ -106,6 +106,12 @@ class TFLiteInterpreter:
         """Returns a tensor of the last invocation, dequantized; inner ones need `keep_tensors`."""
         return dequantize(self._interpreter.get_tensor(details["index"]), details)
 
+    def run(self, given: np.ndarray) -> np.ndarray:
+        """Returns the raw output tensor for a raw input tensor, batch included."""
+        self._interpreter.set_tensor(self.input["index"], given)
+        self._interpreter.invoke()
+        return self._interpreter.get_tensor(self.output["index"])
+
 
 def quantize(pixels: np.ndarray, details: dict[str, Any]) -> np.ndarray:
     """Converts pixels 0..255 to the dtype and quantization of an input tensor."""
