@@ -8,6 +8,7 @@ from typing import Any
 
 from reszoo.exporting.layer_parity import LayerDifference
 from reszoo.exporting.parity import Comparison
+from reszoo.exporting.reference_parity import KernelDifference
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Parity:
     """Layer by layer; measured only where the .tflite fails."""
     first_divergent: LayerDifference | None = None
     """The layer from which on the .tflite differs."""
+    kernels: tuple[KernelDifference, ...] = ()
+    """Other kernels against the reference kernels; measured for microcontrollers only."""
 
     @property
     def passed(self) -> bool:
@@ -32,7 +35,11 @@ class Parity:
         return all(comparison.passed for comparison in self.comparisons)
 
     def comparison(self, file: str) -> Comparison | None:
-        """Returns the comparison of `saved_model` or `tflite`; None where it was not written."""
+        """Returns the comparison of a file; None where there is none.
+
+        `file` is `saved_model` or `tflite`; for microcontrollers also `tflite_reference` and
+        `tflite_micro`.
+        """
         return next((each for each in self.comparisons if each.file == file), None)
 
 

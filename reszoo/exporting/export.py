@@ -33,6 +33,8 @@ from reszoo.exporting.inference_graph import InferenceGraph, build_inference_gra
 from reszoo.exporting.layer_parity import compare_layers, first_divergent_layer
 from reszoo.exporting.parity import Arithmetic, Comparison, compare
 from reszoo.exporting.photograph import write_photograph
+from reszoo.exporting.progress import report_progress
+from reszoo.exporting.reference_parity import compare_reference, needs_reference_kernels
 from reszoo.exporting.sample_images import (
     SampleImages,
     calibration_images,
@@ -232,7 +234,8 @@ def _write_tflite(job: _ExportJob, folder: Path) -> _ExportedFile:
     interpreter = TFLiteInterpreter(folder / TFLITE)
     if job.int8 and job.target.input == "uint8":
         check_input_scale(interpreter.input)
-    probabilities = interpreter.probabilities(job.samples.images)
+    images = report_progress(job.samples.images, "comparing the .tflite")
+    probabilities = interpreter.probabilities(images)
     entry = tflite_entry(interpreter, contents, len(content))
     return _ExportedFile("tflite", probabilities, entry, "int8" if job.int8 else "float32")
 
@@ -247,6 +250,8 @@ def _measure_parity(
         comparisons=tuple(_compare_file(job, expected, file) for file in files),
         notes=(job.network.note,) if job.network.note else (),
     )
+    if job.int8 and needs_reference_kernels(job.target):
+        parity = _with_reference_parity(job, expected, parity, (folder / TFLITE).read_bytes())
     tflite = parity.comparison("tflite")
     if tflite is None or tflite.agrees:
         return parity
@@ -254,6 +259,19 @@ def _measure_parity(
     layers = compare_layers(job.network.reference, (folder / TFLITE).read_bytes(), images)
     return replace(
         parity, layers=layers, first_divergent=first_divergent_layer(layers, int8=job.int8)
+    )
+
+
+def _with_reference_parity(
+    job: _ExportJob, expected: np.ndarray, parity: Parity, content: bytes
+) -> Parity:
+    samples, limits = job.samples, job.target.gate
+    reference = compare_reference(content, samples.images, samples.labels, expected, limits)
+    return replace(
+        parity,
+        comparisons=(*parity.comparisons, *reference.comparisons),
+        kernels=reference.kernels,
+        notes=(*parity.notes, *reference.notes),
     )
 
 

@@ -8,10 +8,16 @@ from typing import Any
 from reszoo.exporting.bundle import Parity
 from reszoo.exporting.layer_parity import LayerDifference
 from reszoo.exporting.parity import Comparison
+from reszoo.exporting.reference_parity import KernelDifference
 
 FORMAT = "reszoo parity"
 FORMAT_VERSION = 1
-_TITLES = {"saved_model": "SavedModel", "tflite": "TFLite"}
+_TITLES = {
+    "saved_model": "SavedModel",
+    "tflite": "TFLite",
+    "tflite_reference": "TFLite, reference kernels",
+    "tflite_micro": "TFLite-Micro",
+}
 
 
 def as_json(parity: Parity) -> dict[str, Any]:
@@ -26,6 +32,7 @@ def as_json(parity: Parity) -> dict[str, Any]:
         "notes": list(parity.notes),
         "comparisons": [asdict(comparison) for comparison in parity.comparisons],
         "begins": asdict(parity.first_divergent) if parity.first_divergent else None,
+        "kernels": [asdict(difference) for difference in parity.kernels],
         "layers": [asdict(layer) for layer in parity.layers],
     }
 
@@ -42,6 +49,9 @@ def as_markdown(parity: Parity, name: str) -> str:
     lines += [*parity.notes, "", *_table(parity.comparisons), ""]
     for comparison in parity.comparisons:
         lines += _checks(comparison)
+    lines += ["", *_paired_accuracies(parity.comparisons)]
+    if parity.kernels:
+        lines += ["", *_kernels(parity.kernels)]
     if parity.layers:
         lines += ["", *_layers(parity)]
     return "\n".join(lines) + "\n"
@@ -96,6 +106,50 @@ def _checks(comparison: Comparison) -> list[str]:
         f"- {_TITLES[comparison.file]}, {'passed' if check.passed else 'FAILED'}: "
         f"{check.words}; limit {check.limit:.4g}"
         for check in comparison.checks
+    ]
+
+
+def _paired_accuracies(comparisons: tuple[Comparison, ...]) -> list[str]:
+    lines = [
+        "## Drop of accuracy, on the same images",
+        "",
+        "Points below Keras with their two-sided 95 % confidence interval (Agresti and Min 2005), "
+        "and McNemar's exact two-sided p.",
+        "",
+        "| file | images | became wrong | became right | drop | 95 % interval | p |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    rows = [_paired_accuracy(each) for each in comparisons if each.accuracy_drop_interval95]
+    return [*lines, *rows] if rows else []
+
+
+def _paired_accuracy(comparison: Comparison) -> str:
+    wrong, right = comparison.became_wrong or 0, comparison.became_right or 0
+    low, high = (100 * end for end in comparison.accuracy_drop_interval95 or (0.0, 0.0))
+    drop = 100 * (wrong - right) / comparison.images
+    cells = (
+        _TITLES[comparison.file],
+        f"{comparison.images}",
+        f"{wrong}",
+        f"{right}",
+        f"{drop:.2f}",
+        f"{low:.2f} to {high:.2f}",
+        f"{comparison.mcnemar_p:.2g}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _kernels(differences: tuple[KernelDifference, ...]) -> list[str]:
+    return [
+        "## Kernels, against the reference kernels of the interpreter",
+        "",
+        "| kernels | images | identical | greatest difference |",
+        "|---|---|---|---|",
+        *(
+            f"| {each.runtime} | {each.images} | {each.identical:.2%} "
+            f"| {each.greatest_steps:g} steps |"
+            for each in differences
+        ),
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -64,8 +64,8 @@ class TFLiteInterpreter:
         self.input: dict[str, Any] = self._interpreter.get_input_details()[0]
         self.output: dict[str, Any] = self._interpreter.get_output_details()[0]
 
-    def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """Classifies `(images, height, width, channels)`, pixels 0..255, one image at a time.
+    def probabilities(self, images: Iterable[np.ndarray]) -> np.ndarray:
+        """Classifies images `(height, width, channels)`, pixels 0..255, one at a time.
 
         Returns float32 probabilities, `(images, classes)`.
         """
@@ -73,9 +73,14 @@ class TFLiteInterpreter:
 
     def invoke(self, image: np.ndarray) -> np.ndarray:
         """Classifies one image `(height, width, channels)`; returns float32 `(1, classes)`."""
+        return dequantize(self.invoke_raw(image), self.output)
+
+    def invoke_raw(self, image: np.ndarray) -> np.ndarray:
+        """Classifies one image; returns `(1, classes)` in the dtype of the file's output."""
         self._interpreter.set_tensor(self.input["index"], quantize(image, self.input)[None])
         self._interpreter.invoke()
-        return self.tensor(self.output)
+        outputs: np.ndarray = self._interpreter.get_tensor(self.output["index"])
+        return outputs
 
     def operators(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yields each operator's name and its first output's details, in execution order."""
