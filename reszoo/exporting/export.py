@@ -30,11 +30,13 @@ from reszoo.exporting.golden_example import (
     write_golden_example,
 )
 from reszoo.exporting.inference_graph import InferenceGraph, build_inference_graph
+from reszoo.exporting.keep_float import find_float_units
 from reszoo.exporting.layer_parity import compare_layers, first_divergent_layer
+from reszoo.exporting.mixed_precision import MixedPrecision, Unit, require_float_allowed
 from reszoo.exporting.parity import Arithmetic, Comparison, compare
 from reszoo.exporting.photograph import write_photograph
 from reszoo.exporting.progress import report_progress
-from reszoo.exporting.reference_parity import compare_reference, needs_reference_kernels
+from reszoo.exporting.reference_parity import compare_reference, is_integer_only
 from reszoo.exporting.sample_images import (
     SampleImages,
     calibration_images,
@@ -65,6 +67,7 @@ def export(
     data: Any = None,
     gate: bool = True,
     overrides: Sequence[str] = (),
+    keep_float: Sequence[str] | str = (),
     skip_bad_images: bool = False,
     data_dir: Path | str | None = None,
 ) -> Bundle:
@@ -86,6 +89,8 @@ def export(
       gate: whether to refuse a bundle whose differences exceed the limits of the target. If
         False, it is written, and its contract records that the gate failed.
       overrides: changes of the target, such as `gate.images=200`.
+      keep_float: layers of an int8 file that compute in float, by name; what is fused with them
+        does too. `auto` finds the fewest with which the file meets the target's limits.
       skip_bad_images: skip unreadable files of the data instead of refusing it.
       data_dir: folder of downloaded data sets.
 
@@ -93,13 +98,18 @@ def export(
       The bundle: paths, sizes, contract and parity.
 
     Raises:
-      UserError: the network cannot be converted, or there are no data to calibrate int8 on.
+      UserError: the network cannot be converted, there are no data to calibrate int8 on, or the
+        target allows no float beside int8.
       GateError: the files differ from Keras beyond the limits (the report is written beside the
         bundle, as `<bundle>.parity.md`), or conversion silently failed.
       MachineError: the disk is full, or the folder is not writable.
     """
     began = time.perf_counter()
     spec = target if isinstance(target, Target) else load_target(target, overrides)
+    if isinstance(keep_float, str):
+        keep_float = [name.strip() for name in keep_float.split(",") if name.strip()]
+    if keep_float:
+        require_float_allowed(spec)
     source = load_trained(trained)
     has_data = data is not None or source.run is not None
     image_data = open_images(source, data, skip_bad_images, data_dir) if has_data else None
@@ -112,6 +122,7 @@ def export(
     folder = Path(out) if out is not None else _default_folder(source, network, spec)
     _refuse_foreign_folder(folder)
     job = _prepare(network, spec, source, image_data, refuse_noise=gate)
+    job = replace(job, keep_float=tuple(keep_float))
     try:
         return _write_bundle(job, folder, gate=gate, began=began)
     finally:
@@ -126,6 +137,8 @@ class _ExportJob:
     target: Target
     samples: SampleImages
     calibration: SampleImages | None
+    keep_float: tuple[str, ...] = ()
+    """Layers to keep in float, or `auto` alone."""
 
     @property
     def int8(self) -> bool:
@@ -140,6 +153,7 @@ class _ExportedFile:
     probabilities: np.ndarray
     entry: dict[str, Any]
     arithmetic: Arithmetic
+    float_layers: tuple[str, ...] = ()
 
 
 def _prepare(
@@ -193,7 +207,9 @@ def _write_bundle(job: _ExportJob, folder: Path, *, gate: bool, began: float) ->
     writers = {"saved_model": _write_saved_model, "tflite": _write_tflite}
     with atomic_folder(folder) as temporary:
         files = [
-            write(job, temporary) for name, write in writers.items() if name in job.target.writes
+            write(job, expected, temporary)
+            for name, write in writers.items()
+            if name in job.target.writes
         ]
         parity = _measure_parity(job, expected, files, temporary)
         if gate and not parity.passed:
@@ -215,7 +231,7 @@ def _write_bundle(job: _ExportJob, folder: Path, *, gate: bool, began: float) ->
     )
 
 
-def _write_saved_model(job: _ExportJob, folder: Path) -> _ExportedFile:
+def _write_saved_model(job: _ExportJob, expected: np.ndarray, folder: Path) -> _ExportedFile:
     path = folder / SAVED_MODEL
     write_saved_model(job.network, path, job.target.folded)
     arithmetic: Arithmetic = "bfloat16" if job.target.folded == "bfloat16" else "float32"
@@ -226,10 +242,14 @@ def _write_saved_model(job: _ExportJob, folder: Path) -> _ExportedFile:
     return _ExportedFile("saved_model", probabilities, entry, arithmetic)
 
 
-def _write_tflite(job: _ExportJob, folder: Path) -> _ExportedFile:
-    calibration = job.calibration.images if job.calibration is not None else None
-    content = convert(job.network, job.target, calibration, scratch=folder)
-    contents = check_tflite(content, job.network.weight_bytes, job.target)
+def _write_tflite(job: _ExportJob, expected: np.ndarray, folder: Path) -> _ExportedFile:
+    if job.keep_float:
+        content, units = _convert_with_float(job, expected, folder)
+    else:
+        calibration = job.calibration.images if job.calibration is not None else None
+        content, units = convert(job.network, job.target, calibration, scratch=folder), ()
+    tensors = [tensor for unit in units for tensor in unit.tensors]
+    contents = check_tflite(content, job.network.weight_bytes, job.target, tensors)
     (folder / TFLITE).write_bytes(content)
     interpreter = TFLiteInterpreter(folder / TFLITE)
     if job.int8 and job.target.input == "uint8":
@@ -237,7 +257,36 @@ def _write_tflite(job: _ExportJob, folder: Path) -> _ExportedFile:
     images = report_progress(job.samples.images, "comparing the .tflite")
     probabilities = interpreter.probabilities(images)
     entry = tflite_entry(interpreter, contents, len(content))
-    return _ExportedFile("tflite", probabilities, entry, "int8" if job.int8 else "float32")
+    float_layers = tuple(layer for unit in units for layer in unit.layers)
+    if float_layers:
+        entry["float_layers"] = list(float_layers)
+    arithmetic: Arithmetic = "int8" if job.int8 else "float32"
+    return _ExportedFile("tflite", probabilities, entry, arithmetic, float_layers)
+
+
+def _mixed_precision(job: _ExportJob, folder: Path) -> MixedPrecision:
+    if job.calibration is None:
+        raise ValueError("an int8 target needs calibration images")
+    return MixedPrecision(job.network, job.target, job.calibration.images, scratch=folder)
+
+
+def _convert_with_float(
+    job: _ExportJob, expected: np.ndarray, folder: Path
+) -> tuple[bytes, tuple[Unit, ...]]:
+    """Converts with some layers in float; returns the content and the units of these layers."""
+    mixed = _mixed_precision(job, folder)
+    if job.keep_float != ("auto",):
+        units = mixed.find(job.keep_float)
+        return mixed.convert(units), units
+    images, labels = job.samples.first(None)
+
+    def passes(units: Sequence[Unit]) -> bool:
+        progress = report_progress(images, f"comparing with {len(units)} layers in float")
+        answers = TFLiteInterpreter(mixed.convert(units)).probabilities(progress)
+        return compare("tflite", expected, answers, labels, job.target.gate, "int8").agrees
+
+    units = find_float_units(mixed, passes)
+    return mixed.convert(units), units
 
 
 def _measure_parity(
@@ -249,8 +298,10 @@ def _measure_parity(
         calibration=job.calibration.source if job.calibration is not None else None,
         comparisons=tuple(_compare_file(job, expected, file) for file in files),
         notes=(job.network.note,) if job.network.note else (),
+        allows_float=job.int8 and not is_integer_only(job.target),
+        float_layers=tuple(layer for file in files for layer in file.float_layers),
     )
-    if job.int8 and needs_reference_kernels(job.target):
+    if job.int8 and is_integer_only(job.target):
         parity = _with_reference_parity(job, expected, parity, (folder / TFLITE).read_bytes())
     tflite = parity.comparison("tflite")
     if tflite is None or tflite.agrees:
@@ -258,7 +309,10 @@ def _measure_parity(
     images, _ = job.samples.first(_LAYER_IMAGES)
     layers = compare_layers(job.network.reference, (folder / TFLITE).read_bytes(), images)
     return replace(
-        parity, layers=layers, first_divergent=first_divergent_layer(layers, int8=job.int8)
+        parity,
+        layers=layers,
+        first_divergent=first_divergent_layer(layers, int8=job.int8),
+        costs=_mixed_precision(job, folder).costs() if job.int8 else (),
     )
 
 
@@ -285,12 +339,19 @@ def _compare_file(job: _ExportJob, expected: np.ndarray, file: _ExportedFile) ->
 
 def _gate_error(job: _ExportJob, parity: Parity, report: Path) -> GateError:
     layer = parity.first_divergent
+    failures = parity_report.describe_failures(parity)
+    if costly := parity_report.describe_costs(parity.costs):
+        failures.append(f"probability moved by int8 in single layers: {costly}")
+    advice = [f"read {report}", "--no-gate writes the bundle and marks it"]
+    if parity.costs:
+        offers = parity_report.remedies(keep_float=parity.allows_float)
+        advice = ["; else ".join(offers), *advice]
     return GateError(
         f"the gate of {job.target.name} refused the bundle: it was not written",
         where=f"it begins in {parity_report.describe_layer(layer)}" if layer else None,
         expected="the limits of the target's gate",
-        found="; ".join(parity_report.describe_failures(parity)),
-        hint=f"read {report}; --no-gate writes the bundle and marks it",
+        found="; ".join(failures),
+        hint="; ".join(advice),
     )
 
 

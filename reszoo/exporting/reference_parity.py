@@ -38,8 +38,8 @@ class ReferenceParity:
     notes: tuple[str, ...]
 
 
-def needs_reference_kernels(target: Target) -> bool:
-    """Whether a target's `.tflite` is for microcontrollers and NPUs, which have no XNNPACK."""
+def is_integer_only(target: Target) -> bool:
+    """Whether a target's `.tflite` is for microcontrollers and NPUs: integers, and no XNNPACK."""
     ends: set[str] = {target.input, target.output}
     return ends == {"int8"} or getattr(target, "memory_plan", False)
 

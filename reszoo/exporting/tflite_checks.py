@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,8 +56,12 @@ def read_contents(content: bytes) -> TFLiteContents:
     return TFLiteContents(tuple(operators), dynamic)
 
 
-def check_tflite(content: bytes, weight_bytes: int, target: Target) -> TFLiteContents:
+def check_tflite(
+    content: bytes, weight_bytes: int, target: Target, keep_float: Collection[str] = ()
+) -> TFLiteContents:
     """Checks the bytes of a .tflite and returns its contents; `weight_bytes` is in float32.
+
+    `keep_float` are the names of the tensors whose operators may compute in float in an int8 file.
 
     Raises:
       GateError: the file lost its weights, has a dynamic shape, needs operators beyond the built-in
@@ -67,7 +72,7 @@ def check_tflite(content: bytes, weight_bytes: int, target: Target) -> TFLiteCon
     _check_static_shapes(contents)
     _check_builtin_operators(contents)
     if target.quantization == "int8":
-        _check_full_integer(contents)
+        _check_full_integer(contents, keep_float)
     return contents
 
 
@@ -123,18 +128,23 @@ def _check_builtin_operators(contents: TFLiteContents) -> None:
         )
 
 
-def _check_full_integer(contents: TFLiteContents) -> None:
-    float_operators = [
+def float_operators(contents: TFLiteContents) -> list[Operator]:
+    """Returns the operators that compute in float."""
+    return [
         operator
         for operator in contents.operators
         if operator.dtype.startswith("FLOAT") and operator.name not in _CONVERSIONS
     ]
-    if float_operators:
+
+
+def _check_full_integer(contents: TFLiteContents, keep_float: Collection[str]) -> None:
+    unwanted = [each for each in float_operators(contents) if each.output not in keep_float]
+    if unwanted:
         raise GateError(
             "the int8 .tflite computes in float inside",
-            where=float_operators[0].output,
+            where=unwanted[0].output,
             expected="integer operators only",
-            found=", ".join(sorted({operator.name for operator in float_operators})),
+            found=", ".join(sorted({operator.name for operator in unwanted})),
             hint="choose an activation with an int8 kernel (relu, relu6, silu, tanh), "
             "or --target mobile-float32",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import tempfile
 from collections.abc import Iterator
@@ -31,6 +32,27 @@ def convert(
     Raises:
       UserError: TFLite does not support an operation of the network.
     """
+    with _converter(network, target, calibration, scratch) as converter:
+        return _run(converter)
+
+
+def calibrated_model(
+    network: InferenceGraph, target: Target, calibration: np.ndarray, *, scratch: Path
+) -> bytes:
+    """Returns the float32 `.tflite` with the range of every tensor, which the quantizer reads.
+
+    The arguments are those of `convert`, for a target of int8.
+    """
+    with _converter(network, target, calibration, scratch) as converter:
+        # As TensorFlow's QuantizationDebugger does.
+        converter._experimental_calibrate_only = True
+        return _run(converter)
+
+
+@contextlib.contextmanager
+def _converter(
+    network: InferenceGraph, target: Target, calibration: np.ndarray | None, scratch: Path
+) -> Iterator[tf.lite.TFLiteConverter]:
     int8 = target.quantization == "int8"
     # An int8 file gets its uint8 input from the converter (scale 1, no cast in the graph); a float
     # file can only cast.
@@ -43,7 +65,7 @@ def convert(
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         if int8:
             _quantize(converter, target, calibration)
-        return _run(converter)
+        yield converter
 
 
 def _quantize(
