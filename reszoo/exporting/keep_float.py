@@ -41,11 +41,11 @@ def find_float_units(
 def fewest(ordered: Sequence[Item], passes: Callable[[Sequence[Item]], bool]) -> list[Item] | None:
     """Returns a smallest selection of items with which a check passes; None if all do not pass.
 
-    With none of them it must fail. The items are taken in their order, the most costly first: the shortest beginning that passes is
-    found by bisection, which takes it for granted that a longer one passes as well. Items without
-    which it passes too are then dropped, the least costly first, so that none of those that are
-    left is dispensable. Another order may have a smaller selection; to try all selections would
-    take 2^n conversions.
+    With none of them it must fail. The items are taken in their order, the most costly first: the
+    shortest beginning that passes is found by bisection, which takes it for granted that a longer
+    one passes as well. Items without which it passes too are then dropped, the least costly first,
+    so that none of those that are left is dispensable. Another order may have a smaller selection;
+    to try all selections would take 2^n conversions.
     """
     if not passes(ordered):
         return None

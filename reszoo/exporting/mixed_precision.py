@@ -71,13 +71,14 @@ class MixedPrecision:
         self._target = target
         self._calibration = calibration
         self._calibrated = calibrated_model(network, target, calibration, scratch=scratch)
-        integer = self.convert(())
-        units = find_units(integer, network.reference)
+        # The quantizer knows operators by these names; some have other names in an int8 file.
+        units = find_units(self._calibrated, network.reference)
         # What reads the image stays int8: in float it could not take uint8 pixels, of which int8
         # loses nothing.
         self._reads_image = units[0] if target.input == "uint8" else None
         self.units = tuple(unit for unit in units if unit is not self._reads_image)
-        in_float = {operator.output for operator in float_operators(read_contents(integer))}
+        integer = read_contents(self.convert(()))
+        in_float = {operator.output for operator in float_operators(integer)}
         self.without_int8 = tuple(unit for unit in self.units if in_float & set(unit.tensors))
         """Units with an operator that TFLite does not have in int8."""
 
@@ -160,7 +161,7 @@ def require_float_allowed(target: Target) -> None:
 
 
 def find_units(content: bytes, reference: keras.Model) -> list[Unit]:
-    """Returns the layers of an int8 file, in the order of execution, by what is fused together.
+    """Returns the layers of a `.tflite`, in the order of execution, by what is fused together.
 
     An operator without a layer's name, such as the softmax, belongs to the one before it.
     """

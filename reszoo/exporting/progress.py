@@ -38,5 +38,6 @@ def report_progress(
     for done, item in enumerate(items):
         if clock() - shown_at >= _LINE_SECONDS:
             shown_at = clock()
-            print(f"{title}: {done:,} of {len(items):,} {unit}", file=sys.stderr, flush=True)
+            stream.write(f"{title}: {done:,} of {len(items):,} {unit}\n")
+            stream.flush()
         yield item

@@ -49,7 +49,8 @@ def comparison_images(
 ) -> SampleImages:
     """Samples up to `count` images that no training saw: of `test`, `validation` or held out.
 
-    They are evenly spread over the split; `all` takes up to 10,000. `validation` is what the run held out of its training split: `fraction` and `seed`.
+    They are evenly spread over the split; `all` takes up to 10,000. `validation` is what the run
+    held out of its training split: `fraction` and `seed`.
     """
     split, name = _comparison_split(data, validation)
     sample = split.sample(_MOST_COMPARED if count == "all" else count)

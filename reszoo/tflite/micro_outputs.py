@@ -31,6 +31,11 @@ class MicroOutputs:
     """Of the wheel."""
 
 
+def is_installed() -> bool:
+    """Whether TFLite-Micro's wheel is installed."""
+    return importlib.util.find_spec("tflite_micro") is not None
+
+
 def micro_outputs(content: bytes, inputs: np.ndarray) -> MicroOutputs | str:
     """Returns TFLite-Micro's outputs for inputs, or the reason why there are none.
 
@@ -38,7 +43,7 @@ def micro_outputs(content: bytes, inputs: np.ndarray) -> MicroOutputs | str:
       content: the bytes of the file.
       inputs: in the dtype of the file's input, `(images, height, width, channels)`.
     """
-    if importlib.util.find_spec("tflite_micro") is None:
+    if not is_installed():
         return "its wheel is not installed (pip install tflite-micro)."
     with tempfile.TemporaryDirectory(prefix="tflite-micro-") as folder:
         model, source, result = (Path(folder) / name for name in ("m.tflite", "i.npy", "o.npy"))
