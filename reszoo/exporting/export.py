@@ -14,7 +14,7 @@ import numpy as np
 
 from reszoo.atomic_files import atomic_folder, write_json, write_text
 from reszoo.data import ImageData
-from reszoo.errors import GateError, UserError
+from reszoo.errors import UserError
 from reszoo.exporting import parity_report
 from reszoo.exporting.bundle import Bundle, Parity
 from reszoo.exporting.card import CARD, as_card
@@ -25,18 +25,13 @@ from reszoo.exporting.contract import (
     saved_model_entry,
 )
 from reszoo.exporting.device_limits import refuse_too_large
-from reszoo.exporting.golden_example import (
-    choose_golden_image,
-    expected_outputs,
-    write_golden_example,
-)
-from reszoo.exporting.golden_vectors import write_golden_vectors
+from reszoo.exporting.examples import write_examples
 from reszoo.exporting.inference_graph import InferenceGraph, build_inference_graph
 from reszoo.exporting.job import ExportedFile, ExportJob
-from reszoo.exporting.layer_parity import compare_layers, first_divergent_layer
+from reszoo.exporting.measure_parity import gate_error, measure_parity
+from reszoo.exporting.mixed_precision import require_float_allowed
 from reszoo.exporting.onnx_file import ONNX, OnnxModel, require_converter, write_onnx
-from reszoo.exporting.parity import Arithmetic, Comparison, compare
-from reszoo.exporting.photograph import write_photograph
+from reszoo.exporting.parity import Arithmetic
 from reszoo.exporting.sample_images import (
     calibration_images,
     comparison_images,
@@ -51,12 +46,9 @@ from reszoo.spec import load_target
 from reszoo.spec.target import Target
 from reszoo.tflite.contract_file import CONTRACT
 from reszoo.tflite.image_metadata import LABELS
-from reszoo.tflite.interpreter import TFLiteInterpreter
-from reszoo.tflite.model_file import MODEL_FILE
 
 # A SavedModel runs the same float32 operations, so a hundred images show any difference.
 _SAVED_MODEL_IMAGES = 100
-_LAYER_IMAGES = 4
 
 
 def export(
@@ -67,6 +59,7 @@ def export(
     data: Any = None,
     gate: bool = True,
     overrides: Sequence[str] = (),
+    keep_float: Sequence[str] | str = (),
     skip_bad_images: bool = False,
     data_dir: Path | str | None = None,
 ) -> Bundle:
@@ -88,6 +81,8 @@ def export(
       gate: whether to refuse a bundle whose differences exceed the limits of the target. If
         False, it is written, and its contract records that the gate failed.
       overrides: changes of the target, such as `gate.images=200`.
+      keep_float: layers of an int8 file that compute in float, by name; what is fused with them
+        does too. `auto` finds the fewest with which the file meets the target's limits.
       skip_bad_images: skip unreadable files of the data instead of refusing it.
       data_dir: folder of downloaded data sets.
 
@@ -95,7 +90,8 @@ def export(
       The bundle: paths, sizes, contract and parity.
 
     Raises:
-      UserError: the network cannot be converted, or there are no data to calibrate int8 on.
+      UserError: the network cannot be converted, there are no data to calibrate int8 on, or the
+        target allows no float beside int8.
       GateError: the files differ from Keras beyond the limits (the report is written beside the
         bundle, as `<bundle>.parity.md`), or conversion silently failed.
       MachineError: the disk is full, or the folder is not writable.
@@ -104,6 +100,10 @@ def export(
     spec = target if isinstance(target, Target) else load_target(target, overrides)
     if "onnx" in spec.writes:
         require_converter()
+    if isinstance(keep_float, str):
+        keep_float = [name.strip() for name in keep_float.split(",") if name.strip()]
+    if keep_float:
+        require_float_allowed(spec)
     source = load_trained(trained)
     has_data = data is not None or source.run is not None
     image_data = open_images(source, data, skip_bad_images, data_dir) if has_data else None
@@ -117,6 +117,7 @@ def export(
     folder = Path(out) if out is not None else _default_folder(source, network, spec)
     _refuse_foreign_folder(folder)
     job = _prepare(network, spec, source, image_data, refuse_noise=gate)
+    job = replace(job, keep_float=tuple(keep_float))
     try:
         return _write_bundle(job, folder, gate=gate, began=began)
     finally:
@@ -174,12 +175,14 @@ def _write_bundle(job: ExportJob, folder: Path, *, gate: bool, began: float) -> 
     writers = {"saved_model": _write_saved_model, "tflite": write_tflite, "onnx": _write_onnx}
     with atomic_folder(folder) as temporary:
         files = [
-            write(job, temporary) for name, write in writers.items() if name in job.target.writes
+            write(job, expected, temporary)
+            for name, write in writers.items()
+            if name in job.target.writes
         ]
-        parity = _measure_parity(job, expected, files, temporary)
+        parity = measure_parity(job, expected, files, temporary)
         if gate and not parity.passed:
             write_text(refusal_report, parity_report.as_markdown(parity, job.network.name))
-            raise _gate_error(job, parity, refusal_report)
+            raise gate_error(job, parity, refusal_report)
         contract = _write_documents(job, expected, files, parity, temporary)
     refusal_report.unlink(missing_ok=True)
     sizes = {file.name: file.entry["bytes"] for file in files}
@@ -197,7 +200,7 @@ def _write_bundle(job: ExportJob, folder: Path, *, gate: bool, began: float) -> 
     )
 
 
-def _write_saved_model(job: ExportJob, folder: Path) -> ExportedFile:
+def _write_saved_model(job: ExportJob, expected: np.ndarray, folder: Path) -> ExportedFile:
     path = folder / SAVED_MODEL
     write_saved_model(job.network, path, job.target.folded)
     arithmetic: Arithmetic = "bfloat16" if job.target.folded == "bfloat16" else "float32"
@@ -208,54 +211,13 @@ def _write_saved_model(job: ExportJob, folder: Path) -> ExportedFile:
     return ExportedFile("saved_model", probabilities, entry, arithmetic)
 
 
-def _write_onnx(job: ExportJob, folder: Path) -> ExportedFile:
+def _write_onnx(job: ExportJob, expected: np.ndarray, folder: Path) -> ExportedFile:
     path = folder / ONNX
     write_onnx(job.network, path)
     model = OnnxModel(path)
     images, _ = job.samples.first(model.most_images)
     entry = onnx_entry(job.network, path.stat().st_size, model.runtime)
     return ExportedFile("onnx", model.probabilities(images), entry, "float32")
-
-
-def _measure_parity(
-    job: ExportJob, expected: np.ndarray, files: list[ExportedFile], folder: Path
-) -> Parity:
-    parity = Parity(
-        target=job.target.name,
-        source=job.samples.source,
-        calibration=job.calibration.source if job.calibration is not None else None,
-        comparisons=tuple(_compare_file(job, expected, file) for file in files),
-        notes=(job.network.note,) if job.network.note else (),
-    )
-    tflite = parity.comparison("tflite")
-    if tflite is None or tflite.agrees:
-        return parity
-    images, _ = job.samples.first(_LAYER_IMAGES)
-    layers = compare_layers(job.network.reference, (folder / MODEL_FILE).read_bytes(), images)
-    return replace(
-        parity,
-        layers=layers,
-        first_divergent=first_divergent_layer(layers, int8=job.target.quantization != "none"),
-    )
-
-
-def _compare_file(job: ExportJob, expected: np.ndarray, file: ExportedFile) -> Comparison:
-    count = len(file.probabilities)
-    _, labels = job.samples.first(count)
-    return compare(
-        file.name, expected[:count], file.probabilities, labels, job.target.gate, file.arithmetic
-    )
-
-
-def _gate_error(job: ExportJob, parity: Parity, report: Path) -> GateError:
-    layer = parity.first_divergent
-    return GateError(
-        f"the gate of {job.target.name} refused the bundle: it was not written",
-        where=f"it begins in {parity_report.describe_layer(layer)}" if layer else None,
-        expected="the limits of the target's gate",
-        found="; ".join(parity_report.describe_failures(parity)),
-        hint=f"read {report}; --no-gate writes the bundle and marks it",
-    )
 
 
 def _write_documents(
@@ -266,7 +228,7 @@ def _write_documents(
     write_json(folder / "parity.json", parity_report.as_json(parity))
     write_text(folder / "parity.md", parity_report.as_markdown(parity, job.network.name))
     gate = "passed" if parity.passed else "failed"
-    example = _write_example(job, expected, files, folder)
+    example = write_examples(job, expected, files, folder)
     entries = {file.name: file.entry for file in files}
     write_text(folder / CARD, as_card(job, entries, parity, folder))
     contract = build_contract(
@@ -274,48 +236,3 @@ def _write_documents(
     )
     write_json(folder / CONTRACT, contract)
     return contract
-
-
-def _write_example(
-    job: ExportJob, expected: np.ndarray, files: list[ExportedFile], folder: Path
-) -> dict[str, Any]:
-    count = min(len(file.probabilities) for file in files)
-    images, labels = job.samples.first(count)
-    outputs = [np.exp(expected[:count]), *(file.probabilities[:count] for file in files)]
-    index = choose_golden_image(outputs, labels)
-    photograph = _write_photograph(job, files, folder)
-    vectors = {}
-    if "tflite" in job.target.writes:
-        vectors = {"vectors": {"tflite": write_golden_vectors(job, images[index], folder)}}
-    return (
-        vectors
-        | photograph
-        | write_golden_example(
-            job.network,
-            images[index],
-            int(labels[index]) if labels is not None else None,
-            {file.name: (file.probabilities[index], file.arithmetic) for file in files},
-            folder,
-        )
-    )
-
-
-def _write_photograph(job: ExportJob, files: list[ExportedFile], folder: Path) -> dict[str, Any]:
-    """Writes the photograph, and returns the contract's entry under its key."""
-    written = write_photograph(job.samples, job.network.image_format, folder)
-    if written is None:
-        return {}
-    entry, pixels = written
-    outputs = {
-        file.name: (_open(file.name, folder).probabilities(pixels[None])[0], file.arithmetic)
-        for file in files
-    }
-    return {"photograph": entry | {"expected": expected_outputs(job.network, outputs)}}
-
-
-def _open(file: str, folder: Path) -> LoadedSavedModel | TFLiteInterpreter | OnnxModel:
-    if file == "tflite":
-        return TFLiteInterpreter(folder / MODEL_FILE)
-    if file == "onnx":
-        return OnnxModel(folder / ONNX)
-    return LoadedSavedModel(folder / SAVED_MODEL)

@@ -30,8 +30,9 @@ class Calibration(Value):
 class ParityLimits(Value):
     """Limits on the difference between a file and the Keras model; beyond them export fails."""
 
-    images: PositiveInt = 1000
-    """Number of real images to compare on; at most the split, and the report states how many."""
+    images: PositiveInt | Literal["all"] = 1000
+    """Number of real images to compare on, spread evenly over the test split; at most the split,
+    and the report states how many. `all`: the whole split, up to 10,000 images."""
     max_probability_difference: Annotated[float, Field(gt=0)] = 1e-5
     """Float files: largest difference of a probability."""
     max_log_probability_difference: Annotated[float, Field(gt=0)] = 1e-3

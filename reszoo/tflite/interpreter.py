@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -64,8 +64,8 @@ class TFLiteInterpreter:
         self.input: dict[str, Any] = self._interpreter.get_input_details()[0]
         self.output: dict[str, Any] = self._interpreter.get_output_details()[0]
 
-    def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """Classifies `(images, height, width, channels)`, pixels 0..255, one image at a time.
+    def probabilities(self, images: Iterable[np.ndarray]) -> np.ndarray:
+        """Classifies images `(height, width, channels)`, pixels 0..255, one at a time.
 
         Returns float32 probabilities, `(images, classes)`.
         """
@@ -73,9 +73,9 @@ class TFLiteInterpreter:
 
     def invoke(self, image: np.ndarray) -> np.ndarray:
         """Classifies one image `(height, width, channels)`; returns float32 `(1, classes)`."""
-        return dequantize(self.raw(image)[1], self.output)
+        return dequantize(self.invoke_raw(image)[1], self.output)
 
-    def raw(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def invoke_raw(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Classifies one image; returns the raw input and output tensors, batch included."""
         given = quantize(image, self.input)[None]
         return given, self.run(given)

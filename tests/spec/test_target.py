@@ -17,6 +17,7 @@ INTEGER = (
 SHIPPED = {
     "server": (("saved_model",), "float32", "float32", "none"),
     "server-cpu": (("saved_model",), "float32", "float32", "none"),
+    "onnx": (("onnx",), "float32", "float32", "none"),
     "mobile-float32": (BOTH, "float32", "float32", "none"),
     "mobile-float16": (BOTH, "float32", "float32", "float16"),
     "mobile-dynamic": (BOTH, "float32", "float32", "dynamic"),
