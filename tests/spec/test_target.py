@@ -22,7 +22,6 @@ SHIPPED = {
     "mobile-float16": (BOTH, "float32", "float32", "float16"),
     "mobile-dynamic": (BOTH, "float32", "float32", "dynamic"),
     "mobile-int8": (BOTH, "uint8", "float32", "int8"),
-    "onnx": (("onnx",), "float32", "float32", "none"),
 } | dict.fromkeys(INTEGER, (BOTH, "int8", "int8", "int8"))
 
 
