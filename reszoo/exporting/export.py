@@ -35,7 +35,7 @@ from reszoo.exporting.layer_parity import compare_layers, first_divergent_layer
 from reszoo.exporting.mixed_precision import MixedPrecision, Unit, require_float_allowed
 from reszoo.exporting.parity import Arithmetic, Comparison, compare
 from reszoo.exporting.photograph import write_photograph
-from reszoo.exporting.progress import report_progress
+from reszoo.exporting.report_progress import report_progress
 from reszoo.exporting.reference_parity import compare_reference, is_integer_only
 from reszoo.exporting.sample_images import (
     SampleImages,
@@ -312,7 +312,7 @@ def _measure_parity(
         parity,
         layers=layers,
         first_divergent=first_divergent_layer(layers, int8=job.int8),
-        costs=_mixed_precision(job, folder).costs() if job.int8 else (),
+        costs=_mixed_precision(job, folder).costs() if job.calibration is not None else (),
     )
 
 

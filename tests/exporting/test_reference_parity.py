@@ -43,7 +43,7 @@ def test_reference_kernels_are_compared_with_keras_on_200_images(bundle: Bundle)
     xnnpack = bundle.parity.kernels[0]
     assert (xnnpack.runtime, xnnpack.images) == ("XNNPACK", 200)
     # Other roundings, so that some answers differ, by few steps.
-    assert 0 < xnnpack.identical < 1 and 1 <= xnnpack.greatest_steps <= 8
+    assert 0 < xnnpack.identical < 1 and 1 <= xnnpack.greatest_steps <= 16
     report = bundle.report.read_text()
     assert "| TFLite, reference kernels | 200 |" in report
     assert "## Kernels, against the reference kernels" in report
