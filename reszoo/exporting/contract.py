@@ -9,6 +9,7 @@
 | preprocessing | from any image to the network's input: sizes, numbers and words |
 | files.saved_model | path, bytes, arithmetic, signatures with their inputs and outputs |
 | files.tflite | path, bytes, inputs and outputs with scales, zero points and formulas, operators |
+| files.tflite.float_layers | layers of an int8 file kept in float; only where there are any |
 | example | a golden image beside the contract and the output of each file for it |
 | example.photograph | a large JPEG with an EXIF rotation, the input it becomes, and each output |
 | sha256 | hash of each file of the bundle but contract.json, by path; checked before use |

@@ -35,8 +35,8 @@ from reszoo.exporting.layer_parity import compare_layers, first_divergent_layer
 from reszoo.exporting.mixed_precision import MixedPrecision, Unit, require_float_allowed
 from reszoo.exporting.parity import Arithmetic, Comparison, compare
 from reszoo.exporting.photograph import write_photograph
-from reszoo.exporting.report_progress import report_progress
 from reszoo.exporting.reference_parity import compare_reference, is_integer_only
+from reszoo.exporting.report_progress import report_progress
 from reszoo.exporting.sample_images import (
     SampleImages,
     calibration_images,

@@ -171,8 +171,7 @@ def _kernels(differences: tuple[KernelDifference, ...]) -> list[str]:
         "| kernels | images | identical | greatest difference (steps) |",
         "|---|---|---|---|",
         *(
-            f"| {each.runtime} | {each.images} | {each.identical:.2%} "
-            f"| {each.greatest_steps:g} |"
+            f"| {each.runtime} | {each.images} | {each.identical:.2%} | {each.greatest_steps:g} |"
             for each in differences
         ),
     ]
