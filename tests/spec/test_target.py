@@ -37,7 +37,7 @@ def test_mobile_int8_compares_on_the_whole_test_split() -> None:
     target = load_target("mobile-int8")
     assert target.gate.images == "all"
     assert from_mapping(to_mapping(target), kind="target") == target
-    with pytest.raises(UserError, match="gate.images cannot be 'most'") as refused:
+    with pytest.raises(UserError, match=r"gate\.images cannot be 'most'") as refused:
         load_target("mobile-int8", ["gate.images=most"])
     assert refused.value.expected == "a whole number or all"
 
