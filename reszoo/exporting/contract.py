@@ -13,6 +13,7 @@
 operators |
 | files.tflite.arena | bytes in TFLite-Micro, where the target speaks of them |
 | files.tflite.mediapipe | whether MediaPipe Tasks opens the file, and why not |
+| files.tflite.float_layers | layers of an int8 file kept in float; only where there are any |
 | example | a golden image beside the contract and the output of each file for it |
 | example.vectors | the input and output of the .tflite as raw tensors, and how near to come |
 | example.photograph | a large JPEG with an EXIF rotation, the input it becomes, and each output |

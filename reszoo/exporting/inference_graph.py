@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from reszoo.data import ImageFormat
 from reszoo.errors import UserError
-from reszoo.exporting.progress import report_progress
+from reszoo.exporting.report_progress import report_progress
 from reszoo.inference.folding import can_fold, canonical_plan
 from reszoo.inference.predict import batch_size_for
 from reszoo.inference.trained import TrainedModel, at_size

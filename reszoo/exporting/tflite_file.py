@@ -14,7 +14,7 @@ from reszoo.exporting.job import ExportedFile, ExportJob
 from reszoo.exporting.keep_float import find_float_units
 from reszoo.exporting.mixed_precision import MixedPrecision, Unit
 from reszoo.exporting.parity import compare
-from reszoo.exporting.progress import report_progress
+from reszoo.exporting.report_progress import report_progress
 from reszoo.exporting.tflite_converter import convert
 from reszoo.spec.target import Target
 from reszoo.tflite.arena import arena_of

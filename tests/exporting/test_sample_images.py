@@ -62,6 +62,18 @@ def test_comparison_draws_from_the_test_split(data: ImageData) -> None:
     assert len(comparison_images(data, EIGHT, 40).images) == 40
 
 
+@pytest.mark.parametrize(("count", "images"), [(21, 21), ("all", 10_000)])
+def test_comparison_is_spread_evenly_and_all_is_at_most_10_000(count, images) -> None:
+    numbers = np.arange(10_001)
+    pixels = np.zeros((10_001, 8, 8, 1), np.uint8)
+    pixels[:, 0, 0, 0], pixels[:, 0, 1, 0] = numbers // 256, numbers % 256
+    train, test = (pixels[:20], numbers[:20] % 2), (pixels, numbers % 2)
+    sample = comparison_images(open_data({"train": train, "test": test}), EIGHT, count)
+    drawn = sample.images[:, 0, 0, 0].astype(int) * 256 + sample.images[:, 0, 1, 0]
+    np.testing.assert_array_equal(drawn, np.linspace(0, 10_000, images).astype(int))
+    np.testing.assert_array_equal(sample.labels, drawn % 2)
+
+
 @pytest.mark.parametrize("validation", [None, {"fraction": 0.2, "seed": 3}])
 def test_without_a_test_split_no_image_both_calibrates_and_compares(
     validation: dict[str, float] | None,
