@@ -33,15 +33,12 @@ from reszoo.exporting.inference_graph import InferenceGraph, build_inference_gra
 from reszoo.exporting.layer_parity import compare_layers, first_divergent_layer
 from reszoo.exporting.parity import Arithmetic, Comparison, compare
 from reszoo.exporting.photograph import write_photograph
-from reszoo.exporting.sample_images import (
-    SampleImages,
-    calibration_images,
-    comparison_images,
-    generated_images,
-)
+from reszoo.exporting.learned_ranges import check_learned_ranges
+from reszoo.exporting.sample_images import comparison_images, generated_images
 from reszoo.exporting.saved_model import LoadedSavedModel, write_saved_model
 from reszoo.exporting.tflite_checks import check_input_scale, check_tflite
 from reszoo.exporting.tflite_converter import convert
+from reszoo.inference.calibration import SampleImages, calibration_images
 from reszoo.inference.evaluate import common_classes, open_images
 from reszoo.inference.tflite_classifier import TFLITE
 from reszoo.inference.tflite_interpreter import TFLiteInterpreter
@@ -148,8 +145,10 @@ def _prepare(
     *,
     refuse_noise: bool,
 ) -> _ExportJob:
-    int8, image_format = target.quantization == "int8", network.image_format
-    if data is None and int8:
+    image_format = network.image_format
+    _refuse_other_precision(network, target)
+    calibrates = target.quantization == "int8" and not network.is_fake_quantized
+    if data is None and calibrates:
         raise UserError(
             f"the target {target.name} needs training images to calibrate int8",
             found="a model without a run, and no data",
@@ -160,11 +159,22 @@ def _prepare(
     held_out = source.run.data().get("validation") if source.run is not None else None
     samples = comparison_images(data, image_format, target.gate.images, validation=held_out)
     calibration = None
-    if int8:
+    if calibrates:
         calibration = calibration_images(
             data, image_format, target.calibration, validation=held_out, check=refuse_noise
         )
     return _ExportJob(network, target, samples, calibration)
+
+
+def _refuse_other_precision(network: InferenceGraph, target: Target) -> None:
+    """Refuses a .tflite of a fake-quantized network in any precision but the one it has learned."""
+    if network.is_fake_quantized and "tflite" in target.writes and target.quantization != "int8":
+        raise UserError(
+            f"{network.name} was trained with --quantize int8, and {target.name} is no int8 target",
+            expected="a target with `quantization: int8`",
+            found=f"quantization: {target.quantization}",
+            hint="--target mobile-int8, or export the run that it was trained from",
+        )
 
 
 def _default_folder(source: TrainedModel, network: InferenceGraph, target: Target) -> Path:
@@ -228,6 +238,8 @@ def _write_tflite(job: _ExportJob, folder: Path) -> _ExportedFile:
     calibration = job.calibration.images if job.calibration is not None else None
     content = convert(job.network, job.target, calibration, scratch=folder)
     contents = check_tflite(content, job.network.weight_bytes, job.target)
+    if job.network.is_fake_quantized:
+        check_learned_ranges(content, job.network.model)
     (folder / TFLITE).write_bytes(content)
     interpreter = TFLiteInterpreter(folder / TFLITE)
     if job.int8 and job.target.input == "uint8":

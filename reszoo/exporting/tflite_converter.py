@@ -25,7 +25,7 @@ def convert(
     """Converts a network for a target and returns the content of the `.tflite` file.
 
     `calibration` is the representative dataset for int8: pixels 0..255, shape
-    `(images, height, width, channels)`. `scratch` is a folder with room for the weights; nothing
+    `(images, height, width, channels)`; a fake-quantized network needs none. `scratch` is a folder with room for the weights; nothing
     is left there.
 
     Raises:
@@ -41,9 +41,22 @@ def convert(
             folder, signature_keys=[FLOAT_SIGNATURE]
         )
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        if int8:
+        if int8 and network.is_fake_quantized:
+            _take_learned_ranges(converter, target)
+        elif int8:
             _quantize(converter, target, calibration)
         return _run(converter)
+
+
+def _take_learned_ranges(converter: tf.lite.TFLiteConverter, target: Target) -> None:
+    """Configures an int8 file with the ranges of the network's fake quantization.
+
+    Without a representative dataset the converter refuses TFLITE_BUILTINS_INT8; that no operator
+    computes in float is checked in the file.
+    """
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.inference_input_type = tf.as_dtype(target.input)
+    converter.inference_output_type = tf.as_dtype(target.output)
 
 
 def _quantize(

@@ -94,7 +94,7 @@ class QuantizedDense(keras.layers.Dense):
 
 
 class _ChannelValues(keras.layers.Layer):
-    """One number for each channel: constants, or learned ones.
+    """One number for each channel, rounded as a kernel of one scale: constants, or learned ones.
 
     Args:
       values: the constants. Defaults to learned numbers.
@@ -114,8 +114,9 @@ class _ChannelValues(keras.layers.Layer):
         return input_shape
 
     def channel_values(self) -> Any:
-        """Returns the numbers, (channels,)."""
-        return self.numbers if self.values is None else np.asarray(self.values, np.float32)
+        """Returns the rounded numbers, (channels,)."""
+        numbers = self.numbers if self.values is None else np.asarray(self.values, np.float32)
+        return fake_quantize_kernel(numbers, per_channel=False)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "values": self.values}
