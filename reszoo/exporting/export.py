@@ -227,6 +227,9 @@ def _write_saved_model(job: _ExportJob, folder: Path) -> _ExportedFile:
     path = folder / SAVED_MODEL
     write_saved_model(job.network, path, job.target.folded)
     arithmetic: Arithmetic = "bfloat16" if job.target.folded == "bfloat16" else "float32"
+    if job.network.is_fake_quantized:
+        # It rounds too: where TensorFlow's float kernels differ in the last bit, by a whole step.
+        arithmetic = "int8"
     images, _ = job.samples.first(_SAVED_MODEL_IMAGES if arithmetic == "float32" else None)
     probabilities = LoadedSavedModel(path).probabilities(images)
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())

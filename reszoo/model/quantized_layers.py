@@ -38,9 +38,7 @@ class FakeQuantize(keras.layers.Layer):
     def build(self, input_shape: Shape) -> None:
         if self.limits is None:
             self.low, self.high = (
-                self.add_weight(
-                    name=name, shape=(), initializer=keras.initializers.Constant(value)
-                )
+                self.add_weight(name=name, shape=(), initializer=keras.initializers.Constant(value))
                 for name, value in (("low", -1.0), ("high", 1.0))
             )
 
