@@ -31,9 +31,9 @@ from reszoo.exporting.golden_example import (
 )
 from reszoo.exporting.inference_graph import InferenceGraph, build_inference_graph
 from reszoo.exporting.layer_parity import compare_layers, first_divergent_layer
+from reszoo.exporting.learned_ranges import check_learned_ranges
 from reszoo.exporting.parity import Arithmetic, Comparison, compare
 from reszoo.exporting.photograph import write_photograph
-from reszoo.exporting.learned_ranges import check_learned_ranges
 from reszoo.exporting.sample_images import comparison_images, generated_images
 from reszoo.exporting.saved_model import LoadedSavedModel, write_saved_model
 from reszoo.exporting.tflite_checks import check_input_scale, check_tflite

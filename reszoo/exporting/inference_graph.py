@@ -42,7 +42,7 @@ class InferenceGraph:
     image_format: ImageFormat
     classes: tuple[str, ...]
     plan: Plan | None = None
-    """The model's canonical plan; None for a model of stock Keras layers or a fake-quantized one."""
+    """The model's canonical plan; None for a model of stock layers or a fake-quantized one."""
     note: str | None = None
     """A remark on the reference for the parity report."""
 

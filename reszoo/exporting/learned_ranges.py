@@ -1,4 +1,4 @@
-"""The guard of quantization-aware training: the `.tflite` has the ranges that the network learned."""
+"""Check after quantization-aware training: the `.tflite` has the learned ranges."""
 
 from __future__ import annotations
 

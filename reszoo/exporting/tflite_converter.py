@@ -25,8 +25,8 @@ def convert(
     """Converts a network for a target and returns the content of the `.tflite` file.
 
     `calibration` is the representative dataset for int8: pixels 0..255, shape
-    `(images, height, width, channels)`; a fake-quantized network needs none. `scratch` is a folder with room for the weights; nothing
-    is left there.
+    `(images, height, width, channels)`; a fake-quantized network needs none. `scratch` is a folder
+    with room for the weights; nothing is left there.
 
     Raises:
       UserError: TFLite does not support an operation of the network.

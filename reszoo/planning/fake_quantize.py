@@ -14,7 +14,7 @@ addition and its ReLU), or one with the range of its input (after a pool), there
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 from reszoo.errors import UserError

@@ -106,13 +106,13 @@ class Recipe(Document):
     """Precise BN: number of training images over which the statistics of normalisation are
     recomputed for the trained weights. Defaults to keeping the moving averages."""
     quantize: Literal["int8"] | None = None
-    """Quantization-aware training of a trained network (`--from`): `int8` rounds kernels and feature
-    maps as the `.tflite` will, with normalisation folded into the kernels. Such a training has no
-    dropout, no stochastic depth and no statistics of normalisation. Defaults to float training."""
+    """Quantization-aware training of a trained network (`--from`): `int8` rounds kernels and
+    feature maps as the `.tflite` will. Normalisation is folded into the kernels; dropout and
+    stochastic depth are off. Defaults to float training."""
     precision: Precision = "auto"
     """dtype policy. `auto` is mixed_bfloat16 on devices that compute in bfloat16, else float32; a
-    run records the choice and resumes with it; with `quantize` it is float32. `mixed_float16` uses loss scaling; `float64` is for
-    checking that replicas compute what a single one would."""
+    run records the choice and resumes with it. With `quantize` it is float32. `mixed_float16` uses
+    loss scaling; `float64` is for checking that replicas compute what a single one would."""
     validation: Validation = Validation()
     """Held-out images, and which weights are kept."""
     sizes: Tuple[SizeMilestone] = ()

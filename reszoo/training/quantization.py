@@ -42,14 +42,14 @@ def require_quantizable(
             f"{initial_weights.source} was trained with --quantize, and cannot be trained in float",
             expected="a network with its normalisations",
             found="norms folded into the kernels, and int8 ranges",
-            hint="--quantize int8 trains it further; or start from the run that it was trained from",
+            hint="--quantize int8 trains it further; or start from the run it was trained from",
         )
 
 
 def quantized_weights(
     initial_weights: InitialWeights, new_layers: Sequence[str], job: TrainingJob
 ) -> InitialWeights:
-    """Returns the fake-quantized network of a trained one, as the weights that a training starts from.
+    """Returns a trained network fake-quantized, as the weights that a training starts from.
 
     The ranges start with what the tensors hold for some training images; those of a network that is
     fake-quantized already stay as they are.

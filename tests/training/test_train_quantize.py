@@ -1,4 +1,4 @@
-"""Quantization-aware training: ranges learn, runs resume bit for bit, and what cannot be is said."""
+"""Quantization-aware training: ranges learn, and runs resume bit for bit."""
 
 from __future__ import annotations
 
