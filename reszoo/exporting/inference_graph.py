@@ -17,6 +17,7 @@ from reszoo.inference.predict import batch_size_for
 from reszoo.inference.trained import TrainedModel, at_size
 from reszoo.model.build import build
 from reszoo.model.copy_weights import copy_weights
+from reszoo.model.quantized_model import is_fake_quantized
 from reszoo.planning.network import plan
 from reszoo.planning.rewrites import for_inference
 from reszoo.planning.rows import Plan
@@ -42,7 +43,7 @@ class InferenceGraph:
     image_format: ImageFormat
     classes: tuple[str, ...]
     plan: Plan | None = None
-    """The model's canonical plan; None for a model of stock Keras layers."""
+    """The model's canonical plan; None for a model of stock layers or a fake-quantized one."""
     note: str | None = None
     """A remark on the reference for the parity report."""
 
@@ -55,6 +56,11 @@ class InferenceGraph:
     def labels(self) -> tuple[str, ...]:
         """Class names for files with one per line; a line break in a name is a space there."""
         return tuple(" ".join(name.splitlines()) for name in self.classes)
+
+    @cached_property
+    def is_fake_quantized(self) -> bool:
+        """Whether the network has learned its int8 ranges, and needs no calibration."""
+        return is_fake_quantized(self.model)
 
     @cached_property
     def weight_bytes(self) -> int:
@@ -89,6 +95,8 @@ def build_inference_graph(trained: TrainedModel) -> InferenceGraph:
     if spec is None:
         _require_exportable(model)
         name, title, graph = model.name, None, model
+    elif trained.is_fake_quantized:
+        name, title, graph = spec.name, spec.title, trained.evaluation_model()
     else:
         name, title = spec.name, spec.title
         graph = build(for_inference(plan(at_size(spec, image_format))), dtype="float32")

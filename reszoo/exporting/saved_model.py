@@ -86,6 +86,13 @@ def _decode_jpegs(jpeg: tf.Tensor, image_format: ImageFormat) -> tf.Tensor:
 
 def _fold(network: InferenceGraph, dtype: str) -> Callable[[tf.Tensor], tf.Tensor]:
     """Traces a function of its own, so that both signatures share one set of constants."""
+    if network.is_fake_quantized:
+        raise UserError(
+            f"{network.name} was trained with --quantize int8: its rounding cannot be folded",
+            expected="a target with `folded: none`",
+            found=f"folded: {dtype}",
+            hint="export with --target server, or export the run that it was trained from",
+        )
     if network.plan is None:
         raise UserError(
             f"the normalisations of {network.name!r} cannot be folded: the model has no spec",

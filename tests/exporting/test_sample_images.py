@@ -11,13 +11,9 @@ from reszoo.data import ImageData, ImageFormat
 from reszoo.data.open_data import open_data
 from reszoo.data.splits import stratified_holdout
 from reszoo.errors import UserError
-from reszoo.exporting.calibration import refuse_noise
 from reszoo.exporting.export import export
-from reszoo.exporting.sample_images import (
-    calibration_images,
-    comparison_images,
-    generated_images,
-)
+from reszoo.exporting.sample_images import comparison_images, generated_images
+from reszoo.inference.calibration import calibration_images, refuse_noise
 from reszoo.inference.trained import TrainedModel
 from reszoo.spec.target import Calibration
 
