@@ -140,7 +140,7 @@ def benchmark(
     load_before = _load()
     timings: list[Timing] = []
     pairs: list[PairedRatio] = []
-    for count in threads:
+    for count in dict.fromkeys(threads):
         for batch in subject.batches:
             sides = [subject, other] if other is not None and batch == 1 else [subject]
             times, ratio = _measure(sides, count, batch, images)

@@ -133,7 +133,7 @@ def _load_onnx(path: Path, threads: int, batch: int) -> tuple[Call, str]:
 
     model = OnnxModel(path, threads)
     images = _pixels((batch, *_bundle_shape(path.parent)))
-    return lambda: model.probabilities(images), str(model.runtime)
+    return lambda: model.probabilities(images), model.runtime
 
 
 _LOADERS: dict[str, Callable[[Path, int, int], tuple[Call, str]]] = {

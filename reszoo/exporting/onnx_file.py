@@ -110,15 +110,16 @@ class OnnxModel:
     """
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
-        self.runtime = onnx_runtime()
-        """Name and version of the package that runs the file."""
-        if self.runtime is None:
+        runtime = onnx_runtime()
+        if runtime is None:
             raise UserError(
                 f"nothing that is installed runs {path}",
                 expected="onnxruntime, or onnx",
                 found="neither",
                 hint="pip install onnxruntime",
             )
+        self.runtime = runtime
+        """Name and version of the package that runs the file."""
         self.is_reference = not self.runtime.startswith("onnxruntime")
         try:
             opened = _open_reference(path) if self.is_reference else _open(path, threads)

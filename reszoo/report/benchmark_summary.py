@@ -20,8 +20,10 @@ _PAIRS_SHOWN = 20
 
 def benchmark_text(benchmark: Benchmark) -> str:
     """Returns the machine, the times of each measurement, and the ratios of the pairs."""
-    header = ("network", "threads", "batch", "calls")
-    header += ("median", "p90", "p99", "CPU median", "images/s", "peak memory")
+    header = (
+        *("network", "threads", "batch", "calls"),
+        *("median", "p90", "p99", "CPU median", "images/s", "peak memory"),
+    )
     rows = [_timing(timing) for timing in benchmark.timings]
     sections = [
         facts(_machine(benchmark)),

@@ -86,9 +86,9 @@ def test_small_networks_are_called_more_often(batch, images, seconds, calls):
         (["none.tflite"], ["there is no file none.tflite"]),
         (["none"], ["there is no run folder or model none"]),
         ([FILE, "--vs", "none"], ["there is no run folder or model none"]),
-        ([FILE, "--threads", "0"], ["expected a whole number from 1", "such as 1,2"]),
-        ([FILE, "--threads", "1,x"], ["expected a whole number from 1", "such as 1,2"]),
-        ([FILE, "--images", "0"], ["expected a whole number from 1"]),
+        ([FILE, "--threads", "0"], ["--threads cannot be '0'", "write numbers such as 1,2"]),
+        ([FILE, "--threads", "1,x"], ["--threads cannot be '1,x'", "such as 1,2"]),
+        ([FILE, "--images", "0"], ["--images cannot be '0'", "a whole number from 1"]),
         (["cut.tflite"], ["cut.tflite does not open as a TFLite file", "copy it again"]),
     ],
 )

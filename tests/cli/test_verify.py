@@ -99,7 +99,7 @@ def test_a_bundle_holds_without_tensorflow(bundle, tmp_path):
     ):
         assert line in lines, line
     assert "golden.png within 0 of the contract" in done.stdout
-    assert "golden vector  0 in probability from golden_output.npy" in done.stdout
+    assert "0 in probability from golden_output.npy with reference kernels" in done.stdout
     assert lines[-1].endswith("claims hold")
     assert "WRONG" not in done.stdout
 
