@@ -38,7 +38,7 @@ def test_values_and_gradients_equal_those_of_numpy(low: float, high: float) -> N
     upstream = random.normal(0, 1, x.shape).astype(np.float32)
     layer = FakeQuantize()
     layer.build(x.shape)
-    layer.set_weights([low, high])
+    layer.set_weights([np.float32(low), np.float32(high)])
     with tf.GradientTape() as tape:
         inputs = tf.Variable(x)
         total = tf.reduce_sum(layer(inputs) * upstream)
@@ -63,7 +63,7 @@ def test_fixed_ranges_have_no_weights_and_keep_pixels() -> None:
 def test_a_range_of_nothing_keeps_a_scale() -> None:
     layer = FakeQuantize()
     layer.build(())
-    layer.set_weights([0.0, 0.0])
+    layer.set_weights([np.float32(0), np.float32(0)])
     low, high = layer.limit_values()
     assert low == 0
     assert high == pytest.approx(1e-6)
