@@ -103,8 +103,9 @@ def choose_recipe(
     Raises:
       UserError: there is no such recipe, or a value is invalid.
     """
-    if quantize is not None:
-        recipe = recipe or QUANTIZE_RECIPE
+    if quantize is not None and recipe is None:
+        recipe = QUANTIZE_RECIPE
+    elif quantize is not None:
         overrides = (*overrides, f"quantize={quantize}")
     if isinstance(recipe, Recipe):
         recipe = specs.override(recipe, overrides)
