@@ -113,6 +113,12 @@ def export(
         image_data = image_data.with_class_order(classes)
     folder = Path(out) if out is not None else _default_folder(source, network, spec)
     _refuse_foreign_folder(folder)
+    if keep_float and network.is_fake_quantized:
+        raise UserError(
+            f"{network.name} was trained with --quantize int8: none of its layers can stay in float",
+            expected="the run that it was trained from, for --keep-float",
+            hint="leave out --keep-float, or export the run that it was trained from",
+        )
     job = _prepare(network, spec, source, image_data, refuse_noise=gate)
     job = replace(job, keep_float=tuple(keep_float))
     try:

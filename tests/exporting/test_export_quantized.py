@@ -87,6 +87,12 @@ def test_every_learned_range_is_in_the_file(net, runs, quantized):
     assert refused.value.where == "stem_activation_range"
 
 
+def test_layers_of_a_quantized_run_cannot_stay_in_float(runs, tmp_path):
+    with pytest.raises(UserError, match="none of its layers can stay in float"):
+        export(runs["residual"], "mobile-int8", out=tmp_path / "bundle", keep_float="auto")
+    assert not list(tmp_path.iterdir())
+
+
 def test_post_training_quantization_does_not_pass_the_guard(runs, bundle_of):
     content = bundle_of("residual", "mobile-int8").tflite.read_bytes()
     with pytest.raises(GateError, match="ranges that the network learned"):
