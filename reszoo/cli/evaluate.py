@@ -23,7 +23,7 @@ def add_options(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     from reszoo.data.sources.plain_files import is_plain
     from reszoo.inference.evaluate import evaluate
-    from reszoo.inference.tflite_classifier import find_tflite
+    from reszoo.tflite.contract_file import find_tflite
 
     if find_tflite(options.target) is None:
         check_network(options.target)

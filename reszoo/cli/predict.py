@@ -39,7 +39,7 @@ def add_options(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     images = list(_paths(options.images))
     from reszoo.inference.predict import predict
-    from reszoo.inference.tflite_classifier import find_tflite
+    from reszoo.tflite.contract_file import find_tflite
 
     if find_tflite(options.target) is None:
         check_network(options.target)

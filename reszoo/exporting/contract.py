@@ -25,13 +25,15 @@ from reszoo.exporting.inference_graph import InferenceGraph
 from reszoo.exporting.parity import Arithmetic
 from reszoo.exporting.saved_model import FLOAT_SIGNATURE, UINT8_SIGNATURE
 from reszoo.exporting.tflite_checks import TFLiteContents
-from reszoo.inference.tflite_classifier import FORMAT, FORMAT_VERSION, TFLITE, sha256_of
-from reszoo.inference.tflite_interpreter import TFLiteInterpreter
 from reszoo.spec import to_mapping
 from reszoo.spec.target import Target
+from reszoo.tflite.contract_file import FORMAT, FORMAT_VERSION, sha256_of
+from reszoo.tflite.image_metadata import LABELS
+from reszoo.tflite.interpreter import TFLiteInterpreter
+from reszoo.tflite.model_file import MODEL_FILE
 from reszoo.version import VERSION
 
-SAVED_MODEL, LABELS, GOLDEN = "saved_model", "labels.txt", "golden.png"
+SAVED_MODEL, GOLDEN = "saved_model", "golden.png"
 
 
 def build_contract(
@@ -142,7 +144,7 @@ def tflite_entry(
     """Returns the contract's entry for a .tflite of `size` bytes."""
     source, output = interpreter.input, interpreter.output
     return {
-        "path": TFLITE,
+        "path": MODEL_FILE,
         "bytes": size,
         "signature": FLOAT_SIGNATURE,
         "inputs": [_tensor("image", source) | _input_formula(source)],

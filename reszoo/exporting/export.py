@@ -18,7 +18,6 @@ from reszoo.errors import GateError, UserError
 from reszoo.exporting import parity_report
 from reszoo.exporting.bundle import Bundle, Parity
 from reszoo.exporting.contract import (
-    LABELS,
     SAVED_MODEL,
     build_contract,
     saved_model_entry,
@@ -43,12 +42,14 @@ from reszoo.exporting.saved_model import LoadedSavedModel, write_saved_model
 from reszoo.exporting.tflite_checks import check_input_scale, check_tflite
 from reszoo.exporting.tflite_converter import convert
 from reszoo.inference.evaluate import common_classes, open_images
-from reszoo.inference.tflite_classifier import TFLITE
-from reszoo.inference.tflite_interpreter import TFLiteInterpreter
 from reszoo.inference.trained import TrainedModel, load_trained
 from reszoo.runs import Run
 from reszoo.spec import load_target
 from reszoo.spec.target import Target
+from reszoo.tflite.contract_file import CONTRACT
+from reszoo.tflite.image_metadata import LABELS
+from reszoo.tflite.interpreter import TFLiteInterpreter
+from reszoo.tflite.model_file import MODEL_FILE
 
 # A SavedModel runs the same float32 operations, so a hundred images show any difference.
 _SAVED_MODEL_IMAGES = 100
@@ -175,7 +176,7 @@ def _default_folder(source: TrainedModel, network: InferenceGraph, target: Targe
 
 def _refuse_foreign_folder(folder: Path) -> None:
     """Raises if the folder holds anything but an older bundle, which may be replaced."""
-    if not folder.exists() or (folder / "contract.json").is_file():
+    if not folder.exists() or (folder / CONTRACT).is_file():
         return
     if not folder.is_dir() or any(folder.iterdir()):
         raise UserError(
@@ -228,8 +229,8 @@ def _write_tflite(job: _ExportJob, folder: Path) -> _ExportedFile:
     calibration = job.calibration.images if job.calibration is not None else None
     content = convert(job.network, job.target, calibration, scratch=folder)
     contents = check_tflite(content, job.network.weight_bytes, job.target)
-    (folder / TFLITE).write_bytes(content)
-    interpreter = TFLiteInterpreter(folder / TFLITE)
+    (folder / MODEL_FILE).write_bytes(content)
+    interpreter = TFLiteInterpreter(folder / MODEL_FILE)
     if job.int8 and job.target.input == "uint8":
         check_input_scale(interpreter.input)
     probabilities = interpreter.probabilities(job.samples.images)
@@ -251,7 +252,7 @@ def _measure_parity(
     if tflite is None or tflite.agrees:
         return parity
     images, _ = job.samples.first(_LAYER_IMAGES)
-    layers = compare_layers(job.network.reference, (folder / TFLITE).read_bytes(), images)
+    layers = compare_layers(job.network.reference, (folder / MODEL_FILE).read_bytes(), images)
     return replace(
         parity, layers=layers, first_divergent=first_divergent_layer(layers, int8=job.int8)
     )
@@ -292,7 +293,7 @@ def _write_documents(
         example=_write_example(job, expected, files, folder),
         folder=folder,
     )
-    write_json(folder / "contract.json", contract)
+    write_json(folder / CONTRACT, contract)
     return contract
 
 
@@ -322,7 +323,7 @@ def _write_photograph(job: _ExportJob, files: list[_ExportedFile], folder: Path)
     outputs = {}
     for file in files:
         runner: LoadedSavedModel | TFLiteInterpreter = (
-            TFLiteInterpreter(folder / TFLITE)
+            TFLiteInterpreter(folder / MODEL_FILE)
             if file.name == "tflite"
             else LoadedSavedModel(folder / SAVED_MODEL)
         )

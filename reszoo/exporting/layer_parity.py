@@ -11,8 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from reszoo.inference.tflite_interpreter import TFLiteInterpreter
 from reszoo.model.build import deep_recursion
+from reszoo.tflite.interpreter import TFLiteInterpreter
 
 # Float layers differ by rounding, about 1e-6; int8 layers by a few percent, and more with depth.
 _FLOAT_LIMIT = 1e-4

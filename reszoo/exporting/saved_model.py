@@ -13,6 +13,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from reszoo.data import ImageFormat
+from reszoo.data.images.resizing import resize_image
 from reszoo.errors import UserError, first_line
 from reszoo.exporting.inference_graph import InferenceGraph
 from reszoo.model.folded_graph import folded_graph
@@ -21,16 +23,20 @@ from reszoo.stderr import quiet
 
 FLOAT_SIGNATURE = "serving_default"
 UINT8_SIGNATURE = "serving_uint8"
+JPEG_SIGNATURE, JPEG = "classify_jpeg", "jpeg"
+"""The signature that takes encoded JPEGs, and the name of its input."""
 _BATCH = 32
 
 
 def write_saved_model(network: InferenceGraph, folder: Path, folded: Folded = "none") -> None:
     """Writes a SavedModel for batches of any size, which opens without Keras.
 
-    It has two signatures, `serving_default` for float32 and `serving_uint8`, each with one input
-    `image` `(batch, height, width, channels)`, pixels 0..255, and three outputs: `probabilities`
-    and `logits`, float32 `(batch, classes)`, and `class`, int64 `(batch,)`. `folded` is the
-    dtype of a network of constants, with folded normalisations; "none" keeps layers and variables.
+    The signatures `serving_default` for float32 and `serving_uint8` have one input `image` `(batch,
+    height, width, channels)`, pixels 0..255. A network of 1 or 3 channels also has `classify_jpeg`,
+    whose input `jpeg`, string `(batch,)`, holds the bytes of JPEG files of any size; EXIF rotation
+    is not applied. All have three outputs: `probabilities` and `logits`, float32 `(batch,
+    classes)`, and `class`, int64 `(batch,)`. `folded` is the dtype of a network of constants, with
+    folded normalisations; "none" keeps layers and variables.
 
     Raises:
       UserError: the network is to be folded, and its plan is not known.
@@ -51,7 +57,31 @@ def write_saved_model(network: InferenceGraph, folder: Path, folded: Folded = "n
         FLOAT_SIGNATURE: _trace(serve, shape, tf.float32),
         UINT8_SIGNATURE: _trace(serve, shape, tf.uint8),
     }
+    if takes_jpeg(network.image_format):
+        decode = partial(_decode_jpegs, image_format=network.image_format)
+        signatures[JPEG_SIGNATURE] = _trace(
+            lambda jpeg: serve(decode(jpeg)), (None,), tf.string, JPEG
+        )
     _write(network.model.variables if keeps_layers else [], signatures, folder)
+
+
+def takes_jpeg(image_format: ImageFormat) -> bool:
+    """Whether a JPEG, grey or RGB, can become the network's input."""
+    return image_format.channels in (1, 3)
+
+
+def _decode_jpegs(jpeg: tf.Tensor, image_format: ImageFormat) -> tf.Tensor:
+    """Returns uint8 `(batch, height, width, channels)`: the pixels that `reszoo predict` uses.
+
+    Without a number of channels, grey stays grey, and RGB becomes grey by reszoo's own formula.
+    """
+
+    def decode(encoded: tf.Tensor) -> tf.Tensor:
+        image = tf.io.decode_jpeg(encoded, dct_method="INTEGER_ACCURATE")
+        return resize_image(image, image_format)
+
+    pixels = tf.TensorSpec(image_format.shape, tf.uint8)
+    return tf.map_fn(decode, jpeg, fn_output_signature=pixels)
 
 
 def _fold(network: InferenceGraph, dtype: str) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -100,8 +130,13 @@ class LoadedSavedModel:
         return np.concatenate(batches)
 
 
-def _trace(function: Callable[[tf.Tensor], Any], shape: tuple[int | None, ...], dtype: Any) -> Any:
-    signature = [tf.TensorSpec(shape, dtype, name="image")]
+def _trace(
+    function: Callable[[tf.Tensor], Any],
+    shape: tuple[int | None, ...],
+    dtype: Any,
+    name: str = "image",
+) -> Any:
+    signature = [tf.TensorSpec(shape, dtype, name=name)]
     return tf.function(function, input_signature=signature, autograph=False)
 
 

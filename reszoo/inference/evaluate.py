@@ -21,10 +21,11 @@ from reszoo.inference.finite_outputs import finite_outputs
 from reszoo.inference.metrics import Agreement, Evaluation, agreement, clipped_log, score
 from reszoo.inference.plain_evaluation import plain_logits
 from reszoo.inference.predict import batch_size_for
-from reszoo.inference.tflite_classifier import TFLiteClassifier, find_tflite
+from reszoo.inference.tflite_classifier import TFLiteClassifier
 from reszoo.inference.tta import resolve_views, tta_formats, tta_logits
 from reszoo.runs import Run
 from reszoo.spec.test_time import ONE_VIEW, Views
+from reszoo.tflite.contract_file import find_tflite
 
 if TYPE_CHECKING:
     import keras

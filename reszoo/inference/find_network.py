@@ -6,9 +6,9 @@ from pathlib import Path
 
 from reszoo.data.images.image_files import SUFFIXES
 from reszoo.errors import UserError
-from reszoo.inference.tflite_classifier import is_bundle
 from reszoo.runs import Run
 from reszoo.spec import names_of
+from reszoo.tflite.contract_file import is_bundle
 
 _WEIGHTS = (".h5", ".safetensors")
 

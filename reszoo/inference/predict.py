@@ -16,9 +16,10 @@ from reszoo.data.images.decoding import read_image, to_8_bits
 from reszoo.data.images.image_files import SUFFIXES, FileWalk, reading_folder
 from reszoo.errors import UserError
 from reszoo.inference.metrics import TOP_K, Agreement, clipped_log, softmax, top_k
-from reszoo.inference.tflite_classifier import TFLiteClassifier, find_tflite
+from reszoo.inference.tflite_classifier import TFLiteClassifier
 from reszoo.inference.tta import resolve_views, tta_formats, tta_logits
 from reszoo.spec.test_time import Views
+from reszoo.tflite.contract_file import find_tflite
 
 if TYPE_CHECKING:
     from reszoo.inference.trained import Target

@@ -2,46 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from reszoo.atomic_files import recover
 from reszoo.data import ImageFormat
 from reszoo.data.dataset import numbered_classes
 from reszoo.data.images.numpy_resizing import resize_in_numpy
 from reszoo.errors import UserError, first_line
 from reszoo.inference.finite_outputs import finite_outputs
-from reszoo.inference.tflite_interpreter import TFLiteInterpreter
-from reszoo.json_text import parse_json
 from reszoo.regular_files import require_regular_file
+from reszoo.tflite.contract_file import (
+    CONTRACT,
+    check_hash,
+    damaged_contract,
+    has_hashes,
+    read_contract,
+)
+from reszoo.tflite.image_metadata import LABELS
+from reszoo.tflite.interpreter import TFLiteInterpreter
 
-TFLITE = "model.tflite"
-CONTRACT = "contract.json"
-FORMAT, FORMAT_VERSION = "reszoo contract", 2
-"""Of contract.json; version 1 has no hashes."""
 _FORMAT_KEYS = ("crop", "interpolation", "antialias")
-
-
-def is_bundle(path: Path) -> bool:
-    """Whether a path is the folder of an exported bundle, which a killed export may have moved."""
-    if not path.exists():
-        recover(path)
-    return (path / CONTRACT).is_file()
-
-
-def find_tflite(target: Any) -> Path | None:
-    """Returns the `.tflite` file that a target names or, as a bundle's folder, holds; else None."""
-    if not isinstance(target, (str, os.PathLike)):
-        return None
-    path = Path(target)
-    if path.suffix == ".tflite" and not path.is_dir():
-        return path
-    return path / TFLITE if is_bundle(path) and (path / TFLITE).is_file() else None
 
 
 class TFLiteClassifier:
@@ -96,46 +79,25 @@ class TFLiteClassifier:
         return None if tensor is None else f"the tensor {tensor}"
 
 
-def sha256_of(path: Path) -> str:
-    """Returns the SHA-256 of a file's content, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _read_contract(path: Path) -> dict[str, Any]:
     """Checks a file and its labels by the contract beside it; returns the format's keys."""
     contract = path.with_name(CONTRACT)
     if not contract.is_file():
         return {}
+    content = read_contract(contract)
     try:
-        content = parse_json(contract.read_bytes())
-        if content["format"] != FORMAT:
-            raise ValueError(f"the format {content['format']!r}")
-        if content["format_version"] > FORMAT_VERSION:
-            raise UserError(
-                f"{contract} was written in a format that this reszoo does not know",
-                expected=f"format version {FORMAT_VERSION} or older",
-                found=str(content["format_version"]),
-                hint="install a newer reszoo",
-            )
         preprocessing = _preprocessing(content["preprocessing"])
-        hashes = dict(content["sha256"]) if content["format_version"] > 1 else None
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{contract} is damaged",
-            expected="the contract that `reszoo export` wrote",
-            found=repr(error),
-            hint="copy the bundle again, or export it again",
-        ) from error
-    if hashes is None:
+        raise damaged_contract(contract, error) from error
+    if not has_hashes(content):
         warnings.warn(
             f"{contract} is of version 1 and holds no hashes: {path.name} is used unchecked",
             stacklevel=2,
         )
         return preprocessing
-    for file in (path, path.with_name("labels.txt")):
+    for file in (path, path.with_name(LABELS)):
         if file.is_file():
-            _check_hash(file, hashes)
+            check_hash(file, content["sha256"])
     return preprocessing
 
 
@@ -155,20 +117,6 @@ def _preprocessing(values: dict[str, Any]) -> dict[str, Any]:
     return preprocessing
 
 
-def _check_hash(file: Path, hashes: dict[str, str]) -> None:
-    digest = sha256_of(file)
-    # A file that was renamed is found among all of them.
-    if digest not in ([hashes[file.name]] if file.name in hashes else hashes.values()):
-        raise UserError(
-            f"{file} is damaged, or is not the file that its contract describes",
-            where=str(file.with_name(CONTRACT)),
-            expected=f"SHA-256 {hashes.get(file.name, 'of a file of the bundle')}",
-            found=f"SHA-256 {digest}",
-            hint="copy the bundle again, or export it again; a file that was changed on purpose "
-            "is used in a folder without contract.json",
-        )
-
-
 def _image_format(path: Path, shape: list[int], preprocessing: dict[str, Any]) -> ImageFormat:
     if len(shape) != 4 or shape[0] != 1:
         raise UserError(
@@ -181,7 +129,7 @@ def _image_format(path: Path, shape: list[int], preprocessing: dict[str, Any]) -
 
 
 def _read_labels(path: Path, outputs: int) -> tuple[str, ...]:
-    labels = path.with_name("labels.txt")
+    labels = path.with_name(LABELS)
     if not labels.is_file():
         return numbered_classes(outputs)
     try:

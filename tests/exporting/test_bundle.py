@@ -17,9 +17,9 @@ from reszoo.exporting import Bundle
 from reszoo.exporting.export import export
 from reszoo.exporting.tflite_checks import read_contents
 from reszoo.inference.evaluate import evaluate
-from reszoo.inference.tflite_interpreter import TFLiteInterpreter
 from reszoo.inference.trained import TrainedModel
 from reszoo.model.saving import save_model
+from reszoo.tflite.interpreter import TFLiteInterpreter
 
 from .conftest import NETS, TARGETS
 

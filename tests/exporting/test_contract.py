@@ -21,8 +21,8 @@ from reszoo.exporting.export import export
 from reszoo.exporting.golden_example import choose_golden_image
 from reszoo.inference.evaluate import evaluate
 from reszoo.inference.predict import predict
-from reszoo.inference.tflite_interpreter import dequantize, quantize
 from reszoo.inference.trained import TrainedModel
+from reszoo.tflite.interpreter import dequantize, quantize
 
 from .conftest import NETS, digits, small_net
 

@@ -13,8 +13,8 @@ from reszoo.inference.evaluate import evaluate
 from reszoo.inference.folding import fold
 from reszoo.inference.keras_classifier import _FOLD_FROM
 from reszoo.inference.predict import predict
-from reszoo.inference.tflite_classifier import find_tflite
 from reszoo.inference.trained import load_trained
+from reszoo.tflite.contract_file import find_tflite
 from tests.training.samples import bar_data, bars
 
 

@@ -11,9 +11,9 @@ from PIL import Image
 from reszoo.errors import UserError
 from reszoo.inference.evaluate import evaluate
 from reszoo.inference.predict import predict
-from reszoo.inference.tflite_classifier import is_bundle
 from reszoo.inference.trained import TrainedModel, load_trained
 from reszoo.report.evaluation_summary import evaluation_text
+from reszoo.tflite.contract_file import is_bundle
 from tests.training.samples import bar_data, bars
 
 
