@@ -111,15 +111,26 @@ def bundle_of(
     data: ImageData,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[..., Path]:
-    """Returns the folder of the bundle of a target and a connection, exported on first use."""
-    bundles: dict[tuple[str, str], Path] = {}
+    """Returns the folder of the bundle of a target, exported on first use.
+
+    It is called with the target, the connection and overrides of the target's fields.
+    """
+    bundles: dict[tuple[str, ...], Path] = {}
     folder = tmp_path_factory.mktemp("bundles")
 
-    def bundle(target: str, connection: str = "residual") -> Path:
-        if (target, connection) not in bundles:
-            out = folder / f"{connection}-{target}"
-            export(net_of(connection), target, out=out, data=data)
-            bundles[target, connection] = out
-        return bundles[target, connection]
+    def bundle(target: str, connection: str = "residual", *overrides: str) -> Path:
+        key = (target, connection, *overrides)
+        if key not in bundles:
+            out = folder / str(len(bundles))
+            export(net_of(connection), target, out=out, data=data, overrides=list(overrides))
+            bundles[key] = out
+        return bundles[key]
 
     return bundle
+
+
+def keras_probabilities(net: TrainedModel, images: np.ndarray) -> np.ndarray:
+    """The probabilities of the Keras model, float32 (images, classes)."""
+    from scipy.special import softmax
+
+    return softmax(np.asarray(net.model(images.astype(np.float32), training=False)), axis=-1)
