@@ -8,8 +8,12 @@
 | classes | count, file with one name per line, names |
 | preprocessing | from any image to the network's input: sizes, numbers and words |
 | files.saved_model | path, bytes, arithmetic, signatures with their inputs and outputs |
-| files.tflite | path, bytes, inputs and outputs with scales, zero points and formulas, operators |
+| files.tflite | path, bytes, precision, inputs and outputs with scales, zero points and formulas, \
+operators |
+| files.tflite.arena | bytes in TFLite-Micro, where the target speaks of them |
+| files.tflite.mediapipe | whether MediaPipe Tasks opens the file, and why not |
 | example | a golden image beside the contract and the output of each file for it |
+| example.vectors | the input and output of the .tflite as raw tensors, and how near to come |
 | example.photograph | a large JPEG with an EXIF rotation, the input it becomes, and each output |
 | sha256 | hash of each file of the bundle but contract.json, by path; checked before use |
 | made_with | versions |
@@ -17,6 +21,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,12 +29,14 @@ from typing import Any
 from reszoo.exporting.inference_graph import InferenceGraph
 from reszoo.exporting.parity import Arithmetic
 from reszoo.exporting.saved_model import FLOAT_SIGNATURE, UINT8_SIGNATURE
-from reszoo.exporting.tflite_checks import TFLiteContents
 from reszoo.spec import to_mapping
 from reszoo.spec.target import Target
+from reszoo.tflite.arena import Arena
+from reszoo.tflite.contents import TFLiteModel
 from reszoo.tflite.contract_file import FORMAT, FORMAT_VERSION, sha256_of
 from reszoo.tflite.image_metadata import LABELS
 from reszoo.tflite.interpreter import TFLiteInterpreter
+from reszoo.tflite.memory_plan import MemoryPlan
 from reszoo.tflite.model_file import MODEL_FILE
 from reszoo.version import VERSION
 
@@ -139,18 +146,62 @@ def saved_model_entry(network: InferenceGraph, size: int, arithmetic: Arithmetic
 
 
 def tflite_entry(
-    interpreter: TFLiteInterpreter, contents: TFLiteContents, size: int
+    interpreter: TFLiteInterpreter,
+    model: TFLiteModel,
+    target: Target,
+    arena: Arena | None,
+    plan: MemoryPlan | None,
 ) -> dict[str, Any]:
-    """Returns the contract's entry for a .tflite of `size` bytes."""
+    """Returns the contract's entry for a .tflite.
+
+    `arena` and `plan` are None where the target does not speak of memory.
+    """
     source, output = interpreter.input, interpreter.output
+    operators = [operator.name for operator in model.main.operators]
     return {
         "path": MODEL_FILE,
-        "bytes": size,
+        "bytes": len(model.content),
+        "precision": target.quantization,
         "signature": FLOAT_SIGNATURE,
         "inputs": [_tensor("image", source) | _input_formula(source)],
         "outputs": [_tensor("probabilities", output) | _output_formula(output)],
-        "operators": contents.counts(),
+        "operators": dict(Counter(operators).most_common()),
+        "metadata": target.metadata,
+        "mediapipe": _mediapipe(source, output, has_metadata=target.metadata),
+        **({"arena": _arena(arena, plan)} if arena is not None else {}),
     }
+
+
+def _arena(arena: Arena, plan: MemoryPlan | None) -> dict[str, Any]:
+    compared = (
+        {"lower_bound_bytes": plan.lower_bound, "tflite_micro_bytes": plan.greedy_bytes}
+        if plan is not None
+        else {}
+    )
+    return {
+        "bytes": arena.bytes,
+        "feature_map_bytes": arena.feature_map_bytes,
+        "own_bytes": arena.own_bytes,
+        "source": arena.source,
+        **compared,
+    }
+
+
+def _mediapipe(
+    source: dict[str, Any], output: dict[str, Any], *, has_metadata: bool
+) -> dict[str, Any]:
+    """Says whether MediaPipe Tasks opens a file (its rules as found with version 1.2.3)."""
+    channels = int(source["shape"][-1])
+    why = None
+    if channels != 3:
+        why = f"it takes images of three channels, not {channels}"
+    elif source["dtype"].__name__ not in ("uint8", "float32"):
+        why = f"it takes uint8 or float32 pixels, not {source['dtype'].__name__}"
+    elif output["dtype"].__name__ not in ("uint8", "float32"):
+        why = f"it takes uint8 or float32 probabilities, not {output['dtype'].__name__}"
+    elif source["dtype"].__name__ == "float32" and not has_metadata:
+        why = "float32 pixels need metadata on their normalisation"
+    return {"opens": why is None, "why": why}
 
 
 def _tensor(name: str, details: dict[str, Any]) -> dict[str, Any]:
@@ -170,8 +221,14 @@ def _input_formula(details: dict[str, Any]) -> dict[str, str]:
     scale, zero_point = details["quantization"]
     if not scale or (scale == 1.0 and zero_point == 0):
         return {"formula": "input = pixel", "words": "Each pixel 0..255 is passed unchanged."}
+    if scale == 1.0:
+        return {
+            "formula": f"input = pixel {_signed(zero_point)}",
+            "words": f"{abs(zero_point)} is {'added to' if zero_point > 0 else 'subtracted from'} "
+            "each pixel 0..255.",
+        }
     return {
-        "formula": f"input = round(pixel / {scale!r}) + {zero_point}",
+        "formula": f"input = round(pixel / {scale!r}) {_signed(zero_point)}",
         "words": "Each pixel 0..255 is divided by the scale and rounded; the zero point is added.",
     }
 
@@ -185,7 +242,11 @@ def _output_formula(details: dict[str, Any]) -> dict[str, str]:
             "(to about 1 in an int8 file).",
         }
     return {
-        "formula": f"probability = (output - {zero_point}) * {scale!r}",
+        "formula": f"probability = (output {_signed(-zero_point)}) * {scale!r}",
         "words": "One number per class, in the order of labels.txt; subtract the zero point and "
         "multiply by the scale to get the probability.",
     }
+
+
+def _signed(number: int) -> str:
+    return f"- {-number}" if number < 0 else f"+ {number}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +17,31 @@ from reszoo.data import ImageData
 from reszoo.errors import GateError, UserError
 from reszoo.exporting import parity_report
 from reszoo.exporting.bundle import Bundle, Parity
+from reszoo.exporting.card import CARD, as_card
 from reszoo.exporting.contract import (
     SAVED_MODEL,
     build_contract,
     saved_model_entry,
-    tflite_entry,
 )
+from reszoo.exporting.device_limits import refuse_too_large
 from reszoo.exporting.golden_example import (
     choose_golden_image,
     expected_outputs,
     write_golden_example,
 )
+from reszoo.exporting.golden_vectors import write_golden_vectors
 from reszoo.exporting.inference_graph import InferenceGraph, build_inference_graph
+from reszoo.exporting.job import ExportedFile, ExportJob
 from reszoo.exporting.layer_parity import compare_layers, first_divergent_layer
 from reszoo.exporting.parity import Arithmetic, Comparison, compare
 from reszoo.exporting.photograph import write_photograph
 from reszoo.exporting.sample_images import (
-    SampleImages,
     calibration_images,
     comparison_images,
     generated_images,
 )
 from reszoo.exporting.saved_model import LoadedSavedModel, write_saved_model
-from reszoo.exporting.tflite_checks import check_input_scale, check_tflite
-from reszoo.exporting.tflite_converter import convert
+from reszoo.exporting.tflite_file import write_tflite
 from reszoo.inference.evaluate import common_classes, open_images
 from reszoo.inference.trained import TrainedModel, load_trained
 from reszoo.runs import Run
@@ -103,6 +104,7 @@ def export(
     has_data = data is not None or source.run is not None
     image_data = open_images(source, data, skip_bad_images, data_dir) if has_data else None
     network = build_inference_graph(source)
+    refuse_too_large(network.plan, spec)
     if image_data is not None:
         outputs = source.model.output_shape[-1]
         classes = common_classes(outputs, source.classes, image_data)
@@ -117,30 +119,6 @@ def export(
         gc.collect()  # a converter leaves cycles behind that hold whole copies of the weights
 
 
-@dataclass(frozen=True)
-class _ExportJob:
-    """Network, target and images of an export."""
-
-    network: InferenceGraph
-    target: Target
-    samples: SampleImages
-    calibration: SampleImages | None
-
-    @property
-    def int8(self) -> bool:
-        return self.target.quantization == "int8"
-
-
-@dataclass(frozen=True)
-class _ExportedFile:
-    """A written file, its outputs for the sample images, and its entry in the contract."""
-
-    name: str
-    probabilities: np.ndarray
-    entry: dict[str, Any]
-    arithmetic: Arithmetic
-
-
 def _prepare(
     network: InferenceGraph,
     target: Target,
@@ -148,24 +126,24 @@ def _prepare(
     data: ImageData | None,
     *,
     refuse_noise: bool,
-) -> _ExportJob:
-    int8, image_format = target.quantization == "int8", network.image_format
-    if data is None and int8:
+) -> ExportJob:
+    image_format = network.image_format
+    if data is None and target.calibrates:
         raise UserError(
-            f"the target {target.name} needs training images to calibrate int8",
+            f"the target {target.name} needs training images to calibrate {target.quantization}",
             found="a model without a run, and no data",
             hint="pass the data it was trained on with --data, or export its run folder",
         )
     if data is None:
-        return _ExportJob(network, target, generated_images(image_format), None)
+        return ExportJob(network, target, generated_images(image_format), None)
     held_out = source.run.data().get("validation") if source.run is not None else None
     samples = comparison_images(data, image_format, target.gate.images, validation=held_out)
     calibration = None
-    if int8:
+    if target.calibrates:
         calibration = calibration_images(
             data, image_format, target.calibration, validation=held_out, check=refuse_noise
         )
-    return _ExportJob(network, target, samples, calibration)
+    return ExportJob(network, target, samples, calibration)
 
 
 def _default_folder(source: TrainedModel, network: InferenceGraph, target: Target) -> Path:
@@ -186,10 +164,10 @@ def _refuse_foreign_folder(folder: Path) -> None:
         )
 
 
-def _write_bundle(job: _ExportJob, folder: Path, *, gate: bool, began: float) -> Bundle:
+def _write_bundle(job: ExportJob, folder: Path, *, gate: bool, began: float) -> Bundle:
     refusal_report = folder.with_name(f"{folder.name}.parity.md")
     expected = job.network.log_probabilities(job.samples.images)
-    writers = {"saved_model": _write_saved_model, "tflite": _write_tflite}
+    writers = {"saved_model": _write_saved_model, "tflite": write_tflite}
     with atomic_folder(folder) as temporary:
         files = [
             write(job, temporary) for name, write in writers.items() if name in job.target.writes
@@ -214,7 +192,7 @@ def _write_bundle(job: _ExportJob, folder: Path, *, gate: bool, began: float) ->
     )
 
 
-def _write_saved_model(job: _ExportJob, folder: Path) -> _ExportedFile:
+def _write_saved_model(job: ExportJob, folder: Path) -> ExportedFile:
     path = folder / SAVED_MODEL
     write_saved_model(job.network, path, job.target.folded)
     arithmetic: Arithmetic = "bfloat16" if job.target.folded == "bfloat16" else "float32"
@@ -222,24 +200,11 @@ def _write_saved_model(job: _ExportJob, folder: Path) -> _ExportedFile:
     probabilities = LoadedSavedModel(path).probabilities(images)
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     entry = saved_model_entry(job.network, size, arithmetic)
-    return _ExportedFile("saved_model", probabilities, entry, arithmetic)
-
-
-def _write_tflite(job: _ExportJob, folder: Path) -> _ExportedFile:
-    calibration = job.calibration.images if job.calibration is not None else None
-    content = convert(job.network, job.target, calibration, scratch=folder)
-    contents = check_tflite(content, job.network.weight_bytes, job.target)
-    (folder / MODEL_FILE).write_bytes(content)
-    interpreter = TFLiteInterpreter(folder / MODEL_FILE)
-    if job.int8 and job.target.input == "uint8":
-        check_input_scale(interpreter.input)
-    probabilities = interpreter.probabilities(job.samples.images)
-    entry = tflite_entry(interpreter, contents, len(content))
-    return _ExportedFile("tflite", probabilities, entry, "int8" if job.int8 else "float32")
+    return ExportedFile("saved_model", probabilities, entry, arithmetic)
 
 
 def _measure_parity(
-    job: _ExportJob, expected: np.ndarray, files: list[_ExportedFile], folder: Path
+    job: ExportJob, expected: np.ndarray, files: list[ExportedFile], folder: Path
 ) -> Parity:
     parity = Parity(
         target=job.target.name,
@@ -254,11 +219,13 @@ def _measure_parity(
     images, _ = job.samples.first(_LAYER_IMAGES)
     layers = compare_layers(job.network.reference, (folder / MODEL_FILE).read_bytes(), images)
     return replace(
-        parity, layers=layers, first_divergent=first_divergent_layer(layers, int8=job.int8)
+        parity,
+        layers=layers,
+        first_divergent=first_divergent_layer(layers, int8=job.target.quantization != "none"),
     )
 
 
-def _compare_file(job: _ExportJob, expected: np.ndarray, file: _ExportedFile) -> Comparison:
+def _compare_file(job: ExportJob, expected: np.ndarray, file: ExportedFile) -> Comparison:
     count = len(file.probabilities)
     _, labels = job.samples.first(count)
     return compare(
@@ -266,7 +233,7 @@ def _compare_file(job: _ExportJob, expected: np.ndarray, file: _ExportedFile) ->
     )
 
 
-def _gate_error(job: _ExportJob, parity: Parity, report: Path) -> GateError:
+def _gate_error(job: ExportJob, parity: Parity, report: Path) -> GateError:
     layer = parity.first_divergent
     return GateError(
         f"the gate of {job.target.name} refused the bundle: it was not written",
@@ -278,43 +245,48 @@ def _gate_error(job: _ExportJob, parity: Parity, report: Path) -> GateError:
 
 
 def _write_documents(
-    job: _ExportJob, expected: np.ndarray, files: list[_ExportedFile], parity: Parity, folder: Path
+    job: ExportJob, expected: np.ndarray, files: list[ExportedFile], parity: Parity, folder: Path
 ) -> dict[str, Any]:
     """Writes labels, parity reports, golden image and contract, and returns the contract."""
-    labels = (" ".join(name.splitlines()) for name in job.network.classes)
-    write_text(folder / LABELS, "".join(f"{label}\n" for label in labels))
+    write_text(folder / LABELS, "".join(f"{label}\n" for label in job.network.labels))
     write_json(folder / "parity.json", parity_report.as_json(parity))
     write_text(folder / "parity.md", parity_report.as_markdown(parity, job.network.name))
+    gate = "passed" if parity.passed else "failed"
+    example = _write_example(job, expected, files, folder)
+    entries = {file.name: file.entry for file in files}
+    write_text(folder / CARD, as_card(job, entries, parity, folder))
     contract = build_contract(
-        job.network,
-        job.target,
-        gate="passed" if parity.passed else "failed",
-        files={file.name: file.entry for file in files},
-        example=_write_example(job, expected, files, folder),
-        folder=folder,
+        job.network, job.target, gate=gate, files=entries, example=example, folder=folder
     )
     write_json(folder / CONTRACT, contract)
     return contract
 
 
 def _write_example(
-    job: _ExportJob, expected: np.ndarray, files: list[_ExportedFile], folder: Path
+    job: ExportJob, expected: np.ndarray, files: list[ExportedFile], folder: Path
 ) -> dict[str, Any]:
     count = min(len(file.probabilities) for file in files)
     images, labels = job.samples.first(count)
     outputs = [np.exp(expected[:count]), *(file.probabilities[:count] for file in files)]
     index = choose_golden_image(outputs, labels)
     photograph = _write_photograph(job, files, folder)
-    return photograph | write_golden_example(
-        job.network,
-        images[index],
-        int(labels[index]) if labels is not None else None,
-        {file.name: (file.probabilities[index], file.arithmetic) for file in files},
-        folder,
+    vectors = {}
+    if "tflite" in job.target.writes:
+        vectors = {"vectors": {"tflite": write_golden_vectors(job, images[index], folder)}}
+    return (
+        vectors
+        | photograph
+        | write_golden_example(
+            job.network,
+            images[index],
+            int(labels[index]) if labels is not None else None,
+            {file.name: (file.probabilities[index], file.arithmetic) for file in files},
+            folder,
+        )
     )
 
 
-def _write_photograph(job: _ExportJob, files: list[_ExportedFile], folder: Path) -> dict[str, Any]:
+def _write_photograph(job: ExportJob, files: list[ExportedFile], folder: Path) -> dict[str, Any]:
     """Writes the photograph, and returns the contract's entry under its key."""
     written = write_photograph(job.samples, job.network.image_format, folder)
     if written is None:

@@ -12,8 +12,16 @@ from reszoo.exporting.contract import GOLDEN
 from reszoo.exporting.inference_graph import InferenceGraph
 from reszoo.exporting.parity import Arithmetic
 
-# Two steps of an int8 probability; for bfloat16, the rounding of other kernels.
-_TOLERANCES: dict[Arithmetic, float] = {"float32": 1e-4, "int8": 2 / 256, "bfloat16": 0.02}
+# Of the file's own output on other hardware: two steps of an int8 probability; for bfloat16 and for
+# float16 on GPUs the rounding of other kernels; for dynamic the rounding of activations.
+_TOLERANCES: dict[Arithmetic, float] = {
+    "float32": 1e-5,
+    "bfloat16": 0.02,
+    "float16": 0.01,
+    "dynamic": 0.02,
+    "int8": 2 / 256,
+    "int16x8": 1e-3,
+}
 # More than twice the largest tolerance, so that no class changes within it.
 _CLEAR_MARGIN = 0.05
 _PNG_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
@@ -82,6 +90,11 @@ def expected_outputs(
         }
         for name, (probabilities, arithmetic) in outputs.items()
     }
+
+
+def tolerance_of(arithmetic: Arithmetic) -> float:
+    """Returns by how much a probability may differ on other hardware."""
+    return _TOLERANCES[arithmetic]
 
 
 def _write_image(image: np.ndarray, folder: Path) -> str:

@@ -50,6 +50,11 @@ class InferenceGraph:
         """Height, width and channels."""
         return self.image_format.shape
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names for files with one per line; a line break in a name is a space there."""
+        return tuple(" ".join(name.splitlines()) for name in self.classes)
+
     @cached_property
     def weight_bytes(self) -> int:
         """Size of all weights in float32."""

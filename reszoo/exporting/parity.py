@@ -16,7 +16,7 @@ _SMALLEST_PROBABILITY = 1e-6
 _CERTAINTY = 1.645
 _GUESSING = "better_than_guessing"
 
-Arithmetic = Literal["float32", "bfloat16", "int8"]
+Arithmetic = Literal["float32", "bfloat16", "float16", "dynamic", "int8", "int16x8"]
 """Arithmetic of an exported file."""
 
 

@@ -16,6 +16,12 @@ from reszoo.exporting.saved_model import FLOAT_SIGNATURE, write_static_saved_mod
 from reszoo.spec.target import Target
 from reszoo.stderr import quiet
 
+_BUILTIN = tf.lite.OpsSet.TFLITE_BUILTINS
+_OPERATORS = {
+    "int8": tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
+    "int16x8": tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
+}
+"""The operators of an integer file; others are built in, in float."""
 _UNSUPPORTED = re.compile(r"\btf\.(\w+)|'tfl\.(\w+)' op|\bFlex(\w+)")
 
 
@@ -24,42 +30,43 @@ def convert(
 ) -> bytes:
     """Converts a network for a target and returns the content of the `.tflite` file.
 
-    `calibration` is the representative dataset for int8: pixels 0..255, shape
+    `calibration` is the representative dataset for int8 and int16x8: pixels 0..255, shape
     `(images, height, width, channels)`. `scratch` is a folder with room for the weights; nothing
     is left there.
 
     Raises:
       UserError: TFLite does not support an operation of the network.
     """
-    int8 = target.quantization == "int8"
-    # An int8 file gets its uint8 input from the converter (scale 1, no cast in the graph); a float
-    # file can only cast.
-    dtype = "float32" if int8 else target.input
+    # An integer file gets its integer ends from the converter (scale 1, no cast in the graph); a
+    # float file can only cast.
+    dtype = "float32" if target.calibrates else target.input
     with tempfile.TemporaryDirectory(prefix="static-", dir=scratch) as folder:
         write_static_saved_model(network, Path(folder), dtype)
         converter = tf.lite.TFLiteConverter.from_saved_model(
             folder, signature_keys=[FLOAT_SIGNATURE]
         )
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        if int8:
-            _quantize(converter, target, calibration)
+        converter.target_spec.supported_ops = [_OPERATORS.get(target.quantization, _BUILTIN)]
+        if target.quantization != "none":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if target.quantization == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        if target.calibrates:
+            _calibrate(converter, target, calibration)
         return _run(converter)
 
 
-def _quantize(
+def _calibrate(
     converter: tf.lite.TFLiteConverter, target: Target, images: np.ndarray | None
 ) -> None:
-    """Configures full integer quantization, which leaves no float operator inside."""
+    """Configures integer arithmetic, which leaves no float operator inside."""
     if images is None:
-        raise ValueError("an int8 target needs calibration images")
+        raise ValueError(f"{target.quantization} needs calibration images")
 
     def representative_dataset() -> Iterator[dict[str, np.ndarray]]:
         for image in images:
             yield {"image": image[None].astype(np.float32)}
 
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = representative_dataset
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tf.as_dtype(target.input)
     converter.inference_output_type = tf.as_dtype(target.output)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from reszoo.planning.network import plan as plan_of
@@ -61,7 +61,7 @@ def cost(what: Plan | Architecture) -> Cost:
     plan = what if isinstance(what, Plan) else plan_of(what)
     deployed = fold_norms(for_inference(plan))
     weights, biases = _weights_and_biases(deployed.rows)
-    peak = _peak_values(deployed)
+    peak = max(values for _, values in _alive_values(deployed))
     return Cost(
         parameters=sum(row.parameters for row in plan.rows),
         other_parameters=sum(row.other_parameters for row in plan.rows),
@@ -105,15 +105,21 @@ def _depth(rows: Iterable[Row]) -> int:
     return max(depths.values())
 
 
-def _peak_values(plan: Plan) -> int:
-    """Peak of values alive at once if rows run in order and are freed after their last reader.
+def fullest_row(plan: Plan) -> Row:
+    """Returns the row of a canonical plan during which most feature maps are alive."""
+    deployed = fold_norms(for_inference(plan))
+    return max(_alive_values(deployed), key=lambda pair: pair[1])[0]
+
+
+def _alive_values(plan: Plan) -> Iterator[tuple[Row, int]]:
+    """Yields the values alive during each row, freed after their last reader.
 
     An elementwise row reuses the memory of an input that nothing else reads, which also covers an
     activation fused into a convolution.
     """
     readers = reader_counts(plan)
     sizes: dict[Ref, int] = {}
-    alive = peak = 0
+    alive = 0
     for row in plan.rows:
         output = Ref(row.name)
         size = math.prod(row.shape)
@@ -126,6 +132,5 @@ def _peak_values(plan: Plan) -> int:
             readers[ref] == 0 and sizes[ref] >= size for ref in row.inputs
         )
         sizes[output] = size
-        peak = max(peak, alive if reuses else alive + size)
+        yield row, alive if reuses else alive + size
         alive += size - free
-    return peak

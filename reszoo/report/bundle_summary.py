@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 _DESCRIPTIONS = {
     "saved_model": "SavedModel, any batch size",
     "model.tflite": "TFLite",
+    "CARD.md": "one page on the bundle",
+    "golden_input.npy": "the worked example as the .tflite takes it",
+    "golden_output.npy": "what the .tflite gives for it",
+    "golden.h": "both as C arrays",
     "golden.png": "the image of the worked example",
     "photo.jpg": "a large photograph on its side, to test decoding, turning and resizing",
     "photo_input.png": "the input that the photograph becomes",

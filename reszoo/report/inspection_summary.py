@@ -68,7 +68,10 @@ def inspection_json(inspection: TFLiteInspection) -> dict[str, Any]:
         "arena": _arena_json(inspection),
         "metadata": _metadata_json(inspection.metadata),
         "targets": {
-            verdict.target: {"fits": verdict.fits, "problems": list(verdict.problems)}
+            verdict.target: {
+                "fits": verdict.fits,
+                "problems": [each.text for each in verdict.problems],
+            }
             for verdict in inspection.verdicts
         },
     }
@@ -185,7 +188,11 @@ def _note_text(note: TensorNote) -> str:
 
 def _verdicts(inspection: TFLiteInspection) -> list[tuple[str, str, str]]:
     return [
-        (verdict.target, "yes" if verdict.fits else "no", "\n".join(verdict.problems) or MISSING)
+        (
+            verdict.target,
+            "yes" if verdict.fits else "no",
+            "\n".join(verdict.texts) or MISSING,
+        )
         for verdict in inspection.verdicts
     ]
 

@@ -10,8 +10,10 @@ from pydantic_core import PydanticCustomError
 from reszoo.spec.base import Document, Name, PositiveInt, Tuple, Value
 
 Artifact = Literal["saved_model", "tflite"]
-Number = Literal["uint8", "float32"]
+Number = Literal["uint8", "int8", "float32"]
+Precision = Literal["none", "float16", "dynamic", "int8", "int16x8"]
 Folded = Literal["none", "float32", "bfloat16"]
+Operator = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
 
 
 class Calibration(Value):
@@ -41,8 +43,30 @@ class ParityLimits(Value):
     uncertainty of the images: the report states both, and only a significant excess fails."""
 
 
+class SizeLimits(Value):
+    """Limits of a device on the `.tflite`; beyond them export fails."""
+
+    file_bytes: PositiveInt | None = None
+    """Size of the file, with labels, metadata and memory plan."""
+    arena_bytes: PositiveInt | None = None
+    """Memory at run time in TFLite-Micro: feature maps, and its own bytes."""
+    macs: PositiveInt | None = None
+    """Multiply-adds for one image."""
+
+
+class Vela(Value):
+    """Options of Arm's compiler Vela, which turns a `.tflite` into one for an Ethos-U NPU."""
+
+    accelerator: Annotated[str, Field(pattern=r"^ethos-u(55|65|85)-[0-9]+$")]
+    """Processor and its multiply-adds per cycle, such as `ethos-u55-128`."""
+    memory_mode: Literal["Sram_Only", "Shared_Sram", "Dedicated_Sram"]
+    """Where weights and feature maps lie."""
+    system_config: str
+    """Section of Vela's `Arm/vela.ini` that describes the memories."""
+
+
 class Target(Document):
-    """An export target: files, dtypes, quantization and parity limits."""
+    """An export target: files, dtypes, quantization, limits of the device and of parity."""
 
     name: Name
     """Name of the target, as used in commands."""
@@ -57,30 +81,100 @@ class Target(Document):
     makes weights constants, and computes in float32 or bfloat16, which is twice as fast on
     processors with bfloat16 products (avx512_bf16, amx_bf16) and slower on others."""
     input: Number = "float32"
-    """Input dtype of the .tflite: pixels 0..255 as uint8 or float32."""
+    """Input dtype of the .tflite: pixels 0..255 as uint8 or float32, or pixels - 128 as int8."""
     output: Number = "float32"
-    """Output dtype of the .tflite: probabilities as float32, or uint8 (1/256) in int8 files."""
+    """Output dtype of the .tflite: probabilities as float32, or, in int8 files, as uint8 or int8 in
+    steps of 1/256."""
     batch: Literal[1] = 1
     """Batch size of the .tflite. Fixed: a dynamic batch needs operators accelerators refuse."""
-    quantization: Literal["none", "int8"] = "none"
-    """`int8`: integer weights and activations, with ranges from calibration images."""
+    quantization: Precision = "none"
+    """Arithmetic of the .tflite. `float16`: weights of 16 bits, computed in float32 on processors.
+    `dynamic`: int8 weights, activations quantized while it runs. `int8`: integer weights and
+    activations, with ranges from calibration images. `int16x8`: the same with activations of 16
+    bits, more than ten times slower on phones and PCs."""
     calibration: Calibration = Calibration()
-    """Used by `int8` only."""
+    """Used by `int8` and `int16x8` only."""
+    operators: Annotated[Tuple[Operator], Field(min_length=1)] | None = None
+    """Operators that the runtime has, by TFLite's names such as `CONV_2D`; null allows all that are
+    built in."""
+    limits: SizeLimits = SizeLimits()
+    """Limits of the device."""
+    metadata: bool = False
+    """Whether the .tflite carries class names and the meaning of its input, for MediaPipe Tasks."""
+    memory_plan: bool = False
+    """Whether the .tflite carries a plan of the arena, which TFLite-Micro follows, where the plan
+    saves memory."""
+    vela: Vela | None = None
+    """Options of the NPU's compiler, for the card of the bundle."""
     gate: ParityLimits = ParityLimits()
     """Parity limits of the exported files."""
 
+    @property
+    def calibrates(self) -> bool:
+        """Whether ranges of activations come from calibration images."""
+        return self.quantization in ("int8", "int16x8")
+
+    @property
+    def allows_float(self) -> bool:
+        """Whether the device computes in float as well: not where both ends are integers."""
+        return self.input == "float32" or self.output == "float32"
+
     @model_validator(mode="after")
-    def _check_dtypes(self) -> Target:
-        if self.quantization == "int8" and "tflite" not in self.writes:
+    def _check_tflite_fields(self) -> Target:
+        if "tflite" in self.writes:
+            return self
+        if self.quantization != "none":
             raise PydanticCustomError(
-                "int8_without_tflite",
-                "a .tflite among writes, which int8 needs",
+                "quantization_without_tflite",
+                f"a .tflite among writes, which {self.quantization} needs",
                 {"hint": f"write `writes: {[*self.writes, 'tflite']}`".replace("'", "")},
             )
+        for field in ("operators", "metadata", "memory_plan", "limits"):
+            if getattr(self, field) not in (None, False, SizeLimits()):
+                raise PydanticCustomError(
+                    "tflite_field",
+                    f"a .tflite among writes, which {field} speaks of",
+                    {"hint": f"write `writes: {[*self.writes, 'tflite']}`".replace("'", "")},
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _check_ends(self) -> Target:
+        for field in ("input", "output"):
+            dtype = getattr(self, field)
+            if dtype == "int8" and self.quantization != "int8":
+                raise PydanticCustomError(
+                    "int8_end",
+                    f"quantization: int8, which {field}: int8 needs",
+                    {"hint": f"write `{field}: float32`, or `quantization: int8`"},
+                )
+            if dtype == "uint8" and self.quantization == "int16x8":
+                raise PydanticCustomError(
+                    "uint8_end_of_int16x8",
+                    f"{field}: float32, the only one that int16x8 has here",
+                    {"hint": f"write `{field}: float32`"},
+                )
         if self.output == "uint8" and self.quantization != "int8":
             raise PydanticCustomError(
                 "uint8_out_of_float",
                 "quantization: int8, which uint8 probabilities need",
                 {"hint": "write `output: float32`, or `quantization: int8`"},
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_operators(self) -> Target:
+        """Checks that the operators which the fields above always need are allowed."""
+        needed = {
+            "QUANTIZE": self.calibrates and self.input != "int8",
+            "DEQUANTIZE": self.calibrates and self.output == "float32",
+        }
+        for operator, is_needed in needed.items():
+            if is_needed and self.operators is not None and operator not in self.operators:
+                end = "input" if operator == "QUANTIZE" else "output"
+                raise PydanticCustomError(
+                    "operator_needed",
+                    f"{operator} among operators, which {end}: {getattr(self, end)} needs",
+                    {"hint": f"add {operator} to operators, or write `{end}: int8`"},
+                )
         return self

@@ -69,6 +69,7 @@ def inspect_file(path: Path | str, targets: Sequence[Target] = ()) -> TFLiteInsp
     file = find_model_file(path)
     model = load_model_file(file)
     maps = plannable_maps(model)
+    arena = arena_of(model)
     return TFLiteInspection(
         path=file,
         model=model,
@@ -76,10 +77,10 @@ def inspect_file(path: Path | str, targets: Sequence[Target] = ()) -> TFLiteInsp
         missing_in_micro=tuple(missing_in_micro(model)),
         dynamic=tuple(dynamic_tensors(model)),
         unfused=unfused_operators(model.main),
-        arena=arena_of(model),
+        arena=arena,
         plan=plan_memory(model),
         has_plan=stored_plan(model) is not None,
         live_bytes=live_bytes(maps, len(model.main.operators)) if maps is not None else (),
         metadata=read_metadata(model),
-        verdicts=tuple(judge(model, target) for target in targets),
+        verdicts=tuple(judge(model, target, arena) for target in targets),
     )

@@ -73,9 +73,14 @@ class TFLiteInterpreter:
 
     def invoke(self, image: np.ndarray) -> np.ndarray:
         """Classifies one image `(height, width, channels)`; returns float32 `(1, classes)`."""
-        self._interpreter.set_tensor(self.input["index"], quantize(image, self.input)[None])
+        return dequantize(self.raw(image)[1], self.output)
+
+    def raw(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Classifies one image; returns the raw input and output tensors, batch included."""
+        given = quantize(image, self.input)[None]
+        self._interpreter.set_tensor(self.input["index"], given)
         self._interpreter.invoke()
-        return self.tensor(self.output)
+        return given, self._interpreter.get_tensor(self.output["index"])
 
     def operators(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yields each operator's name and its first output's details, in execution order."""

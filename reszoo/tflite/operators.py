@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from reszoo.tflite.contents import TFLiteGraph, TFLiteModel, TFLiteOperator
@@ -11,6 +12,7 @@ CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE", "CAST"})
 _WEIGHTED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED"})
 _WEIGHTS = 1
 """Position of the weights among the inputs of those; of TRANSPOSE_CONV too."""
+_TRANSPOSED_IMAGE = 2
 _PADS = frozenset({"PAD", "PADV2", "MIRROR_PAD"})
 
 
@@ -86,6 +88,11 @@ def float_operators(graph: TFLiteGraph) -> list[TFLiteOperator]:
     ]
 
 
+def macs_of(graph: TFLiteGraph) -> int:
+    """Returns the multiply-adds of the convolutions and dense layers of a graph."""
+    return sum(_macs(graph, operator) for operator in graph.operators)
+
+
 def missing_in_micro(model: TFLiteModel) -> list[str]:
     """Returns the sorted names of the operators that TFLite-Micro has no kernel for."""
     operators = [operator for graph in model.graphs for operator in graph.operators]
@@ -113,6 +120,20 @@ def unfused_operators(graph: TFLiteGraph) -> tuple[UnfusedOperator, ...]:
         for index, operator in enumerate(graph.operators)
         if (reason := _unfused_reason(graph, operator))
     )
+
+
+def _macs(graph: TFLiteGraph, operator: TFLiteOperator) -> int:
+    """Counts each weight once for each position of the output, or, transposed, of the input."""
+    inputs = _TRANSPOSED_IMAGE if operator.name == "TRANSPOSE_CONV" else _WEIGHTS
+    is_whole = len(operator.given_inputs) > inputs and operator.outputs
+    if operator.name not in _WEIGHTED or not is_whole:
+        return 0
+    weights = math.prod(graph.tensors[operator.given_inputs[_WEIGHTS]].shape)
+    swept = operator.outputs[0]
+    if operator.name == "TRANSPOSE_CONV":
+        swept = operator.given_inputs[_TRANSPOSED_IMAGE]
+    shape = graph.tensors[swept].shape
+    return weights * abs(math.prod(shape[:-1]))
 
 
 def _use(graph: TFLiteGraph, operator: TFLiteOperator) -> OperatorUse:

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from reszoo.spec.target import Target
+from reszoo.tflite.arena import Arena, arena_of
 from reszoo.tflite.contents import TFLiteGraph, TFLiteModel, TFLiteTensor
-from reszoo.tflite.operators import dynamic_tensors, float_operators, weights_dtype
+from reszoo.tflite.model_file import operator_names
+from reszoo.tflite.operators import dynamic_tensors, float_operators, macs_of, weights_dtype
 
 _SHOWN = 3
 _SCALE_TOLERANCE = 1e-5
+_SMALLER = "take a smaller network, or a larger device"
+_WEIGHTS = {
+    "none": {"float32"},
+    "float16": {"float16", "float32"},
+    "dynamic": {"int8", "float32"},
+}
+"""Dtypes of weights by precision; the converter leaves small weights in float32."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What keeps a file from being that of a target, and what to do."""
+
+    text: str
+    hint: str
+    tensor: str | None = None
+    """Name of the tensor where it shows first; None where it is of the whole file."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +41,12 @@ class Verdict:
     """
 
     target: str
-    problems: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The problems in words."""
+        return tuple(problem.text for problem in self.problems)
 
     @property
     def fits(self) -> bool:
@@ -29,70 +54,179 @@ class Verdict:
         return not self.problems
 
 
-def judge(model: TFLiteModel, target: Target) -> Verdict:
-    """Returns the verdict of a target on a file."""
+def judge(model: TFLiteModel, target: Target, arena: Arena | None = None) -> Verdict:
+    """Returns the verdict of a target on a file; `arena` is the file's, if it is known already."""
     if "tflite" not in target.writes:
-        return Verdict(target.name, ("the target writes no .tflite",))
-    return Verdict(target.name, tuple(text for rule in _RULES for text in rule(model, target)))
+        hint = "export with a target that writes one, such as mobile-int8"
+        return Verdict(target.name, (Problem("the target writes no .tflite", hint),))
+    found = [problem for rule in _RULES for problem in rule(model, target)]
+    too_large = [Problem(text, _SMALLER) for text in over_limits(model, target, arena)]
+    return Verdict(target.name, (*found, *too_large))
 
 
-def _check_ends(model: TFLiteModel, target: Target) -> Iterator[str]:
+def unknown_operators(target: Target) -> Iterator[Problem]:
+    """Yields a problem for each operator that a target allows and TFLite does not have."""
+    known = set(operator_names().values())
+    for name in target.operators or ():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"write {near[0]}" if near else "take names of TFLite, such as CONV_2D"
+            yield Problem(
+                f"the target allows the operator {name}, which TFLite does not have", hint
+            )
+
+
+def over_limits(model: TFLiteModel, target: Target, arena: Arena | None = None) -> Iterator[str]:
+    """Yields a sentence for each limit of the target that a file exceeds, with the excess."""
+    limits = target.limits
+    if limits.file_bytes is not None:
+        yield from _excess("file", len(model.content), limits.file_bytes, "bytes")
+    if limits.arena_bytes is not None:
+        arena = arena or arena_of(model)
+        if arena is None:
+            yield "the size of its arena is not known before it runs"
+        else:
+            yield from _excess("arena", arena.bytes, limits.arena_bytes, "bytes")
+    if limits.macs is not None:
+        yield from _excess("network", macs_of(model.main), limits.macs, "multiply-adds")
+
+
+def _excess(what: str, value: int, limit: int, unit: str) -> Iterator[str]:
+    if value > limit:
+        yield f"the {what} takes {value:,} {unit} of {limit:,}: {value - limit:,} too many"
+
+
+def _check_ends(model: TFLiteModel, target: Target) -> Iterator[Problem]:
     graph = model.main
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        found = f"{len(graph.inputs)} and {len(graph.outputs)}"
-        yield f"an image classifier has one input and one output, the file has {found}"
+        yield Problem(
+            "an image classifier has one input and one output, the file has "
+            f"{len(graph.inputs)} and {len(graph.outputs)}",
+            "convert a network with one image as input and one vector as output",
+        )
         return
     image, answer = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
     if len(image.shape) != 4 or image.signature[0] != target.batch:
-        yield (
+        yield Problem(
             f"the input has the shape {_shape(image)}, not ({target.batch}, height, width, "
-            "channels)"
+            "channels)",
+            f"convert with a signature for a batch of {target.batch}",
         )
     for name, tensor, wanted in (("input", image, target.input), ("output", answer, target.output)):
         if tensor.dtype.lower() != wanted:
-            yield f"the {name} is {tensor.dtype.lower()}, not {wanted}"
-    if target.quantization == "int8" and image.dtype == target.input.upper() == "UINT8":
+            yield Problem(
+                f"the {name} is {tensor.dtype.lower()}, not {wanted}",
+                f"export with --target {target.name}",
+            )
+    if target.quantization == "int8" and image.dtype == target.input.upper() != "FLOAT32":
         yield from _check_scale(image)
 
 
-def _check_scale(image: TFLiteTensor) -> Iterator[str]:
+def _check_scale(image: TFLiteTensor) -> Iterator[Problem]:
     scale = image.scales[0] if image.scales else 0.0
     zero_point = image.zero_points[0] if image.zero_points else 0
-    if not abs(scale - 1.0) <= _SCALE_TOLERANCE or zero_point != 0:
-        yield (
+    wanted = 0 if image.dtype == "UINT8" else -128
+    if not abs(scale - 1.0) <= _SCALE_TOLERANCE or zero_point != wanted:
+        yield Problem(
             f"the input does not take pixels as they are: scale {scale:.6g}, zero point "
-            f"{zero_point}, not 1 and 0"
+            f"{zero_point}, not 1 and {wanted}",
+            "calibrate with training images, to which reszoo adds a black and a white one",
         )
 
 
-def _check_shapes(model: TFLiteModel, target: Target) -> Iterator[str]:
+def _check_shapes(model: TFLiteModel, target: Target) -> Iterator[Problem]:
     if names := dynamic_tensors(model):
-        yield f"{_count(names, 'tensor')} of a shape that is not fixed: {_some(names)}"
+        yield Problem(
+            f"{_count(names, 'tensor')} of a shape that is not fixed: {_some(names)}",
+            "accelerators refuse such shapes; the SavedModel of --target server takes them",
+            names[0],
+        )
 
 
-def _check_operators(model: TFLiteModel, target: Target) -> Iterator[str]:
+def _check_operators(model: TFLiteModel, target: Target) -> Iterator[Problem]:
     operators = [operator for graph in model.graphs for operator in graph.operators]
     if foreign := [each.name for each in operators if each.kind != "builtin"]:
-        yield f"{_count(foreign, 'operator')} that a plain runtime lacks: {_some(foreign)}"
+        yield Problem(
+            f"{_count(foreign, 'operator')} that a plain runtime lacks: {_some(foreign)}",
+            "export with --target server, or choose another activation",
+        )
     if variables := [each.name for each in operators if each.name == "VAR_HANDLE"]:
-        yield f"{_count(variables, 'variable')} in place of weights"
+        yield Problem(
+            f"{_count(variables, 'variable')} in place of weights",
+            "convert from a SavedModel, as `reszoo export` does",
+        )
+    yield from unknown_operators(target)
+    yield from _check_allowed(model.main, target)
 
 
-def _check_precision(model: TFLiteModel, target: Target) -> Iterator[str]:
+def _check_allowed(graph: TFLiteGraph, target: Target) -> Iterator[Problem]:
+    if target.operators is None:
+        return
+    lacking = [each for each in graph.operators if each.name not in target.operators]
+    for name in dict.fromkeys(operator.name for operator in lacking):
+        first = next(operator for operator in lacking if operator.name == name)
+        where = graph.tensors[first.outputs[0]].name if first.outputs else None
+        yield Problem(
+            f"the target lacks the operator {name}",
+            _REPLACEMENTS.get(name, "build the network from other layers")
+            + f", or add {name} to the target's operators if the device has it",
+            where,
+        )
+
+
+_REPLACEMENTS = {
+    "ELU": "choose another activation: relu, relu6 or silu",
+    "GELU": "choose another activation: relu, relu6 or silu",
+    "HARD_SWISH": "choose another activation: relu, relu6 or silu",
+    "NEG": "write gates as x + T (H - x)",
+    "DEQUANTIZE": "write `output: int8`",
+    "CAST": "write `input: float32`, or quantization: int8",
+    "TRANSPOSE_CONV": "upsample in another way",
+}
+"""What to build instead of an operator that a device lacks."""
+
+
+def _check_precision(model: TFLiteModel, target: Target) -> Iterator[Problem]:
     for graph in model.graphs:
-        if target.quantization == "int8":
-            if names := [operator.name for operator in float_operators(graph)]:
-                yield f"{_count(names, 'operator')} in float: {_some(names)}"
-        elif names := _reduced_weights(graph):
-            yield f"weights in {_some(names)}, not float32"
+        if target.calibrates:
+            yield from _check_full_integer(graph, target)
+        elif names := _other_weights(graph, _WEIGHTS[target.quantization]):
+            wanted = {"none": "float32", "dynamic": "int8"}.get(
+                target.quantization, target.quantization
+            )
+            yield Problem(
+                f"weights in {_some(names)}, not {wanted}", f"export with --target {target.name}"
+            )
+        elif target.quantization != "none" and not _has_reduced_weights(graph):
+            yield Problem(
+                f"all weights are in float32, none in {target.quantization}",
+                f"export with --target {target.name}",
+            )
 
 
-def _reduced_weights(graph: TFLiteGraph) -> list[str]:
+def _check_full_integer(graph: TFLiteGraph, target: Target) -> Iterator[Problem]:
+    if operators := float_operators(graph):
+        first = operators[0].outputs[0]
+        yield Problem(
+            f"{_count(operators, 'operator')} in float: "
+            f"{_some([operator.name for operator in operators])}",
+            "choose an activation with an int8 kernel (relu, relu6, silu, tanh), or a float target "
+            "such as mobile-float32",
+            graph.tensors[first].name,
+        )
+
+
+def _other_weights(graph: TFLiteGraph, wanted: set[str]) -> list[str]:
     dtypes = [weights_dtype(graph, operator) for operator in graph.operators]
-    return [dtype for dtype in dtypes if dtype not in (None, "float32")]
+    return [dtype for dtype in dtypes if dtype is not None and dtype not in wanted]
 
 
-_RULES: tuple[Callable[[TFLiteModel, Target], Iterator[str]], ...] = (
+def _has_reduced_weights(graph: TFLiteGraph) -> bool:
+    dtypes = {weights_dtype(graph, operator) for operator in graph.operators} - {None}
+    return not dtypes or bool(dtypes - {"float32"})
+
+
+_RULES: tuple[Callable[[TFLiteModel, Target], Iterator[Problem]], ...] = (
     _check_ends,
     _check_shapes,
     _check_operators,
@@ -104,7 +238,7 @@ def _shape(tensor: TFLiteTensor) -> str:
     return f"({', '.join(map(str, tensor.signature))})"
 
 
-def _count(items: list[str], noun: str) -> str:
+def _count(items: list, noun: str) -> str:
     return f"{len(items)} {noun}" if len(items) == 1 else f"{len(items)} {noun}s"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,23 +16,25 @@ from reszoo.data.pipeline.batches import batches
 from reszoo.errors import UserError
 from reszoo.exporting import Bundle
 from reszoo.exporting.export import export
-from reszoo.exporting.tflite_checks import read_contents
 from reszoo.inference.evaluate import evaluate
 from reszoo.inference.trained import TrainedModel
 from reszoo.model.saving import save_model
 from reszoo.tflite.interpreter import TFLiteInterpreter
+from reszoo.tflite.model_file import load_model_file
+from reszoo.tflite.operators import dynamic_tensors
 
 from .conftest import NETS, TARGETS
 
 COMMON = {
-    *("contract.json", "golden.png", "labels.txt", "parity.json", "parity.md"),
+    *("CARD.md", "contract.json", "golden.png", "labels.txt", "parity.json", "parity.md"),
     *("photo.jpg", "photo_input.png"),
 }
+EDGE = COMMON | {"saved_model", "model.tflite", "golden_input.npy", "golden_output.npy"}
 FILES = {
     "server": COMMON | {"saved_model"},
     "server-cpu": COMMON | {"saved_model"},
-    "mobile-float32": COMMON | {"saved_model", "model.tflite"},
-    "mobile-int8": COMMON | {"saved_model", "model.tflite"},
+    "mobile-float32": EDGE,
+    "mobile-int8": EDGE,
 }
 BundleOf = Callable[[str, str], Bundle]
 
@@ -66,10 +69,11 @@ def test_int8_file_is_integer_inside_with_a_fixed_batch_and_pixels_as_they_are(
     bundle_of: BundleOf, net: str
 ) -> None:
     bundle = bundle_of(net, "mobile-int8")
-    contents = read_contents(bundle.tflite.read_bytes())
-    operators = [operator for operator in contents.operators if operator.name != "DEQUANTIZE"]
-    assert {operator.dtype for operator in operators} <= {"INT8", "INT32"}
-    assert contents.dynamic_tensors == ()
+    model = load_model_file(bundle.tflite)
+    graph = model.main
+    inside = [each for each in graph.operators if each.name != "DEQUANTIZE"]
+    assert {graph.tensors[each.outputs[0]].dtype for each in inside} <= {"INT8", "INT32"}
+    assert dynamic_tensors(model) == []
     interpreter = TFLiteInterpreter(bundle.tflite)
     assert interpreter.input["dtype"] is np.uint8
     assert interpreter.input["quantization"] == (pytest.approx(1.0, abs=1e-6), 0)
@@ -78,7 +82,8 @@ def test_int8_file_is_integer_inside_with_a_fixed_batch_and_pixels_as_they_are(
 
 
 def test_float_file_has_no_leftovers_of_training(bundle_of: BundleOf) -> None:
-    counts = read_contents(bundle_of("residual", "mobile-float32").tflite.read_bytes()).counts()
+    model = load_model_file(bundle_of("residual", "mobile-float32").tflite)
+    counts = Counter(operator.name for operator in model.main.operators)
     # stem, two convolutions in each of two blocks, one projection: every normalisation is folded.
     assert counts["CONV_2D"] == 6
     assert not {"RESHAPE", "SHAPE", "STRIDED_SLICE", "PACK", "VAR_HANDLE"} & set(counts)

@@ -15,11 +15,13 @@ from reszoo.data import ImageData
 from reszoo.errors import GateError
 from reszoo.exporting.export import export
 from reszoo.exporting.inference_graph import InferenceGraph, build_inference_graph
-from reszoo.exporting.tflite_checks import check_input_scale, check_tflite, read_contents
+from reszoo.exporting.tflite_file import refuse_lost_weights, refuse_other_content
 from reszoo.inference.trained import TrainedModel
 from reszoo.model.build import build
 from reszoo.model.copy_weights import copy_weights
 from reszoo.spec import load_target
+from reszoo.tflite.contents import TFLiteModel
+from reszoo.tflite.model_file import read_model
 
 from .conftest import small_net
 
@@ -127,30 +129,28 @@ def test_file_without_weights_is_detected(nets: dict[str, TrainedModel]) -> None
     )
     content = tf.lite.TFLiteConverter.from_concrete_functions([function], model).convert()
     with pytest.raises(GateError, match="lost the weights"):
-        check_tflite(content, 4 * model.count_params(), load_target("mobile-float32"))
+        refuse_lost_weights(
+            read_model(content), 4 * model.count_params(), load_target("mobile-float32")
+        )
 
 
-def converted(layer: keras.layers.Layer, batch: int | None = 1) -> bytes:
+def converted(layer: keras.layers.Layer, batch: int | None = 1) -> TFLiteModel:
     function = tf.function(lambda image: layer(image)).get_concrete_function(
         tf.TensorSpec((batch, 4, 4, 2), tf.float32)
     )
-    return tf.lite.TFLiteConverter.from_concrete_functions([function]).convert()
+    return read_model(tf.lite.TFLiteConverter.from_concrete_functions([function]).convert())
 
 
 def test_file_of_a_free_batch_or_with_float_inside_is_detected() -> None:
     target = load_target("mobile-float32")
-    relu = keras.layers.ReLU()
-    assert check_tflite(converted(relu), 0, target).counts() == {"RELU": 1}
-    with pytest.raises(GateError, match="not fixed"):
-        check_tflite(converted(relu, batch=None), 0, target)
-    with pytest.raises(GateError, match="computes in float"):
-        check_tflite(converted(relu), 0, load_target("mobile-int8"))
+    relu = converted(keras.layers.ReLU())
+    refuse_other_content(relu, target)
+    refuse_lost_weights(relu, 0, target)
+    with pytest.raises(GateError) as refused:
+        refuse_other_content(converted(keras.layers.ReLU(), batch=None), target)
+    assert "not fixed" in refused.value.found
+    with pytest.raises(GateError) as refused:
+        refuse_other_content(relu, load_target("mobile-int8"))
+    assert "1 operator in float: RELU" in refused.value.found
     with pytest.raises(GateError, match="lost the weights"):
-        check_tflite(converted(relu), 100_000, target)
-    assert read_contents(converted(relu)).operators[0].dtype == "FLOAT32"
-
-
-def test_input_that_clips_pixels_is_detected() -> None:
-    check_input_scale({"quantization": (np.float32(0.99999976), 0)})
-    with pytest.raises(GateError, match="does not take raw pixels"):
-        check_input_scale({"quantization": (0.886, 0)})
+        refuse_lost_weights(relu, 100_000, target)

@@ -6,25 +6,70 @@ import pytest
 
 from reszoo.errors import UserError
 from reszoo.spec import from_mapping, load_target, names_of, to_mapping
-from reszoo.spec.target import Target
+from reszoo.spec.target import SizeLimits, Target
+from reszoo.tflite.micro_operators import MICRO_OPERATORS
+
+BOTH = ("saved_model", "tflite")
+INTEGER = (
+    *("microcontroller", "microcontroller-64k", "microcontroller-128k"),
+    *("microcontroller-256k", "microcontroller-512k", "ethos-u55", "ethos-u65", "ethos-u85"),
+)
+SHIPPED = {
+    "server": (("saved_model",), "float32", "float32", "none"),
+    "server-cpu": (("saved_model",), "float32", "float32", "none"),
+    "mobile-float32": (BOTH, "float32", "float32", "none"),
+    "mobile-float16": (BOTH, "float32", "float32", "float16"),
+    "mobile-dynamic": (BOTH, "float32", "float32", "dynamic"),
+    "mobile-int8": (BOTH, "uint8", "float32", "int8"),
+} | dict.fromkeys(INTEGER, (BOTH, "int8", "int8", "int8"))
 
 
-def test_shipped_targets() -> None:
-    targets = {name: load_target(name) for name in names_of("target")}
+@pytest.fixture(scope="module")
+def targets() -> dict[str, Target]:
+    return {name: load_target(name) for name in names_of("target")}
+
+
+def test_shipped_targets(targets: dict[str, Target]) -> None:
     assert {
-        name: (target.writes, target.input, target.output, target.quantization, target.batch)
+        name: (target.writes, target.input, target.output, target.quantization)
         for name, target in targets.items()
-    } == {
-        "server": (("saved_model",), "float32", "float32", "none", 1),
-        "server-cpu": (("saved_model",), "float32", "float32", "none", 1),
-        "mobile-float32": (("saved_model", "tflite"), "float32", "float32", "none", 1),
-        "mobile-int8": (("saved_model", "tflite"), "uint8", "float32", "int8", 1),
-    }
+    } == SHIPPED
     assert {name for name, target in targets.items() if target.folded != "none"} == {"server-cpu"}
     assert targets["server-cpu"].folded == "bfloat16"
     assert targets["mobile-int8"].calibration.images == 100
     assert targets["mobile-int8"].gate.min_agreement == 0.95
     assert all(target.title and target.source for target in targets.values())
+    assert all(target.batch == 1 for target in targets.values())
+
+
+def test_files_for_phones_carry_metadata(targets: dict[str, Target]) -> None:
+    names = {name for name, target in targets.items() if target.metadata}
+    assert names == {name for name in targets if name.startswith("mobile-")}
+
+
+def test_microcontrollers_differ_in_the_arena_only(targets: dict[str, Target]) -> None:
+    base = targets["microcontroller"]
+    assert base.memory_plan and base.limits.arena_bytes is None
+    for kib in (64, 128, 256, 512):
+        sized = targets[f"microcontroller-{kib}k"]
+        assert sized.limits == SizeLimits(arena_bytes=1024 * kib)
+        same = {"name", "title", "source", "limits"}
+        assert sized.model_dump(exclude=same) == base.model_dump(exclude=same)
+
+
+def test_operators_of_microcontrollers_are_those_of_tflite_micro(
+    targets: dict[str, Target],
+) -> None:
+    assert set(targets["microcontroller"].operators or ()) <= MICRO_OPERATORS
+
+
+def test_npus_name_their_accelerator(targets: dict[str, Target]) -> None:
+    found = {name: each.vela.accelerator for name, each in targets.items() if each.vela}
+    assert found == {
+        "ethos-u55": "ethos-u55-128",
+        "ethos-u65": "ethos-u65-256",
+        "ethos-u85": "ethos-u85-256",
+    }
 
 
 def test_full_text_of_a_target_loads_back_to_an_equal_value() -> None:
@@ -46,6 +91,19 @@ def test_full_text_of_a_target_loads_back_to_an_equal_value() -> None:
         ({"gaet": {}}, "gaet"),
         ({"quantization": "int8", "writes": ["saved_model"]}, "tflite"),
         ({"output": "uint8"}, "int8"),
+        ({"output": "int8"}, "int8"),
+        ({"input": "int8", "quantization": "float16"}, "int8"),
+        ({"input": "uint8", "quantization": "int16x8"}, "int16x8"),
+        ({"quantization": "float16", "writes": ["saved_model"]}, "tflite"),
+        ({"memory_plan": True, "writes": ["saved_model"]}, "memory_plan"),
+        ({"limits": {"arena_bytes": 9}, "writes": ["saved_model"]}, "limits"),
+        ({"limits": {"arena_bytes": 0}}, "limits.arena_bytes"),
+        ({"limits": {"latency_ms": 3}}, "latency_ms"),
+        ({"operators": []}, "operators"),
+        ({"operators": ["conv2d"]}, "operators"),
+        ({"operators": ["CONV_2D"], "quantization": "int8", "input": "uint8"}, "QUANTIZE"),
+        ({"operators": ["QUANTIZE"], "quantization": "int8", "input": "uint8"}, "DEQUANTIZE"),
+        ({"vela": {"accelerator": "ethos-n78"}}, "vela.accelerator"),
     ],
 )
 def test_impossible_targets_are_refused_by_name(change: dict, named: str) -> None:

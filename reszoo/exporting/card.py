@@ -1,0 +1,154 @@
+"""CARD.md: one page on a bundle, for whoever receives it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reszoo.exporting.bundle import Parity
+from reszoo.exporting.job import ExportJob
+from reszoo.exporting.parity import Comparison
+from reszoo.inference.metrics import wilson_interval
+from reszoo.planning.cost import cost
+from reszoo.spec.target import Target
+from reszoo.system_info import processor_name
+from reszoo.tflite.interpreter import TFLiteInterpreter
+from reszoo.tflite.model_file import MODEL_FILE
+
+CARD = "CARD.md"
+_WARM_UP, _TIMED = 5, 30
+_SLOWEST_SECONDS = 2.0
+_TITLES = {"saved_model": "SavedModel", "tflite": "TFLite", "onnx": "ONNX"}
+
+
+def as_card(job: ExportJob, entries: dict[str, Any], parity: Parity, folder: Path) -> str:
+    """Returns the card of a bundle whose files lie in a folder; `entries` are its contract's."""
+    sections = [
+        _heading(job),
+        _facts(job, entries, folder),
+        _accuracy(parity),
+        _how_to_run(job.target, entries),
+    ]
+    return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
+
+
+def _heading(job: ExportJob) -> list[str]:
+    network, target = job.network, job.target
+    height, width, channels = network.image_shape
+    classes = len(network.classes)
+    lines = [f"# {network.name} for {target.name}", ""]
+    if target.title:
+        lines += [f"{target.title}.", ""]
+    lines.append(
+        f"Classifies images of {height} x {width} pixels and {channels} "
+        f"{'channel' if channels == 1 else 'channels'} into {classes:,} classes (labels.txt). "
+        "contract.json says how an image becomes its input."
+    )
+    return lines
+
+
+def _facts(job: ExportJob, entries: dict[str, Any], folder: Path) -> list[str]:
+    rows = [
+        (f"{_TITLES[name]} ({entry['path']})", f"{entry['bytes']:,} bytes")
+        for name, entry in entries.items()
+    ]
+    if job.network.plan is not None:
+        network = cost(job.network.plan)
+        rows.append(("parameters", f"{network.parameters:,}"))
+        rows.append(("multiply-adds", f"{network.macs:,}"))
+    if tflite := entries.get("tflite"):
+        rows += _tflite_rows(tflite)
+        rows.append(("latency", _latency(job, folder)))
+    return ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]
+
+
+def _tflite_rows(entry: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    source, answer = entry["inputs"][0], entry["outputs"][0]
+    yield "input", f"{source['dtype']} {_shape(source)}: {source['formula']}"
+    yield "output", f"{answer['dtype']} {_shape(answer)}: {answer['formula']}"
+    operators = entry["operators"]
+    yield "operators", ", ".join(f"{name} x{count}" for name, count in operators.items())
+    if arena := entry.get("arena"):
+        text = (
+            f"{arena['bytes']:,} bytes in TFLite-Micro: {arena['feature_map_bytes']:,} of feature "
+            f"maps, {arena['own_bytes']:,} of its own ({arena['source']})"
+        )
+        if "tflite_micro_bytes" in arena:
+            text += (
+                f"; no plan takes less than {arena['lower_bound_bytes']:,} for feature maps, "
+                f"TFLite-Micro's own planner {arena['tflite_micro_bytes']:,}"
+            )
+        yield "arena", text
+    mediapipe = entry["mediapipe"]
+    yield "MediaPipe Tasks", "opens it" if mediapipe["opens"] else f"refuses it: {mediapipe['why']}"
+
+
+def _shape(tensor: dict[str, Any]) -> str:
+    return f"({', '.join(map(str, tensor['shape']))})"
+
+
+def _latency(job: ExportJob, folder: Path) -> str:
+    """Times the file on this machine, one thread; a device has another latency."""
+    interpreter = TFLiteInterpreter(folder / MODEL_FILE, threads=1)
+    image = job.samples.images[0]
+    began = time.perf_counter()
+    seconds: list[float] = []
+    while len(seconds) < _WARM_UP + _TIMED:
+        start = time.perf_counter()
+        interpreter.invoke(image)
+        seconds.append(time.perf_counter() - start)
+        if time.perf_counter() - began > _SLOWEST_SECONDS:
+            break
+    timed = seconds[_WARM_UP:] or seconds
+    return (
+        f"{1000 * float(np.median(timed)):.3g} ms, one thread of {processor_name()}, the host of "
+        "this export and not the device"
+    )
+
+
+def _accuracy(parity: Parity) -> list[str]:
+    rows = [row for row in parity.comparisons if row.accuracy is not None]
+    lines = [f"Compared with the Keras model on {parity.source}; parity.md has the details.", ""]
+    if not rows:
+        return lines[:1]
+    lines += ["| file | accuracy | of Keras | same class |", "|---|---|---|---|"]
+    lines += [
+        f"| {_TITLES[row.file]} | {_with_interval(row, row.accuracy)} | "
+        f"{_with_interval(row, row.keras_accuracy)} | {row.agreement:.2%} |"
+        for row in rows
+    ]
+    return lines
+
+
+def _with_interval(row: Comparison, accuracy: float | None) -> str:
+    if accuracy is None:
+        return "-"
+    low, high = wilson_interval(round(accuracy * row.images), row.images)
+    return f"{accuracy:.2%} (95 % interval {low:.2%} to {high:.2%}, {row.images:,} images)"
+
+
+def _how_to_run(target: Target, entries: dict[str, Any]) -> list[str]:
+    lines = ["## How to run it", ""]
+    if "tflite" in entries:
+        lines += ["    reszoo predict . IMAGE.jpg", "    reszoo verify .", ""]
+    if "saved_model" in entries:
+        lines += ["    reszoo verify .", ""] if "tflite" not in entries else []
+    if target.vela is not None:
+        options = target.vela
+        lines += [
+            "For the NPU, compile model.tflite with Vela:",
+            "",
+            f"    vela model.tflite --accelerator-config {options.accelerator} \\",
+            f"        --config Arm/vela.ini --system-config {options.system_config} \\",
+            f"        --memory-mode {options.memory_mode}",
+            "",
+        ]
+    lines.append(
+        "Without reszoo: the programs in export/clients/ of the project read contract.json, "
+        "classify an image and check the golden vector."
+    )
+    return lines

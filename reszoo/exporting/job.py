@@ -1,0 +1,39 @@
+"""What an export works on, and what it writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from reszoo.exporting.inference_graph import InferenceGraph
+from reszoo.exporting.parity import Arithmetic
+from reszoo.exporting.sample_images import SampleImages
+from reszoo.spec.target import Target
+
+
+@dataclass(frozen=True)
+class ExportJob:
+    """Network, target and images of an export."""
+
+    network: InferenceGraph
+    target: Target
+    samples: SampleImages
+    calibration: SampleImages | None
+
+    @property
+    def tflite_arithmetic(self) -> Arithmetic:
+        """Arithmetic of the .tflite."""
+        precision = self.target.quantization
+        return "float32" if precision == "none" else precision
+
+
+@dataclass(frozen=True)
+class ExportedFile:
+    """A written file, its outputs for the sample images, and its entry in the contract."""
+
+    name: str
+    probabilities: np.ndarray
+    entry: dict[str, Any]
+    arithmetic: Arithmetic
