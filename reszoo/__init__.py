@@ -22,6 +22,7 @@ from reszoo.version import VERSION as __version__
 if TYPE_CHECKING:
     from reszoo.errors import GateError, MachineError, ReszooError, UserError
     from reszoo.exporting.export import export
+    from reszoo.exporting.verify import verify
     from reszoo.inference.evaluate import evaluate
     from reszoo.inference.folding import fold
     from reszoo.inference.net2net import deepen, widen
@@ -68,6 +69,7 @@ __all__ = [
     "save_model",
     "train",
     "tune",
+    "verify",
     "widen",
 ]
 
@@ -97,6 +99,7 @@ _MODULES = {
     "save_model": "reszoo.model.saving",
     "train": "reszoo.training.train",
     "tune": "reszoo.tuning.tune",
+    "verify": "reszoo.exporting.verify",
     "widen": "reszoo.inference.net2net",
 }
 """Public name: the module that defines it."""

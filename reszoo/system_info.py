@@ -5,11 +5,18 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import sys
 from functools import cache
 from pathlib import Path
 
 from reszoo.version import VERSION
 
+_INFERENCE_FLAGS = (
+    *("sse4_2", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512_vnni", "avx_vnni"),
+    *("avx512_bf16", "avx512_fp16", "amx_tile", "amx_int8", "amx_bf16"),
+    # 64-bit Arm: Neon, its dot product, half precision, matrix products.
+    *("asimd", "asimddp", "asimdhp", "i8mm", "bf16", "sve", "sve2"),
+)
 PACKAGES = ("tensorflow", "keras", "numpy", "ai-edge-litert", "keras-tuner", "tensorflow-datasets")
 
 
@@ -44,8 +51,29 @@ def usable_cores() -> int:
 
 @cache
 def processor_flags() -> frozenset[str]:
-    """Returns the CPU flags that Linux reports (`avx512_bf16`, `amx_bf16`); empty elsewhere."""
-    return frozenset(_processor_field("flags").split())
+    """Returns the CPU flags that Linux reports (`avx512_bf16`, `asimddp`); empty elsewhere."""
+    return frozenset((_processor_field("flags") or _processor_field("Features")).split())
+
+
+def inference_flags() -> tuple[str, ...]:
+    """Returns those of `processor_flags` that decide how fast networks run, such as `amx_int8`."""
+    return tuple(flag for flag in _INFERENCE_FLAGS if flag in processor_flags())
+
+
+def peak_memory() -> int | None:
+    """Returns the most memory that this process has taken, in bytes; None on Windows."""
+    try:
+        # Unlike getrusage, it does not begin with the memory of the process that started this one.
+        text = Path("/proc/self/status").read_text(encoding="utf-8")
+        return 1024 * int(text.split("VmHWM:")[1].split()[0])
+    except (OSError, IndexError):
+        pass
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
 
 
 def physical_memory() -> int | None:

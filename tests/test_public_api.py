@@ -47,7 +47,7 @@ def test_the_list_is_what_it_was():
             *("copy_weights", "fold", "load"),
             *("load_model", "load_pretrained", "plan", "predict"),
             *("register_connection", "register_transform", "resume", "save_model", "train"),
-            *("tune", "widen"),
+            *("tune", "verify", "widen"),
         ]
     )
 

@@ -58,6 +58,7 @@ def completed_values() -> dict[str, tuple[list[str], str | None]]:
     return {
         "1|flip|5|10|airbench": (["1", "flip", "5", "10", "airbench"], None),
         "BUNDLE": ([], FOLDERS),
+        "BUNDLE|FILE|RUN": ([], FILES),
         "COMMAND": (list(COMMANDS), None),
         "DATA": (["digits", "folder:", "tfds:"], None),
         "FAMILY": (spec.families(), None),

@@ -26,6 +26,13 @@ def add_options(parser: ArgumentParser) -> None:
         text="data for calibration (its training split) and comparison (default: the run's own)",
     )
     parser.add_argument(
+        "--keep-float",
+        metavar="auto|LAYER,LAYER",
+        default="",
+        help="layers of an int8 file that stay in float; auto finds the fewest that meet the "
+        "target's limits",
+    )
+    parser.add_argument(
         "--no-gate",
         action="store_true",
         help="write the bundle even if it exceeds the limits, and mark its contract",
@@ -45,6 +52,7 @@ def run(options: Namespace) -> None:
         out=options.out,
         data=options.data,
         gate=not options.no_gate,
+        keep_float=options.keep_float,
         skip_bad_images=options.skip_bad_images,
     )
     print(bundle_text(bundle))

@@ -33,6 +33,8 @@ COMMANDS = {
     "predict": "classify images",
     "export": "export a trained network for a server or a device",
     "inspect": "inspect a .tflite file: operators, arena, metadata, targets",
+    "verify": "check a bundle against its contract",
+    "benchmark": "measure latency, throughput and memory on this machine",
     "tune": "search depth, width and other fields",
     "demo": "run the whole workflow on the embedded digits",
     "completion": "print a script that completes commands, options and names",

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from reszoo.exporting.layer_parity import LayerDifference
+from reszoo.exporting.mixed_precision import LayerCost
 from reszoo.exporting.parity import Comparison
+from reszoo.exporting.reference_parity import KernelDifference
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,14 @@ class Parity:
     """Layer by layer; measured only where the .tflite fails."""
     first_divergent: LayerDifference | None = None
     """The layer from which on the .tflite differs."""
+    costs: tuple[LayerCost, ...] = ()
+    """Cost of int8 by layer, in descending order; measured only where an int8 .tflite fails."""
+    allows_float: bool = False
+    """Whether the target's int8 file may keep layers in float."""
+    float_layers: tuple[str, ...] = ()
+    """Layers kept in float in an int8 file."""
+    kernels: tuple[KernelDifference, ...] = ()
+    """Other kernels against the reference kernels; measured for microcontrollers only."""
 
     @property
     def passed(self) -> bool:
@@ -32,7 +42,11 @@ class Parity:
         return all(comparison.passed for comparison in self.comparisons)
 
     def comparison(self, file: str) -> Comparison | None:
-        """Returns the comparison of `saved_model` or `tflite`; None where it was not written."""
+        """Returns the comparison of a file; None where there is none.
+
+        `file` is `saved_model`, `tflite` or `onnx`; for microcontrollers also
+        `tflite_reference` and `tflite_micro`.
+        """
         return next((each for each in self.comparisons if each.file == file), None)
 
 
@@ -51,6 +65,7 @@ class Bundle:
     """Size of the network's weights in float32."""
     saved_model_bytes: int | None
     tflite_bytes: int | None
+    onnx_bytes: int | None
     seconds: float
 
     @property
@@ -62,6 +77,11 @@ class Bundle:
     def tflite(self) -> Path | None:
         """The .tflite file."""
         return self._file("tflite")
+
+    @property
+    def onnx(self) -> Path | None:
+        """The ONNX file."""
+        return self._file("onnx")
 
     @property
     def labels(self) -> Path:

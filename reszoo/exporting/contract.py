@@ -8,6 +8,7 @@
 | classes | count, file with one name per line, names |
 | preprocessing | from any image to the network's input: sizes, numbers and words |
 | files.saved_model | path, bytes, arithmetic, signatures with their inputs and outputs |
+| files.onnx | path, bytes, opset, inputs and outputs, the runtime it was compared in |
 | files.tflite | path, bytes, precision, inputs and outputs with scales, zero points and formulas, \
 operators |
 | files.tflite.arena | bytes in TFLite-Micro, where the target speaks of them |
@@ -27,8 +28,15 @@ from pathlib import Path
 from typing import Any
 
 from reszoo.exporting.inference_graph import InferenceGraph
+from reszoo.exporting.onnx_file import INPUT, ONNX, OPSET, OUTPUT
 from reszoo.exporting.parity import Arithmetic
-from reszoo.exporting.saved_model import FLOAT_SIGNATURE, UINT8_SIGNATURE
+from reszoo.exporting.saved_model import (
+    FLOAT_SIGNATURE,
+    JPEG,
+    JPEG_SIGNATURE,
+    UINT8_SIGNATURE,
+    takes_jpeg,
+)
 from reszoo.spec import to_mapping
 from reszoo.spec.target import Target
 from reszoo.tflite.arena import Arena
@@ -41,6 +49,15 @@ from reszoo.tflite.model_file import MODEL_FILE
 from reszoo.version import VERSION
 
 SAVED_MODEL, GOLDEN = "saved_model", "golden.png"
+_JPEG_WORDS = (
+    "The bytes of JPEG files, grey or RGB, of any size. They are decoded, resized and cut by the "
+    "steps of `preprocessing`, except that EXIF is not read: an image that its EXIF orientation "
+    "rotates has to be turned upright by the caller, before it is given here or as pixels to "
+    f"`{UINT8_SIGNATURE}`. For baseline files without rotation the pixels are those of `reszoo "
+    "predict`, bit for bit. Bytes that are no image raise InvalidArgumentError."
+)
+_RAW_PIXELS = "Each pixel 0..255 is passed unchanged."
+_PROBABILITIES = "One probability per class, in the order of labels.txt; they sum to 1"
 
 
 def build_contract(
@@ -56,6 +73,8 @@ def build_contract(
 
     `files` and `example` are the entries of the exported files and of the golden example.
     """
+    packages = ["tensorflow", "keras", "ai-edge-litert"]
+    packages += ["tf2onnx", "onnx"] if "onnx" in files else []
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -74,7 +93,7 @@ def build_contract(
         "target": to_mapping(target),
         "made_with": {
             "reszoo": VERSION,
-            **{name: version(name) for name in ("tensorflow", "keras", "ai-edge-litert")},
+            **{name: version(name) for name in packages},
         },
     }
 
@@ -137,11 +156,43 @@ def saved_model_entry(network: InferenceGraph, size: int, arithmetic: Arithmetic
         image = {"shape": [-1, *network.image_shape], "dtype": dtype, "formula": "input = pixel"}
         return {"inputs": {"image": image}, "outputs": outputs}
 
+    signatures = {FLOAT_SIGNATURE: signature("float32"), UINT8_SIGNATURE: signature("uint8")}
+    if takes_jpeg(network.image_format):
+        jpeg = {"shape": [-1], "dtype": "string", "words": _JPEG_WORDS}
+        signatures[JPEG_SIGNATURE] = {"inputs": {JPEG: jpeg}, "outputs": outputs}
     return {
         "path": SAVED_MODEL,
         "bytes": size,
         "arithmetic": arithmetic,
-        "signatures": {FLOAT_SIGNATURE: signature("float32"), UINT8_SIGNATURE: signature("uint8")},
+        "signatures": signatures,
+    }
+
+
+def onnx_entry(network: InferenceGraph, size: int, runtime: str) -> dict[str, Any]:
+    """Returns the contract's entry for an ONNX file of `size` bytes, compared in `runtime`."""
+    return {
+        "path": ONNX,
+        "bytes": size,
+        "opset": OPSET,
+        "inputs": [
+            {
+                "name": INPUT,
+                "shape": [-1, *network.image_shape],
+                "dtype": "float32",
+                "formula": "input = pixel",
+                "words": _RAW_PIXELS,
+            }
+        ],
+        "outputs": [
+            {
+                "name": OUTPUT,
+                "shape": [-1, len(network.classes)],
+                "dtype": "float32",
+                "formula": "probability = output",
+                "words": _PROBABILITIES + ".",
+            }
+        ],
+        "compared_in": runtime,
     }
 
 
@@ -220,7 +271,7 @@ def _tensor(name: str, details: dict[str, Any]) -> dict[str, Any]:
 def _input_formula(details: dict[str, Any]) -> dict[str, str]:
     scale, zero_point = details["quantization"]
     if not scale or (scale == 1.0 and zero_point == 0):
-        return {"formula": "input = pixel", "words": "Each pixel 0..255 is passed unchanged."}
+        return {"formula": "input = pixel", "words": _RAW_PIXELS}
     if scale == 1.0:
         return {
             "formula": f"input = pixel {_signed(zero_point)}",
@@ -238,8 +289,7 @@ def _output_formula(details: dict[str, Any]) -> dict[str, str]:
     if not scale:
         return {
             "formula": "probability = output",
-            "words": "One probability per class, in the order of labels.txt; they sum to 1 "
-            "(to about 1 in an int8 file).",
+            "words": f"{_PROBABILITIES} (to about 1 in an int8 file).",
         }
     return {
         "formula": f"probability = (output {_signed(-zero_point)}) * {scale!r}",

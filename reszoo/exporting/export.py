@@ -21,6 +21,7 @@ from reszoo.exporting.card import CARD, as_card
 from reszoo.exporting.contract import (
     SAVED_MODEL,
     build_contract,
+    onnx_entry,
     saved_model_entry,
 )
 from reszoo.exporting.device_limits import refuse_too_large
@@ -33,15 +34,18 @@ from reszoo.exporting.golden_vectors import write_golden_vectors
 from reszoo.exporting.inference_graph import InferenceGraph, build_inference_graph
 from reszoo.exporting.job import ExportedFile, ExportJob
 from reszoo.exporting.layer_parity import compare_layers, first_divergent_layer
+from reszoo.exporting.mixed_precision import require_float_allowed
+from reszoo.exporting.onnx_file import ONNX, OnnxModel, require_converter, write_onnx
 from reszoo.exporting.parity import Arithmetic, Comparison, compare
 from reszoo.exporting.photograph import write_photograph
+from reszoo.exporting.reference_parity import compare_reference, is_integer_only
 from reszoo.exporting.sample_images import (
     calibration_images,
     comparison_images,
     generated_images,
 )
 from reszoo.exporting.saved_model import LoadedSavedModel, write_saved_model
-from reszoo.exporting.tflite_file import write_tflite
+from reszoo.exporting.tflite_file import mixed_precision_of, write_tflite
 from reszoo.inference.evaluate import common_classes, open_images
 from reszoo.inference.trained import TrainedModel, load_trained
 from reszoo.runs import Run
@@ -65,6 +69,7 @@ def export(
     data: Any = None,
     gate: bool = True,
     overrides: Sequence[str] = (),
+    keep_float: Sequence[str] | str = (),
     skip_bad_images: bool = False,
     data_dir: Path | str | None = None,
 ) -> Bundle:
@@ -86,6 +91,8 @@ def export(
       gate: whether to refuse a bundle whose differences exceed the limits of the target. If
         False, it is written, and its contract records that the gate failed.
       overrides: changes of the target, such as `gate.images=200`.
+      keep_float: layers of an int8 file that compute in float, by name; what is fused with them
+        does too. `auto` finds the fewest with which the file meets the target's limits.
       skip_bad_images: skip unreadable files of the data instead of refusing it.
       data_dir: folder of downloaded data sets.
 
@@ -93,13 +100,20 @@ def export(
       The bundle: paths, sizes, contract and parity.
 
     Raises:
-      UserError: the network cannot be converted, or there are no data to calibrate int8 on.
+      UserError: the network cannot be converted, there are no data to calibrate int8 on, or the
+        target allows no float beside int8.
       GateError: the files differ from Keras beyond the limits (the report is written beside the
         bundle, as `<bundle>.parity.md`), or conversion silently failed.
       MachineError: the disk is full, or the folder is not writable.
     """
     began = time.perf_counter()
     spec = target if isinstance(target, Target) else load_target(target, overrides)
+    if "onnx" in spec.writes:
+        require_converter()
+    if isinstance(keep_float, str):
+        keep_float = [name.strip() for name in keep_float.split(",") if name.strip()]
+    if keep_float:
+        require_float_allowed(spec)
     source = load_trained(trained)
     has_data = data is not None or source.run is not None
     image_data = open_images(source, data, skip_bad_images, data_dir) if has_data else None
@@ -113,6 +127,7 @@ def export(
     folder = Path(out) if out is not None else _default_folder(source, network, spec)
     _refuse_foreign_folder(folder)
     job = _prepare(network, spec, source, image_data, refuse_noise=gate)
+    job = replace(job, keep_float=tuple(keep_float))
     try:
         return _write_bundle(job, folder, gate=gate, began=began)
     finally:
@@ -167,10 +182,12 @@ def _refuse_foreign_folder(folder: Path) -> None:
 def _write_bundle(job: ExportJob, folder: Path, *, gate: bool, began: float) -> Bundle:
     refusal_report = folder.with_name(f"{folder.name}.parity.md")
     expected = job.network.log_probabilities(job.samples.images)
-    writers = {"saved_model": _write_saved_model, "tflite": write_tflite}
+    writers = {"saved_model": _write_saved_model, "tflite": write_tflite, "onnx": _write_onnx}
     with atomic_folder(folder) as temporary:
         files = [
-            write(job, temporary) for name, write in writers.items() if name in job.target.writes
+            write(job, expected, temporary)
+            for name, write in writers.items()
+            if name in job.target.writes
         ]
         parity = _measure_parity(job, expected, files, temporary)
         if gate and not parity.passed:
@@ -188,11 +205,12 @@ def _write_bundle(job: ExportJob, folder: Path, *, gate: bool, began: float) -> 
         keras_bytes=job.network.weight_bytes,
         saved_model_bytes=sizes.get("saved_model"),
         tflite_bytes=sizes.get("tflite"),
+        onnx_bytes=sizes.get("onnx"),
         seconds=time.perf_counter() - began,
     )
 
 
-def _write_saved_model(job: ExportJob, folder: Path) -> ExportedFile:
+def _write_saved_model(job: ExportJob, expected: np.ndarray, folder: Path) -> ExportedFile:
     path = folder / SAVED_MODEL
     write_saved_model(job.network, path, job.target.folded)
     arithmetic: Arithmetic = "bfloat16" if job.target.folded == "bfloat16" else "float32"
@@ -201,6 +219,15 @@ def _write_saved_model(job: ExportJob, folder: Path) -> ExportedFile:
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     entry = saved_model_entry(job.network, size, arithmetic)
     return ExportedFile("saved_model", probabilities, entry, arithmetic)
+
+
+def _write_onnx(job: ExportJob, expected: np.ndarray, folder: Path) -> ExportedFile:
+    path = folder / ONNX
+    write_onnx(job.network, path)
+    model = OnnxModel(path)
+    images, _ = job.samples.first(model.most_images)
+    entry = onnx_entry(job.network, path.stat().st_size, model.runtime)
+    return ExportedFile("onnx", model.probabilities(images), entry, "float32")
 
 
 def _measure_parity(
@@ -212,7 +239,11 @@ def _measure_parity(
         calibration=job.calibration.source if job.calibration is not None else None,
         comparisons=tuple(_compare_file(job, expected, file) for file in files),
         notes=(job.network.note,) if job.network.note else (),
+        allows_float=job.int8 and not is_integer_only(job.target),
+        float_layers=tuple(layer for file in files for layer in file.float_layers),
     )
+    if job.int8 and is_integer_only(job.target):
+        parity = _with_reference_parity(job, expected, parity, (folder / MODEL_FILE).read_bytes())
     tflite = parity.comparison("tflite")
     if tflite is None or tflite.agrees:
         return parity
@@ -222,6 +253,20 @@ def _measure_parity(
         parity,
         layers=layers,
         first_divergent=first_divergent_layer(layers, int8=job.target.quantization != "none"),
+        costs=mixed_precision_of(job, folder).costs() if job.int8 else (),
+    )
+
+
+def _with_reference_parity(
+    job: ExportJob, expected: np.ndarray, parity: Parity, content: bytes
+) -> Parity:
+    samples, limits = job.samples, job.target.gate
+    reference = compare_reference(content, samples.images, samples.labels, expected, limits)
+    return replace(
+        parity,
+        comparisons=(*parity.comparisons, *reference.comparisons),
+        kernels=reference.kernels,
+        notes=(*parity.notes, *reference.notes),
     )
 
 
@@ -235,12 +280,19 @@ def _compare_file(job: ExportJob, expected: np.ndarray, file: ExportedFile) -> C
 
 def _gate_error(job: ExportJob, parity: Parity, report: Path) -> GateError:
     layer = parity.first_divergent
+    failures = parity_report.describe_failures(parity)
+    if costly := parity_report.describe_costs(parity.costs):
+        failures.append(f"probability moved by int8 in single layers: {costly}")
+    advice = [f"read {report}", "--no-gate writes the bundle and marks it"]
+    if parity.costs:
+        offers = parity_report.remedies(keep_float=parity.allows_float)
+        advice = ["; else ".join(offers), *advice]
     return GateError(
         f"the gate of {job.target.name} refused the bundle: it was not written",
         where=f"it begins in {parity_report.describe_layer(layer)}" if layer else None,
         expected="the limits of the target's gate",
-        found="; ".join(parity_report.describe_failures(parity)),
-        hint=f"read {report}; --no-gate writes the bundle and marks it",
+        found="; ".join(failures),
+        hint="; ".join(advice),
     )
 
 
@@ -294,10 +346,14 @@ def _write_photograph(job: ExportJob, files: list[ExportedFile], folder: Path) -
     entry, pixels = written
     outputs = {}
     for file in files:
-        runner: LoadedSavedModel | TFLiteInterpreter = (
-            TFLiteInterpreter(folder / MODEL_FILE)
-            if file.name == "tflite"
-            else LoadedSavedModel(folder / SAVED_MODEL)
-        )
+        runner = _open(file.name, folder)
         outputs[file.name] = runner.probabilities(pixels[None])[0], file.arithmetic
     return {"photograph": entry | {"expected": expected_outputs(job.network, outputs)}}
+
+
+def _open(file: str, folder: Path) -> LoadedSavedModel | TFLiteInterpreter | OnnxModel:
+    if file == "tflite":
+        return TFLiteInterpreter(folder / MODEL_FILE)
+    if file == "onnx":
+        return OnnxModel(folder / ONNX)
+    return LoadedSavedModel(folder / SAVED_MODEL)

@@ -27,7 +27,7 @@ def write_golden_vectors(job: ExportJob, image: np.ndarray, folder: Path) -> dic
     """
     is_micro = job.target.memory_plan
     kernels: Kernels = "reference" if is_micro else "fast"
-    given, answer = TFLiteInterpreter(folder / MODEL_FILE, kernels=kernels).raw(image)
+    given, answer = TFLiteInterpreter(folder / MODEL_FILE, kernels=kernels).invoke_raw(image)
     np.save(folder / INPUT, given)
     np.save(folder / OUTPUT, answer)
     entry = {"input": INPUT, "output": OUTPUT, "kernels": kernels} | _tolerance(job, answer)

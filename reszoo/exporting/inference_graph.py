@@ -11,7 +11,9 @@ import tensorflow as tf
 
 from reszoo.data import ImageFormat
 from reszoo.errors import UserError
+from reszoo.exporting.progress import report_progress
 from reszoo.inference.folding import can_fold, canonical_plan
+from reszoo.inference.predict import batch_size_for
 from reszoo.inference.trained import TrainedModel, at_size
 from reszoo.model.build import build
 from reszoo.model.copy_weights import copy_weights
@@ -19,7 +21,6 @@ from reszoo.planning.network import plan
 from reszoo.planning.rewrites import for_inference
 from reszoo.planning.rows import Plan
 
-_BATCH = 32
 _REBUILT = (
     "Compared with the float32 network rebuilt from the spec: the model given computes in a lower "
     "precision."
@@ -67,10 +68,12 @@ class InferenceGraph:
         """
         from scipy.special import log_softmax
 
+        size = batch_size_for(self.image_format)
+        starts = range(0, len(images), size)
         with tf.device("CPU:0"):
             batches = [
-                np.asarray(self.reference(images[start : start + _BATCH], training=False))
-                for start in range(0, len(images), _BATCH)
+                np.asarray(self.reference(images[start : start + size], training=False))
+                for start in report_progress(starts, "computing Keras's answers", "batches")
             ]
         return log_softmax(np.concatenate(batches).astype(np.float64), axis=-1)
 

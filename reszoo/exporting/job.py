@@ -21,6 +21,13 @@ class ExportJob:
     target: Target
     samples: SampleImages
     calibration: SampleImages | None
+    keep_float: tuple[str, ...] = ()
+    """Layers to keep in float, or `auto` alone."""
+
+    @property
+    def int8(self) -> bool:
+        """Whether the .tflite computes in int8."""
+        return self.target.quantization == "int8"
 
     @property
     def tflite_arithmetic(self) -> Arithmetic:
@@ -37,3 +44,5 @@ class ExportedFile:
     probabilities: np.ndarray
     entry: dict[str, Any]
     arithmetic: Arithmetic
+    float_layers: tuple[str, ...] = ()
+    """Layers of an int8 file that stay in float."""

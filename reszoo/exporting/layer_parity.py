@@ -76,14 +76,14 @@ def _observable(
     """
     operators = list(interpreter.operators())
     order = {name: position for position, name in enumerate(layers)}
-    names = _layer_names([tensor["name"] for _, tensor in operators], order)
+    names = layer_names([tensor["name"] for _, tensor in operators], order)
     last = {layer: index for index, fused in enumerate(names) for layer in fused}
     for index, ((operator, tensor), fused) in enumerate(zip(operators, names, strict=True)):
         if fused and last[fused[-1]] == index and _same_size(layers[fused[-1]], tensor):
             yield operator, fused, tensor
 
 
-def _layer_names(tensors: list[str], order: dict[str, int]) -> list[tuple[str, ...]]:
+def layer_names(tensors: list[str], order: dict[str, int]) -> list[tuple[str, ...]]:
     """Returns the layers that each tensor names, in the model's order.
 
     TensorFlow numbers the scopes of a graph that is traced again (`conv_1` is then the layer

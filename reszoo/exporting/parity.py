@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from reszoo.exporting.paired_accuracy import drop_interval, mcnemar_p
 from reszoo.inference.metrics import clipped_log
 from reszoo.spec.target import ParityLimits
 
@@ -15,6 +16,14 @@ _SMALLEST_PROBABILITY = 1e-6
 # One-sided 95 %: how far a drop measured on few images may be from the true one.
 _CERTAINTY = 1.645
 _GUESSING = "better_than_guessing"
+_OF_LABELS = (
+    "keras_accuracy",
+    "accuracy",
+    "became_wrong",
+    "became_right",
+    "mcnemar_p",
+    "accuracy_drop_interval95",
+)
 
 Arithmetic = Literal["float32", "bfloat16", "float16", "dynamic", "int8", "int16x8"]
 """Arithmetic of an exported file."""
@@ -36,7 +45,8 @@ class Comparison:
     """One exported file compared with the Keras model, image by image."""
 
     file: str
-    """`saved_model` or `tflite`."""
+    """`saved_model`, `tflite` or `onnx`; for microcontrollers also `tflite_reference` and
+    `tflite_micro`."""
     arithmetic: Arithmetic
     images: int
     max_probability_difference: float
@@ -49,6 +59,10 @@ class Comparison:
     """Images that Keras classifies correctly and the file does not."""
     became_right: int | None
     """Images that the file classifies correctly and Keras does not."""
+    mcnemar_p: float | None
+    """McNemar's exact two-sided p of a drop or gain of accuracy by chance alone."""
+    accuracy_drop_interval95: tuple[float, float] | None
+    """Two-sided 95 % confidence interval of the drop of accuracy, as a fraction."""
     checks: tuple[Check, ...]
 
     @property
@@ -107,13 +121,16 @@ def _accuracies(
     keras: np.ndarray, exported: np.ndarray, labels: np.ndarray | None
 ) -> dict[str, Any]:
     if labels is None:
-        return dict.fromkeys(("keras_accuracy", "accuracy", "became_wrong", "became_right"))
+        return dict.fromkeys(_OF_LABELS)
     before, after = keras.argmax(-1) == labels, exported.argmax(-1) == labels
+    became_wrong, became_right = int((before & ~after).sum()), int((~before & after).sum())
     return {
         "keras_accuracy": float(before.mean()),
         "accuracy": float(after.mean()),
-        "became_wrong": int((before & ~after).sum()),
-        "became_right": int((~before & after).sum()),
+        "became_wrong": became_wrong,
+        "became_right": became_right,
+        "mcnemar_p": mcnemar_p(became_wrong, became_right),
+        "accuracy_drop_interval95": drop_interval(became_wrong, became_right, len(labels)),
     }
 
 

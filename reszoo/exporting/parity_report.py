@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from reszoo.exporting.bundle import Parity
 from reszoo.exporting.layer_parity import LayerDifference
+from reszoo.exporting.mixed_precision import LayerCost
 from reszoo.exporting.parity import Comparison
+from reszoo.exporting.reference_parity import KernelDifference
 
 FORMAT = "reszoo parity"
 FORMAT_VERSION = 1
-_TITLES = {"saved_model": "SavedModel", "tflite": "TFLite"}
+_COSTLY = 0.01
+_TITLES = {
+    "saved_model": "SavedModel",
+    "tflite": "TFLite",
+    "onnx": "ONNX",
+    "tflite_reference": "TFLite, reference kernels",
+    "tflite_micro": "TFLite-Micro",
+}
 
 
 def as_json(parity: Parity) -> dict[str, Any]:
@@ -26,6 +36,9 @@ def as_json(parity: Parity) -> dict[str, Any]:
         "notes": list(parity.notes),
         "comparisons": [asdict(comparison) for comparison in parity.comparisons],
         "begins": asdict(parity.first_divergent) if parity.first_divergent else None,
+        "costs": [asdict(cost) for cost in parity.costs],
+        "float_layers": list(parity.float_layers),
+        "kernels": [asdict(difference) for difference in parity.kernels],
         "layers": [asdict(layer) for layer in parity.layers],
     }
 
@@ -39,9 +52,16 @@ def as_markdown(parity: Parity, name: str) -> str:
     ]
     if parity.calibration:
         lines.append(f"Calibrated on {parity.calibration}.")
+    if parity.float_layers:
+        lines.append(f"Kept in float: {', '.join(parity.float_layers)}.")
     lines += [*parity.notes, "", *_table(parity.comparisons), ""]
     for comparison in parity.comparisons:
         lines += _checks(comparison)
+    lines += ["", *_paired_accuracies(parity.comparisons)]
+    if parity.kernels:
+        lines += ["", *_kernels(parity.kernels)]
+    if parity.costs:
+        lines += ["", *_costs(parity)]
     if parity.layers:
         lines += ["", *_layers(parity)]
     return "\n".join(lines) + "\n"
@@ -55,6 +75,22 @@ def describe_failures(parity: Parity) -> list[str]:
         for check in comparison.checks
         if not check.passed
     ]
+
+
+def describe_costs(costs: Sequence[LayerCost], most: int = 3) -> str:
+    """Returns the most costly layers with their costs; empty if none stands out."""
+    costly = [cost for cost in costs if cost.moved_probability >= _COSTLY][:most]
+    return ", ".join(f"{each.layers[0]} ({each.moved_probability:.1%})" for each in costly)
+
+
+def remedies(*, keep_float: bool) -> list[str]:
+    """Returns what helps where int8 misses its limits, what costs least first."""
+    offers = [
+        "calibrate on more images (--set calibration.images=500) or on others (--data)",
+        "train for int8 with `reszoo train --from RUN --quantize int8`",
+    ]
+    in_float = "keep the layers that need it in float with --keep-float auto"
+    return [*offers, in_float] if keep_float else offers
 
 
 def describe_layer(layer: LayerDifference) -> str:
@@ -96,6 +132,70 @@ def _checks(comparison: Comparison) -> list[str]:
         f"- {_TITLES[comparison.file]}, {'passed' if check.passed else 'FAILED'}: "
         f"{check.words}; limit {check.limit:.4g}"
         for check in comparison.checks
+    ]
+
+
+def _paired_accuracies(comparisons: tuple[Comparison, ...]) -> list[str]:
+    lines = [
+        "## Drop of accuracy, on the same images",
+        "",
+        "Points below Keras with their two-sided 95 % confidence interval (Agresti and Min 2005), "
+        "and McNemar's exact two-sided p.",
+        "",
+        "| file | images | became wrong | became right | drop | 95 % interval | p |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    rows = [_paired_accuracy(each) for each in comparisons if each.accuracy_drop_interval95]
+    return [*lines, *rows] if rows else []
+
+
+def _paired_accuracy(comparison: Comparison) -> str:
+    wrong, right = comparison.became_wrong or 0, comparison.became_right or 0
+    low, high = (100 * end for end in comparison.accuracy_drop_interval95 or (0.0, 0.0))
+    drop = 100 * (wrong - right) / comparison.images
+    cells = (
+        _TITLES[comparison.file],
+        f"{comparison.images}",
+        f"{wrong}",
+        f"{right}",
+        f"{drop:.2f}",
+        f"{low:.2f} to {high:.2f}",
+        f"{comparison.mcnemar_p:.2g}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _kernels(differences: tuple[KernelDifference, ...]) -> list[str]:
+    return [
+        "## Kernels, against the reference kernels of the interpreter",
+        "",
+        "| kernels | images | identical | greatest difference |",
+        "|---|---|---|---|",
+        *(
+            f"| {each.runtime} | {each.images} | {each.identical:.2%} "
+            f"| {each.greatest_steps:g} steps |"
+            for each in differences
+        ),
+    ]
+
+
+def _costs(parity: Parity) -> list[str]:
+    return [
+        "## Cost of int8, layer by layer",
+        "",
+        "Share of the probability that moves to other classes if these layers alone are int8 and "
+        "all others are float. What one layer writes and another reads costs both.",
+        "",
+        "| layers | moved |",
+        "|---|---|",
+        *(f"| {', '.join(each.layers)} | {each.moved_probability:.2%} |" for each in parity.costs),
+        "",
+        "What helps, in this order:",
+        "",
+        *(
+            f"{number}. {words}"
+            for number, words in enumerate(remedies(keep_float=parity.allows_float), 1)
+        ),
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,6 +20,7 @@ _TEST_SPLITS = ("test", "validation")
 _HOLDOUT = {"fraction": 0.1, "seed": 0}
 _GENERATED = 16
 _ORIGINALS = 16
+_MOST_COMPARED = 10_000
 
 
 @dataclass(frozen=True)
@@ -42,16 +43,18 @@ class SampleImages:
 def comparison_images(
     data: ImageData,
     image_format: ImageFormat,
-    count: int,
+    count: int | Literal["all"],
     *,
     validation: dict[str, Any] | None = None,
 ) -> SampleImages:
     """Samples up to `count` images that no training saw: of `test`, `validation` or held out.
 
-    `validation` is what the run held out of its training split: `fraction` and `seed`.
+    They are evenly spread over the split; `all` takes up to 10,000. `validation` is what the run
+    held out of its training split: `fraction` and `seed`.
     """
     split, name = _comparison_split(data, validation)
-    images, labels = draw_images(split, image_format, count, seed=0)
+    sample = split.sample(_MOST_COMPARED if count == "all" else count)
+    images, labels = _read_images(sample, image_format)
     source = f"{data.name}, {name}: {len(images)} of {len(split)} images"
     return SampleImages(images, labels, source, _large_original(split, image_format))
 
@@ -105,17 +108,32 @@ def draw_images(
     Raises:
       UserError: the split is empty.
     """
+    chosen = np.random.default_rng([seed, len(split)]).permutation(len(split))[:count]
+    return _read_images(split.subset(np.sort(chosen)), image_format)
+
+
+def _read_images(split: Split, image_format: ImageFormat) -> tuple[np.ndarray, np.ndarray]:
+    """Reads all images of a split, uint8, and their labels."""
+    _require_images(split)
+    # Filled batch by batch: 10,000 images of 224 x 224 are 1.5 GB, and one copy is enough.
+    images = np.empty((len(split), *image_format.shape), np.uint8)
+    labels = np.empty(len(split), np.int64)
+    start = 0
+    for pixels, targets in batches(split, image_format, batch_size=_BATCH):
+        end = start + len(targets)
+        images[start:end] = pixels
+        labels[start:end] = targets
+        start = end
+    return images[:start], labels[:start]
+
+
+def _require_images(split: Split) -> None:
     if len(split) == 0:
         raise UserError(
             "the data have no images to draw from",
             where=str(split),
             hint="give data with images: --data folder:PATH",
         )
-    chosen = np.random.default_rng([seed, len(split)]).permutation(len(split))[:count]
-    pairs = list(batches(split.subset(np.sort(chosen)), image_format, batch_size=_BATCH))
-    images = np.concatenate([np.asarray(images) for images, _ in pairs])
-    labels = np.concatenate([np.asarray(labels) for _, labels in pairs])
-    return np.rint(images).astype(np.uint8), labels
 
 
 def _large_original(split: Split, image_format: ImageFormat) -> np.ndarray | None:

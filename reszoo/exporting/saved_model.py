@@ -118,6 +118,11 @@ class LoadedSavedModel:
         with quiet(), tf.device("CPU:0"):
             self._loaded = tf.saved_model.load(str(folder))
 
+    @property
+    def signatures(self) -> tuple[str, ...]:
+        """Names of the signatures."""
+        return tuple(self._loaded.signatures)
+
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Returns float32 `(images, classes)` for pixels `(images, height, width, channels)`."""
         name = UINT8_SIGNATURE if images.dtype == np.uint8 else FLOAT_SIGNATURE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import tempfile
 from collections.abc import Iterator
@@ -37,6 +38,27 @@ def convert(
     Raises:
       UserError: TFLite does not support an operation of the network.
     """
+    with _converter(network, target, calibration, scratch) as converter:
+        return _run(converter)
+
+
+def calibrated_model(
+    network: InferenceGraph, target: Target, calibration: np.ndarray, *, scratch: Path
+) -> bytes:
+    """Returns the float32 `.tflite` with the range of every tensor, which the quantizer reads.
+
+    The arguments are those of `convert`, for a target of int8.
+    """
+    with _converter(network, target, calibration, scratch) as converter:
+        # As TensorFlow's QuantizationDebugger does.
+        converter._experimental_calibrate_only = True
+        return _run(converter)
+
+
+@contextlib.contextmanager
+def _converter(
+    network: InferenceGraph, target: Target, calibration: np.ndarray | None, scratch: Path
+) -> Iterator[tf.lite.TFLiteConverter]:
     # An integer file gets its integer ends from the converter (scale 1, no cast in the graph); a
     # float file can only cast.
     dtype = "float32" if target.calibrates else target.input
@@ -52,7 +74,7 @@ def convert(
             converter.target_spec.supported_types = [tf.float16]
         if target.calibrates:
             _calibrate(converter, target, calibration)
-        return _run(converter)
+        yield converter
 
 
 def _calibrate(

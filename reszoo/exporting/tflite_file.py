@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from reszoo.errors import GateError
 from reszoo.exporting.contract import tflite_entry
 from reszoo.exporting.device_limits import refuse_oversized
 from reszoo.exporting.job import ExportedFile, ExportJob
+from reszoo.exporting.keep_float import find_float_units
+from reszoo.exporting.mixed_precision import MixedPrecision, Unit
+from reszoo.exporting.parity import compare
+from reszoo.exporting.progress import report_progress
 from reszoo.exporting.tflite_converter import convert
 from reszoo.spec.target import Target
 from reszoo.tflite.arena import arena_of
@@ -22,28 +29,62 @@ _SMALLEST_SHARE = {"none": 0.8, "float16": 0.4, "dynamic": 0.2, "int8": 0.2, "in
 """Of the bytes of the weights in float32, by precision; a smaller file has lost weights."""
 
 
-def write_tflite(job: ExportJob, folder: Path) -> ExportedFile:
+def write_tflite(job: ExportJob, expected: np.ndarray, folder: Path) -> ExportedFile:
     """Writes the `.tflite` of a job into a bundle's folder, and runs it on the sample images.
+
+    `expected` are Keras's log-probabilities for these, `(images, classes)`.
 
     Raises:
       UserError: TFLite lacks an operation of the network, or the file exceeds a limit of the
         target.
       GateError: the conversion failed silently, or the file is not what the target asks for.
     """
-    calibration = job.calibration.images if job.calibration is not None else None
-    converted = convert(job.network, job.target, calibration, scratch=folder)
+    converted, float_units = _convert(job, expected, folder)
     model = read_model(_complete(converted, job), MODEL_FILE)
     refuse_lost_weights(model, job.network.weight_bytes, job.target)
     arena = arena_of(model) if _has_arena(job.target) else None
     refuse_oversized(model, job.target, job.network.plan, arena)
-    refuse_other_content(model, job.target)
+    refuse_other_content(
+        model, job.target, [tensor for unit in float_units for tensor in unit.tensors]
+    )
     path = folder / MODEL_FILE
     path.write_bytes(model.content)
     interpreter = TFLiteInterpreter(path)
-    probabilities = interpreter.probabilities(job.samples.images)
+    images = report_progress(job.samples.images, "comparing the .tflite")
+    probabilities = interpreter.probabilities(images)
     plan = plan_memory(model) if arena is not None else None
     entry = tflite_entry(interpreter, model, job.target, arena, plan)
-    return ExportedFile("tflite", probabilities, entry, job.tflite_arithmetic)
+    layers = tuple(layer for unit in float_units for layer in unit.layers)
+    if layers:
+        entry["float_layers"] = list(layers)
+    return ExportedFile("tflite", probabilities, entry, job.tflite_arithmetic, layers)
+
+
+def mixed_precision_of(job: ExportJob, folder: Path) -> MixedPrecision:
+    """Returns the int8 network of a job, any layer of which may stay in float."""
+    if job.calibration is None:
+        raise ValueError("an int8 target needs calibration images")
+    return MixedPrecision(job.network, job.target, job.calibration.images, scratch=folder)
+
+
+def _convert(job: ExportJob, expected: np.ndarray, folder: Path) -> tuple[bytes, tuple[Unit, ...]]:
+    """Returns the converted file, and the layers of it that are kept in float."""
+    if not job.keep_float:
+        calibration = job.calibration.images if job.calibration is not None else None
+        return convert(job.network, job.target, calibration, scratch=folder), ()
+    mixed = mixed_precision_of(job, folder)
+    if job.keep_float != ("auto",):
+        units = mixed.find(job.keep_float)
+        return mixed.convert(units), units
+    images, labels = job.samples.first(None)
+
+    def passes(units: Sequence[Unit]) -> bool:
+        progress = report_progress(images, f"comparing with {len(units)} layers in float")
+        answers = TFLiteInterpreter(mixed.convert(units)).probabilities(progress)
+        return compare("tflite", expected, answers, labels, job.target.gate, "int8").agrees
+
+    units = find_float_units(mixed, passes)
+    return mixed.convert(units), units
 
 
 def refuse_lost_weights(model: TFLiteModel, weight_bytes: int, target: Target) -> None:
@@ -64,14 +105,18 @@ def refuse_lost_weights(model: TFLiteModel, weight_bytes: int, target: Target) -
         )
 
 
-def refuse_other_content(model: TFLiteModel, target: Target) -> None:
+def refuse_other_content(
+    model: TFLiteModel, target: Target, keep_float: Collection[str] = ()
+) -> None:
     """Checks dtypes, shapes, operators and precision of a file by its target.
+
+    `keep_float` are the names of the tensors whose operators may compute in float.
 
     Raises:
       GateError: the file is not what the target asks for.
     """
     limitless = target.model_copy(update={"limits": type(target.limits)()})
-    problems = judge(model, limitless).problems
+    problems = judge(model, limitless, keep_float=keep_float).problems
     if problems:
         first = problems[0]
         raise GateError(

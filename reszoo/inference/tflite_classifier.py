@@ -86,7 +86,7 @@ def _read_contract(path: Path) -> dict[str, Any]:
         return {}
     content = read_contract(contract)
     try:
-        preprocessing = _preprocessing(content["preprocessing"])
+        preprocessing = preprocessing_options(content["preprocessing"])
     except (ValueError, KeyError, TypeError) as error:
         raise damaged_contract(contract, error) from error
     if not has_hashes(content):
@@ -101,8 +101,12 @@ def _read_contract(path: Path) -> dict[str, Any]:
     return preprocessing
 
 
-def _preprocessing(values: dict[str, Any]) -> dict[str, Any]:
-    """Returns the fields of an image format; raises ValueError, KeyError or TypeError."""
+def preprocessing_options(values: dict[str, Any]) -> dict[str, Any]:
+    """Returns the fields of an `ImageFormat` from the preprocessing of a contract.
+
+    Raises:
+      ValueError, KeyError, TypeError: the contract is damaged.
+    """
     crop, interpolation, antialias = (values[key] for key in _FORMAT_KEYS)
     if not 0.01 <= crop <= 1 or interpolation not in ("bilinear", "bicubic"):
         raise ValueError(f"crop {crop!r}, interpolation {interpolation!r}")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _DESCRIPTIONS = {
     "saved_model": "SavedModel, any batch size",
     "model.tflite": "TFLite",
+    "model.onnx": "ONNX, any batch size",
     "CARD.md": "one page on the bundle",
     "golden_input.npy": "the worked example as the .tflite takes it",
     "golden_output.npy": "what the .tflite gives for it",

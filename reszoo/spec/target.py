@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from reszoo.spec.base import Document, Name, PositiveInt, Tuple, Value
 
-Artifact = Literal["saved_model", "tflite"]
+Artifact = Literal["saved_model", "tflite", "onnx"]
 Number = Literal["uint8", "int8", "float32"]
 Precision = Literal["none", "float16", "dynamic", "int8", "int16x8"]
 Folded = Literal["none", "float32", "bfloat16"]
@@ -30,8 +30,9 @@ class Calibration(Value):
 class ParityLimits(Value):
     """Limits on the difference between a file and the Keras model; beyond them export fails."""
 
-    images: PositiveInt = 1000
-    """Number of real images to compare on; at most the split, and the report states how many."""
+    images: PositiveInt | Literal["all"] = 1000
+    """Number of real images to compare on, spread evenly over the test split; at most the split,
+    and the report states how many. `all`: the whole split, up to 10,000 images."""
     max_probability_difference: Annotated[float, Field(gt=0)] = 1e-5
     """Float files: largest difference of a probability."""
     max_log_probability_difference: Annotated[float, Field(gt=0)] = 1e-3
@@ -75,7 +76,8 @@ class Target(Document):
     source: str | None = None
     """Origin and references."""
     writes: Annotated[Tuple[Artifact], Field(min_length=1)] = ("saved_model", "tflite")
-    """Files of the bundle: `saved_model` (any batch size, uint8 and float input) and `tflite`."""
+    """Files of the bundle: `saved_model` (any batch size, uint8 and float input), `tflite`, and
+    `onnx` (float32, any batch size), which needs `reszoo[onnx]`."""
     folded: Folded = "none"
     """For servers without accelerators: folds the SavedModel's normalisations into convolutions,
     makes weights constants, and computes in float32 or bfloat16, which is twice as fast on

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -64,8 +64,8 @@ class TFLiteInterpreter:
         self.input: dict[str, Any] = self._interpreter.get_input_details()[0]
         self.output: dict[str, Any] = self._interpreter.get_output_details()[0]
 
-    def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """Classifies `(images, height, width, channels)`, pixels 0..255, one image at a time.
+    def probabilities(self, images: Iterable[np.ndarray]) -> np.ndarray:
+        """Classifies images `(height, width, channels)`, pixels 0..255, one at a time.
 
         Returns float32 probabilities, `(images, classes)`.
         """
@@ -73,9 +73,9 @@ class TFLiteInterpreter:
 
     def invoke(self, image: np.ndarray) -> np.ndarray:
         """Classifies one image `(height, width, channels)`; returns float32 `(1, classes)`."""
-        return dequantize(self.raw(image)[1], self.output)
+        return dequantize(self.invoke_raw(image)[1], self.output)
 
-    def raw(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def invoke_raw(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Classifies one image; returns the raw input and output tensors, batch included."""
         given = quantize(image, self.input)[None]
         self._interpreter.set_tensor(self.input["index"], given)
@@ -105,6 +105,12 @@ class TFLiteInterpreter:
     def tensor(self, details: dict[str, Any]) -> np.ndarray:
         """Returns a tensor of the last invocation, dequantized; inner ones need `keep_tensors`."""
         return dequantize(self._interpreter.get_tensor(details["index"]), details)
+
+    def run(self, given: np.ndarray) -> np.ndarray:
+        """Returns the raw output tensor for a raw input tensor, batch included."""
+        self._interpreter.set_tensor(self.input["index"], given)
+        self._interpreter.invoke()
+        return self._interpreter.get_tensor(self.output["index"])
 
 
 def quantize(pixels: np.ndarray, details: dict[str, Any]) -> np.ndarray:

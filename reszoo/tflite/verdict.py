@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from reszoo.spec.target import Target
@@ -54,12 +54,26 @@ class Verdict:
         return not self.problems
 
 
-def judge(model: TFLiteModel, target: Target, arena: Arena | None = None) -> Verdict:
-    """Returns the verdict of a target on a file; `arena` is the file's, if it is known already."""
+def judge(
+    model: TFLiteModel,
+    target: Target,
+    arena: Arena | None = None,
+    *,
+    keep_float: Collection[str] = (),
+) -> Verdict:
+    """Returns the verdict of a target on a file.
+
+    Args:
+      model: the file.
+      target: the target.
+      arena: of the file, if it is known already.
+      keep_float: names of the tensors whose operators may compute in float in an int8 file.
+    """
     if "tflite" not in target.writes:
         hint = "export with a target that writes one, such as mobile-int8"
         return Verdict(target.name, (Problem("the target writes no .tflite", hint),))
     found = [problem for rule in _RULES for problem in rule(model, target)]
+    found += _check_precision(model, target, keep_float)
     too_large = [Problem(text, _SMALLER) for text in over_limits(model, target, arena)]
     return Verdict(target.name, (*found, *too_large))
 
@@ -186,10 +200,12 @@ _REPLACEMENTS = {
 """What to build instead of an operator that a device lacks."""
 
 
-def _check_precision(model: TFLiteModel, target: Target) -> Iterator[Problem]:
+def _check_precision(
+    model: TFLiteModel, target: Target, keep_float: Collection[str]
+) -> Iterator[Problem]:
     for graph in model.graphs:
         if target.calibrates:
-            yield from _check_full_integer(graph, target)
+            yield from _check_full_integer(graph, keep_float)
         elif names := _other_weights(graph, _WEIGHTS[target.quantization]):
             wanted = {"none": "float32", "dynamic": "int8"}.get(
                 target.quantization, target.quantization
@@ -204,8 +220,13 @@ def _check_precision(model: TFLiteModel, target: Target) -> Iterator[Problem]:
             )
 
 
-def _check_full_integer(graph: TFLiteGraph, target: Target) -> Iterator[Problem]:
-    if operators := float_operators(graph):
+def _check_full_integer(graph: TFLiteGraph, keep_float: Collection[str]) -> Iterator[Problem]:
+    operators = [
+        operator
+        for operator in float_operators(graph)
+        if graph.tensors[operator.outputs[0]].name not in keep_float
+    ]
+    if operators:
         first = operators[0].outputs[0]
         yield Problem(
             f"{_count(operators, 'operator')} in float: "
@@ -230,7 +251,6 @@ _RULES: tuple[Callable[[TFLiteModel, Target], Iterator[Problem]], ...] = (
     _check_ends,
     _check_shapes,
     _check_operators,
-    _check_precision,
 )
 
 

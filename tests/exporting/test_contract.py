@@ -96,10 +96,15 @@ def test_contract_says_how_pixels_become_input_and_output_probabilities(
         "words": "Each pixel 0..255 is passed unchanged.",
     }
     signatures = contract["files"]["saved_model"]["signatures"]
-    assert {name: part["inputs"]["image"]["dtype"] for name, part in signatures.items()} == {
-        "serving_default": "float32",
-        "serving_uint8": "uint8",
+    assert {
+        name: {key: (value["shape"], value["dtype"]) for key, value in part["inputs"].items()}
+        for name, part in signatures.items()
+    } == {
+        "serving_default": {"image": ([-1, 8, 8, 1], "float32")},
+        "serving_uint8": {"image": ([-1, 8, 8, 1], "uint8")},
+        "classify_jpeg": {"jpeg": ([-1], "string")},
     }
+    assert "EXIF is not read" in signatures["classify_jpeg"]["inputs"]["jpeg"]["words"]
 
 
 def test_quantised_numbers_follow_the_formulas() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from reszoo.exporting import Bundle, LayerDifference
-from reszoo.exporting.layer_parity import _layer_names, compare_layers, first_divergent_layer
+from reszoo.exporting.layer_parity import compare_layers, first_divergent_layer, layer_names
 from reszoo.inference.trained import TrainedModel
 
 from .conftest import NETS, TEST, digits
@@ -42,9 +42,9 @@ def test_int8_layers_stay_near_keras(
 def test_numbered_scopes_are_read_as_the_layers_they_are() -> None:
     order = {"conv": 0, "conv_1": 1, "relu": 2}
     tensors = ["net_1/relu_1/Relu;net_1/conv_1/Conv2D", "net_1/conv_1_1/Conv2D", "other"]
-    assert _layer_names(tensors, order) == [("conv", "relu"), ("conv_1",), ()]
+    assert layer_names(tensors, order) == [("conv", "relu"), ("conv_1",), ()]
     plain = ["net/relu/Relu;net/conv/Conv2D", "net/conv_1/Conv2D"]
-    assert _layer_names(plain, order) == [("conv", "relu"), ("conv_1",)]
+    assert layer_names(plain, order) == [("conv", "relu"), ("conv_1",)]
 
 
 def test_first_different_is_the_first_beyond_its_arithmetic_else_the_worst() -> None:

@@ -17,6 +17,7 @@ INTEGER = (
 SHIPPED = {
     "server": (("saved_model",), "float32", "float32", "none"),
     "server-cpu": (("saved_model",), "float32", "float32", "none"),
+    "onnx": (("onnx",), "float32", "float32", "none"),
     "mobile-float32": (BOTH, "float32", "float32", "none"),
     "mobile-float16": (BOTH, "float32", "float32", "float16"),
     "mobile-dynamic": (BOTH, "float32", "float32", "dynamic"),
@@ -85,7 +86,7 @@ def test_full_text_of_a_target_loads_back_to_an_equal_value() -> None:
         ({"input": "int64"}, "input"),
         ({"batch": 8}, "batch"),
         ({"writes": []}, "writes"),
-        ({"writes": ["onnx"]}, "writes"),
+        ({"writes": ["onxx"]}, "writes"),
         ({"calibration": {"images": 0}}, "calibration.images"),
         ({"gate": {"min_agreement": 1.5}}, "gate.min_agreement"),
         ({"gaet": {}}, "gaet"),

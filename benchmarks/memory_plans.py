@@ -1,0 +1,87 @@
+"""Memory plans of small networks: the best placement against the lower bound and TFLite-Micro's.
+
+Converts networks of the zoo, untrained, to int8 as the target microcontroller does, and prints for
+each the bytes of feature maps: the lower bound by lifetimes, the best plan found, TFLite-Micro's
+own planner; and the whole arena with and without the plan, measured where the wheel `tflite-micro`
+is installed.
+
+    python benchmarks/memory_plans.py resnet20 resnet20_highway
+    python benchmarks/memory_plans.py --all
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from reszoo import spec as specs
+from reszoo.exporting.inference_graph import build_inference_graph
+from reszoo.exporting.tflite_converter import convert
+from reszoo.inference.trained import TrainedModel
+from reszoo.model.build import build
+from reszoo.planning.cost import cost
+from reszoo.tflite.arena import arena_of
+from reszoo.tflite.memory_plan import plan_memory, put_memory_plan
+from reszoo.tflite.model_file import read_model
+
+_MOST_LAYERS = 20
+_MOST_PIXELS = 96 * 96
+_TWIN = ["block.connection=highway"]
+
+
+def small_networks() -> list[str]:
+    """Returns the networks of the zoo of up to 20 layers and 96 x 96 pixels."""
+    names = []
+    for name in specs.names_of("architecture"):
+        spec = specs.load(name)
+        height, width, _ = spec.input.shape
+        if height * width <= _MOST_PIXELS and cost(spec).depth <= _MOST_LAYERS:
+            names.append(name)
+    return names
+
+
+def converted(name: str) -> bytes:
+    """Returns the int8 file of an untrained network; `NAME+highway` is its twin."""
+    base, _, twin = name.partition("+")
+    spec = specs.load(base, _TWIN if twin else [])
+    classes = tuple(map(str, range(spec.classes or 10)))
+    network = build_inference_graph(TrainedModel(build(spec, seed=0), spec, classes, None))
+    # Smooth images: calibration on noise would be refused, and values do not matter here.
+    ramp = np.linspace(0, 255, np.prod(network.image_shape)).reshape(network.image_shape)
+    images = np.stack([ramp, 255 - ramp, 0 * ramp, 0 * ramp + 255]).astype(np.uint8)
+    target = specs.load_target("microcontroller")
+    with tempfile.TemporaryDirectory() as folder:
+        return convert(network, target, images, scratch=Path(folder))
+
+
+def row(name: str) -> str:
+    """Returns the line of a network."""
+    content = converted(name)
+    model = read_model(content)
+    plan, before = plan_memory(model), arena_of(model)
+    after = arena_of(read_model(put_memory_plan(content)))
+    if plan is None or before is None or after is None:
+        return f"{name:28} its arena is not known before it runs"
+    saved = 1 - after.bytes / before.bytes
+    return (
+        f"{name:28} {plan.lower_bound:>9,} {plan.bytes:>9,} {plan.greedy_bytes:>9,} "
+        f"{plan.tries:>5}  {before.bytes:>9,} {after.bytes:>9,} {saved:>6.1%}  {after.source}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("networks", nargs="*", help="names; NAME+highway is the highway twin")
+    parser.add_argument("--all", action="store_true", help="all of up to 20 layers and 96 pixels")
+    options = parser.parse_args()
+    header = f"{'bound':>9} {'plan':>9} {'greedy':>9} {'tries':>5}  {'arena':>9} {'planned':>9}"
+    print(f"{'network':28} {header}  saved")
+    for name in options.networks or (small_networks() if options.all else ["resnet20"]):
+        print(row(name), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Measure latency, throughput and peak memory of a network on the CPU of this machine.
+
+Nothing here is the latency of the device that a file is made for. With --vs, two networks take
+turns; on a machine that others use too, compare their processor time, not their wall time.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+
+from reszoo.cli.options import add_json, positive_int
+from reszoo.cli.output import print_json
+from reszoo.report.benchmark_summary import benchmark_text
+
+
+def add_options(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "target",
+        metavar="BUNDLE|FILE|RUN",
+        help="a bundle, a .tflite file, a run folder or a .keras file",
+    )
+    parser.add_argument(
+        "--threads",
+        type=_numbers,
+        default=(1,),
+        metavar="N,N",
+        help="numbers of threads to measure with, such as 1,2 (default: 1)",
+    )
+    parser.add_argument(
+        "--vs",
+        metavar="BUNDLE|FILE|RUN",
+        help="another network, to take turns with; prints the ratio of each pair of rounds",
+    )
+    parser.add_argument(
+        "--images",
+        type=positive_int,
+        default=200,
+        metavar="N",
+        help="images to time after the warm-up (default: 200)",
+    )
+    add_json(parser)
+
+
+def run(options: Namespace) -> None:
+    from reszoo.exporting.benchmark import benchmark
+
+    result = benchmark(
+        options.target, versus=options.vs, threads=options.threads, images=options.images
+    )
+    if options.json:
+        print_json(result.to_dict())
+    else:
+        print(benchmark_text(result))
+
+
+def _numbers(word: str) -> tuple[int, ...]:
+    """Returns distinct integers from 1, separated by commas; an argparse type."""
+    try:
+        return tuple(dict.fromkeys(positive_int(part.strip()) for part in word.split(",")))
+    except ArgumentTypeError as error:
+        raise ArgumentTypeError(f"{error}; write numbers with commas, such as 1,2") from None

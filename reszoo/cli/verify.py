@@ -1,0 +1,39 @@
+"""Check a bundle against its contract: hashes, sizes, operators, arena, labels, answers.
+
+A .tflite is checked without TensorFlow, a SavedModel with it, an ONNX file if onnxruntime or onnx
+is installed. The exit code is 2 if a claim does not hold.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from reszoo.cli.options import add_json
+from reszoo.cli.output import print_json
+from reszoo.errors import UserError
+from reszoo.report.verification_summary import broken_text, verification_text
+
+
+def add_options(parser: ArgumentParser) -> None:
+    parser.add_argument("bundle", metavar="BUNDLE", help="a bundle's folder")
+    add_json(parser)
+
+
+def run(options: Namespace) -> None:
+    """Prints a line per claim; claims that do not hold are an error."""
+    from reszoo.exporting.verify import verify
+
+    verification = verify(options.bundle)
+    if options.json:
+        print_json(verification.to_dict())
+    else:
+        print(verification_text(verification))
+    if not verification.held:
+        raise UserError(
+            f"{options.bundle} is not what its contract claims",
+            where=", ".join(claim.name for claim in verification.broken),
+            expected="every claim of contract.json to hold",
+            found=broken_text(verification),
+            hint="copy the bundle again, or export it again; move files that are not of the bundle "
+            "elsewhere",
+        )

@@ -1,0 +1,240 @@
+"""Benchmark of a network on this machine: latency, throughput, memory, and pairs with another one.
+
+Every measurement runs in a process of its own, so that its memory and its threads are its own. Two
+networks that are compared take turns, round by round, so that a busy machine slows both alike.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reszoo.errors import UserError
+from reszoo.exporting.benchmark_process import BenchmarkProcess
+from reszoo.inference.find_network import find_network, require_model
+from reszoo.runs import Run
+from reszoo.system_info import inference_flags, machine
+from reszoo.tflite.contract_file import CONTRACT, find_tflite, is_bundle, read_contract
+
+_SERVER_BATCH = 32
+_ROUNDS = 20
+_FEWEST_CALLS = 10
+_IMAGES = 200
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Seconds of a call."""
+
+    median: float
+    p90: float
+    p99: float
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Times of one network with one number of threads and one batch size."""
+
+    network: str
+    runtime: str
+    threads: int
+    batch: int
+    calls: int
+    wall: Spread
+    processor: Spread
+    """Seconds of processor time, the sum over all threads."""
+    images_per_second: float
+    """By wall time."""
+    load_seconds: float
+    first_seconds: float
+    """The first call, which is part of the warm-up."""
+    warm_up_calls: int
+    """Calls before those that are counted."""
+    peak_bytes: int | None
+    """The most memory that the process took; None where the system does not say."""
+    runtime_bytes: int | None
+    """The part of it that Python and the runtime took before the network was loaded."""
+
+
+@dataclass(frozen=True)
+class PairedRatio:
+    """Time of a network divided by that of another one, in rounds that took turns."""
+
+    threads: int
+    batch: int
+    wall: tuple[float, ...]
+    processor: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Times of a network on this machine, and of another one beside it."""
+
+    network: str
+    versus: str | None
+    machine: dict[str, str | int]
+    flags: tuple[str, ...]
+    """Flags of the processor that decide how fast networks run."""
+    load_before: float | None
+    """Average number of running processes in the minute before, these aside."""
+    load_after: float | None
+    timings: tuple[Timing, ...]
+    pairs: tuple[PairedRatio, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain values for JSON."""
+        return {"device": "this machine"} | asdict(self)
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """A network to measure: how it is loaded, and from where."""
+
+    name: str
+    kind: str
+    path: Path
+
+    @property
+    def batches(self) -> tuple[int, ...]:
+        return (1,) if self.kind == "tflite" else (1, _SERVER_BATCH)
+
+
+def benchmark(
+    target: str | Path,
+    *,
+    versus: str | Path | None = None,
+    threads: Sequence[int] = (1,),
+    images: int = _IMAGES,
+) -> Benchmark:
+    """Measures a network on the CPU of this machine.
+
+    Args:
+      target: a bundle's folder (its `.tflite`, else its ONNX file or SavedModel), a `.tflite` file
+        of anyone's, a run's folder or a `.keras` file.
+      versus: another one, to take turns with for batches of one image.
+      threads: numbers of threads to measure with.
+      images: number of images that are timed with each; in batches, at least ten of them.
+
+    Raises:
+      UserError: there is no such network, or it does not run.
+      MachineError: a measuring process ended, for lack of memory for example.
+    """
+    subject = _resolve(target)
+    other = None if versus is None else _resolve(versus)
+    load_before = _load()
+    timings: list[Timing] = []
+    pairs: list[PairedRatio] = []
+    for count in threads:
+        for batch in subject.batches:
+            sides = [subject, other] if other is not None and batch == 1 else [subject]
+            times, ratio = _measure(sides, count, batch, images)
+            timings += times
+            pairs += [ratio] if ratio is not None else []
+    return Benchmark(
+        network=subject.name,
+        versus=other.name if other is not None else None,
+        machine=machine(),
+        flags=inference_flags(),
+        load_before=load_before,
+        load_after=_load(),
+        timings=tuple(timings),
+        pairs=tuple(pairs),
+    )
+
+
+def _resolve(target: str | Path) -> _Subject:
+    """Returns what a word names, without loading it."""
+    path = Path(target)
+    if (file := find_tflite(path)) is not None:
+        if not file.is_file():
+            raise UserError(
+                f"there is no file {file}",
+                expected="a .tflite file, a bundle or a run",
+                hint="name the file, or the bundle that `reszoo export` wrote",
+            )
+        return _Subject(str(target), "tflite", file)
+    if is_bundle(path):
+        files = read_contract(path / CONTRACT)["files"]
+        kind = "onnx" if "onnx" in files else "saved_model"
+        return _Subject(str(target), kind, path / ("model.onnx" if kind == "onnx" else kind))
+    found = find_network(path)
+    if isinstance(found, Run):
+        require_model(found)
+    return _Subject(str(target), "keras", path)
+
+
+def _measure(
+    sides: Sequence[_Subject], threads: int, batch: int, images: int
+) -> tuple[list[Timing], PairedRatio | None]:
+    calls = max(images // batch, _FEWEST_CALLS if batch > 1 else 1)
+    rounds = min(_ROUNDS, calls)
+    with contextlib.ExitStack() as stack:
+        processes = [
+            stack.enter_context(BenchmarkProcess(side.kind, side.path, threads, batch))
+            for side in sides
+        ]
+        for index, count in enumerate(_split(calls, rounds)):
+            # Every other round begins with the other side, since the first one may find its
+            # memory in the caches.
+            for process in processes if index % 2 == 0 else processes[::-1]:
+                process.take_turn(count)
+        timings = [
+            _timing(side, process, threads, batch)
+            for side, process in zip(sides, processes, strict=True)
+        ]
+    return timings, _ratio(processes, threads, batch)
+
+
+def _split(calls: int, rounds: int) -> Iterator[int]:
+    """Yields the calls of each round, which differ by one at most."""
+    yield from (calls * (index + 1) // rounds - calls * index // rounds for index in range(rounds))
+
+
+def _timing(side: _Subject, process: BenchmarkProcess, threads: int, batch: int) -> Timing:
+    wall = np.concatenate(process.wall)
+    start = process.start
+    return Timing(
+        network=side.name,
+        runtime=start["runtime"],
+        threads=threads,
+        batch=batch,
+        calls=len(wall),
+        wall=_spread(wall),
+        processor=_spread(np.concatenate(process.processor)),
+        images_per_second=float(batch * len(wall) / wall.sum()),
+        load_seconds=start["load_seconds"],
+        first_seconds=start["first_seconds"],
+        warm_up_calls=start["warm_up_calls"],
+        peak_bytes=process.finish(),
+        runtime_bytes=start["runtime_bytes"],
+    )
+
+
+def _spread(seconds: np.ndarray) -> Spread:
+    return Spread(*(float(value) for value in np.percentile(seconds, (50, 90, 99))))
+
+
+def _ratio(processes: Sequence[BenchmarkProcess], threads: int, batch: int) -> PairedRatio | None:
+    if len(processes) == 1:
+        return None
+    own, other = processes
+    return PairedRatio(
+        threads, batch, _quotients(own.wall, other.wall), _quotients(own.processor, other.processor)
+    )
+
+
+def _quotients(own: list[np.ndarray], other: list[np.ndarray]) -> tuple[float, ...]:
+    return tuple(float(a.sum() / b.sum()) for a, b in zip(own, other, strict=True))
+
+
+def _load() -> float | None:
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):  # Windows
+        return None

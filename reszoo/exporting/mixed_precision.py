@@ -1,0 +1,190 @@
+"""Int8 files in which some layers stay in float32."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.lite.python.convert import mlir_quantize
+from tensorflow.lite.python.util import modify_model_io_type
+
+from reszoo.errors import UserError, nearest
+from reszoo.exporting.inference_graph import InferenceGraph
+from reszoo.exporting.layer_parity import layer_names
+from reszoo.exporting.progress import report_progress
+from reszoo.exporting.reference_parity import is_integer_only
+from reszoo.exporting.tflite_converter import calibrated_model
+from reszoo.spec.target import Target
+from reszoo.stderr import quiet
+from reszoo.tflite.interpreter import TFLiteInterpreter
+from reszoo.tflite.model_file import read_model
+from reszoo.tflite.operators import float_operators
+
+# Of the calibration images: a layer that breaks a file breaks it for nearly every image.
+_COST_IMAGES = 16
+_CONVERSIONS = {"QUANTIZE", "DEQUANTIZE"}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Layers that the converter fuses into operators: they are int8 or float together."""
+
+    layers: tuple[str, ...]
+    """Names as in the plan, in the order of the network."""
+    tensors: tuple[str, ...]
+    """Names of the operators' outputs in the file."""
+
+    @property
+    def name(self) -> str:
+        """The first of its layers."""
+        return self.layers[0]
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """Damage that a unit of layers does to the answers if it alone is int8."""
+
+    layers: tuple[str, ...]
+    moved_probability: float
+    """Share of the probability that moves to other classes, on average over images."""
+
+
+class MixedPrecision:
+    """A network that was calibrated once, and is quantized as often as asked.
+
+    The converter's own quantizer leaves named operators in float (TensorFlow's
+    `QuantizationDebugOptions.denylisted_nodes` hands the same names to it).
+
+    Args:
+      network: the network to convert.
+      target: of int8.
+      calibration: pixels 0..255, `(images, height, width, channels)`.
+      scratch: a folder with room for the weights; nothing is left there.
+    """
+
+    def __init__(
+        self, network: InferenceGraph, target: Target, calibration: np.ndarray, *, scratch: Path
+    ) -> None:
+        self._target = target
+        self._calibration = calibration
+        self._calibrated = calibrated_model(network, target, calibration, scratch=scratch)
+        # The quantizer knows operators by these names; some have other names in an int8 file.
+        units = find_units(self._calibrated, network.reference)
+        # What reads the image stays int8: in float it could not take uint8 pixels, of which int8
+        # loses nothing.
+        self._reads_image = units[0] if target.input == "uint8" else None
+        self.units = tuple(unit for unit in units if unit is not self._reads_image)
+        integer = read_model(self.convert(())).main
+        in_float = {
+            integer.tensors[operator.outputs[0]].name for operator in float_operators(integer)
+        }
+        self.without_int8 = tuple(unit for unit in self.units if in_float & set(unit.tensors))
+        """Units with an operator that TFLite does not have in int8."""
+
+    def convert(self, units: Iterable[Unit]) -> bytes:
+        """Returns a `.tflite` whose operators are int8, but for those of these units."""
+        tensors = [tensor for unit in units for tensor in unit.tensors]
+        with quiet():
+            content = mlir_quantize(self._calibrated, denylisted_nodes=tensors)
+            return bytes(
+                modify_model_io_type(
+                    content, tf.as_dtype(self._target.input), tf.as_dtype(self._target.output)
+                )
+            )
+
+    def costs(self) -> tuple[LayerCost, ...]:
+        """Measures each unit's cost, and returns them in descending order.
+
+        Each is measured alone, with all others in float, against the file that is all in float: the
+        output that one layer writes and another reads costs both, since either would quantize it.
+        """
+        step = max(1, len(self._calibration) // _COST_IMAGES)
+        images = self._calibration[::step][:_COST_IMAGES]
+        expected = TFLiteInterpreter(self.convert(self.units)).probabilities(images)
+        costs = []
+        for unit in report_progress(self.units, "measuring the cost of int8", "layers"):
+            others = [other for other in self.units if other is not unit]
+            actual = TFLiteInterpreter(self.convert(others)).probabilities(images)
+            # Total variation; an answer that is no number has moved as a whole.
+            moved = np.nan_to_num(np.abs(actual - expected).sum(-1) / 2, nan=1.0)
+            costs.append(LayerCost(unit.layers, float(moved.mean())))
+        return tuple(sorted(costs, key=lambda cost: -cost.moved_probability))
+
+    def find(self, names: Sequence[str]) -> tuple[Unit, ...]:
+        """Returns the units that hold the named layers.
+
+        Raises:
+          UserError: a layer is not known, or reads the image.
+        """
+        known = {layer: unit for unit in self.units for layer in unit.layers}
+        for name in names:
+            if self._reads_image is not None and name in self._reads_image.layers:
+                raise UserError(
+                    f"the layer {name} cannot stay in float: it reads the image",
+                    expected="a later layer, since the file takes pixels as uint8",
+                    found=name,
+                    hint="leave it out: int8 holds every pixel value; or add --set input=float32",
+                )
+            if name not in known:
+                raise UserError(
+                    f"the .tflite has no layer {name} to keep in float",
+                    expected=", ".join(unit.name for unit in self.units),
+                    found=name,
+                    hint=f"write {', '.join(nearest(name, known)) or 'one of these'}, or "
+                    "--keep-float auto",
+                )
+        return tuple(unit for unit in self.units if set(names) & set(unit.layers))
+
+
+def require_float_allowed(target: Target) -> None:
+    """Raises if a target's file can have no float operator among int8 ones.
+
+    Raises:
+      UserError: the target is not int8, or its device computes in integers only.
+    """
+    if target.quantization != "int8":
+        raise UserError(
+            f"the target {target.name} is not int8, so no layer can be kept out of it",
+            expected="a target with quantization: int8",
+            found=f"quantization: {target.quantization}",
+            hint="leave out --keep-float, or export with --target mobile-int8",
+        )
+    if is_integer_only(target):
+        raise UserError(
+            f"the target {target.name} computes in integers only: no layer can stay in float",
+            expected="a target that allows float, such as mobile-int8",
+            found="int8 at both ends of the file",
+            hint="calibrate on more images (--set calibration.images=500), or train for int8 with "
+            "`reszoo train --from RUN --quantize int8`, and leave out --keep-float",
+        )
+
+
+def find_units(content: bytes, reference: keras.Model) -> list[Unit]:
+    """Returns the layers of a `.tflite`, in the order of execution, by what is fused together.
+
+    An operator without a layer's name, such as the softmax, belongs to the one before it.
+    """
+    order = {layer.name: position for position, layer in enumerate(reference.layers)}
+    graph = read_model(content).main
+    outputs = [
+        graph.tensors[operator.outputs[0]].name
+        for operator in graph.operators
+        if operator.name not in _CONVERSIONS
+    ]
+    units: list[Unit] = []
+    for output, names in zip(outputs, layer_names(outputs, order), strict=True):
+        last = units[-1] if units else Unit((), ())
+        if not names or set(names) & set(last.layers):
+            units[-1:] = [_joined(last, names, output)]
+        else:
+            units.append(Unit(names, (output,)))
+    return units
+
+
+def _joined(unit: Unit, layers: Collection[str], tensor: str) -> Unit:
+    more = tuple(layer for layer in layers if layer not in unit.layers)
+    return Unit((*unit.layers, *more), (*unit.tensors, tensor))

@@ -1,0 +1,107 @@
+"""Parity of a microcontroller's `.tflite` under the kernels that microcontrollers compute with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from reszoo.data.dataset import evenly_spaced
+from reszoo.exporting.parity import Comparison, compare
+from reszoo.spec.target import ParityLimits, Target
+from reszoo.tflite.interpreter import TFLiteInterpreter, dequantize, quantize
+from reszoo.tflite.micro_outputs import MicroOutputs, micro_outputs
+
+# The reference kernels take a hundred times as long as XNNPACK's.
+_IMAGES = 200
+
+
+@dataclass(frozen=True)
+class KernelDifference:
+    """Raw outputs of a `.tflite` under other kernels, against those of the reference kernels."""
+
+    runtime: str
+    """`XNNPACK`, or TFLite-Micro with its version."""
+    images: int
+    identical: float
+    """Share of images whose outputs are equal bit for bit."""
+    greatest_steps: float
+    """Greatest difference of an output, in steps of its quantization."""
+
+
+@dataclass(frozen=True)
+class ReferenceParity:
+    """Comparisons of a microcontroller's `.tflite` with Keras, and of its kernels."""
+
+    comparisons: tuple[Comparison, ...]
+    kernels: tuple[KernelDifference, ...]
+    notes: tuple[str, ...]
+
+
+def is_integer_only(target: Target) -> bool:
+    """Whether a target's `.tflite` is for microcontrollers and NPUs: integers, and no XNNPACK."""
+    ends: set[str] = {target.input, target.output}
+    return ends == {"int8"} or target.memory_plan
+
+
+def compare_reference(
+    content: bytes,
+    images: np.ndarray,
+    labels: np.ndarray | None,
+    expected: np.ndarray,
+    limits: ParityLimits,
+) -> ReferenceParity:
+    """Compares a `.tflite` with Keras under the reference kernels, and under TFLite-Micro.
+
+    Of the images, 200 that are evenly spread suffice. TFLite-Micro is compared where its wheel is
+    installed; a note says where it is not.
+
+    Args:
+      content: the bytes of the file.
+      images: pixels 0..255, `(images, height, width, channels)`.
+      labels: of the images, `(images,)`.
+      expected: Keras's log-probabilities, `(images, classes)`.
+      limits: of the target's gate.
+    """
+    rows = evenly_spaced(len(images), _IMAGES)
+    images, expected = images[rows], expected[rows]
+    labels = None if labels is None else labels[rows]
+    reference = TFLiteInterpreter(content, kernels="reference", threads=1)
+    inputs = np.stack([quantize(image, reference.input) for image in images])
+    raw = {
+        kernels: _raw_outputs(TFLiteInterpreter(content, kernels=kernels, threads=1), images)
+        for kernels in ("reference", "fast")
+    }
+
+    def against_keras(file: str, outputs: np.ndarray) -> Comparison:
+        probabilities = dequantize(outputs, reference.output)
+        return compare(file, expected, probabilities, labels, limits, "int8")
+
+    comparisons = [against_keras("tflite_reference", raw["reference"])]
+    differences = [_difference("XNNPACK", raw["fast"], raw["reference"], reference)]
+    micro = micro_outputs(content, inputs)
+    if isinstance(micro, MicroOutputs):
+        name = f"TFLite-Micro {micro.version}"
+        comparisons.append(against_keras("tflite_micro", micro.outputs))
+        differences.append(_difference(name, micro.outputs, raw["reference"], reference))
+    notes = () if isinstance(micro, MicroOutputs) else (f"Not compared with TFLite-Micro: {micro}",)
+    return ReferenceParity(tuple(comparisons), tuple(differences), notes)
+
+
+def _raw_outputs(interpreter: TFLiteInterpreter, images: np.ndarray) -> np.ndarray:
+    return np.concatenate([interpreter.invoke_raw(image)[1] for image in images])
+
+
+def _difference(
+    runtime: str, outputs: np.ndarray, reference: np.ndarray, interpreter: TFLiteInterpreter
+) -> KernelDifference:
+    scale, _ = interpreter.output["quantization"]
+    difference = np.abs(outputs.astype(np.float64) - reference.astype(np.float64))
+    # A float output comes from an integer one of 256 steps.
+    steps = difference.max() * (1 if scale else 256)
+    return KernelDifference(
+        runtime=runtime,
+        images=len(outputs),
+        identical=float((difference == 0).all(axis=-1).mean()),
+        greatest_steps=float(steps),
+    )

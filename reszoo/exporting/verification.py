@@ -1,0 +1,69 @@
+"""Results of verifying a bundle: the claims of its contract, and whether they hold."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of a contract, and whether it holds."""
+
+    name: str
+    """The file that it is about, and what of it."""
+    held: bool | None
+    """None where it could not be checked here."""
+    words: str
+    """What was found."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """A bundle and the claims of its contract, each checked against the files."""
+
+    path: Path
+    claims: tuple[Claim, ...]
+
+    @property
+    def held(self) -> bool:
+        """Whether no claim that could be checked is wrong."""
+        return not self.broken
+
+    @property
+    def broken(self) -> tuple[Claim, ...]:
+        """The claims that do not hold."""
+        return tuple(claim for claim in self.claims if claim.held is False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain values for JSON."""
+        claims = [asdict(claim) for claim in self.claims]
+        return {"bundle": str(self.path), "held": self.held, "claims": claims}
+
+
+def equality(name: str, found: Any, claimed: Any, text: str = "") -> Claim:
+    """Returns the claim that what was found is what the contract says."""
+    if found == claimed:
+        return Claim(name, True, text or str(found))
+    return Claim(name, False, f"{found}, and the contract says {claimed}")
+
+
+def answer(name: str, found: np.ndarray, expected: dict[str, Any], what: str) -> Claim:
+    """Returns the claim that a file gives the probabilities `(classes,)` that the contract names.
+
+    `expected` has `class`, `class_name`, `probabilities` and `tolerance`.
+    """
+    claimed = np.asarray(expected["probabilities"], np.float64)
+    tolerance = float(expected["tolerance"])
+    if found.shape != claimed.shape:
+        return Claim(name, False, f"{found.size} outputs, and the contract says {claimed.size}")
+    # NaN is not within any tolerance.
+    difference = float(np.nan_to_num(np.abs(found - claimed).max(initial=0), nan=np.inf))
+    held = difference <= tolerance and int(found.argmax()) == expected["class"]
+    words = f"{what} within {difference:.2g} of the contract, which allows {tolerance:.2g}"
+    if int(found.argmax()) != expected["class"]:
+        words += f"; its class is number {found.argmax()}, not {expected['class']}"
+    return Claim(name, held, words)

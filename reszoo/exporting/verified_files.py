@@ -1,0 +1,163 @@
+"""Claims of a contract about each kind of file, checked by opening the file and running it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from reszoo.errors import UserError
+from reszoo.exporting.bundle_inputs import BundleInputs
+from reszoo.exporting.onnx_file import OnnxModel, onnx_runtime
+from reszoo.exporting.verification import Claim, answer, equality
+from reszoo.spec import from_mapping
+from reszoo.tflite.arena import arena_of
+from reszoo.tflite.contents import TFLiteModel
+from reszoo.tflite.image_metadata import read_metadata
+from reszoo.tflite.interpreter import TFLiteInterpreter
+from reszoo.tflite.lifetimes import lower_bound
+from reszoo.tflite.memory_plan import plannable_maps
+from reszoo.tflite.model_file import load_model_file
+from reszoo.tflite.verdict import judge
+
+_SCALE_TOLERANCE = 1e-6
+
+
+def tflite_claims(inputs: BundleInputs) -> Iterator[Claim]:
+    """Yields the claims about the `.tflite`, which is run without TensorFlow."""
+    entry, path = inputs.entry("tflite"), inputs.path("tflite")
+    model, interpreter = load_model_file(path), TFLiteInterpreter(path)
+    yield from _end_claims(entry, interpreter)
+    counts = Counter(operator.name for operator in model.main.operators)
+    name = f"{path.name} operators"
+    yield equality(name, dict(counts), entry["operators"], f"{counts.total()} of {len(counts)}")
+    yield _target_claim(model, inputs)
+    yield from _arena_claims(model, entry)
+    yield from _metadata_claims(model, inputs)
+    for image, pixels, expected in inputs.examples("tflite"):
+        probabilities = interpreter.probabilities(pixels[None])[0]
+        yield answer(f"{path.name} answer", probabilities, expected, image)
+    if vectors := inputs.contract["example"].get("vectors", {}).get("tflite"):
+        yield from _vector_claims(inputs, vectors)
+
+
+def _end_claims(entry: dict[str, Any], interpreter: TFLiteInterpreter) -> Iterator[Claim]:
+    for name, [claimed], details in (
+        ("input", entry["inputs"], interpreter.input),
+        ("output", entry["outputs"], interpreter.output),
+    ):
+        scale, zero_point = details["quantization"]
+        found = {
+            "shape": [int(side) for side in details["shape"]],
+            "dtype": details["dtype"].__name__,
+            "scale": float(scale) or None,
+            "zero_point": int(zero_point) if scale else None,
+        }
+        shape = "x".join(map(str, found["shape"]))
+        text = f"{found['dtype']} {shape}" + (f", scale {scale:.6g}" if scale else "")
+        yield equality(f"{entry['path']} {name}", found, {key: claimed[key] for key in found}, text)
+
+
+def _target_claim(model: TFLiteModel, inputs: BundleInputs) -> Claim:
+    name = f"{inputs.entry('tflite')['path']} target"
+    target = from_mapping(inputs.contract["target"], kind="target")
+    problems = judge(model, target).problems
+    words = "; ".join(map(str, problems)) or f"all that {target.name} asks of a file"
+    return Claim(name, not problems, words)
+
+
+def _arena_claims(model: TFLiteModel, entry: dict[str, Any]) -> Iterator[Claim]:
+    if (claimed := entry.get("arena")) is None:
+        return
+    name, arena, maps = f"{entry['path']} arena", arena_of(model), plannable_maps(model)
+    if arena is None or maps is None:
+        yield Claim(name, False, "its size is not known before the network runs")
+        return
+    yield equality(
+        f"{name}: feature maps",
+        arena.feature_map_bytes,
+        claimed["feature_map_bytes"],
+        f"{arena.feature_map_bytes:,} bytes",
+    )
+    if "lower_bound_bytes" in claimed:
+        bound = lower_bound(maps, len(model.main.operators))
+        claim = claimed["lower_bound_bytes"]
+        yield equality(f"{name}: lower bound", bound, claim, f"{bound:,} bytes")
+    own = f"{arena.own_bytes:,} bytes, {arena.source}"
+    if arena.source == claimed["source"]:
+        yield equality(f"{name}: its own", arena.own_bytes, claimed["own_bytes"], own)
+    else:
+        words = f"{own} here, {claimed['source']} in the contract"
+        yield Claim(f"{name}: its own", None, words)
+
+
+def _metadata_claims(model: TFLiteModel, inputs: BundleInputs) -> Iterator[Claim]:
+    entry = inputs.entry("tflite")
+    if "metadata" not in entry:
+        return
+    note = read_metadata(model)
+    name = f"{entry['path']} metadata"
+    if (note is not None) != entry["metadata"]:
+        yield Claim(name, False, "there are none" if note is None else "there are some")
+    elif note is not None:
+        names = [" ".join(each.splitlines()) for each in inputs.contract["classes"]["names"]]
+        labels = [list(tensor.labels) for tensor in note.outputs if tensor.labels is not None]
+        held = labels == [names]
+        words = f"{len(names)} labels" if held else "its labels are not the classes"
+        yield Claim(name, held, words)
+
+
+def _vector_claims(inputs: BundleInputs, vectors: dict[str, Any]) -> Iterator[Claim]:
+    path, kernels = inputs.path("tflite"), vectors["kernels"]
+    given, claimed = (inputs.tensor(vectors[key]) for key in ("input", "output"))
+    if given is None or claimed is None:
+        return
+    name = f"{path.name} golden vector"
+    try:
+        found = TFLiteInterpreter(path, kernels=kernels).run(given)
+    except ValueError as error:
+        yield Claim(name, False, f"{vectors['input']} is no input of the file: {error}")
+        return
+    if found.shape != claimed.shape or found.dtype != claimed.dtype:
+        yield Claim(name, False, f"{vectors['output']} is no output of the file")
+        return
+    steps = np.issubdtype(found.dtype, np.integer)
+    difference = float(np.abs(found.astype(np.float64) - claimed).max())
+    held = difference <= vectors["tolerance"] and found.argmax() == claimed.argmax()
+    unit = "steps" if steps else "in probability"
+    words = f"{difference:.2g} {unit} from {vectors['output']} with {kernels} kernels"
+    yield Claim(name, held, f"{words}, which allows {vectors['tolerance']:.2g}")
+
+
+def saved_model_claims(inputs: BundleInputs) -> Iterator[Claim]:
+    """Yields the claims about the SavedModel, for which TensorFlow is imported."""
+    from reszoo.exporting.saved_model import LoadedSavedModel
+
+    entry, path = inputs.entry("saved_model"), inputs.path("saved_model")
+    try:
+        model = LoadedSavedModel(path)
+    except Exception as error:  # TensorFlow raises Exception subclasses of many kinds
+        raise UserError(
+            f"{path} does not open as a SavedModel",
+            found=str(error).partition("\n")[0],
+            hint="copy the bundle again, or export it again",
+        ) from error
+    names = sorted(model.signatures)
+    yield equality(f"{path.name} signatures", names, sorted(entry["signatures"]), ", ".join(names))
+    for image, pixels, expected in inputs.examples("saved_model"):
+        probabilities = model.probabilities(pixels[None])[0]
+        yield answer(f"{path.name} answer", probabilities, expected, image)
+
+
+def onnx_claims(inputs: BundleInputs) -> Iterator[Claim]:
+    """Yields the claims about the ONNX file, which is run in what is installed."""
+    path = inputs.path("onnx")
+    if onnx_runtime() is None:
+        yield Claim(path.name, None, "onnxruntime is not installed (pip install onnxruntime)")
+        return
+    model = OnnxModel(path)
+    for image, pixels, expected in inputs.examples("onnx"):
+        probabilities = model.probabilities(pixels[None])[0]
+        yield answer(f"{path.name} answer", probabilities, expected, f"{image} in {model.runtime}")

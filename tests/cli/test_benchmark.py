@@ -1,0 +1,78 @@
+"""`reszoo benchmark` times a `.tflite` without TensorFlow, and says what the numbers are of."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reszoo.system_info import inference_flags
+from tests.cli.conftest import refused
+
+BUNDLE = Path(__file__).parents[1] / "fixtures" / "v0_1" / "bundle"
+FILE = BUNDLE / "model.tflite"
+
+
+def test_a_file_is_timed_without_tensorflow(tmp_path):
+    (tmp_path / "tensorflow.py").write_text("raise ImportError('not here')")
+    variables = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{os.getcwd()}"}
+    command = [sys.executable, "-m", "reszoo", "benchmark", str(FILE), "--images", "3"]
+    done = subprocess.run(command, capture_output=True, text=True, env=variables)
+    assert (done.returncode, done.stderr) == (0, "")
+    text = " ".join(done.stdout.split())
+    assert "times of this machine's CPU, not of a phone, a microcontroller" in text
+    assert "runtime ai-edge-litert 2." in text
+    assert "warm-up, 1 x 1 10 calls, not counted; loaded in " in text
+    assert ", ".join(inference_flags()) in text
+
+
+def test_json_holds_every_measurement_and_every_pair(reszoo):
+    words = ("--threads", "1,2", "--images", 30, "--vs", FILE, "--json")
+    result = reszoo("benchmark", BUNDLE, *words)
+    assert result.code == 0, result.err
+    content = json.loads(result.out)
+    assert content["device"] == "this machine"
+    assert (content["network"], content["versus"]) == (str(BUNDLE), str(FILE))
+    sides = [(each["network"], each["threads"], each["batch"]) for each in content["timings"]]
+    assert sides == [(str(path), count, 1) for count in (1, 2) for path in (BUNDLE, FILE)]
+    for timing in content["timings"]:
+        assert (timing["calls"], timing["warm_up_calls"]) == (30, 10)
+        assert 0 < timing["wall"]["median"] <= timing["wall"]["p90"] <= timing["wall"]["p99"]
+        assert timing["processor"]["median"] > 0
+        assert timing["images_per_second"] > 0
+        if sys.platform != "win32":
+            assert timing["peak_bytes"] >= timing["runtime_bytes"] > 1e6
+    for pair in content["pairs"]:
+        # The same file on both sides.
+        assert len(pair["processor"]) == len(pair["wall"]) == 20
+        assert all(ratio > 0 for ratio in pair["processor"])
+
+
+def test_pairs_are_printed_with_their_spread(reszoo):
+    result = reszoo("benchmark", FILE, "--images", 4, "--vs", BUNDLE)
+    assert result.code == 0, result.err
+    assert f"{FILE} over {BUNDLE}, 1 thread, 4 pairs of rounds that took turns:" in result.out
+    assert "ratio      median  lower quartile  upper quartile" in result.out
+    [line] = [line for line in result.out.splitlines() if line.startswith("CPU ratio of each")]
+    assert len(line.partition(": ")[2].split()) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "texts"),
+    [
+        (["none.tflite"], ["there is no file none.tflite"]),
+        (["none"], ["there is no run folder or model none"]),
+        ([FILE, "--vs", "none"], ["there is no run folder or model none"]),
+        ([FILE, "--threads", "0"], ["expected a whole number from 1", "such as 1,2"]),
+        ([FILE, "--threads", "1,x"], ["expected a whole number from 1", "such as 1,2"]),
+        ([FILE, "--images", "0"], ["expected a whole number from 1"]),
+        (["cut.tflite"], ["cut.tflite does not open as a TFLite file", "copy it again"]),
+    ],
+)
+def test_mistakes_are_refused(reszoo, words, texts):
+    Path("cut.tflite").write_bytes(FILE.read_bytes()[:3000])
+    refused(reszoo("benchmark", *words), *texts)

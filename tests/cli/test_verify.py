@@ -1,0 +1,215 @@
+"""`reszoo verify` checks every claim of a contract, and names those that do not hold."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reszoo.exporting import onnx_file
+from reszoo.exporting.verify import verify
+from reszoo.tflite.interpreter import TFLiteInterpreter
+from tests.cli.conftest import refused
+
+FIXTURE = Path(__file__).parents[1] / "fixtures" / "v0_1" / "bundle"
+Contract = dict[str, Any]
+
+
+def write_contract(folder: Path, contract: Contract) -> None:
+    """Stores a contract with the hashes of the files beside it."""
+    contract["sha256"] = {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "contract.json"
+    }
+    (folder / "contract.json").write_text(json.dumps(contract))
+
+
+def change(folder: Path, edit: Callable[[Contract], object]) -> None:
+    """Edits the contract and leaves its hashes as they are."""
+    contract = json.loads((folder / "contract.json").read_text())
+    edit(contract)
+    (folder / "contract.json").write_text(json.dumps(contract))
+
+
+@pytest.fixture
+def bundle(tmp_path) -> Path:
+    """A bundle of a `.tflite` alone with hashes, an arena, metadata and golden vectors."""
+    folder = tmp_path / "bundle"
+    shutil.copytree(FIXTURE, folder, ignore=shutil.ignore_patterns("saved_model"))
+    contract = json.loads((folder / "contract.json").read_text())
+    del contract["files"]["saved_model"], contract["example"]["expected"]["saved_model"]
+    contract["target"]["writes"] = ["tflite"]
+    contract["format_version"] = 2
+    contract["files"]["tflite"]["metadata"] = False
+    contract["files"]["tflite"]["arena"] = {
+        "bytes": 7868,
+        "feature_map_bytes": 1536,
+        "own_bytes": 6332,
+        "source": "estimated",
+        "lower_bound_bytes": 1536,
+    }
+    interpreter = TFLiteInterpreter(folder / "model.tflite", kernels="reference")
+    given = np.full(interpreter.input["shape"], 90, interpreter.input["dtype"])
+    np.save(folder / "golden_input.npy", given)
+    np.save(folder / "golden_output.npy", interpreter.run(given))
+    contract["example"]["vectors"] = {
+        "tflite": {
+            "input": "golden_input.npy",
+            "output": "golden_output.npy",
+            "kernels": "reference",
+            "tolerance": 1e-5,
+        }
+    }
+    write_contract(folder, contract)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def no_wheel(monkeypatch):
+    monkeypatch.setattr("reszoo.tflite.arena.measured_arena", lambda *_: None)
+
+
+def test_a_bundle_holds_without_tensorflow(bundle, tmp_path):
+    (tmp_path / "blocked").mkdir()
+    (tmp_path / "blocked" / "tensorflow.py").write_text("raise ImportError('not here')")
+    variables = os.environ | {"PYTHONPATH": f"{tmp_path / 'blocked'}{os.pathsep}{os.getcwd()}"}
+    command = [sys.executable, "-m", "reszoo", "verify", str(bundle)]
+    done = subprocess.run(command, capture_output=True, text=True, env=variables)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    for line in (
+        "holds hashes 7 files, none missing or changed",
+        "holds labels.txt 10 names",
+        "holds model.tflite size 32,640 bytes",
+        "holds model.tflite input uint8 1x8x8x1, scale 1",
+        "holds model.tflite operators 21 of 8",
+        "holds model.tflite target all that mobile-int8 asks of a file",
+        "holds model.tflite arena: feature maps 1,536 bytes",
+        "holds model.tflite arena: lower bound 1,536 bytes",
+    ):
+        assert line in lines, line
+    assert "golden.png within 0 of the contract" in done.stdout
+    assert "golden vector  0 in probability from golden_output.npy" in done.stdout
+    assert lines[-1].endswith("claims hold")
+    assert "WRONG" not in done.stdout
+
+
+def flip_a_byte(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "named"),
+    [
+        (lambda folder: (folder / "labels.txt").unlink(), "labels.txt: missing"),
+        (lambda folder: flip_a_byte(folder / "model.tflite"), "model.tflite: changed"),
+        (lambda folder: flip_a_byte(folder / "golden.png"), "golden.png: changed"),
+        (lambda folder: (folder / "new.txt").touch(), "new.txt: not a file of the bundle"),
+        (lambda folder: os.mkfifo(folder / "pipe"), "pipe: not a file of the bundle"),
+    ],
+)
+def test_a_file_that_is_not_the_one_of_the_contract_is_named(reszoo, bundle, spoil, named):
+    spoil(bundle)
+    result = reszoo("verify", bundle)
+    refused(result, "is not what its contract claims", named, "copy the bundle again")
+    assert "WRONG" in result.out
+    # A file that was changed is not opened.
+    assert ("not checked  model.tflite" in result.out) == named.startswith("model.tflite")
+
+
+@pytest.mark.parametrize(
+    ("edit", "named"),
+    [
+        (lambda it: it["files"]["tflite"].update(bytes=1), "model.tflite size"),
+        (lambda it: it["files"]["tflite"]["operators"].update(ADD=9), "model.tflite operators"),
+        (lambda it: it["files"]["tflite"]["inputs"][0].update(scale=2.0), "model.tflite input"),
+        (lambda it: it["files"]["tflite"]["outputs"][0].update(dtype="int8"), "tflite output"),
+        (lambda it: it["files"]["tflite"]["arena"].update(feature_map_bytes=9), "feature maps"),
+        (lambda it: it["files"]["tflite"]["arena"].update(lower_bound_bytes=9), "lower bound"),
+        (lambda it: it["files"]["tflite"]["arena"].update(own_bytes=9), "its own"),
+        (lambda it: it["files"]["tflite"].update(metadata=True), "model.tflite metadata"),
+        (lambda it: it["target"].update(quantization="none"), "model.tflite target"),
+        (lambda it: it["classes"]["names"].reverse(), "labels.txt"),
+        (
+            lambda it: it["example"]["expected"]["tflite"]["probabilities"].reverse(),
+            "model.tflite answer",
+        ),
+        (
+            lambda it: it["example"]["vectors"]["tflite"].update(input="golden_output.npy"),
+            "model.tflite golden vector",
+        ),
+    ],
+)
+def test_a_claim_that_does_not_hold_is_named(bundle, edit, named):
+    assert verify(bundle).held
+    change(bundle, edit)
+    [claim] = verify(bundle).broken
+    assert named in claim.name
+
+
+def test_a_golden_vector_of_another_file_does_not_hold(bundle):
+    contract = json.loads((bundle / "contract.json").read_text())
+    output = np.load(bundle / "golden_output.npy")
+    np.save(bundle / "golden_output.npy", output[:, ::-1])
+    write_contract(bundle, contract)
+    [claim] = verify(bundle).broken
+    assert claim.name == "model.tflite golden vector"
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda it: it.pop("files"),
+        lambda it: it["files"]["tflite"].update(path="../model.tflite"),
+        lambda it: it["example"].update(image="none.png"),
+        lambda it: it["example"].update(image=3),
+        lambda it: it["example"]["expected"].update(tflite=[]),
+        lambda it: it["files"]["tflite"].update(inputs=[]),
+        lambda it: it["classes"].update(names=None),
+    ],
+)
+def test_a_damaged_contract_is_an_error(reszoo, bundle, edit):
+    change(bundle, edit)
+    refused(reszoo("verify", bundle), "contract.json is damaged", "copy the bundle again")
+
+
+def test_what_cannot_be_checked_is_said(bundle, monkeypatch):
+    monkeypatch.setattr(onnx_file, "version_of", lambda name: None)
+    contract = json.loads((bundle / "contract.json").read_text())
+    (bundle / "model.onnx").write_bytes(b"1234")
+    (bundle / "later.bin").write_bytes(b"1234")
+    contract["files"]["onnx"] = {"path": "model.onnx", "bytes": 4}
+    contract["files"]["later"] = {"path": "later.bin", "bytes": 4}
+    write_contract(bundle, contract)
+    verification = verify(bundle)
+    assert verification.held
+    unchecked = {claim.name: claim.words for claim in verification.claims if claim.held is None}
+    assert "pip install onnxruntime" in unchecked.pop("model.onnx")
+    assert unchecked == {"later.bin": "this reszoo does not know such a file"}
+
+
+def test_json_has_every_claim(reszoo, bundle):
+    result = reszoo("verify", bundle, "--json")
+    content = json.loads(result.out)
+    assert (result.code, content["held"], content["bundle"]) == (0, True, str(bundle))
+    assert {"name": "labels.txt", "held": True, "words": "10 names"} in content["claims"]
+    (bundle / "labels.txt").unlink()
+    result = reszoo("verify", bundle, "--json")
+    assert (result.code, json.loads(result.out)["held"]) == (2, False)
+
+
+def test_what_is_no_bundle_is_refused(reszoo, bundle):
+    refused(reszoo("verify", bundle / "model.tflite"), "is not a bundle", "folder of the bundle")
+    refused(reszoo("verify", bundle.parent), "is not a bundle", "no contract.json in it")

@@ -1,0 +1,55 @@
+"""Benchmarks of Keras models and SavedModels, and of processes that end before their time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from reszoo.errors import MachineError
+from reszoo.exporting import Bundle
+from reszoo.exporting.benchmark import benchmark
+from reszoo.exporting.benchmark_process import BenchmarkProcess
+from reszoo.inference.trained import TrainedModel
+from reszoo.model.saving import save_model
+
+
+def test_a_keras_model_and_its_savedmodel_take_turns(
+    nets: dict[str, TrainedModel], bundle_of: Callable[[str, str], Bundle], tmp_path: Path
+) -> None:
+    net = nets["residual"]
+    file = tmp_path / "net.keras"
+    save_model(net.model, file, spec=net.spec, classes=net.classes)
+    bundle = bundle_of("residual", "server")
+    result = benchmark(bundle.path, versus=file, images=3)
+    kinds = [(timing.network, timing.batch, timing.calls) for timing in result.timings]
+    assert kinds == [(str(bundle.path), 1, 3), (str(file), 1, 3), (str(bundle.path), 32, 10)]
+    assert [timing.warm_up_calls for timing in result.timings] == [10, 10, 2]
+    assert result.timings[0].runtime.startswith("tensorflow ")
+    assert result.timings[1].runtime.startswith("keras ")
+    [pair] = result.pairs
+    assert (pair.batch, len(pair.processor)) == (1, 3)
+
+
+def test_an_onnx_file_is_timed(nets: dict[str, TrainedModel], data: object, tmp_path: Path) -> None:
+    pytest.importorskip("tf2onnx", reason="the extra reszoo[onnx] is not installed")
+    from reszoo.exporting.export import export
+
+    bundle = export(nets["residual"], "onnx", out=tmp_path / "bundle", data=data)
+    single, batch = benchmark(bundle.path, images=3).timings
+    assert (single.batch, batch.batch) == (1, 32)
+    assert single.runtime.startswith("onnx")
+
+
+def test_a_process_that_is_killed_is_the_machines_fault(
+    bundle_of: Callable[[str, str], Bundle],
+) -> None:
+    file = bundle_of("residual", "mobile-int8").tflite
+    assert file is not None
+    with BenchmarkProcess("tflite", file, 1, 1) as process:
+        process.take_turn(2)
+        process._process.kill()
+        with pytest.raises(MachineError, match="ended before its time") as caught:
+            process.take_turn(2)
+    assert "exit code -9" in str(caught.value.found)
