@@ -30,6 +30,7 @@ COLORS = {
 PATTERNS = ("rows", "columns")
 CLASSES = tuple(f"{color} {pattern}" for color in COLORS for pattern in PATTERNS)
 
+
 def stripes(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Striped images, uint8 (count, 32, 32, 3), and their labels 0..9: a colour and a direction."""
     draw = np.random.default_rng(seed)

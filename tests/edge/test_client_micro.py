@@ -28,16 +28,16 @@ def generated(bundle_of: Callable[..., Path], tmp_path_factory: pytest.TempPathF
 def array_of(source: str, name: str) -> bytes:
     """The values of an array of the generated sources."""
     values = re.search(rf"\b{name}\[\d+\] = \{{(.*?)\}};", source, re.S)[1]
-    return bytes(int(value, 0) % 256 for value in values.replace("\n", " ").split(",") if value.strip())
+    return bytes(
+        int(value, 0) % 256 for value in values.replace("\n", " ").split(",") if value.strip()
+    )
 
 
 def test_it_imports_nothing_but_the_standard_library() -> None:
     assert imports_of(GENERATE) == set()
 
 
-def test_the_arrays_are_the_bundle_s_files(
-    generated: Path, bundle_of: Callable[..., Path]
-) -> None:
+def test_the_arrays_are_the_bundle_s_files(generated: Path, bundle_of: Callable[..., Path]) -> None:
     bundle = bundle_of("microcontroller")
     source = (generated / "model_data.cc").read_text()
     assert array_of(source, "kModel") == (bundle / "model.tflite").read_bytes()

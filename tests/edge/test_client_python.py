@@ -118,9 +118,7 @@ def _copy(bundle: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(bundle, tmp_path / "bundle"))
 
 
-def test_it_refuses_a_changed_file_by_name(
-    bundle_of: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_it_refuses_a_changed_file_by_name(bundle_of: Callable[..., Path], tmp_path: Path) -> None:
     bundle = _copy(bundle_of("mobile-int8"), tmp_path)
     (bundle / "labels.txt").write_text("\n".join(reversed(CLASSES)) + "\n")
     done = run_client(CLIENT, bundle)

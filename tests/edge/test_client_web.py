@@ -163,7 +163,9 @@ def use_page(bundle: Path, picture: Path, profile: Path) -> tuple[dict[str, Any]
             f"--proxy-server=http://{address}",  # loopback goes past a proxy
             f"http://{address}/drive",
         ]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as browser:
+        with subprocess.Popen(
+            command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+        ) as browser:
             try:
                 results = site.results.get(timeout=SECONDS)
             except queue.Empty:

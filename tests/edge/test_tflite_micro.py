@@ -40,7 +40,9 @@ def as_int8(images: np.ndarray) -> np.ndarray:
 
 
 def read(bundle: Path) -> tuple[dict, bytes]:
-    return json.loads((bundle / "contract.json").read_text()), (bundle / "model.tflite").read_bytes()
+    return json.loads((bundle / "contract.json").read_text()), (
+        bundle / "model.tflite"
+    ).read_bytes()
 
 
 @pytest.mark.parametrize("connection", CONNECTIONS)
@@ -83,9 +85,7 @@ def test_a_plan_of_a_highway_net_saves_memory(bundle_of: Callable[..., Path]) ->
     assert planned < unplanned
 
 
-def test_the_array_of_the_micro_client_runs(
-    bundle_of: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_the_array_of_the_micro_client_runs(bundle_of: Callable[..., Path], tmp_path: Path) -> None:
     bundle = bundle_of("microcontroller")
     done = run_client("micro/generate.py", bundle, tmp_path)
     assert done.returncode == 0, done.stderr
