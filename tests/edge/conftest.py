@@ -1,4 +1,4 @@
-"""A small RGB network and its highway twin, trained once, and their bundles, exported on first use."""
+"""A small RGB network and its highway twin, trained once, and their bundles."""
 
 from __future__ import annotations
 

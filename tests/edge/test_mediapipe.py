@@ -1,4 +1,4 @@
-"""MediaPipe's ImageClassifier opens the files for phones as they are, and answers as reszoo does."""
+"""MediaPipe's ImageClassifier opens the files for phones, and answers as reszoo does."""
 
 from __future__ import annotations
 

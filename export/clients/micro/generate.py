@@ -4,10 +4,10 @@
 
 | file | contents |
 |---|---|
-| model_data.h, model_data.cc | the .tflite as an aligned array, the size of the arena, sizes, labels |
+| model_data.h, model_data.cc | the .tflite as an aligned array, sizes, labels |
 | operators.h | a resolver of exactly the operators that the file has |
 | golden.h | the golden vector of the bundle |
-| picture.h | pixels to classify: of a binary PPM or PGM of the network's size, else the golden image |
+| picture.h | pixels to classify: those of `--picture`, else of the golden image |
 """
 
 from __future__ import annotations
@@ -191,7 +191,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Write the sources of a bundle for TFLite-Micro.")
     parser.add_argument("bundle", type=Path, help="folder that `reszoo export` wrote")
     parser.add_argument("folder", type=Path, help="where the sources are written")
-    parser.add_argument("--picture", type=Path, metavar="IMAGE.ppm", help="classified by main.cc")
+    parser.add_argument(
+        "--picture",
+        type=Path,
+        metavar="IMAGE.ppm",
+        help="PPM or PGM of the network's size, for main.cc",
+    )
     arguments = parser.parse_args()
     try:
         generate(arguments.bundle, arguments.folder, arguments.picture)
