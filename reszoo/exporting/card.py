@@ -12,6 +12,7 @@ import numpy as np
 from reszoo.exporting.bundle import Parity
 from reszoo.exporting.job import ExportJob
 from reszoo.exporting.parity import Comparison
+from reszoo.exporting.parity_report import TITLES
 from reszoo.inference.metrics import wilson_interval
 from reszoo.planning.cost import cost
 from reszoo.spec.target import Target
@@ -22,7 +23,6 @@ from reszoo.tflite.model_file import MODEL_FILE
 CARD = "CARD.md"
 _WARM_UP, _TIMED = 5, 30
 _SLOWEST_SECONDS = 2.0
-_TITLES = {"saved_model": "SavedModel", "tflite": "TFLite", "onnx": "ONNX"}
 
 
 def as_card(job: ExportJob, entries: dict[str, Any], parity: Parity, folder: Path) -> str:
@@ -53,7 +53,7 @@ def _heading(job: ExportJob) -> list[str]:
 
 def _facts(job: ExportJob, entries: dict[str, Any], folder: Path) -> list[str]:
     rows = [
-        (f"{_TITLES[name]} ({entry['path']})", f"{entry['bytes']:,} bytes")
+        (f"{TITLES[name]} ({entry['path']})", f"{entry['bytes']:,} bytes")
         for name, entry in entries.items()
     ]
     if job.network.plan is not None:
@@ -117,7 +117,7 @@ def _accuracy(parity: Parity) -> list[str]:
         return lines[:1]
     lines += ["| file | accuracy | of Keras | same class |", "|---|---|---|---|"]
     lines += [
-        f"| {_TITLES[row.file]} | {_with_interval(row, row.accuracy)} | "
+        f"| {TITLES[row.file]} | {_with_interval(row, row.accuracy)} | "
         f"{_with_interval(row, row.keras_accuracy)} | {row.agreement:.2%} |"
         for row in rows
     ]

@@ -14,7 +14,7 @@ import numpy as np
 
 from reszoo.atomic_files import atomic_folder, write_json, write_text
 from reszoo.data import ImageData
-from reszoo.errors import GateError, UserError
+from reszoo.errors import UserError
 from reszoo.exporting import parity_report
 from reszoo.exporting.bundle import Bundle, Parity
 from reszoo.exporting.card import CARD, as_card
@@ -25,27 +25,20 @@ from reszoo.exporting.contract import (
     saved_model_entry,
 )
 from reszoo.exporting.device_limits import refuse_too_large
-from reszoo.exporting.golden_example import (
-    choose_golden_image,
-    expected_outputs,
-    write_golden_example,
-)
-from reszoo.exporting.golden_vectors import write_golden_vectors
+from reszoo.exporting.examples import write_examples
 from reszoo.exporting.inference_graph import InferenceGraph, build_inference_graph
 from reszoo.exporting.job import ExportedFile, ExportJob
-from reszoo.exporting.layer_parity import compare_layers, first_divergent_layer
+from reszoo.exporting.measure_parity import gate_error, measure_parity
 from reszoo.exporting.mixed_precision import require_float_allowed
 from reszoo.exporting.onnx_file import ONNX, OnnxModel, require_converter, write_onnx
-from reszoo.exporting.parity import Arithmetic, Comparison, compare
-from reszoo.exporting.photograph import write_photograph
-from reszoo.exporting.reference_parity import compare_reference, is_integer_only
+from reszoo.exporting.parity import Arithmetic
 from reszoo.exporting.sample_images import (
     calibration_images,
     comparison_images,
     generated_images,
 )
 from reszoo.exporting.saved_model import LoadedSavedModel, write_saved_model
-from reszoo.exporting.tflite_file import mixed_precision_of, write_tflite
+from reszoo.exporting.tflite_file import write_tflite
 from reszoo.inference.evaluate import common_classes, open_images
 from reszoo.inference.trained import TrainedModel, load_trained
 from reszoo.runs import Run
@@ -53,12 +46,9 @@ from reszoo.spec import load_target
 from reszoo.spec.target import Target
 from reszoo.tflite.contract_file import CONTRACT
 from reszoo.tflite.image_metadata import LABELS
-from reszoo.tflite.interpreter import TFLiteInterpreter
-from reszoo.tflite.model_file import MODEL_FILE
 
 # A SavedModel runs the same float32 operations, so a hundred images show any difference.
 _SAVED_MODEL_IMAGES = 100
-_LAYER_IMAGES = 4
 
 
 def export(
@@ -189,10 +179,10 @@ def _write_bundle(job: ExportJob, folder: Path, *, gate: bool, began: float) -> 
             for name, write in writers.items()
             if name in job.target.writes
         ]
-        parity = _measure_parity(job, expected, files, temporary)
+        parity = measure_parity(job, expected, files, temporary)
         if gate and not parity.passed:
             write_text(refusal_report, parity_report.as_markdown(parity, job.network.name))
-            raise _gate_error(job, parity, refusal_report)
+            raise gate_error(job, parity, refusal_report)
         contract = _write_documents(job, expected, files, parity, temporary)
     refusal_report.unlink(missing_ok=True)
     sizes = {file.name: file.entry["bytes"] for file in files}
@@ -230,72 +220,6 @@ def _write_onnx(job: ExportJob, expected: np.ndarray, folder: Path) -> ExportedF
     return ExportedFile("onnx", model.probabilities(images), entry, "float32")
 
 
-def _measure_parity(
-    job: ExportJob, expected: np.ndarray, files: list[ExportedFile], folder: Path
-) -> Parity:
-    parity = Parity(
-        target=job.target.name,
-        source=job.samples.source,
-        calibration=job.calibration.source if job.calibration is not None else None,
-        comparisons=tuple(_compare_file(job, expected, file) for file in files),
-        notes=(job.network.note,) if job.network.note else (),
-        allows_float=job.int8 and not is_integer_only(job.target),
-        float_layers=tuple(layer for file in files for layer in file.float_layers),
-    )
-    if job.int8 and is_integer_only(job.target):
-        parity = _with_reference_parity(job, expected, parity, (folder / MODEL_FILE).read_bytes())
-    tflite = parity.comparison("tflite")
-    if tflite is None or tflite.agrees:
-        return parity
-    images, _ = job.samples.first(_LAYER_IMAGES)
-    layers = compare_layers(job.network.reference, (folder / MODEL_FILE).read_bytes(), images)
-    return replace(
-        parity,
-        layers=layers,
-        first_divergent=first_divergent_layer(layers, int8=job.target.quantization != "none"),
-        costs=mixed_precision_of(job, folder).costs() if job.int8 else (),
-    )
-
-
-def _with_reference_parity(
-    job: ExportJob, expected: np.ndarray, parity: Parity, content: bytes
-) -> Parity:
-    samples, limits = job.samples, job.target.gate
-    reference = compare_reference(content, samples.images, samples.labels, expected, limits)
-    return replace(
-        parity,
-        comparisons=(*parity.comparisons, *reference.comparisons),
-        kernels=reference.kernels,
-        notes=(*parity.notes, *reference.notes),
-    )
-
-
-def _compare_file(job: ExportJob, expected: np.ndarray, file: ExportedFile) -> Comparison:
-    count = len(file.probabilities)
-    _, labels = job.samples.first(count)
-    return compare(
-        file.name, expected[:count], file.probabilities, labels, job.target.gate, file.arithmetic
-    )
-
-
-def _gate_error(job: ExportJob, parity: Parity, report: Path) -> GateError:
-    layer = parity.first_divergent
-    failures = parity_report.describe_failures(parity)
-    if costly := parity_report.describe_costs(parity.costs):
-        failures.append(f"probability moved by int8 in single layers: {costly}")
-    advice = [f"read {report}", "--no-gate writes the bundle and marks it"]
-    if parity.costs:
-        offers = parity_report.remedies(keep_float=parity.allows_float)
-        advice = ["; else ".join(offers), *advice]
-    return GateError(
-        f"the gate of {job.target.name} refused the bundle: it was not written",
-        where=f"it begins in {parity_report.describe_layer(layer)}" if layer else None,
-        expected="the limits of the target's gate",
-        found="; ".join(failures),
-        hint="; ".join(advice),
-    )
-
-
 def _write_documents(
     job: ExportJob, expected: np.ndarray, files: list[ExportedFile], parity: Parity, folder: Path
 ) -> dict[str, Any]:
@@ -304,7 +228,7 @@ def _write_documents(
     write_json(folder / "parity.json", parity_report.as_json(parity))
     write_text(folder / "parity.md", parity_report.as_markdown(parity, job.network.name))
     gate = "passed" if parity.passed else "failed"
-    example = _write_example(job, expected, files, folder)
+    example = write_examples(job, expected, files, folder)
     entries = {file.name: file.entry for file in files}
     write_text(folder / CARD, as_card(job, entries, parity, folder))
     contract = build_contract(
@@ -312,48 +236,3 @@ def _write_documents(
     )
     write_json(folder / CONTRACT, contract)
     return contract
-
-
-def _write_example(
-    job: ExportJob, expected: np.ndarray, files: list[ExportedFile], folder: Path
-) -> dict[str, Any]:
-    count = min(len(file.probabilities) for file in files)
-    images, labels = job.samples.first(count)
-    outputs = [np.exp(expected[:count]), *(file.probabilities[:count] for file in files)]
-    index = choose_golden_image(outputs, labels)
-    photograph = _write_photograph(job, files, folder)
-    vectors = {}
-    if "tflite" in job.target.writes:
-        vectors = {"vectors": {"tflite": write_golden_vectors(job, images[index], folder)}}
-    return (
-        vectors
-        | photograph
-        | write_golden_example(
-            job.network,
-            images[index],
-            int(labels[index]) if labels is not None else None,
-            {file.name: (file.probabilities[index], file.arithmetic) for file in files},
-            folder,
-        )
-    )
-
-
-def _write_photograph(job: ExportJob, files: list[ExportedFile], folder: Path) -> dict[str, Any]:
-    """Writes the photograph, and returns the contract's entry under its key."""
-    written = write_photograph(job.samples, job.network.image_format, folder)
-    if written is None:
-        return {}
-    entry, pixels = written
-    outputs = {}
-    for file in files:
-        runner = _open(file.name, folder)
-        outputs[file.name] = runner.probabilities(pixels[None])[0], file.arithmetic
-    return {"photograph": entry | {"expected": expected_outputs(job.network, outputs)}}
-
-
-def _open(file: str, folder: Path) -> LoadedSavedModel | TFLiteInterpreter | OnnxModel:
-    if file == "tflite":
-        return TFLiteInterpreter(folder / MODEL_FILE)
-    if file == "onnx":
-        return OnnxModel(folder / ONNX)
-    return LoadedSavedModel(folder / SAVED_MODEL)

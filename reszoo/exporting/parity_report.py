@@ -15,7 +15,7 @@ from reszoo.exporting.reference_parity import KernelDifference
 FORMAT = "reszoo parity"
 FORMAT_VERSION = 1
 _COSTLY = 0.01
-_TITLES = {
+TITLES = {
     "saved_model": "SavedModel",
     "tflite": "TFLite",
     "onnx": "ONNX",
@@ -70,7 +70,7 @@ def as_markdown(parity: Parity, name: str) -> str:
 def describe_failures(parity: Parity) -> list[str]:
     """Returns one sentence for each failed check."""
     return [
-        f"{_TITLES[comparison.file]}: {check.words} (limit {check.limit:.4g})"
+        f"{TITLES[comparison.file]}: {check.words} (limit {check.limit:.4g})"
         for comparison in parity.comparisons
         for check in comparison.checks
         if not check.passed
@@ -114,7 +114,7 @@ def _table(comparisons: tuple[Comparison, ...]) -> list[str]:
     ]
     for row in comparisons:
         cells = (
-            _TITLES[row.file],
+            TITLES[row.file],
             str(row.images),
             f"{row.agreement:.2%}",
             f"{row.max_probability_difference:.2g}",
@@ -129,7 +129,7 @@ def _table(comparisons: tuple[Comparison, ...]) -> list[str]:
 
 def _checks(comparison: Comparison) -> list[str]:
     return [
-        f"- {_TITLES[comparison.file]}, {'passed' if check.passed else 'FAILED'}: "
+        f"- {TITLES[comparison.file]}, {'passed' if check.passed else 'FAILED'}: "
         f"{check.words}; limit {check.limit:.4g}"
         for check in comparison.checks
     ]
@@ -154,7 +154,7 @@ def _paired_accuracy(comparison: Comparison) -> str:
     low, high = (100 * end for end in comparison.accuracy_drop_interval95 or (0.0, 0.0))
     drop = 100 * (wrong - right) / comparison.images
     cells = (
-        _TITLES[comparison.file],
+        TITLES[comparison.file],
         f"{comparison.images}",
         f"{wrong}",
         f"{right}",

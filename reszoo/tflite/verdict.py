@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from reszoo.spec.target import Target
 from reszoo.tflite.arena import Arena, arena_of
@@ -258,7 +259,7 @@ def _shape(tensor: TFLiteTensor) -> str:
     return f"({', '.join(map(str, tensor.signature))})"
 
 
-def _count(items: list, noun: str) -> str:
+def _count(items: list[Any], noun: str) -> str:
     return f"{len(items)} {noun}" if len(items) == 1 else f"{len(items)} {noun}s"
 
 
