@@ -12,7 +12,7 @@ class Bundle(private val assets: AssetManager, val folder: String) {
 
     init {
         require(contract.getString("format") == "reszoo contract") { "$folder has no contract" }
-        require(contract.getInt("format_version") == 3) { "export the bundle anew" }
+        require(contract.getInt("format_version") in 2..3) { "a contract of another version" }
     }
 
     private val tflite: JSONObject = contract.getJSONObject("files").getJSONObject("tflite")

@@ -354,8 +354,8 @@ int main(int argc, char **argv) {
     size_t bytes;
     const char *contract = read_file(folder, "contract.json", &bytes);
     if (strcmp(string(contract, "format"), "reszoo contract") != 0 ||
-        number(contract, "format_version") != 3)
-        fail(1, "not a contract of version 3; export the bundle anew", folder);
+        (number(contract, "format_version") != 2 && number(contract, "format_version") != 3))
+        fail(1, "not a contract of version 2 or 3", folder);
     Network network = open_network(folder, demand(contract, "files.tflite"));
     void *input = calloc(1, network.input.bytes), *output = calloc(1, network.output.bytes);
     if (!input || !output) fail(1, "no memory", "tensors");

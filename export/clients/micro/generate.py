@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-_FORMAT, _VERSION = "reszoo contract", 3
+_FORMAT, _VERSIONS = "reszoo contract", (2, 3)
 _ALIGNMENT = 16
 _IRREGULAR = {
     "BATCH_MATMUL": "BatchMatMul",
@@ -47,13 +47,14 @@ def read_bundle(bundle: Path) -> tuple[dict[str, Any], bytes]:
         model = (bundle / entry["path"]).read_bytes()
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{bundle} is no bundle with a .tflite: {error!r}") from error
-    if found != (_FORMAT, _VERSION):
-        raise BundleError(f"expected {_FORMAT} of version {_VERSION}, found {found}")
+    if found[0] != _FORMAT or found[1] not in _VERSIONS:
+        raise BundleError(f"expected {_FORMAT} of a version in {_VERSIONS}, found {found}")
     if hashlib.sha256(model).hexdigest() != contract["sha256"][entry["path"]]:
         raise BundleError(f"{bundle / entry['path']} is not the file that the contract describes")
     if [side["dtype"] for side in (*entry["inputs"], *entry["outputs"])] != ["int8", "int8"]:
         raise BundleError("input and output must be int8; export for the target microcontroller")
-    if "arena" not in entry or "c" not in contract["example"]["vectors"]["tflite"]:
+    vectors = contract["example"].get("vectors", {}).get("tflite", {})
+    if "arena" not in entry or "c" not in vectors:
         raise BundleError("the contract has no arena; export for the target microcontroller")
     return contract, model
 

@@ -1,18 +1,19 @@
 // A bundle as `reszoo export` wrote it: contract, .tflite, labels and golden vector.
 
 const FORMAT = 'reszoo contract';
-const VERSION = 3;
+const VERSIONS = [2, 3];
 const ARRAYS = { float32: Float32Array, uint8: Uint8Array, int8: Int8Array };
 
 // Fetches and checks the bundle at a URL that ends with a slash.
 export async function openBundle(base) {
   const contract = JSON.parse(text(await read(base, 'contract.json')));
-  if (contract.format !== FORMAT || contract.format_version !== VERSION) {
-    throw new Error(`Expected ${FORMAT} ${VERSION}, found ${contract.format} ${contract.format_version}.`);
+  if (contract.format !== FORMAT || !VERSIONS.includes(contract.format_version)) {
+    throw new Error(`Expected ${FORMAT} of version ${VERSIONS.join(' or ')}, found ${contract.format} ${contract.format_version}.`);
   }
   const entry = contract.files.tflite;
   if (!entry) throw new Error('The bundle has no .tflite; export it for a target mobile-*.');
-  const vectors = contract.example.vectors.tflite;
+  const vectors = contract.example.vectors?.tflite;
+  if (!vectors) throw new Error('The contract has no golden vector; export the bundle anew.');
   const checked = (name) => readChecked(base, name, contract.sha256);
   const model = await checked(entry.path);
   const labels = text(await checked(contract.classes.file)).trimEnd().split('\n');
