@@ -19,10 +19,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from reszoo.inference.trained import TrainedModel
 from reszoo.tflite.interpreter import TFLiteInterpreter
 
 from .clients import CLIENTS
-from .conftest import CLASSES
+from .conftest import CLASSES, keras_probabilities
 
 WEB = CLIENTS / "web"
 MODULES = WEB / "node_modules"
@@ -90,15 +91,35 @@ await fetch('/results', {method: 'POST', body: JSON.stringify(results)});
 </script>
 """
 
+# Gives a picture's pixels, float32, to onnxruntime-web.
+ONNX_DRIVER = """<!DOCTYPE html>
+<script src="/node_modules/onnxruntime-web/dist/ort.wasm.min.js"></script>
+<script type=module>
+const results = {};
+try {
+  ort.env.wasm.wasmPaths = '/node_modules/onnxruntime-web/dist/';
+  ort.env.wasm.numThreads = 1;
+  const session = await ort.InferenceSession.create('/bundle/model.onnx');
+  const pixels = new Float32Array(await (await fetch('/picture')).arrayBuffer());
+  const shape = [pixels.length / (32 * 32 * 3), 32, 32, 3];
+  const outputs = await session.run({image: new ort.Tensor('float32', pixels, shape)});
+  results.probabilities = [...outputs.probabilities.data];
+} catch (error) {
+  results.failed = String(error);
+}
+await fetch('/results', {method: 'POST', body: JSON.stringify(results)});
+</script>
+"""
+
 
 class Site(ThreadingHTTPServer):
     """The page, a bundle and a picture."""
 
     daemon_threads = True
 
-    def __init__(self, bundle: Path, picture: Path) -> None:
+    def __init__(self, bundle: Path, picture: Path, driver: str) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.bundle, self.picture = bundle, picture
+        self.bundle, self.picture, self.driver = bundle, picture, driver
         self.results: queue.Queue[dict[str, Any]] = queue.Queue()
 
     def file_of(self, path: str) -> Path:
@@ -122,7 +143,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         if path == "/drive":
-            self._send(DRIVER.encode(), "text/html")
+            self._send(self.server.driver.encode(), "text/html")
         elif not (file := self.server.file_of(path)).is_file():
             self.send_error(404)
         else:
@@ -137,17 +158,19 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(bundle: Path, picture: Path) -> Iterator[Site]:
-    with Site(bundle, picture) as site:
+def serving(bundle: Path, picture: Path, driver: str = DRIVER) -> Iterator[Site]:
+    with Site(bundle, picture, driver) as site:
         threading.Thread(target=site.serve_forever, daemon=True).start()
         yield site
         site.shutdown()
 
 
-def use_page(bundle: Path, picture: Path, folder: Path) -> tuple[dict[str, Any], set[str]]:
+def use_page(
+    bundle: Path, picture: Path, folder: Path, driver: str = DRIVER
+) -> tuple[dict[str, Any], set[str]]:
     """What the page shows at each step, and the hosts that it asked."""
     log = folder / "requests.json"
-    with serving(bundle, picture) as site:
+    with serving(bundle, picture, driver) as site:
         address = f"127.0.0.1:{site.server_port}"
         command = [
             str(BROWSER),
@@ -234,6 +257,22 @@ class TestInABrowser:
         results, _ = use_page(bundle, bundle / "photo.jpg", tmp_path)
         error = results["start"]["error"]
         assert error == "labels.txt is not the file that the contract describes."
+
+    def test_onnxruntime_web_gives_the_probabilities_of_keras(
+        self,
+        bundle_of: Callable[..., Path],
+        net_of: Callable[[str], TrainedModel],
+        test_images: np.ndarray,
+        tmp_path: Path,
+    ) -> None:
+        pytest.importorskip("tf2onnx", reason="needs tf2onnx: pip install reszoo[onnx]")
+        images = test_images[:3]
+        (tmp_path / "pixels").write_bytes(images.astype("<f4").tobytes())
+        bundle = bundle_of("onnx")
+        results, _ = use_page(bundle, tmp_path / "pixels", tmp_path, ONNX_DRIVER)
+        found = np.reshape(results["probabilities"], (3, -1))
+        expected = keras_probabilities(net_of("residual"), images)
+        np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def _target(bundle: Path) -> str:

@@ -114,7 +114,7 @@ def preprocess(image: Image.Image, steps: dict[str, Any]) -> np.ndarray:
     height, width = steps["height"], steps["width"]
     if steps["crop"] == 1 and image.size == (width, height):
         return np.asarray(image).reshape(height, width, steps["channels"])
-    # As float, band by band: of whole numbers Pillow would clip and round what is between its passes.
+    # As float, band by band: whole numbers would be clipped and rounded between Pillow's passes.
     bands = [_cover_and_crop(band.convert("F"), steps) for band in image.split()]
     values = np.stack([np.asarray(band) for band in bands], axis=-1)
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)

@@ -55,9 +55,11 @@ async function checkGolden(litert) {
   if (!alike || (exact && !(largest <= tolerance))) {
     throw new Error(`The golden vector differs by ${largest}; the limit is ${tolerance}.`);
   }
-  return `Golden vector: largest difference ${largest.toPrecision(2)}, limit ${tolerance}` +
+  return `Golden vector: largest difference ${short(largest)}, limit ${short(tolerance)}` +
     (exact ? '' : ` with the ${kernels} kernels`);
 }
+
+const short = (value) => Number(value.toPrecision(2));
 
 function best(values) {
   return [...values.keys()].sort((a, b) => values[b] - values[a] || a - b);
