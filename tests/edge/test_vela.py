@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from reszoo.spec.target import load_target
+from reszoo.spec import load_target
 
 pytestmark = pytest.mark.edge
 pytest.importorskip("ethosu.vela", reason="needs ethos-u-vela: pip install reszoo[edge]")
