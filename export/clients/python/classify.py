@@ -51,8 +51,8 @@ class Classifier:
         entry = self.contract["files"].get("tflite")
         if entry is None:
             raise BundleError(f"{bundle} has no .tflite; export it for another target")
-        self.labels = _checked(bundle, self.contract, self.contract["classes"]["file"])
-        self.labels = self.labels.decode().splitlines()
+        labels = _checked(bundle, self.contract, self.contract["classes"]["file"])
+        self.labels = labels.decode().splitlines()
         self._input, self._output = entry["inputs"][0], entry["outputs"][0]
         resolver = OpResolverType.BUILTIN_REF if kernels == "reference" else OpResolverType.AUTO
         interpreter = Interpreter(
@@ -64,7 +64,8 @@ class Classifier:
 
     def preprocess(self, path: str | os.PathLike[str]) -> np.ndarray:
         """Returns the pixels of an image file, uint8 (height, width, channels)."""
-        return preprocess(Image.open(path), self.contract["preprocessing"])
+        with Image.open(path) as image:
+            return preprocess(image, self.contract["preprocessing"])
 
     def raw(self, tensor: np.ndarray) -> np.ndarray:
         """Returns the output tensor for an input tensor, both as the file takes and gives them."""
