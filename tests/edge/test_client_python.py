@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -124,6 +125,17 @@ def test_it_refuses_a_changed_file_by_name(bundle_of: Callable[..., Path], tmp_p
     done = run_client(CLIENT, bundle)
     assert done.returncode == 1
     assert "labels.txt is not the file that the contract describes" in done.stderr
+
+
+def test_a_name_may_hold_a_line_separator_of_unicode(
+    bundle_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    bundle = _copy(bundle_of("mobile-int8"), tmp_path)
+    names = ["gr\u00fcn\u2028links", *CLASSES[1:]]
+    (bundle / "labels.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    digest = hashlib.sha256((bundle / "labels.txt").read_bytes()).hexdigest()
+    rewrite_contract(bundle, lambda contract: contract["sha256"].update({"labels.txt": digest}))
+    assert load_client(CLIENT).Classifier(bundle).labels == names
 
 
 def test_it_refuses_another_answer_than_the_golden_one(

@@ -52,7 +52,8 @@ class Classifier:
         if entry is None:
             raise BundleError(f"{bundle} has no .tflite; export it for another target")
         labels = _checked(bundle, self.contract, self.contract["classes"]["file"])
-        self.labels = labels.decode().splitlines()
+        # Not `splitlines`: a name may hold one of Unicode's other line separators.
+        self.labels = labels.decode().removesuffix("\n").split("\n")
         self._input, self._output = entry["inputs"][0], entry["outputs"][0]
         resolver = OpResolverType.BUILTIN_REF if kernels == "reference" else OpResolverType.AUTO
         interpreter = Interpreter(

@@ -16,7 +16,7 @@ export async function openBundle(base) {
   if (!vectors) throw new Error('The contract has no golden vector; export the bundle anew.');
   const checked = (name) => readChecked(base, name, contract.sha256);
   const model = await checked(entry.path);
-  const labels = text(await checked(contract.classes.file)).trimEnd().split('\n');
+  const labels = text(await checked(contract.classes.file)).replace(/\n$/, '').split('\n');
   const input = entry.inputs[0];
   const output = entry.outputs[0];
   const golden = {
