@@ -60,6 +60,11 @@ DIFFERENCES = {
     ("contract.json", "- format_version = 1"): "a contract with hashes says 2",
     ("contract.json", "+ format_version = 2"): "the same",
     ("contract.json", "+ sha256"): "by the hashes of its files a damaged bundle is found",
+    ("parity.json", "+ comparisons[].mcnemar_p"): "whether chance alone explains a drop",
+    ("parity.json", "+ comparisons[].accuracy_drop_interval95"): "how large the drop may be",
+    ("parity.json", "+ kernels"): "microcontrollers compute with other kernels than phones",
+    ("parity.json", "+ costs"): "the layers that cost most where int8 fails",
+    ("parity.json", "+ float_layers"): "int8 files may keep layers in float",
     **{
         ("contract.json", f"+ example.photograph{key}"): "a second example, which is resized"
         for key in PHOTOGRAPH

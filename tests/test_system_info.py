@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from reszoo import system_info
 from reszoo.runs import choose_precision, choose_strategy, diagnose
 
 
@@ -25,6 +26,30 @@ def test_several_gpus_are_mirrored(gpus, name):
 )
 def test_bfloat16_is_chosen_only_where_hardware_computes_in_it(capabilities, flags, precision):
     assert choose_precision(capabilities, flags) == precision
+
+
+@pytest.mark.parametrize(
+    ("fields", "flags"),
+    [
+        ({"flags": "fpu amx_int8 avx2 avx512_vnni"}, ("avx2", "avx512_vnni", "amx_int8")),
+        ({"Features": "fp asimd evtstrm asimddp"}, ("asimd", "asimddp")),
+        ({}, ()),
+    ],
+)
+def test_flags_that_speed_up_networks_are_found_on_x86_and_arm(monkeypatch, fields, flags):
+    monkeypatch.setattr(system_info, "_processor_field", lambda name: fields.get(name, ""))
+    system_info.processor_flags.cache_clear()
+    assert system_info.inference_flags() == flags
+    system_info.processor_flags.cache_clear()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not say")
+def test_the_peak_of_memory_is_that_of_this_process_alone():
+    """A child of a large process does not begin with the memory of its parent."""
+    large = bytearray(300_000_000)
+    program = "from reszoo.system_info import peak_memory; print(peak_memory())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert 1_000_000 < int(done.stdout) < len(large) < system_info.peak_memory()
 
 
 def test_the_doctor_names_python_packages_and_folders(tmp_path):

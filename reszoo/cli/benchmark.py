@@ -6,9 +6,9 @@ turns; on a machine that others use too, compare their processor time, not their
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 
-from reszoo.cli.options import add_json, positive_int
+from reszoo.cli.options import add_json, positive_int, positive_ints
 from reszoo.cli.output import print_json
 from reszoo.report.benchmark_summary import benchmark_text
 
@@ -21,9 +21,8 @@ def add_options(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--threads",
-        type=_numbers,
-        default=(1,),
-        metavar="N,N",
+        type=positive_ints("1,2"),
+        metavar="N,N,...",
         help="numbers of threads to measure with, such as 1,2 (default: 1)",
     )
     parser.add_argument(
@@ -34,9 +33,8 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--images",
         type=positive_int,
-        default=200,
         metavar="N",
-        help="images to time after the warm-up (default: 200)",
+        help="images to time after the warm-up (default: 200, or as many as take half a second)",
     )
     add_json(parser)
 
@@ -45,17 +43,9 @@ def run(options: Namespace) -> None:
     from reszoo.exporting.benchmark import benchmark
 
     result = benchmark(
-        options.target, versus=options.vs, threads=options.threads, images=options.images
+        options.target, versus=options.vs, threads=options.threads or (1,), images=options.images
     )
     if options.json:
         print_json(result.to_dict())
     else:
         print(benchmark_text(result))
-
-
-def _numbers(word: str) -> tuple[int, ...]:
-    """Returns distinct integers from 1, separated by commas; an argparse type."""
-    try:
-        return tuple(dict.fromkeys(positive_int(part.strip()) for part in word.split(",")))
-    except ArgumentTypeError as error:
-        raise ArgumentTypeError(f"{error}; write numbers with commas, such as 1,2") from None

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 
 from reszoo.cli.early_checks import check_network
-from reszoo.cli.options import add_network, add_output, positive_int
+from reszoo.cli.options import add_network, add_output, positive_ints
 from reszoo.cli.output import print_saved_network
 from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.report.net2net_summary import net2net_text
@@ -18,7 +18,7 @@ def add_options(parser: ArgumentParser) -> None:
     add_network(parser)
     parser.add_argument(
         "--depths",
-        type=_depths,
+        type=positive_ints("3,5,3"),
         required=True,
         metavar="N,N,...",
         help="number of blocks of each stage, such as 3,5,3",
@@ -32,13 +32,6 @@ def add_options(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, help="seed of the new weights (default: random)")
     add_output(parser, "FILE.keras", "save the deeper network to this file")
-
-
-def _depths(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(positive_int(word.strip()) for word in text.split(","))
-    except ArgumentTypeError as error:
-        raise ArgumentTypeError(f"expected numbers such as 3,5,3, found '{text}'") from error
 
 
 def run(options: Namespace) -> None:

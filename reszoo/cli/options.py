@@ -114,6 +114,20 @@ def positive_int(word: str) -> int:
     return int(word)
 
 
+def positive_ints(example: str) -> Callable[[str], tuple[int, ...]]:
+    """Returns an argparse type for integers from 1 with commas between them."""
+
+    def numbers(text: str) -> tuple[int, ...]:
+        try:
+            return tuple(positive_int(word.strip()) for word in text.split(","))
+        except ArgumentTypeError as error:
+            raise ArgumentTypeError(
+                f"expected numbers such as {example}, found '{text}'"
+            ) from error
+
+    return numbers
+
+
 def nonnegative_int(word: str) -> int:
     """Returns an integer from 0; an argparse type."""
     if not word.isdecimal():

@@ -85,6 +85,12 @@ def _add_initial_weights(parser: ArgumentParser) -> None:
         metavar="EPOCH",
         help="epoch from which they are trained (default: never)",
     )
+    add(
+        "--quantize",
+        choices=["int8"],
+        help="train the network of --from with the rounding of int8 "
+        "(docs/quantize_training.md; default recipe: quantize)",
+    )
 
 
 def _split_words(text: str) -> tuple[str, ...]:

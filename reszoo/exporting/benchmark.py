@@ -15,17 +15,26 @@ from typing import Any
 
 import numpy as np
 
-from reszoo.errors import UserError
 from reszoo.exporting.benchmark_process import BenchmarkProcess
+from reszoo.exporting.bundle_inputs import inside
 from reszoo.inference.find_network import find_network, require_model
 from reszoo.runs import Run
 from reszoo.system_info import inference_flags, machine
-from reszoo.tflite.contract_file import CONTRACT, find_tflite, is_bundle, read_contract
+from reszoo.tflite.contract_file import (
+    CONTRACT,
+    damaged_contract,
+    find_tflite,
+    is_bundle,
+    read_contract,
+)
+from reszoo.tflite.model_file import find_model_file
 
 _SERVER_BATCH = 32
 _ROUNDS = 20
-_FEWEST_CALLS = 10
-_IMAGES = 200
+_FEWEST_IMAGES, _MOST_CALLS, _FEWEST_CALLS = 200, 20_000, 3
+_SECONDS = 0.5
+"""For how long a small network is called: rounds of less than a millisecond would measure how it
+wakes up."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +119,7 @@ def benchmark(
     *,
     versus: str | Path | None = None,
     threads: Sequence[int] = (1,),
-    images: int = _IMAGES,
+    images: int | None = None,
 ) -> Benchmark:
     """Measures a network on the CPU of this machine.
 
@@ -119,7 +128,8 @@ def benchmark(
         of anyone's, a run's folder or a `.keras` file.
       versus: another one, to take turns with for batches of one image.
       threads: numbers of threads to measure with.
-      images: number of images that are timed with each; in batches, at least ten of them.
+      images: number of images that are timed with each; of batches, at least three. Defaults to
+        200, or more of a small network: what takes half a second.
 
     Raises:
       UserError: there is no such network, or it does not run.
@@ -130,7 +140,7 @@ def benchmark(
     load_before = _load()
     timings: list[Timing] = []
     pairs: list[PairedRatio] = []
-    for count in threads:
+    for count in dict.fromkeys(threads):
         for batch in subject.batches:
             sides = [subject, other] if other is not None and batch == 1 else [subject]
             times, ratio = _measure(sides, count, batch, images)
@@ -152,17 +162,14 @@ def _resolve(target: str | Path) -> _Subject:
     """Returns what a word names, without loading it."""
     path = Path(target)
     if (file := find_tflite(path)) is not None:
-        if not file.is_file():
-            raise UserError(
-                f"there is no file {file}",
-                expected="a .tflite file, a bundle or a run",
-                hint="name the file, or the bundle that `reszoo export` wrote",
-            )
-        return _Subject(str(target), "tflite", file)
+        return _Subject(str(target), "tflite", find_model_file(file))
     if is_bundle(path):
-        files = read_contract(path / CONTRACT)["files"]
-        kind = "onnx" if "onnx" in files else "saved_model"
-        return _Subject(str(target), kind, path / ("model.onnx" if kind == "onnx" else kind))
+        try:
+            files = read_contract(path / CONTRACT)["files"]
+            kind = "onnx" if "onnx" in files else "saved_model"
+            return _Subject(str(target), kind, inside(path, files[kind]["path"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise damaged_contract(path / CONTRACT, error) from error
     found = find_network(path)
     if isinstance(found, Run):
         require_model(found)
@@ -170,16 +177,15 @@ def _resolve(target: str | Path) -> _Subject:
 
 
 def _measure(
-    sides: Sequence[_Subject], threads: int, batch: int, images: int
+    sides: Sequence[_Subject], threads: int, batch: int, images: int | None
 ) -> tuple[list[Timing], PairedRatio | None]:
-    calls = max(images // batch, _FEWEST_CALLS if batch > 1 else 1)
-    rounds = min(_ROUNDS, calls)
     with contextlib.ExitStack() as stack:
         processes = [
             stack.enter_context(BenchmarkProcess(side.kind, side.path, threads, batch))
             for side in sides
         ]
-        for index, count in enumerate(_split(calls, rounds)):
+        slowest = max(process.start["warm_seconds"] for process in processes)
+        for index, count in enumerate(_rounds(batch, images, slowest)):
             # Every other round begins with the other side, since the first one may find its
             # memory in the caches.
             for process in processes if index % 2 == 0 else processes[::-1]:
@@ -191,8 +197,12 @@ def _measure(
     return timings, _ratio(processes, threads, batch)
 
 
-def _split(calls: int, rounds: int) -> Iterator[int]:
-    """Yields the calls of each round, which differ by one at most."""
+def _rounds(batch: int, images: int | None, seconds: float) -> Iterator[int]:
+    """Yields the calls of each round, which differ by one at most, from the seconds of a call."""
+    if images is None:
+        images = max(_FEWEST_IMAGES, batch * min(round(_SECONDS / seconds), _MOST_CALLS))
+    calls = max(images // batch, _FEWEST_CALLS if batch > 1 else 1)
+    rounds = min(_ROUNDS, calls)
     yield from (calls * (index + 1) // rounds - calls * index // rounds for index in range(rounds))
 
 

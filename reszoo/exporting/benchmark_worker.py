@@ -7,11 +7,14 @@ prints the greatest memory that the process has taken.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,40 +23,53 @@ import numpy as np
 from reszoo.errors import ReszooError, UserError, first_line
 from reszoo.system_info import peak_memory, version_of
 
-_WARM_UP_CALLS = {1: 10}
-_WARM_UP_BATCHES = 2
+_WARM_UP_CALLS, _WARM_UP_BATCHES = 10, 2
+_RUNTIMES = {
+    "tflite": "ai_edge_litert.interpreter",
+    "keras": "reszoo.inference.keras_classifier",
+    "saved_model": "reszoo.exporting.saved_model",
+    "onnx": "onnxruntime",
+}
 Call = Callable[[], Any]
 
 
-def main(kind: str, path: str, threads: int, batch: int) -> None:
+def main(kind: str, path: str, threads: str, batch: str) -> None:
     """Serves the parent process until its pipe ends."""
+    # What a runtime prints on stdout must not come between the lines.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    with contextlib.suppress(BrokenPipeError):  # the parent is gone, after Ctrl-C
+        for answer in _serve(kind, Path(path), int(threads), int(batch)):
+            answers.write(json.dumps(answer) + "\n")
+            answers.flush()
+
+
+def _serve(kind: str, path: Path, threads: int, batch: int) -> Iterator[dict[str, Any]]:
     try:
         before = _import_runtime(kind, threads)
         began = time.perf_counter()
-        call, runtime = _LOADERS[kind](Path(path), threads, batch)
+        call, runtime = _LOADERS[kind](path, threads, batch)
         loaded = time.perf_counter()
         call()
         first = time.perf_counter() - loaded
-        warm_up = _WARM_UP_CALLS.get(batch, _WARM_UP_BATCHES)
-        for _ in range(warm_up - 1):
-            call()
+        warm_up = _WARM_UP_CALLS if batch == 1 else _WARM_UP_BATCHES
+        warm = _measure(call, warm_up - 1)["wall"]
     except ReszooError as error:
-        names = ("what", "where", "expected", "found", "hint")
-        fields = {name: getattr(error, name) for name in names}
-        _say({"error": type(error).__name__, "fields": fields | {"where": _text(error.where)}})
+        texts = {name: getattr(error, name) for name in ("what", "expected", "found", "hint")}
+        where = None if error.where is None else str(error.where)
+        yield {"error": type(error).__name__, "fields": texts | {"where": where}}
         return
-    _say(
-        {
-            "runtime": runtime,
-            "load_seconds": loaded - began,
-            "first_seconds": first,
-            "warm_up_calls": warm_up,
-            "runtime_bytes": before,
-        }
-    )
+    yield {
+        "runtime": runtime,
+        "load_seconds": loaded - began,
+        "first_seconds": first,
+        "warm_up_calls": warm_up,
+        "warm_seconds": sorted(warm)[len(warm) // 2],
+        "runtime_bytes": before,
+    }
     for line in sys.stdin:
-        _say(_measure(call, int(line)))
-    _say({"peak_bytes": peak_memory()})
+        yield _measure(call, int(line))
+    yield {"peak_bytes": peak_memory()}
 
 
 def _measure(call: Call, count: int) -> dict[str, list[float]]:
@@ -67,14 +83,14 @@ def _measure(call: Call, count: int) -> dict[str, list[float]]:
 
 
 def _import_runtime(kind: str, threads: int) -> int | None:
-    """Imports the runtime of a kind of network; returns the memory that it takes by itself."""
-    if kind == "tflite":
-        import ai_edge_litert.interpreter  # noqa: F401
-    elif kind != "onnx":
+    """Imports what runs a kind of network; returns the memory that it takes by itself, in bytes."""
+    if kind in ("keras", "saved_model"):
         import tensorflow as tf
 
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
+    if find_spec((module := _RUNTIMES[kind]).partition(".")[0]) is not None:
+        importlib.import_module(module)
     return peak_memory()
 
 
@@ -117,7 +133,7 @@ def _load_onnx(path: Path, threads: int, batch: int) -> tuple[Call, str]:
 
     model = OnnxModel(path, threads)
     images = _pixels((batch, *_bundle_shape(path.parent)))
-    return lambda: model.probabilities(images), str(model.runtime)
+    return lambda: model.probabilities(images), model.runtime
 
 
 _LOADERS: dict[str, Callable[[Path, int, int], tuple[Call, str]]] = {
@@ -143,20 +159,5 @@ def _pixels(shape: tuple[int, ...]) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
 
 
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
-
-
-def _say(value: dict[str, Any]) -> None:
-    # The parent may be gone already, after Ctrl-C.
-    try:
-        os.write(_ANSWERS, (json.dumps(value) + "\n").encode())
-    except BrokenPipeError:
-        sys.exit(1)
-
-
 if __name__ == "__main__":
-    # What a runtime prints on stdout must not come between the lines.
-    _ANSWERS = os.dup(1)
-    os.dup2(2, 1)
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    main(*sys.argv[1:])

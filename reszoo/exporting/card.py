@@ -134,9 +134,8 @@ def _with_interval(row: Comparison, accuracy: float | None) -> str:
 def _how_to_run(target: Target, entries: dict[str, Any]) -> list[str]:
     lines = ["## How to run it", ""]
     if "tflite" in entries:
-        lines += ["    reszoo predict . IMAGE.jpg", "    reszoo verify .", ""]
-    if "saved_model" in entries:
-        lines += ["    reszoo verify .", ""] if "tflite" not in entries else []
+        lines.append("    reszoo predict . IMAGE.jpg")
+    lines += ["    reszoo verify .", ""]
     if target.vela is not None:
         options = target.vela
         lines += [

@@ -13,6 +13,7 @@
 operators |
 | files.tflite.arena | bytes in TFLite-Micro, where the target speaks of them |
 | files.tflite.mediapipe | whether MediaPipe Tasks opens the file, and why not |
+| files.tflite.float_layers | layers of an int8 file kept in float; only where there are any |
 | example | a golden image beside the contract and the output of each file for it |
 | example.vectors | the input and output of the .tflite as raw tensors, and how near to come |
 | example.photograph | a large JPEG with an EXIF rotation, the input it becomes, and each output |
@@ -170,30 +171,20 @@ def saved_model_entry(network: InferenceGraph, size: int, arithmetic: Arithmetic
 
 def onnx_entry(network: InferenceGraph, size: int, runtime: str) -> dict[str, Any]:
     """Returns the contract's entry for an ONNX file of `size` bytes, compared in `runtime`."""
+    image = {"formula": "input = pixel", "words": _RAW_PIXELS}
+    answer = {"formula": "probability = output", "words": f"{_PROBABILITIES}."}
     return {
         "path": ONNX,
         "bytes": size,
         "opset": OPSET,
-        "inputs": [
-            {
-                "name": INPUT,
-                "shape": [-1, *network.image_shape],
-                "dtype": "float32",
-                "formula": "input = pixel",
-                "words": _RAW_PIXELS,
-            }
-        ],
-        "outputs": [
-            {
-                "name": OUTPUT,
-                "shape": [-1, len(network.classes)],
-                "dtype": "float32",
-                "formula": "probability = output",
-                "words": _PROBABILITIES + ".",
-            }
-        ],
+        "inputs": [_free_batch(INPUT, network.image_shape) | image],
+        "outputs": [_free_batch(OUTPUT, (len(network.classes),)) | answer],
         "compared_in": runtime,
     }
+
+
+def _free_batch(name: str, shape: tuple[int, ...]) -> dict[str, Any]:
+    return {"name": name, "shape": [-1, *shape], "dtype": "float32"}
 
 
 def tflite_entry(

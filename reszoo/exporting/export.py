@@ -32,13 +32,10 @@ from reszoo.exporting.measure_parity import gate_error, measure_parity
 from reszoo.exporting.mixed_precision import require_float_allowed
 from reszoo.exporting.onnx_file import ONNX, OnnxModel, require_converter, write_onnx
 from reszoo.exporting.parity import Arithmetic
-from reszoo.exporting.sample_images import (
-    calibration_images,
-    comparison_images,
-    generated_images,
-)
+from reszoo.exporting.sample_images import comparison_images, generated_images
 from reszoo.exporting.saved_model import LoadedSavedModel, write_saved_model
 from reszoo.exporting.tflite_file import write_tflite
+from reszoo.inference.calibration import calibration_images
 from reszoo.inference.evaluate import common_classes, open_images
 from reszoo.inference.trained import TrainedModel, load_trained
 from reszoo.runs import Run
@@ -116,6 +113,12 @@ def export(
         image_data = image_data.with_class_order(classes)
     folder = Path(out) if out is not None else _default_folder(source, network, spec)
     _refuse_foreign_folder(folder)
+    if keep_float and network.is_fake_quantized:
+        raise UserError(
+            f"{network.name} was trained with --quantize int8: none of its layers can stay in float",
+            expected="the run that it was trained from, for --keep-float",
+            hint="leave out --keep-float, or export the run that it was trained from",
+        )
     job = _prepare(network, spec, source, image_data, refuse_noise=gate)
     job = replace(job, keep_float=tuple(keep_float))
     try:
@@ -133,7 +136,9 @@ def _prepare(
     refuse_noise: bool,
 ) -> ExportJob:
     image_format = network.image_format
-    if data is None and target.calibrates:
+    _refuse_other_precision(network, target)
+    calibrates = target.calibrates and not network.is_fake_quantized
+    if data is None and calibrates:
         raise UserError(
             f"the target {target.name} needs training images to calibrate {target.quantization}",
             found="a model without a run, and no data",
@@ -144,11 +149,22 @@ def _prepare(
     held_out = source.run.data().get("validation") if source.run is not None else None
     samples = comparison_images(data, image_format, target.gate.images, validation=held_out)
     calibration = None
-    if target.calibrates:
+    if calibrates:
         calibration = calibration_images(
             data, image_format, target.calibration, validation=held_out, check=refuse_noise
         )
     return ExportJob(network, target, samples, calibration)
+
+
+def _refuse_other_precision(network: InferenceGraph, target: Target) -> None:
+    """Refuses a .tflite of a fake-quantized network in any precision but the one it has learned."""
+    if network.is_fake_quantized and "tflite" in target.writes and target.quantization != "int8":
+        raise UserError(
+            f"{network.name} was trained with --quantize int8, and {target.name} is no int8 target",
+            expected="a target with `quantization: int8`",
+            found=f"quantization: {target.quantization}",
+            hint="--target mobile-int8, or export the run that it was trained from",
+        )
 
 
 def _default_folder(source: TrainedModel, network: InferenceGraph, target: Target) -> Path:
@@ -204,6 +220,9 @@ def _write_saved_model(job: ExportJob, expected: np.ndarray, folder: Path) -> Ex
     path = folder / SAVED_MODEL
     write_saved_model(job.network, path, job.target.folded)
     arithmetic: Arithmetic = "bfloat16" if job.target.folded == "bfloat16" else "float32"
+    if job.network.is_fake_quantized:
+        # It rounds too: where TensorFlow's float kernels differ in the last bit, by a whole step.
+        arithmetic = "int8"
     images, _ = job.samples.first(_SAVED_MODEL_IMAGES if arithmetic == "float32" else None)
     probabilities = LoadedSavedModel(path).probabilities(images)
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())

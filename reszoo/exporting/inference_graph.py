@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import keras
@@ -11,16 +11,19 @@ import tensorflow as tf
 
 from reszoo.data import ImageFormat
 from reszoo.errors import UserError
-from reszoo.exporting.progress import report_progress
+from reszoo.exporting.report_progress import report_progress
 from reszoo.inference.folding import can_fold, canonical_plan
 from reszoo.inference.predict import batch_size_for
 from reszoo.inference.trained import TrainedModel, at_size
 from reszoo.model.build import build
 from reszoo.model.copy_weights import copy_weights
+from reszoo.model.quantized_model import is_fake_quantized
 from reszoo.planning.network import plan
 from reszoo.planning.rewrites import for_inference
 from reszoo.planning.rows import Plan
 
+_SCOPE = "net"
+"""Begins the name of every tensor of a .tflite, which takes bytes each time."""
 _REBUILT = (
     "Compared with the float32 network rebuilt from the spec: the model given computes in a lower "
     "precision."
@@ -42,7 +45,7 @@ class InferenceGraph:
     image_format: ImageFormat
     classes: tuple[str, ...]
     plan: Plan | None = None
-    """The model's canonical plan; None for a model of stock Keras layers."""
+    """The model's canonical plan; None for a model of stock layers or a fake-quantized one."""
     note: str | None = None
     """A remark on the reference for the parity report."""
 
@@ -55,6 +58,11 @@ class InferenceGraph:
     def labels(self) -> tuple[str, ...]:
         """Class names for files with one per line; a line break in a name is a space there."""
         return tuple(" ".join(name.splitlines()) for name in self.classes)
+
+    @cached_property
+    def is_fake_quantized(self) -> bool:
+        """Whether the network has learned its int8 ranges, and needs no calibration."""
+        return is_fake_quantized(self.model)
 
     @cached_property
     def weight_bytes(self) -> int:
@@ -89,9 +97,12 @@ def build_inference_graph(trained: TrainedModel) -> InferenceGraph:
     if spec is None:
         _require_exportable(model)
         name, title, graph = model.name, None, model
+    elif trained.is_fake_quantized:
+        name, title, graph = spec.name, spec.title, trained.evaluation_model()
     else:
         name, title = spec.name, spec.title
-        graph = build(for_inference(plan(at_size(spec, image_format))), dtype="float32")
+        rows = for_inference(plan(at_size(spec, image_format)))
+        graph = build(replace(rows, name=_SCOPE), dtype="float32")
         copy_weights(model, graph)
     is_float32 = _is_float32(model)
     return InferenceGraph(

@@ -9,7 +9,7 @@ import numpy as np
 
 from reszoo.exporting.inference_graph import InferenceGraph
 from reszoo.exporting.parity import Arithmetic
-from reszoo.exporting.sample_images import SampleImages
+from reszoo.inference.calibration import SampleImages
 from reszoo.spec.target import Target
 
 

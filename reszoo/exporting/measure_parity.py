@@ -48,7 +48,7 @@ def measure_parity(
         parity,
         layers=layers,
         first_divergent=first_divergent_layer(layers, int8=job.target.quantization != "none"),
-        costs=mixed_precision_of(job, folder).costs() if job.int8 else (),
+        costs=mixed_precision_of(job, folder).costs() if job.int8 and job.calibration else (),
     )
 
 

@@ -15,8 +15,8 @@ from tensorflow.lite.python.util import modify_model_io_type
 from reszoo.errors import UserError, nearest
 from reszoo.exporting.inference_graph import InferenceGraph
 from reszoo.exporting.layer_parity import layer_names
-from reszoo.exporting.progress import report_progress
 from reszoo.exporting.reference_parity import is_integer_only
+from reszoo.exporting.report_progress import report_progress
 from reszoo.exporting.tflite_converter import calibrated_model
 from reszoo.spec.target import Target
 from reszoo.stderr import quiet

@@ -99,7 +99,7 @@ class OnnxModel:
     """An ONNX file of `write_onnx`, opened for the CPU.
 
     It runs in ONNX Runtime where that is installed, else in the reference evaluator of the package
-    `onnx`, which is slow.
+    `onnx`, which is slow. `inputs` and `outputs` are shapes by name, with -1 for a free side.
 
     Args:
       path: the file.
@@ -110,18 +110,20 @@ class OnnxModel:
     """
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
-        self.runtime = onnx_runtime()
-        """Name and version of the package that runs the file."""
-        if self.runtime is None:
+        runtime = onnx_runtime()
+        if runtime is None:
             raise UserError(
                 f"nothing that is installed runs {path}",
                 expected="onnxruntime, or onnx",
                 found="neither",
                 hint="pip install onnxruntime",
             )
+        self.runtime = runtime
+        """Name and version of the package that runs the file."""
         self.is_reference = not self.runtime.startswith("onnxruntime")
         try:
-            self._run = _open_reference(path) if self.is_reference else _open(path, threads)
+            opened = _open_reference(path) if self.is_reference else _open(path, threads)
+            self._run, self.inputs, self.outputs = opened
         except Exception as error:  # both raise Exception subclasses of many kinds
             raise UserError(
                 f"{path} does not open as an ONNX file",
@@ -150,7 +152,12 @@ def onnx_runtime() -> str | None:
     return f"onnx.reference {version}" if (version := version_of("onnx")) else None
 
 
-def _open(path: Path, threads: int | None) -> Callable[[np.ndarray], np.ndarray]:
+_Run = Callable[[np.ndarray], np.ndarray]
+_Shapes = dict[str, list[int]]
+"""By name of an input or output; -1 is a free side."""
+
+
+def _open(path: Path, threads: int | None) -> tuple[_Run, _Shapes, _Shapes]:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -158,11 +165,27 @@ def _open(path: Path, threads: int | None) -> Callable[[np.ndarray], np.ndarray]
     if threads is not None:
         options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return lambda images: session.run([OUTPUT], {INPUT: images})[0]
+    inputs, outputs = (
+        {end.name: [side if isinstance(side, int) else -1 for side in end.shape] for end in ends}
+        for ends in (session.get_inputs(), session.get_outputs())
+    )
+    return lambda images: session.run([OUTPUT], {INPUT: images})[0], inputs, outputs
 
 
-def _open_reference(path: Path) -> Callable[[np.ndarray], np.ndarray]:
+def _open_reference(path: Path) -> tuple[_Run, _Shapes, _Shapes]:
+    import onnx
     from onnx.reference import ReferenceEvaluator
 
-    evaluator = ReferenceEvaluator(str(path))
-    return lambda images: evaluator.run([OUTPUT], {INPUT: images})[0]
+    model = onnx.load(str(path))
+    evaluator = ReferenceEvaluator(model)
+    inputs, outputs = (
+        {
+            end.name: [
+                side.dim_value if side.HasField("dim_value") else -1
+                for side in end.type.tensor_type.shape.dim
+            ]
+            for end in ends
+        }
+        for ends in (model.graph.input, model.graph.output)
+    )
+    return lambda images: evaluator.run([OUTPUT], {INPUT: images})[0], inputs, outputs

@@ -15,7 +15,8 @@ from reszoo.spec.target import ParityLimits
 _SMALLEST_PROBABILITY = 1e-6
 # One-sided 95 %: how far a drop measured on few images may be from the true one.
 _CERTAINTY = 1.645
-_GUESSING = "better_than_guessing"
+GUESSING = "better_than_guessing"
+"""Name of the check that the Keras model itself is worth exporting."""
 _OF_LABELS = (
     "keras_accuracy",
     "accuracy",
@@ -73,7 +74,7 @@ class Comparison:
     @property
     def agrees(self) -> bool:
         """Whether the file agrees with Keras, even if Keras is no better than guessing."""
-        return all(check.passed for check in self.checks if check.name != _GUESSING)
+        return all(check.passed for check in self.checks if check.name != GUESSING)
 
 
 def compare(
@@ -167,7 +168,7 @@ def _check_guessing(accuracy: float, labels: np.ndarray) -> Check:
         f"the most frequent class gives {guess:.2%}"
     )
     passed = bool(accuracy - uncertainty > guess)
-    return Check(_GUESSING, accuracy, guess, passed, words)
+    return Check(GUESSING, accuracy, guess, passed, words)
 
 
 def _check_accuracy_drop(values: dict[str, Any], images: int, limit: float) -> Check:

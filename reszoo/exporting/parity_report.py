@@ -169,11 +169,10 @@ def _kernels(differences: tuple[KernelDifference, ...]) -> list[str]:
     return [
         "## Kernels, against the reference kernels of the interpreter",
         "",
-        "| kernels | images | identical | greatest difference |",
+        "| kernels | images | identical | greatest difference (steps) |",
         "|---|---|---|---|",
         *(
-            f"| {each.runtime} | {each.images} | {each.identical:.2%} "
-            f"| {each.greatest_steps:g} steps |"
+            f"| {each.runtime} | {each.images} | {each.identical:.2%} | {each.greatest_steps:g} |"
             for each in differences
         ),
     ]

@@ -15,7 +15,7 @@ from PIL import Image
 from reszoo.data import ImageFormat
 from reszoo.data.images.decoding import encode_png, read_image
 from reszoo.data.images.numpy_resizing import resize_in_numpy
-from reszoo.exporting.sample_images import SampleImages
+from reszoo.inference.calibration import SampleImages
 
 PHOTO, PHOTO_INPUT = "photo.jpg", "photo_input.png"
 _ORIENTATION_TAG = 0x0112

@@ -86,6 +86,13 @@ def _decode_jpegs(jpeg: tf.Tensor, image_format: ImageFormat) -> tf.Tensor:
 
 def _fold(network: InferenceGraph, dtype: str) -> Callable[[tf.Tensor], tf.Tensor]:
     """Traces a function of its own, so that both signatures share one set of constants."""
+    if network.is_fake_quantized:
+        raise UserError(
+            f"{network.name} was trained with --quantize int8: its rounding cannot be folded",
+            expected="a target with `folded: none`",
+            found=f"folded: {dtype}",
+            hint="export with --target server, or export the run that it was trained from",
+        )
     if network.plan is None:
         raise UserError(
             f"the normalisations of {network.name!r} cannot be folded: the model has no spec",
@@ -119,9 +126,15 @@ class LoadedSavedModel:
             self._loaded = tf.saved_model.load(str(folder))
 
     @property
-    def signatures(self) -> tuple[str, ...]:
-        """Names of the signatures."""
-        return tuple(self._loaded.signatures)
+    def signatures(self) -> dict[str, dict[str, dict[str, tf.TensorSpec]]]:
+        """By name, the `inputs` and the `outputs` of each signature, by theirs."""
+        return {
+            name: {
+                "inputs": function.structured_input_signature[1],
+                "outputs": function.structured_outputs,
+            }
+            for name, function in self._loaded.signatures.items()
+        }
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Returns float32 `(images, classes)` for pixels `(images, height, width, channels)`."""

@@ -32,8 +32,8 @@ def convert(
     """Converts a network for a target and returns the content of the `.tflite` file.
 
     `calibration` is the representative dataset for int8 and int16x8: pixels 0..255, shape
-    `(images, height, width, channels)`. `scratch` is a folder with room for the weights; nothing
-    is left there.
+    `(images, height, width, channels)`; a fake-quantized network needs none. `scratch` is a folder
+    with room for the weights; nothing is left there.
 
     Raises:
       UserError: TFLite does not support an operation of the network.
@@ -67,13 +67,21 @@ def _converter(
         converter = tf.lite.TFLiteConverter.from_saved_model(
             folder, signature_keys=[FLOAT_SIGNATURE]
         )
-        converter.target_spec.supported_ops = [_OPERATORS.get(target.quantization, _BUILTIN)]
+        operators = _BUILTIN
+        if target.calibrates and not network.is_fake_quantized:
+            operators = _OPERATORS[target.quantization]
+        converter.target_spec.supported_ops = [operators]
         if target.quantization != "none":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if target.quantization == "float16":
             converter.target_spec.supported_types = [tf.float16]
         if target.calibrates:
-            _calibrate(converter, target, calibration)
+            # Without a representative dataset the converter refuses the operators of int8 alone;
+            # that no operator computes in float is checked in the file.
+            converter.inference_input_type = tf.as_dtype(target.input)
+            converter.inference_output_type = tf.as_dtype(target.output)
+            if not network.is_fake_quantized:
+                _calibrate(converter, target, calibration)
         yield converter
 
 
@@ -89,8 +97,6 @@ def _calibrate(
             yield {"image": image[None].astype(np.float32)}
 
     converter.representative_dataset = representative_dataset
-    converter.inference_input_type = tf.as_dtype(target.input)
-    converter.inference_output_type = tf.as_dtype(target.output)
 
 
 def _run(converter: tf.lite.TFLiteConverter) -> bytes:

@@ -12,9 +12,10 @@ from reszoo.exporting.contract import tflite_entry
 from reszoo.exporting.device_limits import refuse_oversized
 from reszoo.exporting.job import ExportedFile, ExportJob
 from reszoo.exporting.keep_float import find_float_units
+from reszoo.exporting.learned_ranges import check_learned_ranges
 from reszoo.exporting.mixed_precision import MixedPrecision, Unit
 from reszoo.exporting.parity import compare
-from reszoo.exporting.progress import report_progress
+from reszoo.exporting.report_progress import report_progress
 from reszoo.exporting.tflite_converter import convert
 from reszoo.spec.target import Target
 from reszoo.tflite.arena import arena_of
@@ -47,6 +48,8 @@ def write_tflite(job: ExportJob, expected: np.ndarray, folder: Path) -> Exported
     refuse_other_content(
         model, job.target, [tensor for unit in float_units for tensor in unit.tensors]
     )
+    if job.network.is_fake_quantized:
+        check_learned_ranges(model, job.network.model)
     path = folder / MODEL_FILE
     path.write_bytes(model.content)
     interpreter = TFLiteInterpreter(path)

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from reszoo.errors import UserError
+from reszoo.errors import UserError, first_line
 from reszoo.exporting.bundle_inputs import BundleInputs
-from reszoo.exporting.onnx_file import OnnxModel, onnx_runtime
+from reszoo.exporting.onnx_file import INPUT, OUTPUT, OnnxModel, onnx_runtime
 from reszoo.exporting.verification import Claim, answer, equality
 from reszoo.spec import from_mapping
+from reszoo.stderr import quiet
 from reszoo.tflite.arena import arena_of
 from reszoo.tflite.contents import TFLiteModel
 from reszoo.tflite.image_metadata import read_metadata
@@ -32,7 +33,9 @@ def tflite_claims(inputs: BundleInputs) -> Iterator[Claim]:
     yield from _end_claims(entry, interpreter)
     counts = Counter(operator.name for operator in model.main.operators)
     name = f"{path.name} operators"
-    yield equality(name, dict(counts), entry["operators"], f"{counts.total()} of {len(counts)}")
+    yield equality(
+        name, dict(counts), entry["operators"], f"{counts.total()} of {len(counts)} kinds"
+    )
     yield _target_claim(model, inputs)
     yield from _arena_claims(model, entry)
     yield from _metadata_claims(model, inputs)
@@ -63,8 +66,8 @@ def _end_claims(entry: dict[str, Any], interpreter: TFLiteInterpreter) -> Iterat
 def _target_claim(model: TFLiteModel, inputs: BundleInputs) -> Claim:
     name = f"{inputs.entry('tflite')['path']} target"
     target = from_mapping(inputs.contract["target"], kind="target")
-    problems = judge(model, target).problems
-    words = "; ".join(map(str, problems)) or f"all that {target.name} asks of a file"
+    problems = judge(model, target).texts
+    words = "; ".join(problems) or f"all that {target.name} asks of a file"
     return Claim(name, not problems, words)
 
 
@@ -133,31 +136,57 @@ def _vector_claims(inputs: BundleInputs, vectors: dict[str, Any]) -> Iterator[Cl
 
 def saved_model_claims(inputs: BundleInputs) -> Iterator[Claim]:
     """Yields the claims about the SavedModel, for which TensorFlow is imported."""
-    from reszoo.exporting.saved_model import LoadedSavedModel
-
     entry, path = inputs.entry("saved_model"), inputs.path("saved_model")
+    try:
+        with quiet():
+            from reszoo.exporting.saved_model import LoadedSavedModel
+    except ImportError as error:
+        yield Claim(path.name, None, f"TensorFlow does not start: {first_line(error)}")
+        return
     try:
         model = LoadedSavedModel(path)
     except Exception as error:  # TensorFlow raises Exception subclasses of many kinds
         raise UserError(
             f"{path} does not open as a SavedModel",
-            found=str(error).partition("\n")[0],
+            found=first_line(error),
             hint="copy the bundle again, or export it again",
         ) from error
-    names = sorted(model.signatures)
-    yield equality(f"{path.name} signatures", names, sorted(entry["signatures"]), ", ".join(names))
+    yield from _signature_claims(path.name, model.signatures, entry["signatures"])
     for image, pixels, expected in inputs.examples("saved_model"):
         probabilities = model.probabilities(pixels[None])[0]
         yield answer(f"{path.name} answer", probabilities, expected, image)
 
 
+def _signature_claims(name: str, found: dict[str, Any], claimed: dict[str, Any]) -> Iterator[Claim]:
+    names = sorted(found)
+    yield equality(f"{name} signatures", names, sorted(claimed), ", ".join(names))
+    for signature in sorted(found.keys() & claimed.keys()):
+        for end in ("inputs", "outputs"):
+            tensors = {
+                key: ([-1 if side is None else side for side in spec.shape], spec.dtype.name)
+                for key, spec in found[signature][end].items()
+            }
+            expected = {
+                key: (value["shape"], value["dtype"])
+                for key, value in claimed[signature][end].items()
+            }
+            text = ", ".join(f"{key} {dtype} {shape}" for key, (shape, dtype) in tensors.items())
+            yield equality(f"{name} {signature}: {end}", tensors, expected, text)
+
+
 def onnx_claims(inputs: BundleInputs) -> Iterator[Claim]:
     """Yields the claims about the ONNX file, which is run in what is installed."""
-    path = inputs.path("onnx")
+    entry, path = inputs.entry("onnx"), inputs.path("onnx")
     if onnx_runtime() is None:
         yield Claim(path.name, None, "onnxruntime is not installed (pip install onnxruntime)")
         return
     model = OnnxModel(path)
+    for end, found in (("inputs", model.inputs), ("outputs", model.outputs)):
+        claimed = {tensor["name"]: tensor["shape"] for tensor in entry[end]}
+        text = ", ".join(f"{name} {shape}" for name, shape in found.items())
+        yield equality(f"{path.name} {end}", found, claimed, text)
+    if model.inputs.keys() != {INPUT} or OUTPUT not in model.outputs:
+        return
     for image, pixels, expected in inputs.examples("onnx"):
         probabilities = model.probabilities(pixels[None])[0]
         yield answer(f"{path.name} answer", probabilities, expected, f"{image} in {model.runtime}")

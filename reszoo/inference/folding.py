@@ -75,7 +75,9 @@ def fold(target: Target, *, computes: Literal["auto"] | Computes = "auto") -> Fo
 
 
 def can_fold(trained: TrainedModel) -> bool:
-    """Whether a network's canonical plan is known."""
+    """Whether a network's canonical plan is known, and its norms are not folded already."""
+    if trained.is_fake_quantized:
+        return False
     if trained.spec is not None:
         return True
     rows = getattr(trained.model, "reszoo_plan", None)
@@ -86,8 +88,9 @@ def canonical_plan(trained: TrainedModel) -> Plan:
     """Returns the canonical plan of a trained network at its evaluation size.
 
     Raises:
-      UserError: the plan is not known.
+      UserError: the plan is not known, or is a fake-quantized one.
     """
+    trained.refuse_fake_quantized("folded for fast inference", "leave out --fast (fast=False)")
     if trained.spec is not None:
         return plan(at_size(trained.spec, trained.image_format))
     if not can_fold(trained):

@@ -113,6 +113,10 @@ def _load_with_spec(target: Target) -> tuple[TrainedModel, Architecture]:
             found="a Keras model without a spec",
             hint="`reszoo build SPEC --weights FILE -o NEW.keras` writes a file with a spec",
         )
+    trained.refuse_fake_quantized(
+        "deepened or widened",
+        "deepen or widen the run that it was trained from, and train the result with --quantize",
+    )
     return trained, trained.spec
 
 

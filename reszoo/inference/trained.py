@@ -16,7 +16,10 @@ from reszoo.errors import UserError
 from reszoo.inference.find_network import find_network, require_model
 from reszoo.model.build import build
 from reszoo.model.copy_weights import copy_weights
+from reszoo.model.quantized_model import is_fake_quantized
 from reszoo.model.saving import load_model
+from reszoo.planning.fake_quantize import fake_quantize
+from reszoo.planning.network import plan
 from reszoo.runs import Run
 from reszoo.spec.architecture import Architecture
 
@@ -69,9 +72,28 @@ class TrainedModel:
         """Returns the model for images of `image_format`, rebuilt where a `test_size` differs."""
         if self.spec is None or tuple(self.model.input_shape[1:]) == self.image_format.shape:
             return self.model
-        resized = build(at_size(self.spec, self.image_format))
+        rows = plan(at_size(self.spec, self.image_format))
+        resized = build(fake_quantize(rows) if self.is_fake_quantized else rows)
         copy_weights(self.model, resized)
         return resized
+
+    @property
+    def is_fake_quantized(self) -> bool:
+        """Whether quantization-aware training made it, so that its spec's plan is not its own."""
+        return is_fake_quantized(self.model)
+
+    def refuse_fake_quantized(self, purpose: str, hint: str) -> None:
+        """Raises a UserError for a fake-quantized network, whose norms are gone, and its purpose.
+
+        `purpose` completes "a network trained with --quantize cannot be ...".
+        """
+        if self.is_fake_quantized:
+            raise UserError(
+                f"a network trained with --quantize cannot be {purpose}",
+                expected="a network with its normalisations and without rounding",
+                found="norms folded into the kernels, and int8 ranges",
+                hint=hint,
+            )
 
     @property
     def class_names(self) -> tuple[str, ...]:

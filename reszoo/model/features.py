@@ -9,6 +9,8 @@ import keras
 
 from reszoo.errors import UserError, did_you_mean
 from reszoo.model.build import deep_recursion
+from reszoo.model.quantized_model import is_fake_quantized
+from reszoo.planning.fake_quantize import fake_quantize
 from reszoo.planning.network import plan
 from reszoo.planning.rows import Plan, Ref
 from reszoo.spec.architecture import Architecture
@@ -32,7 +34,9 @@ def features(
     Raises:
       UserError: there is no such stage, or the model was not built from `spec`.
     """
-    rows = plan(spec) if spec is not None else getattr(model, "reszoo_plan", None)
+    rows = getattr(model, "reszoo_plan", None)
+    if spec is not None:
+        rows = fake_quantize(plan(spec)) if is_fake_quantized(model) else plan(spec)
     if rows is None:
         raise UserError(
             f"the stages of the model {model.name!r} are unknown",

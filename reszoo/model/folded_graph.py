@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from reszoo.model.layer_factories import FACTORIES, LayerSettings
+from reszoo.model.layers import LearnedScale
 from reszoo.planning.rewrites import fold_norms, for_inference
 from reszoo.planning.rows import Plan, Ref, Row
 
@@ -61,19 +62,33 @@ def folded_weights(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the float64 kernel and bias of a convolution or dense layer with its norm folded in.
 
-    The row is one that `fold_norms` has rewritten; `layers` are those of the canonical network.
+    The row is one that `fold_norms` has rewritten, and perhaps `fold_factors`; `layers` are those
+    of the canonical network.
     """
     layer = layers[row.name]
     kernel = _values(layer.kernel)
     bias = _values(layer.bias) if layer.use_bias else np.zeros(kernel.shape[-1])
     for name in row.stands_for[1:]:
-        factor, offset = _scale_and_offset(layers[name])
+        factor, offset = scale_and_offset(layers[name])
         kernel, bias = kernel * factor, bias * factor + offset
     return kernel, bias
 
 
-def _scale_and_offset(norm: keras.layers.BatchNormalization) -> tuple[np.ndarray, np.ndarray]:
-    """Returns what a norm computes at inference: a factor and an offset for each channel."""
+def scale_and_offset(
+    layer: keras.layers.BatchNormalization | LearnedScale | keras.layers.Rescaling,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what a layer computes at inference: a factor and an offset, float64.
+
+    A normalisation has one of each per channel; the others may have one for all channels.
+    """
+    if isinstance(layer, LearnedScale):
+        return _values(layer.factor), np.zeros(())
+    if isinstance(layer, keras.layers.Rescaling):
+        return np.asarray(layer.scale, np.float64), np.asarray(layer.offset, np.float64)
+    return _norm_scale_and_offset(layer)
+
+
+def _norm_scale_and_offset(norm: keras.layers.BatchNormalization) -> tuple[np.ndarray, np.ndarray]:
     factor = _values(norm.gamma) / np.sqrt(_values(norm.moving_variance) + norm.epsilon)
     return factor, _values(norm.beta) - _values(norm.moving_mean) * factor
 
@@ -138,7 +153,7 @@ def _dense(context: _RowContext, x: tf.Tensor) -> tf.Tensor:
 
 def _norm(context: _RowContext, x: tf.Tensor) -> tf.Tensor:
     """Writes a norm that cannot be folded into a layer before it, such as a pre-activation's."""
-    factor, offset = _scale_and_offset(context.layer)
+    factor, offset = scale_and_offset(context.layer)
     if len(x.shape) != 4:
         return x * context.constant(factor) + context.constant(offset)
     # One kernel reads and writes the map once, ReLU included, and scales in float32.

@@ -19,6 +19,14 @@ from reszoo.model.fused.highway_merge import GatedMerge
 from reszoo.model.fused.relu import AddReLU, FusedReLU
 from reszoo.model.initializers import row_seed
 from reszoo.model.layers import Blur, CentredContrast, ConstantPadding2D, LearnedScale
+from reszoo.model.quantized_layers import (
+    ChannelOffset,
+    ChannelScale,
+    FakeQuantize,
+    QuantizedConv1D,
+    QuantizedConv2D,
+    QuantizedDense,
+)
 from reszoo.planning.rows import Row
 
 _LAST = {"data_format": "channels_last"}
@@ -87,26 +95,32 @@ def _conv(layer: Callable[..., keras.layers.Layer]) -> Factory:
     return make
 
 
-def _conv1d(row: Row, settings: LayerSettings) -> keras.layers.Layer:
-    return keras.layers.Conv1D(
-        row.attributes["filters"],
-        row.attributes["kernel"],
-        padding="same",
-        use_bias=row.attributes["bias"],
-        kernel_initializer="zeros",
-        **_LAST,
-        **settings.common(row),
-    )
+def _conv1d(layer: Callable[..., keras.layers.Layer]) -> Factory:
+    def make(row: Row, settings: LayerSettings) -> keras.layers.Layer:
+        return layer(
+            row.attributes["filters"],
+            row.attributes["kernel"],
+            padding="same",
+            use_bias=row.attributes["bias"],
+            kernel_initializer="zeros",
+            **_LAST,
+            **settings.common(row),
+        )
+
+    return make
 
 
-def _dense(row: Row, settings: LayerSettings) -> keras.layers.Layer:
-    return keras.layers.Dense(
-        row.attributes["units"],
-        use_bias=row.attributes["bias"],
-        kernel_initializer="zeros",
-        bias_initializer=_constant(row.attributes["bias_initial"]),
-        **settings.common(row),
-    )
+def _dense(layer: Callable[..., keras.layers.Layer]) -> Factory:
+    def make(row: Row, settings: LayerSettings) -> keras.layers.Layer:
+        return layer(
+            row.attributes["units"],
+            use_bias=row.attributes["bias"],
+            kernel_initializer="zeros",
+            bias_initializer=_constant(row.attributes["bias_initial"]),
+            **settings.common(row),
+        )
+
+    return make
 
 
 def _norm(layer: Callable[..., keras.layers.Layer], **options: Any) -> Factory:
@@ -194,8 +208,8 @@ FACTORIES: Mapping[str, Factory] = {
     ),
     "mean_image": _layer(keras.layers.Normalization, axis=(1, 2, 3)),
     "conv": _conv(keras.layers.Conv2D),
-    "conv1d": _conv1d,
-    "dense": _dense,
+    "conv1d": _conv1d(keras.layers.Conv1D),
+    "dense": _dense(keras.layers.Dense),
     "norm": _norm(keras.layers.BatchNormalization),
     "activation": _activation,
     "pad": _pad,
@@ -226,6 +240,12 @@ FACTORIES: Mapping[str, Factory] = {
     "add_relu": _layer(AddReLU, "copies"),
     "gated_merge": _layer(GatedMerge, "relu", "copies"),
     "centred_contrast": _layer(CentredContrast, "epsilon"),
+    "quantized_conv": _conv(QuantizedConv2D),
+    "quantized_conv1d": _conv1d(QuantizedConv1D),
+    "quantized_dense": _dense(QuantizedDense),
+    "fake_quantize": _layer(FakeQuantize, "limits"),
+    "channel_scale": _layer(ChannelScale, "values"),
+    "channel_offset": _layer(ChannelOffset, "values"),
 }
 """Layer factories by op. The op `input` is the model's `keras.Input`."""
 

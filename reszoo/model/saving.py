@@ -32,7 +32,9 @@ from reszoo.json_text import parse_json
 from reszoo.model.build import build_canonical, deep_recursion
 from reszoo.model.copy_weights import copy_weights
 from reszoo.model.layer_factories import DEVICE_LAYERS
+from reszoo.model.quantized_model import is_fake_quantized
 from reszoo.planning import Plan
+from reszoo.planning.fake_quantize import fake_quantize
 from reszoo.planning.network import plan
 from reszoo.regular_files import require_regular_file
 from reszoo.spec import Architecture, from_mapping, to_yaml
@@ -197,10 +199,14 @@ def _is_canonical(model: keras.Model) -> bool:
 
 
 def _plan_of(model: keras.Model, spec: Architecture) -> Plan:
-    """Returns the canonical plan of a model of that spec, with or without its head."""
+    """Returns the canonical plan of a model of that spec, with or without its head.
+
+    That of a fake-quantized model is the fake-quantized one.
+    """
     rows = plan(spec)
     has_head = any(layer.name == rows.outputs[0].row for layer in model.layers)
-    return rows if has_head else plan(spec, head=False)
+    rows = rows if has_head else plan(spec, head=False)
+    return fake_quantize(rows) if is_fake_quantized(model) else rows
 
 
 def _read_members(path: Path) -> tuple[dict[str, Any], Architecture | None, tuple[str, ...] | None]:

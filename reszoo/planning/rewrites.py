@@ -38,29 +38,43 @@ def fold_norms(plan: Plan) -> Plan:
     A normalisation is folded if nothing else reads that layer, which then has a bias and stands for
     both rows. The normalisation of a pre-activation stays.
     """
+    return _fold(plan, lambda row: row.op == "norm", _with_bias)
+
+
+def fold_factors(plan: Plan) -> Plan:
+    """Returns the plan with constant and learned factors folded into the layer before them.
+
+    As with `fold_norms`, that layer stands for both rows.
+    """
+
+    def is_factor(row: Row) -> bool:
+        return row.op == "scale" or (row.op == "rescale" and row.attributes["offset"] == 0.0)
+
+    return _fold(plan, is_factor, lambda row: row)
+
+
+def _fold(plan: Plan, matches: Callable[[Row], bool], change: Callable[[Row], Row]) -> Plan:
+    """Folds rows into the convolution or dense layer before them, if nothing else reads that."""
     readers = reader_counts(plan)
     rows = {row.name: row for row in plan.rows}
     folded: dict[str, Row] = {}
     removed: list[Row] = []
     for row in plan.rows:
         before = rows[row.inputs[0].row] if row.inputs else None
-        if row.op != "norm" or before is None or before.op not in ("conv", "dense"):
+        if not matches(row) or before is None or before.op not in ("conv", "dense"):
             continue
         if readers[Ref(before.name)] == 1:
-            folded[before.name] = _with_bias(before, row)
+            stands_for = (*(before.stands_for or (before.name,)), row.name)
+            folded[before.name] = replace(change(before), stands_for=stands_for)
             removed.append(row)
     plan = replace(plan, rows=tuple(folded.get(row.name, row) for row in plan.rows))
     return _without_rows(plan, removed)
 
 
-def _with_bias(row: Row, norm: Row) -> Row:
+def _with_bias(row: Row) -> Row:
     bias = 0 if row.attributes["bias"] else row.shape[-1]
-    return replace(
-        row,
-        attributes={**row.attributes, "bias": True},
-        parameters=row.parameters + bias,
-        stands_for=(row.name, norm.name),
-    )
+    attributes = {**row.attributes, "bias": True}
+    return replace(row, attributes=attributes, parameters=row.parameters + bias)
 
 
 def reader_counts(plan: Plan) -> Counter[Ref]:

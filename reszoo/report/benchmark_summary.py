@@ -20,13 +20,15 @@ _PAIRS_SHOWN = 20
 
 def benchmark_text(benchmark: Benchmark) -> str:
     """Returns the machine, the times of each measurement, and the ratios of the pairs."""
-    header = ("network", "threads", "batch", "calls")
-    header += ("median", "p90", "p99", "CPU median", "images/s", "peak memory")
+    header = (
+        *("network", "threads", "batch", "calls"),
+        *("median", "p90", "p99", "CPU median", "images/s", "peak memory"),
+    )
     rows = [_timing(timing) for timing in benchmark.timings]
     sections = [
         facts(_machine(benchmark)),
         table(header, rows, "lrrrrrrrrr"),
-        facts(_warm_up(benchmark.timings)),
+        _warm_up(benchmark.timings),
     ]
     sections += [_pair(benchmark, pair) for pair in benchmark.pairs]
     return "\n\n".join([*sections, _NOT_THE_DEVICE])
@@ -74,19 +76,28 @@ def _milliseconds(seconds: float) -> str:
     return f"{1000 * seconds:,.3f} ms"
 
 
-def _warm_up(timings: Sequence[Timing]) -> list[tuple[str, str]]:
-    lines = []
-    for timing in timings:
-        text = (
-            f"{counted(timing.warm_up_calls, 'call')}, not counted; "
-            f"loaded in {_milliseconds(timing.load_seconds)}, "
-            f"first call {_milliseconds(timing.first_seconds)}"
+def _warm_up(timings: Sequence[Timing]) -> str:
+    """Returns a table of what is not counted, and of the memory beyond Python and the runtime."""
+    header = ("network", "threads", "batch", "load", "first call", "warm-up calls", "own memory")
+    rows = [
+        (
+            timing.network,
+            str(timing.threads),
+            str(timing.batch),
+            _milliseconds(timing.load_seconds),
+            _milliseconds(timing.first_seconds),
+            str(timing.warm_up_calls),
+            _own_memory(timing),
         )
-        if timing.peak_bytes is not None and timing.runtime_bytes is not None:
-            own = format_bytes(max(timing.peak_bytes - timing.runtime_bytes, 0))
-            text += f"; {own} of the peak memory beyond Python and the runtime"
-        lines.append((f"warm-up, {timing.threads} x {timing.batch}", text))
-    return lines
+        for timing in timings
+    ]
+    return "Before the calls that are counted:\n" + table(header, rows, "lrrrrrr")
+
+
+def _own_memory(timing: Timing) -> str:
+    if timing.peak_bytes is None or timing.runtime_bytes is None:
+        return MISSING
+    return format_bytes(max(timing.peak_bytes - timing.runtime_bytes, 0))
 
 
 def _pair(benchmark: Benchmark, pair: PairedRatio) -> str:

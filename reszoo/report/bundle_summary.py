@@ -39,6 +39,8 @@ def bundle_text(bundle: Bundle) -> str:
         ("gate", bundle.gate),
         ("Keras weights", f"{format_bytes(bundle.keras_bytes)} in float32"),
     ]
+    if bundle.parity.float_layers:
+        lines.append(("kept in float", ", ".join(bundle.parity.float_layers)))
     sections = [facts(lines), table(("file", "size", "contents"), files, "lrl")]
     if comparisons := [_comparison(comparison) for comparison in bundle.parity.comparisons]:
         header = ("file", "images", "same class", "largest difference", "accuracy", "of Keras")

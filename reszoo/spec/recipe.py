@@ -105,10 +105,14 @@ class Recipe(Document):
     norm_images: PositiveInt | None = None
     """Precise BN: number of training images over which the statistics of normalisation are
     recomputed for the trained weights. Defaults to keeping the moving averages."""
+    quantize: Literal["int8"] | None = None
+    """Quantization-aware training of a trained network (`--from`): `int8` rounds kernels and
+    feature maps as the `.tflite` will. Normalisation is folded into the kernels; dropout and
+    stochastic depth are off. Defaults to float training."""
     precision: Precision = "auto"
     """dtype policy. `auto` is mixed_bfloat16 on devices that compute in bfloat16, else float32; a
-    run records the choice and resumes with it. `mixed_float16` uses loss scaling; `float64` is for
-    checking that replicas compute what a single one would."""
+    run records the choice and resumes with it. With `quantize` it is float32. `mixed_float16` uses
+    loss scaling; `float64` is for checking that replicas compute what a single one would."""
     validation: Validation = Validation()
     """Held-out images, and which weights are kept."""
     sizes: Tuple[SizeMilestone] = ()
@@ -138,6 +142,16 @@ class Recipe(Document):
                 "plateau_unseen",
                 "held out images, which a plateau schedule watches",
                 {"hint": "write `validation: {fraction: 0.1}`"},
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_quantize(self) -> Recipe:
+        if self.quantize and self.precision not in ("auto", "float32"):
+            raise PydanticCustomError(
+                "quantize_precision",
+                "precision float32, in which the rounding to int8 is computed",
+                {"hint": "write `precision: float32`, or remove `quantize`"},
             )
         return self
 
@@ -180,6 +194,8 @@ def _scale_dropout(architecture: Architecture, factor: float) -> Architecture:
     return architecture.model_copy(update={**ends, "block": block, "stages": stages})
 
 
+QUANTIZE_RECIPE = "quantize"
+"""The recipe of quantization-aware training."""
 FEW_IMAGES = 5_000
 """Below this number of training images, small images get a recipe with smaller batches."""
 

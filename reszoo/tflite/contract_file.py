@@ -56,7 +56,7 @@ def read_contract(path: Path) -> dict[str, Any]:
             dict(content["sha256"])
     except (ValueError, KeyError, TypeError) as error:
         raise damaged_contract(path, error) from error
-    return content
+    return dict(content)
 
 
 def damaged_contract(path: Path, error: Exception) -> UserError:

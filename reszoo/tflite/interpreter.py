@@ -78,9 +78,7 @@ class TFLiteInterpreter:
     def invoke_raw(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Classifies one image; returns the raw input and output tensors, batch included."""
         given = quantize(image, self.input)[None]
-        self._interpreter.set_tensor(self.input["index"], given)
-        self._interpreter.invoke()
-        return given, self._interpreter.get_tensor(self.output["index"])
+        return given, self.run(given)
 
     def operators(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yields each operator's name and its first output's details, in execution order."""
@@ -110,7 +108,8 @@ class TFLiteInterpreter:
         """Returns the raw output tensor for a raw input tensor, batch included."""
         self._interpreter.set_tensor(self.input["index"], given)
         self._interpreter.invoke()
-        return self._interpreter.get_tensor(self.output["index"])
+        answer: np.ndarray = self._interpreter.get_tensor(self.output["index"])
+        return answer
 
 
 def quantize(pixels: np.ndarray, details: dict[str, Any]) -> np.ndarray:
@@ -120,7 +119,8 @@ def quantize(pixels: np.ndarray, details: dict[str, Any]) -> np.ndarray:
         return pixels.astype(details["dtype"])
     limits = np.iinfo(details["dtype"])
     steps = np.round(pixels.astype(np.float32) / (scale or 1.0)) + zero_point
-    return np.clip(steps, limits.min, limits.max).astype(details["dtype"])
+    given: np.ndarray = np.clip(steps, limits.min, limits.max).astype(details["dtype"])
+    return given
 
 
 def dequantize(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:

@@ -14,8 +14,10 @@ import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 _SECONDS = 600
 _LEAST_ARENA = 16 << 20
@@ -43,6 +45,8 @@ def micro_outputs(content: bytes, inputs: np.ndarray) -> MicroOutputs | str:
       content: the bytes of the file.
       inputs: in the dtype of the file's input, `(images, height, width, channels)`.
     """
+    import numpy as np
+
     if not is_installed():
         return "its wheel is not installed (pip install tflite-micro)."
     with tempfile.TemporaryDirectory(prefix="tflite-micro-") as folder:
@@ -69,6 +73,7 @@ def _last_line(output: bytes) -> str:
 
 
 def _run(model: str, source: str, result: str, arena: str) -> None:
+    import numpy as np
     from tflite_micro.python.tflite_micro import runtime
 
     interpreter = runtime.Interpreter.from_file(model, arena_size=int(arena))

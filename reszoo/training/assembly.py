@@ -10,14 +10,12 @@ import keras
 
 from reszoo.data import ImageFormat
 from reszoo.data.images.resizing import evaluation_format, training_format
-from reszoo.inference.trained import at_size
 from reszoo.model.build import build
-from reszoo.planning.network import plan
 from reszoo.training.callbacks import Callbacks, compile_for_callbacks
 from reszoo.training.distribution.strategy import DeviceSetup
 from reszoo.training.freezing import Freezing, freezing, param_groups
 from reszoo.training.initial_weights import InitialWeights
-from reszoo.training.job import TrainingJob
+from reszoo.training.job import TrainingJob, trained_plan
 from reszoo.training.loop.loop import Loop
 from reszoo.training.loop.losses import example_losses
 from reszoo.training.optimizers.optimizers import make_optimizer
@@ -58,10 +56,11 @@ def assemble(
     def build_at(image_format: ImageFormat, shared: keras.Model | None = None) -> keras.Model:
         with setup.strategy.scope():
             return build(
-                at_size(job.architecture, image_format),
+                trained_plan(job.architecture, recipe, image_format),
                 dtype=setup.precision,
                 seed=job.seed,
-                device=setup.device_kind,
+                # A fake-quantized plan has no norms, and its ReLUs are rounded one by one.
+                device=None if recipe.quantize else setup.device_kind,
                 sync_norm=setup.sync_norm,
                 shared=shared,
             )
@@ -73,7 +72,7 @@ def assemble(
         val_model = model if same_size else build_at(val_format, model)
         if initial_weights is not None:
             initial_weights.copy_to(model, initial_weights.new_layers(job.data))
-        frozen = freezing(plan(job.architecture), recipe)
+        frozen = freezing(trained_plan(job.architecture, recipe), recipe)
         variables, groups = param_groups(model, frozen, recipe, job.steps)
         rate = keras_rate(recipe.schedule, job.steps * recipe.epochs)
         optimizer = make_optimizer(recipe.optimizer, rate, ema=recipe.ema)

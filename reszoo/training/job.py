@@ -9,22 +9,25 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from reszoo import spec as specs
-from reszoo.data import ImageData
+from reszoo.data import ImageData, ImageFormat
 from reszoo.data.images.resizing import evaluation_format
 from reszoo.data.splits import stratified_holdout
 from reszoo.errors import UserError
 from reszoo.inference.evaluate import reopen_data
+from reszoo.inference.trained import at_size
 from reszoo.inference.tta import tta_formats
+from reszoo.planning import Plan
+from reszoo.planning.fake_quantize import fake_quantize
 from reszoo.planning.layer_groups import group_factors
 from reszoo.planning.network import plan
 from reszoo.runs import Run
 from reszoo.spec.architecture import Architecture
-from reszoo.spec.recipe import Recipe, Validation, default_recipe_name
+from reszoo.spec.recipe import QUANTIZE_RECIPE, Recipe, Validation, default_recipe_name
 from reszoo.training.fit_to_data import class_factors, require_channels
 from reszoo.training.freezing import freezing, option_or_place
 from reszoo.training.options import ClassWeights
@@ -82,6 +85,7 @@ def choose_recipe(
     fine_tuning: bool = False,
     freeze: Sequence[str] = (),
     unfreeze_at: int | None = None,
+    quantize: Literal["int8"] | None = None,
 ) -> Recipe:
     """Returns the recipe with what the command line changed.
 
@@ -94,10 +98,15 @@ def choose_recipe(
       fine_tuning: whether the training starts from trained weights.
       freeze: replaces the recipe's frozen layer groups, unless empty.
       unfreeze_at: replaces the recipe's epoch.
+      quantize: replaces the recipe's. Without a recipe, the shipped one of this purpose is used.
 
     Raises:
       UserError: there is no such recipe, or a value is invalid.
     """
+    if quantize is not None and recipe is None:
+        recipe = QUANTIZE_RECIPE
+    elif quantize is not None:
+        overrides = (*overrides, f"quantize={quantize}")
     if isinstance(recipe, Recipe):
         recipe = specs.override(recipe, overrides)
     else:
@@ -108,10 +117,29 @@ def choose_recipe(
         raise UserError(
             "a training needs epochs", expected="1 or more", found=str(epochs), hint="--epochs 1"
         )
-    changes = {"epochs": epochs, "freeze": tuple(freeze) or None, "unfreeze_at": unfreeze_at}
+    changes = {
+        "epochs": epochs,
+        "freeze": tuple(freeze) or None,
+        "unfreeze_at": unfreeze_at,
+        "precision": "float32" if recipe.quantize else None,
+    }
     return recipe.model_copy(
         update={field: value for field, value in changes.items() if value is not None}
     )
+
+
+def trained_plan(
+    architecture: Architecture, recipe: Recipe, image_format: ImageFormat | None = None
+) -> Plan:
+    """Returns the plan that a recipe trains: the canonical or the fake-quantized one.
+
+    `image_format` has the size of the images. Defaults to the architecture's.
+
+    Raises:
+      UserError: the recipe quantizes, and TFLite has no int8 operator for a layer.
+    """
+    rows = plan(at_size(architecture, image_format) if image_format else architecture)
+    return fake_quantize(rows) if recipe.quantize else rows
 
 
 def prepare(
@@ -197,7 +225,7 @@ def _check_recipe(
     architecture: Architecture, recipe: Recipe, new_layers: Sequence[str] | None
 ) -> None:
     """Refuses a recipe that treats layer groups in a way that the network does not allow."""
-    network = plan(architecture)
+    network = trained_plan(architecture, recipe)
     for field in ("rate_factors", "decay_factors"):
         group_factors(network, getattr(recipe, field), where=recipe.where(field))
     if recipe.freeze and new_layers is None:

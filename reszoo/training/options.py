@@ -34,6 +34,7 @@ class InitialWeightsOptions:
     weights: str | None = None
     freeze: Sequence[str] = ()
     unfreeze_at: int | None = None
+    quantize: Literal["int8"] | None = None
 
     @property
     def fine_tunes(self) -> bool:

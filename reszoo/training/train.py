@@ -42,6 +42,7 @@ from reszoo.training.options import (
     InitialWeightsOptions,
 )
 from reszoo.training.out_of_memory import memory_errors_explained
+from reszoo.training.quantization import quantized_weights, require_quantizable
 from reszoo.training.snapshot import Position, take_snapshot
 
 
@@ -54,6 +55,7 @@ def train(
     weights: str | None = None,
     freeze: Sequence[str] = (),
     unfreeze_at: int | None = None,
+    quantize: Literal["int8"] | None = None,
     epochs: int | None = None,
     stop_after: int | None = None,
     seed: int = 0,
@@ -100,6 +102,8 @@ def train(
       freeze: layer groups that keep their weights and statistics: `stem`, `stage1`.., `backbone`
         (all but the head), or a range such as `stem..stage2`.
       unfreeze_at: the epoch (from 1) in which frozen layers begin to learn.
+      quantize: `int8` trains the network of `start` on with the rounding of int8, so that its
+        export needs no calibration: quantization-aware training.
       epochs: number of epochs of the schedule. Defaults to the recipe's.
       stop_after: stops after this many epochs of the schedule; `resume` continues.
       seed: seed of the weights, data order, augmentation and held-out images. Equal seeds give
@@ -142,7 +146,7 @@ def train(
         data=DataOptions(
             data, classes, class_weights, skip_bad_images, enlarge_small_images, data_dir
         ),
-        initial=InitialWeightsOptions(start, weights, freeze, unfreeze_at),
+        initial=InitialWeightsOptions(start, weights, freeze, unfreeze_at, quantize),
         distribution=DistributionOptions(
             strategy, devices, sync_norm, accumulate, xla, port, peer_timeout, data_service
         ),
@@ -288,7 +292,9 @@ def start_training(
         fine_tuning=initial.fine_tunes,
         freeze=initial.freeze,
         unfreeze_at=initial.unfreeze_at,
+        quantize=initial.quantize,
     )
+    require_quantizable(recipe, initial, initial_weights)
     until = _last_epoch(stop_after, recipe)
     setup = setup.in_precision(recipe.precision)
     recipe = recipe.model_copy(update={"precision": setup.precision})
@@ -313,6 +319,8 @@ def start_training(
         new_layers=new_layers,
         parts=setup.replicas * setup.accumulate,
     )
+    if recipe.quantize and initial_weights:
+        initial_weights = quantized_weights(initial_weights, new_layers or (), job)
     assembly = _assemble(
         job, setup, callbacks, until=until, begins=True, initial_weights=initial_weights
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from reszoo.exporting.benchmark import _rounds
 from reszoo.system_info import inference_flags
 from tests.cli.conftest import refused
 
@@ -26,7 +27,7 @@ def test_a_file_is_timed_without_tensorflow(tmp_path):
     text = " ".join(done.stdout.split())
     assert "times of this machine's CPU, not of a phone, a microcontroller" in text
     assert "runtime ai-edge-litert 2." in text
-    assert "warm-up, 1 x 1 10 calls, not counted; loaded in " in text
+    assert "Before the calls that are counted:" in text
     assert ", ".join(inference_flags()) in text
 
 
@@ -62,14 +63,32 @@ def test_pairs_are_printed_with_their_spread(reszoo):
 
 
 @pytest.mark.parametrize(
+    ("batch", "images", "seconds", "calls"),
+    [
+        (1, 30, 1e-6, 30),
+        (32, 30, 1e-6, 3),
+        (1, None, 1.0, 200),
+        (1, None, 0.001, 500),
+        (1, None, 1e-7, 20_000),
+        (32, None, 10.0, 6),
+    ],
+)
+def test_small_networks_are_called_more_often(batch, images, seconds, calls):
+    rounds = list(_rounds(batch, images, seconds))
+    assert sum(rounds) == calls
+    assert len(rounds) == min(20, calls)
+    assert max(rounds) - min(rounds) <= 1
+
+
+@pytest.mark.parametrize(
     ("words", "texts"),
     [
         (["none.tflite"], ["there is no file none.tflite"]),
         (["none"], ["there is no run folder or model none"]),
         ([FILE, "--vs", "none"], ["there is no run folder or model none"]),
-        ([FILE, "--threads", "0"], ["expected a whole number from 1", "such as 1,2"]),
-        ([FILE, "--threads", "1,x"], ["expected a whole number from 1", "such as 1,2"]),
-        ([FILE, "--images", "0"], ["expected a whole number from 1"]),
+        ([FILE, "--threads", "0"], ["--threads cannot be '0'", "write numbers such as 1,2"]),
+        ([FILE, "--threads", "1,x"], ["--threads cannot be '1,x'", "such as 1,2"]),
+        ([FILE, "--images", "0"], ["--images cannot be '0'", "a whole number from 1"]),
         (["cut.tflite"], ["cut.tflite does not open as a TFLite file", "copy it again"]),
     ],
 )

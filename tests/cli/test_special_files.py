@@ -24,6 +24,7 @@ PLACES = {
     "predict a list": ("predict", "net.keras", "x.txt", "x.txt"),
     "predict a network": ("predict", "x.keras", "good.png", "x.keras"),
     "predict a .tflite": ("predict", "x.tflite", "good.png", "x.tflite"),
+    "benchmark a .tflite": ("benchmark", "x.tflite", "x.tflite"),
     "show": ("show", "x.yaml", "x.yaml"),
     "show a recipe": ("show", "--recipe", "x.yaml", "x.yaml"),
     "validate": ("validate", "x.yaml", "x.yaml"),

@@ -39,11 +39,11 @@ def test_reference_kernels_are_compared_with_keras_on_200_images(bundle: Bundle)
     assert bundle.parity.comparison("tflite").images == 360
     reference = bundle.parity.comparison("tflite_reference")
     assert reference.images == 200 and reference.agreement > 0.95
-    assert reference.checks[0].name == "min_agreement"
+    assert [check.name for check in reference.checks] == ["min_agreement", "max_accuracy_drop"]
     xnnpack = bundle.parity.kernels[0]
     assert (xnnpack.runtime, xnnpack.images) == ("XNNPACK", 200)
     # Other roundings, so that some answers differ, by few steps.
-    assert 0 < xnnpack.identical < 1 and 1 <= xnnpack.greatest_steps <= 8
+    assert 0 < xnnpack.identical < 1 and 1 <= xnnpack.greatest_steps <= 16
     report = bundle.report.read_text()
     assert "| TFLite, reference kernels | 200 |" in report
     assert "## Kernels, against the reference kernels" in report

@@ -11,13 +11,9 @@ from reszoo.data import ImageData, ImageFormat
 from reszoo.data.open_data import open_data
 from reszoo.data.splits import stratified_holdout
 from reszoo.errors import UserError
-from reszoo.exporting.calibration import refuse_noise
 from reszoo.exporting.export import export
-from reszoo.exporting.sample_images import (
-    calibration_images,
-    comparison_images,
-    generated_images,
-)
+from reszoo.exporting.sample_images import comparison_images, generated_images
+from reszoo.inference.calibration import calibration_images, refuse_noise
 from reszoo.inference.trained import TrainedModel
 from reszoo.spec.target import Calibration
 
@@ -60,6 +56,18 @@ def test_comparison_draws_from_the_test_split(data: ImageData) -> None:
     np.testing.assert_array_equal(sample.labels, labels[TEST])
     assert sample.source == "arrays, test: 360 of 360 images"
     assert len(comparison_images(data, EIGHT, 40).images) == 40
+
+
+@pytest.mark.parametrize(("count", "images"), [(21, 21), ("all", 10_000)])
+def test_comparison_is_spread_evenly_and_all_is_at_most_10_000(count, images) -> None:
+    numbers = np.arange(10_001)
+    pixels = np.zeros((10_001, 8, 8, 1), np.uint8)
+    pixels[:, 0, 0, 0], pixels[:, 0, 1, 0] = numbers // 256, numbers % 256
+    train, test = (pixels[:20], numbers[:20] % 2), (pixels, numbers % 2)
+    sample = comparison_images(open_data({"train": train, "test": test}), EIGHT, count)
+    drawn = sample.images[:, 0, 0, 0].astype(int) * 256 + sample.images[:, 0, 1, 0]
+    np.testing.assert_array_equal(drawn, np.linspace(0, 10_000, images).astype(int))
+    np.testing.assert_array_equal(sample.labels, drawn % 2)
 
 
 @pytest.mark.parametrize("validation", [None, {"fraction": 0.2, "seed": 3}])

@@ -52,10 +52,16 @@ def test_a_savedmodel_that_is_not_the_one_of_the_contract_is_named(
     bundle = shutil.copytree(bundle_of("residual", "server").path, tmp_path / "bundle")
     contract = json.loads((bundle / "contract.json").read_text())
     del contract["files"]["saved_model"]["signatures"]["classify_jpeg"]
+    signatures = contract["files"]["saved_model"]["signatures"]
+    signatures["serving_uint8"]["inputs"]["image"]["dtype"] = "float32"
     contract["example"]["expected"]["saved_model"]["probabilities"].reverse()
     (bundle / "contract.json").write_text(json.dumps(contract))
     broken = [claim.name for claim in reszoo.verify(bundle).broken]
-    assert broken == ["saved_model signatures", "saved_model answer"]
+    assert broken == [
+        "saved_model signatures",
+        "saved_model serving_uint8: inputs",
+        "saved_model answer",
+    ]
     [values] = (bundle / "saved_model" / "variables").glob("*.data-*")
     values.write_bytes(values.read_bytes()[:-1])
     verification = reszoo.verify(bundle)
@@ -76,3 +82,7 @@ def test_an_onnx_file_is_verified_in_what_is_installed(
     answers = [claim.words for claim in verification.claims if claim.name == "model.onnx answer"]
     assert len(answers) == 2
     assert all("onnx" in words for words in answers)
+    contract = json.loads((bundle.path / "contract.json").read_text())
+    contract["files"]["onnx"]["inputs"][0]["name"] = "picture"
+    (bundle.path / "contract.json").write_text(json.dumps(contract))
+    assert [claim.name for claim in reszoo.verify(bundle.path).broken] == ["model.onnx inputs"]

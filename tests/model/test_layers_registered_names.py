@@ -12,6 +12,8 @@ import reszoo.training.optimizers.optimizers  # noqa: F401
 LAYERS = (
     *("ConstantPadding2D", "Blur", "LearnedScale", "CentredContrast", "FusedBatchNormalization"),
     *("GatedMerge", "ProductConv2D", "FusedReLU", "AddReLU", "DeviceModel"),
+    *("FakeQuantize", "QuantizedConv2D", "QuantizedConv1D", "QuantizedDense"),
+    *("ChannelScale", "ChannelOffset"),
 )
 OPTIMIZERS = ("TabledRate", "SGD", "Adam", "RMSprop", "Lamb")
 

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import keras
 
+from reszoo.errors import UserError
 from reszoo.model.layer_factories import FACTORIES, LayerSettings
 from reszoo.model.layers import Blur, LearnedScale
+from reszoo.planning.fake_quantize import fake_quantize
 from reszoo.planning.network import plan
+from reszoo.planning.ops import OPS
 from reszoo.spec import load, names_of
 
 DOCS = Path(__file__).parents[2] / "docs" / "models.md"
@@ -43,3 +46,23 @@ def test_the_docs_name_every_network_with_a_layer_that_keras_lacks() -> None:
     layers = set().union(*found.values())
     assert layers == {Blur.__name__, LearnedScale.__name__}
     assert layers <= set(re.findall(r"`(\w+)`", what))
+
+
+def test_the_docs_name_the_layers_of_every_quantized_network_and_the_networks_without() -> None:
+    layers: set[str] = set()
+    refused = set()
+    policy = keras.DTypePolicy("float32")
+    settings = LayerSettings(policy, policy, seed=None)
+    for name in names_of("architecture"):
+        canonical = plan(load(name))
+        try:
+            rows = fake_quantize(canonical)
+        except UserError:
+            refused.add(name)
+            continue
+        ops = {row.op: row for row in rows.rows if row.op not in OPS}
+        layers |= {type(FACTORIES[op](row, settings)).__name__ for op, row in ops.items()}
+    [line] = [line for line in DOCS.read_text().splitlines() if "trained with `--quantize`" in line]
+    assert set(re.findall(r"`(\w+)`", line.split(" | ")[0])) == layers
+    text = DOCS.with_name("quantize_training.md").read_text()
+    assert refused == set(re.findall(r"`(\w+19\w+)`", text))

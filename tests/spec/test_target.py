@@ -79,6 +79,15 @@ def test_full_text_of_a_target_loads_back_to_an_equal_value() -> None:
     assert from_mapping(to_mapping(target), kind="target") == target
 
 
+def test_mobile_int8_compares_on_the_whole_test_split() -> None:
+    target = load_target("mobile-int8")
+    assert target.gate.images == "all"
+    assert from_mapping(to_mapping(target), kind="target") == target
+    with pytest.raises(UserError, match=r"gate\.images cannot be 'most'") as refused:
+        load_target("mobile-int8", ["gate.images=most"])
+    assert refused.value.expected == "a whole number or all"
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [

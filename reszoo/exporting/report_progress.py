@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from typing import Protocol, TypeVar
 
 from tqdm import tqdm  # type: ignore[import-untyped]
 
@@ -14,11 +14,19 @@ from reszoo.visible_output import unfiltered
 _DELAY_SECONDS = 2.0
 _LINE_SECONDS = 60.0
 
-Item = TypeVar("Item")
+Item = TypeVar("Item", covariant=True)
+
+
+class Countable(Protocol[Item]):
+    """Items whose number is known: a sequence, or an array."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Item]: ...
 
 
 def report_progress(
-    items: Sequence[Item],
+    items: Countable[Item],
     title: str,
     unit: str = "images",
     *,

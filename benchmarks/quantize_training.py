@@ -1,0 +1,76 @@
+"""Quantization-aware training against post-training quantization, on the embedded digits.
+
+Trains a network, goes on with `--quantize int8`, exports both runs as int8, and compares the files
+on the test split: with each other, and with the network that the second was trained as.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import binomtest
+
+import reszoo
+from reszoo.data.open_data import open_data
+from reszoo.exporting.learned_ranges import check_learned_ranges
+from reszoo.inference.calibration import draw_images
+from reszoo.inference.trained import load_trained
+from reszoo.model.quantized_model import learned_limits
+from reszoo.tflite.interpreter import TFLiteInterpreter
+from reszoo.tflite.model_file import load_model_file
+
+NETWORKS = ("resnet8_digits", "highway8_digits")
+
+
+def measure(name: str, folder: Path) -> None:
+    """Prints the comparison of one network of the zoo."""
+    trained = reszoo.train(name, data="digits", out=folder / "float", quiet=True)
+    quantized = reszoo.train(start=trained, data="digits", quantize="int8", out=folder / "int8")
+    after, before = (reszoo.export(run, "mobile-int8", gate=False) for run in (trained, quantized))
+    network = load_trained(quantized)
+    split = open_data("digits").split("test")
+    images, labels = draw_images(split, network.image_format, len(split), seed=0)
+
+    rounded = np.asarray(network.model(images, training=False)).argmax(-1)
+    post, aware = (
+        TFLiteInterpreter(bundle.tflite).probabilities(images).argmax(-1)
+        for bundle in (after, before)
+    )
+    check_learned_ranges(before.tflite.read_bytes(), network.model)
+    names = [
+        Counter(operator.name for operator in load_model_file(bundle.tflite).main.operators)
+        for bundle in (after, before)
+    ]
+    better, worse = (
+        int(np.sum((one == labels) & (two != labels)))
+        for one, two in (
+            (aware, post),
+            (post, aware),
+        )
+    )
+    chance = binomtest(better, better + worse).pvalue if better + worse else 1.0
+    print(
+        f"{name}: {len(images)} images; accuracy post-training {np.mean(post == labels):.4f}, "
+        f"aware {np.mean(aware == labels):.4f} ({better} better, {worse} worse, McNemar's exact p "
+        f"{chance:.2f}); the file answers as its network on {np.mean(aware == rounded):.4f}; "
+        f"{len(learned_limits(network.model))} learned ranges, all in the file; further operators: "
+        f"{dict(names[1] - names[0]) or 'none'}; bytes {after.tflite_bytes:,} and "
+        f"{before.tflite_bytes:,}"
+    )
+
+
+def main() -> None:
+    """Prints a line per network."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--net", nargs="*", default=NETWORKS)
+    for name in parser.parse_args().net:
+        with tempfile.TemporaryDirectory() as folder:
+            measure(name, Path(folder))
+
+
+if __name__ == "__main__":
+    main()

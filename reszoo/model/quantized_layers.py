@@ -1,0 +1,154 @@
+"""Layers of the fake-quantized plan: float layers that round as their int8 operators will.
+
+`tf.quantization.fake_quant_with_min_max_vars` rounds to 256 steps between two limits and passes the
+gradient through the rounding; the TFLite converter takes the limits over. Values beyond a limit
+give their gradient to the limit, by which ranges are learned (Jacob 2018, section 3, and Choi 2018,
+PACT).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from reszoo.model.layers import Shape
+
+_SMALLEST = 1e-6
+"""Smallest upper limit of a range: a range of nothing has no scale."""
+_registered = keras.saving.register_keras_serializable("reszoo")
+
+
+@_registered
+class FakeQuantize(keras.layers.Layer):
+    """Rounds to 256 values between two limits, as a tensor of the `.tflite` does.
+
+    Args:
+      limits: (low, high) of a fixed range. Defaults to a range with learned limits.
+    """
+
+    def __init__(self, limits: Sequence[float] | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.limits = None if limits is None else (float(limits[0]), float(limits[1]))
+
+    def build(self, input_shape: Shape) -> None:
+        if self.limits is None:
+            self.low, self.high = (
+                self.add_weight(name=name, shape=(), initializer=keras.initializers.Constant(value))
+                for name, value in (("low", -1.0), ("high", 1.0))
+            )
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+    def call(self, inputs: Any) -> Any:
+        """Returns the rounded input, float32."""
+        return tf.quantization.fake_quant_with_min_max_vars(inputs, *self._limits())
+
+    def _limits(self) -> tuple[Any, Any]:
+        """Returns the limits; the range has to hold 0, which pads and ReLUs need exactly."""
+        if self.limits is not None:
+            return self.limits
+        return ops.minimum(self.low, 0.0), ops.maximum(self.high, _SMALLEST)
+
+    def limit_values(self) -> tuple[float, float]:
+        """Returns the lower and the upper limit as numbers."""
+        low, high = (float(ops.convert_to_numpy(limit)) for limit in self._limits())
+        return low, high
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "limits": self.limits}
+
+
+class _QuantizedKernel(keras.layers.Layer):
+    """A convolution whose kernel is rounded to 255 values, by output channel."""
+
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        return super().convolution_op(inputs, fake_quantize_kernel(kernel, per_channel=True))
+
+
+@_registered
+class QuantizedConv2D(_QuantizedKernel, keras.layers.Conv2D):
+    """`Conv2D` with an int8 kernel, one scale per output channel."""
+
+
+@_registered
+class QuantizedConv1D(_QuantizedKernel, keras.layers.Conv1D):
+    """`Conv1D` with an int8 kernel, one scale per output channel."""
+
+
+@_registered
+class QuantizedDense(keras.layers.Dense):
+    """`Dense` with an int8 kernel of one scale: the converter refuses one per channel here."""
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Returns the layer's outputs, (batch, units)."""
+        outputs = ops.matmul(inputs, fake_quantize_kernel(self.kernel, per_channel=False))
+        return outputs if self.bias is None else ops.add(outputs, self.bias)
+
+
+class _ChannelValues(keras.layers.Layer):
+    """One number for each channel, rounded as a kernel of one scale: constants, or learned ones.
+
+    Args:
+      values: the constants. Defaults to learned numbers.
+    """
+
+    def __init__(self, values: Sequence[float] | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.values = None if values is None else tuple(float(value) for value in values)
+
+    def build(self, input_shape: Shape) -> None:
+        if self.values is None:
+            self.numbers = self.add_weight(
+                name="numbers", shape=(input_shape[-1],), initializer="zeros"
+            )
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+    def channel_values(self) -> Any:
+        """Returns the rounded numbers, (channels,)."""
+        numbers = self.numbers if self.values is None else np.asarray(self.values, np.float32)
+        return fake_quantize_kernel(numbers, per_channel=False)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "values": self.values}
+
+
+@_registered
+class ChannelScale(_ChannelValues):
+    """Multiplies each channel by a number."""
+
+    def call(self, inputs: Any) -> Any:
+        """Returns the scaled input."""
+        return inputs * self.channel_values()
+
+
+@_registered
+class ChannelOffset(_ChannelValues):
+    """Adds a number to each channel."""
+
+    def call(self, inputs: Any) -> Any:
+        """Returns the shifted input."""
+        return inputs + self.channel_values()
+
+
+def fake_quantize_kernel(kernel: Any, *, per_channel: bool) -> Any:
+    """Returns a kernel rounded to 255 values between plus and minus its largest magnitude.
+
+    `kernel` has the output channels last. TFLite requires this symmetry of its weights, -127..127.
+    """
+    kernel = ops.convert_to_tensor(kernel)
+    axes = list(range(len(kernel.shape) - 1)) if per_channel else None
+    limit = tf.stop_gradient(tf.maximum(tf.reduce_max(tf.abs(kernel), axis=axes), _SMALLEST))
+    rounded = (
+        tf.quantization.fake_quant_with_min_max_vars_per_channel
+        if per_channel
+        else tf.quantization.fake_quant_with_min_max_vars
+    )
+    return rounded(kernel, -limit, limit, num_bits=8, narrow_range=True)

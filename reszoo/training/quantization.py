@@ -1,0 +1,76 @@
+"""Quantization-aware training: the fake-quantized network that it starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from reszoo.data.images.resizing import training_format
+from reszoo.errors import UserError
+from reszoo.inference.calibration import draw_images
+from reszoo.inference.trained import at_size
+from reszoo.model.build import build_canonical
+from reszoo.model.quantized_model import is_fake_quantized, quantized_model
+from reszoo.planning.network import plan
+from reszoo.spec.recipe import Recipe
+from reszoo.spec.target import Calibration
+from reszoo.training.freezing import option_or_place
+from reszoo.training.initial_weights import InitialWeights
+from reszoo.training.job import TrainingJob
+from reszoo.training.options import InitialWeightsOptions
+
+
+def require_quantizable(
+    recipe: Recipe, options: InitialWeightsOptions, initial_weights: InitialWeights | None
+) -> None:
+    """Refuses a quantization without a trained network, and a float training of a quantized one.
+
+    Raises:
+      UserError: see above.
+    """
+    if recipe.quantize and options.start is None:
+        raise UserError(
+            "quantization-aware training starts from a trained network",
+            where=option_or_place(recipe, "quantize"),
+            expected="--from RUN or FILE.keras beside it",
+            found=f"published weights ({options.weights})" if options.weights else "fresh weights",
+            hint="train the network without --quantize first, and then with --from that run; "
+            "`reszoo build NAME --weights SOURCE -o FILE.keras` makes a file of published weights",
+        )
+    if initial_weights and not recipe.quantize and is_fake_quantized(initial_weights.model):
+        raise UserError(
+            f"{initial_weights.source} was trained with --quantize, and cannot be trained in float",
+            expected="a network with its normalisations",
+            found="norms folded into the kernels, and int8 ranges",
+            hint="--quantize int8 trains it further; or start from the run it was trained from",
+        )
+
+
+def quantized_weights(
+    initial_weights: InitialWeights, new_layers: Sequence[str], job: TrainingJob
+) -> InitialWeights:
+    """Returns a trained network fake-quantized, as the weights that a training starts from.
+
+    The ranges start with what the tensors hold for some training images; those of a network that is
+    fake-quantized already stay as they are.
+
+    Raises:
+      UserError: a layer is new, or the weights do not fit the architecture.
+    """
+    if new_layers:
+        raise UserError(
+            "the last layer is new, because the classes differ, and cannot be quantized untrained",
+            where=option_or_place(job.recipe, "quantize"),
+            expected=f"data with the classes of {initial_weights.source}",
+            found=f"{len(job.data.classes)} classes of {job.data.name}, and a new "
+            f"{', '.join(new_layers)}",
+            hint="fine-tune on these data without --quantize first, and start from that run",
+        )
+    if is_fake_quantized(initial_weights.model):
+        return initial_weights
+    image_format = training_format(job.architecture.input)
+    rows = plan(at_size(job.architecture, image_format))
+    trained = build_canonical(rows)
+    initial_weights.copy_to(trained, ())
+    images, _ = draw_images(job.train_split, image_format, Calibration().images, job.seed)
+    return replace(initial_weights, model=quantized_model(trained, rows, images))
