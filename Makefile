@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
+WEB := export/clients/web
 
 # The first supported Python of these; override with PYTHON=/path/to/python.
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
@@ -16,13 +17,14 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTR
 # An interrupted installation starts over.
 .DELETE_ON_ERROR:
 
-.PHONY: help demo test test-quick test-slow coverage lint format diagrams docs wheel clean
+.PHONY: help demo test test-quick test-slow test-edge coverage lint format diagrams docs wheel clean
 
 help:
 	@echo "make demo        set up .venv and run the whole workflow on the embedded digits (4 minutes)"
 	@echo "make test-quick  run ruff, doctests and the tests that import no TensorFlow (1 minute)"
 	@echo "make test        run the tests that are not slow (20 minutes)"
-	@echo "make test-slow   run all tests"
+	@echo "make test-slow   run all tests but those of test-edge"
+	@echo "make test-edge   open bundles in the runtimes of others, and in the clients of export/clients/"
 	@echo "make coverage    run the tests that are not slow, with a report in htmlcov/"
 	@echo "make lint        run ruff and mypy"
 	@echo "make diagrams    draw the diagrams in docs/images/"
@@ -33,18 +35,25 @@ demo: $(VENV)/installed
 	$(BIN)/reszoo demo
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest -m "not slow and not edge" -n $(WORKERS) --dist worksteal
 
 test-quick: $(VENV)/dev
 	$(BIN)/ruff check --quiet .
-	$(BIN)/python -m pytest --quiet --light -m "not slow" -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest --quiet --light -m "not slow and not edge" -n $(WORKERS) --dist worksteal
 	$(BIN)/python -m pytest --quiet --doctest-modules reszoo
 
 test-slow: $(VENV)/dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not edge"
+
+# Runtimes of others have an environment of their own. The runtimes of the web page are installed
+# where there is npm; its test is skipped elsewhere.
+test-edge:
+	$(MAKE) VENV=$(VENV)-edge $(VENV)-edge/edge
+	@! command -v npm > /dev/null || npm ci --silent --prefix $(WEB)
+	$(VENV)-edge/bin/python -m pytest tests/edge -n $(WORKERS) --dist loadfile
 
 coverage: $(VENV)/dev
-	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist worksteal --cov --cov-report term --cov-report html
+	$(BIN)/python -m pytest -m "not slow and not edge" -n $(WORKERS) --dist worksteal --cov --cov-report term --cov-report html
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -83,6 +92,10 @@ $(VENV)/installed: $(BIN)/python pyproject.toml constraints.txt
 $(VENV)/dev: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) -e ".[dev]"
 	@touch $@ $(VENV)/installed
+
+$(VENV)/edge: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) -e ".[dev,onnx,edge]"
+	@touch $@
 
 $(VENV)/docs: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) -e ".[docs]"

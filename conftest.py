@@ -26,6 +26,7 @@ TESTS_ON_TENSORFLOW = (
     "cli/test_visible_output.py",
     "report/test_results.py",
     "runs/test_windows.py",
+    "edge",
     "tflite",
     "test_error_hints.py",
     "test_examples.py",
