@@ -23,7 +23,6 @@ from reszoo.training.train import train
 
 from .conftest import TEST, TRAINING, digits
 
-
 KINDS = ("residual", pytest.param("highway", marks=pytest.mark.slow))
 
 
