@@ -21,6 +21,7 @@ from reszoo.planning.rewrites import for_inference
 from reszoo.spec import from_mapping
 from reszoo.spec.architecture import Architecture
 from tests.model.numpy_reference import Reference
+from tests.pairs import product_by_pairs
 
 ORDERS = ("post", "bn_after_add", "relu_before_add", "relu_only_pre", "full_pre")
 
@@ -130,9 +131,10 @@ def check(
     assert not reference.unused
 
 
-@pytest.mark.parametrize("connection", CONNECTIONS)
-@pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("transform", ["conv", "basic", "bottleneck"])
+@pytest.mark.parametrize(
+    ("transform", "order", "connection"),
+    product_by_pairs(["conv", "basic", "bottleneck"], ORDERS, CONNECTIONS),
+)
 def test_every_transform_connection_shortcut_and_order(
     transform: str, order: str, connection: str
 ) -> None:

@@ -48,24 +48,25 @@ def segments(arrow):
 def faults(drawing):
     """What a reader would trip over: texts on texts, on edges or on lines, shapes off the card."""
     card, *shapes = drawing.shapes
+    boxes = {shape: bounds([shape]) for shape in (card, *shapes)}
     texts = [shape for shape in shapes if isinstance(shape, Text)]
-    boxes = {text: bounds([text]) for text in texts}
+    lines = [(shape, list(segments(shape))) for shape in shapes if isinstance(shape, Arrow)]
     for shape in shapes:
-        if not contains(bounds([card]), bounds([shape])):
+        if not contains(boxes[card], boxes[shape]):
             yield "off the card", shape
     for one, other in itertools.combinations(texts, 2):
         if overlap(boxes[one], boxes[other]):
             yield "text on text", one, other
     for text in texts:
-        for arrow in (shape for shape in shapes if isinstance(shape, Arrow)):
-            if any(overlap(boxes[text], part) for part in segments(arrow)):
+        for arrow, parts in lines:
+            if any(overlap(boxes[text], part) for part in parts):
                 yield "text on a line", text, arrow
         for shape in reversed(shapes[: shapes.index(text)]):
             if not isinstance(shape, Box | Circle):
                 continue
-            if contains(bounds([shape]), boxes[text]):
+            if contains(boxes[shape], boxes[text]):
                 break  # it covers what lies behind it
-            if overlap(boxes[text], bounds([shape])):
+            if overlap(boxes[text], boxes[shape]):
                 yield "text on an edge", text, shape
 
 

@@ -1,4 +1,4 @@
-"""One uninterrupted run, against which the others are held."""
+"""One uninterrupted run, against which the others are held, and a process with four devices."""
 
 import os
 
@@ -6,6 +6,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import pytest
 
+from tests.training.processes import FourCpus
 from tests.training.samples import SHORT, TINY, bar_data
 
 
@@ -33,3 +34,11 @@ def assert_equal_runs():
             np.testing.assert_array_equal(one.numpy(), two.numpy(), err_msg=one.path)
 
     return check
+
+
+@pytest.fixture(scope="session")
+def on_four_cpus():
+    """Runs a program that must succeed in a process with four devices: a CPU is divided once."""
+    process = FourCpus()
+    yield process
+    process.close()

@@ -1,10 +1,13 @@
 """Replicas compute what one computes, and what differs between them is kept and comes back."""
 
 import pytest
+import tensorflow as tf
 
-from tests.training.processes import run_python
+from reszoo.errors import UserError
+from reszoo.training.distribution.strategy import device_setup
+from reszoo.training.options import DistributionOptions
 
-ON_FOUR_CPUS = """
+PROGRAM = """
 import keras, numpy as np, tensorflow as tf
 from reszoo.model.build import build
 from reszoo.spec.optimizer import Optimizer
@@ -14,8 +17,6 @@ from reszoo.training.distribution.strategy import device_setup
 from reszoo.training.options import DistributionOptions
 from tests.training.samples import TINY
 
-# Divides the CPU before anything is built on it.
-device_setup(DistributionOptions(devices="cpu:4"))
 random = np.random.default_rng(0)
 images = random.integers(0, 255, (160, 8, 8, 1)).astype("uint8")
 labels = random.integers(0, 3, 160).astype("int32")
@@ -113,24 +114,16 @@ for other in found[1:]:
 @pytest.mark.parametrize(
     "claim", [EXACT, IN_PARTS, STATE, COUNTS_ONCE], ids=["exact", "parts", "state", "once"]
 )
-def test_replicas_are_one(claim):
-    run_python(ON_FOUR_CPUS + claim)
+def test_replicas_are_one(on_four_cpus, claim):
+    on_four_cpus(PROGRAM + claim)
 
 
 def test_devices_cannot_be_divided_once_tensorflow_computes():
-    run_python(
-        """
-        import pytest, tensorflow as tf
-        from reszoo.errors import UserError
-        from reszoo.training.distribution.strategy import device_setup
-        from reszoo.training.options import DistributionOptions
-        tf.constant(1) + 1
-        with pytest.raises(UserError, match="begun to compute"):
-            device_setup(DistributionOptions(devices="cpu:2"))
-        with pytest.raises(UserError, match="does not exist"):
-            device_setup(DistributionOptions(devices="gpu:97"))
-        """
-    )
+    assert tf.constant(1) + 1 == 2
+    with pytest.raises(UserError, match="begun to compute"):
+        device_setup(DistributionOptions(devices="cpu:2"))
+    with pytest.raises(UserError, match="does not exist"):
+        device_setup(DistributionOptions(devices="gpu:97"))
 
 
 FROZEN = """
@@ -168,5 +161,5 @@ FROZEN = """
 """
 
 
-def test_a_run_with_frozen_layers_resumes_on_several_replicas(tmp_path):
-    run_python(FROZEN.format(folder=str(tmp_path)))
+def test_a_run_with_frozen_layers_resumes_on_several_replicas(on_four_cpus, tmp_path):
+    on_four_cpus(FROZEN.format(folder=str(tmp_path)))
