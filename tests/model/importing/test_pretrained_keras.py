@@ -164,7 +164,9 @@ def test_the_other_version_is_named(name, version, request):
 
 def test_another_depth_is_told_by_what_is_missing(first):
     with pytest.raises(UserError, match="missing: conv4_block3_1_conv/kernel") as error:
-        load_pretrained(load("resnet50", [*ASKED, "stages[2].depth=6"]), str(first.folder / "official.h5"))
+        load_pretrained(
+            load("resnet50", [*ASKED, "stages[2].depth=6"]), str(first.folder / "official.h5")
+        )
     assert "more" in error.value.found
 
 
