@@ -17,8 +17,8 @@ from reszoo.fonts import font_for
 from reszoo.report.block_kinds import block_kinds
 from reszoo.report.diagram import Subject, check_diagram_name, draw_network, draw_twins
 from reszoo.report.drawing import Arrow, Box, Circle, Text, bounds, text_width
-from reszoo.spec import names_of
 from tests.report.diagrams import hard_subjects, plan_of, subject_of, words
+from tests.zoo import networks
 
 TWINS = Path(__file__).parents[2] / "docs" / "images" / "twins.svg"
 
@@ -70,27 +70,20 @@ def faults(drawing):
                 yield "text on an edge", text, shape
 
 
-@pytest.mark.parametrize("name", names_of("architecture"))
+@pytest.mark.parametrize("name", networks())
 def test_nothing_overlaps_in_any_diagram_of_the_zoo(name):
+    """And every text is as wide as was thought, or less."""
     assert list(faults(diagram_of(name))) == []
+    texts = {shape for shape in diagram_of(name).shapes if isinstance(shape, Text)}
+    for text, size, bold in {(shape.text, shape.size, shape.bold) for shape in texts}:
+        assert re.fullmatch(r"[\x20-\x7e]+", text), "Pillow's own font has no other letters"
+        assert font_for(text, 8 * size).getlength(text) / 8 <= text_width(text, size, bold=bold)
 
 
 @pytest.mark.parametrize("subject", list(hard_subjects()), ids=lambda subject: subject.title)
 def test_nothing_overlaps_in_diagrams_that_are_hard_to_draw(subject):
     assert list(faults(draw_network(subject))) == []
     assert list(faults(draw_twins(subject, subject_of("resnet20")))) == []
-
-
-def test_every_text_is_as_wide_as_was_thought_or_less():
-    texts = {
-        (shape.text, shape.size, shape.bold)
-        for name in names_of("architecture")
-        for shape in diagram_of(name).shapes
-        if isinstance(shape, Text)
-    }
-    for text, size, bold in texts:
-        assert re.fullmatch(r"[\x20-\x7e]+", text), "Pillow's own font has no other letters"
-        assert font_for(text, 8 * size).getlength(text) / 8 <= text_width(text, size, bold=bold)
 
 
 @pytest.mark.parametrize("name", ["resnet50", "highway19_cifar10", "resnet9", "plain20"])
