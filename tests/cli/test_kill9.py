@@ -15,9 +15,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from reszoo.cli import main
+from reszoo.runs import Run
+from reszoo.training.checkpoint.checkpoints import Checkpoints
 from tests.kills import leftovers, moments, operations, start, states, wait_for_orphans
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="SIGKILL is of Unix")
@@ -183,4 +186,10 @@ def test_a_killed_supervised_training_ends_as_one_that_nobody_killed(
         assert code == 0, printed
         for name in ("metrics.jsonl", "model.keras"):
             assert (run / name).read_bytes() == (whole / name).read_bytes(), name
+        ours, theirs = (Checkpoints(one / "checkpoints").last().arrays for one in (run, whole))
+        assert ours.keys() == theirs.keys()
+        for name, array in ours.items():
+            np.testing.assert_array_equal(array, theirs[name], err_msg=name)
+        epochs = [line["epoch"] for line in Run.open(run).timing()]
+        assert epochs == [1, 2]
         assert leftovers(run) == []

@@ -150,8 +150,19 @@ def test_every_transform_connection_shortcut_and_order(
     )
 
 
-@pytest.mark.parametrize("connection", CONNECTIONS)
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize(
+    ("order", "connection"),
+    # Quick ones have each value once; the test above shows the pairs.
+    [
+        pytest.param(
+            order,
+            connection,
+            marks=() if order == ORDERS[number % len(ORDERS)] else pytest.mark.slow,
+        )
+        for order in ORDERS
+        for number, connection in enumerate(CONNECTIONS)
+    ],
+)
 def test_every_dense_connection_shortcut_and_order(order: str, connection: str) -> None:
     width = 10
     shortcuts = [
@@ -233,7 +244,7 @@ BLOCKS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("order", ["post", "full_pre"])
+@pytest.mark.parametrize("order", ["post", pytest.param("full_pre", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", BLOCKS)
 def test_every_field_of_a_block(name: str, order: str) -> None:
     check(network(block={"order": order, "expansion": 2, **BLOCKS[name]}))

@@ -222,20 +222,20 @@ def test_the_metrics_are_read_at_each_step_only_when_a_callback_looks(tmp_path, 
     assert len(asked) - few >= few + 6
 
 
-def test_early_stopping_has_the_last_word_about_the_weights(tmp_path):
+@pytest.mark.parametrize("ema", [pytest.param(None, marks=pytest.mark.slow), 0.8])
+def test_early_stopping_has_the_last_word_about_the_weights(tmp_path, ema):
     """Wherever it stops, model.keras is what it restored, also under a moving average."""
-    for ema in (None, 0.8):
-        recipe = PLAIN.model_copy(update={"ema": ema})
-        stop = EarlyStopping("val_accuracy", mode="min", patience=2, restore_best_weights=True)
-        run = trained(tmp_path / f"run-{ema}", [stop], recipe)
-        lines = run.metrics()
-        assert run.info["epochs"] == len(lines) == stop.best_epoch + 3
-        alone = recipe.model_copy(
-            update={"validation": recipe.validation.model_copy(update={"keep": "last"})}
-        )
-        short = trained(tmp_path / f"short-{ema}", [], alone, stop_after=stop.best_epoch + 1)
-        for one, two in zip(weights(run), weights(short), strict=True):
-            np.testing.assert_array_equal(one, two)
+    recipe = PLAIN.model_copy(update={"ema": ema})
+    stop = EarlyStopping("val_accuracy", mode="min", patience=2, restore_best_weights=True)
+    run = trained(tmp_path / "run", [stop], recipe)
+    lines = run.metrics()
+    assert run.info["epochs"] == len(lines) == stop.best_epoch + 3
+    alone = recipe.model_copy(
+        update={"validation": recipe.validation.model_copy(update={"keep": "last"})}
+    )
+    short = trained(tmp_path / "short", [], alone, stop_after=stop.best_epoch + 1)
+    for one, two in zip(weights(run), weights(short), strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 def stop():
