@@ -145,28 +145,34 @@ FROZEN = """
     import os, signal
     import keras, numpy as np
     from reszoo.inference.trained import load_trained
+    from reszoo.model.build import build
+    from reszoo.model.saving import save_model
     from reszoo.training import TrainingStopped
     from reszoo.training.train import resume, train
     from tests.training.samples import SHORT, TINY, bar_data
 
-    class Stop(keras.callbacks.Callback):
+    class StopIn(keras.callbacks.Callback):
+        def __init__(self, epoch):
+            super().__init__()
+            self.stops, self.epoch = epoch, None
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.epoch = epoch
+
         def on_train_batch_end(self, batch, logs=None):
-            if batch == 2:
+            if (self.epoch, batch) == (self.stops, 2):
                 os.kill(os.getpid(), signal.SIGTERM)
 
     os.chdir({folder!r})
-    words = {{"data": bar_data(), "devices": "cpu:2", "quiet": True, "test": False}}
-    start = train(TINY, recipe=SHORT, out="start", **words)
-    words |= {{"start": start, "recipe": SHORT, "freeze": ["stem..stage1"], "unfreeze_at": 2}}
+    save_model(build(TINY, seed=5), "start.keras", spec=TINY)
+    words = {{"start": "start.keras", "freeze": ["stem..stage1"], "unfreeze_at": 2}}
+    words |= {{"data": bar_data(), "recipe": SHORT, "devices": "cpu:2"}}
+    words |= {{"quiet": True, "test": False}}
     whole = train(out="whole", **words)
-    for epochs in (0, 1):  # Interrupted in the epoch that is frozen, and in the next.
-        out = f"stopped-{{epochs}}"
+    for epoch in (0, 1):  # Interrupted in the epoch that is frozen, and in the next.
+        out = f"stopped-{{epoch}}"
         try:
-            if epochs:
-                train(out=out, stop_after=epochs, **words)
-                resume(out, data=bar_data(), quiet=True, callbacks=[Stop()])
-            else:
-                train(out=out, callbacks=[Stop()], **words)
+            train(out=out, callbacks=[StopIn(epoch)], **words)
         except TrainingStopped:
             pass
         run = resume(out, data=bar_data(), quiet=True)
