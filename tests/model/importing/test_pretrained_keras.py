@@ -21,7 +21,7 @@ from reszoo.spec import load
 from tests.model.importing.weight_samples import difference, images, logits, randomise
 
 SIDE, CLASSES = 64, 7
-WIDTHS = (8, 8, 12, 16)
+WIDTHS = (8, 12, 20, 24)
 """Of the stages; of keras.applications' networks only the blocks are fewer and thinner."""
 SHAPE = f"input.shape=[{SIDE},{SIDE},3]"
 THIN = ["stages[*].depth=2", *(f"stages[{stage}].width={WIDTHS[stage]}" for stage in range(4))]
