@@ -30,20 +30,19 @@ def measure(name: str, folder: Path) -> None:
     """Prints the comparison of one network of the zoo."""
     trained = reszoo.train(name, data="digits", out=folder / "float", quiet=True)
     quantized = reszoo.train(start=trained, data="digits", quantize="int8", out=folder / "int8")
-    after, before = (reszoo.export(run, "mobile-int8", gate=False) for run in (trained, quantized))
+    bundles = [reszoo.export(run, "mobile-int8", gate=False) for run in (trained, quantized)]
     network = load_trained(quantized)
     split = open_data("digits").split("test")
     images, labels = draw_images(split, network.image_format, len(split), seed=0)
 
     rounded = np.asarray(network.model(images, training=False)).argmax(-1)
     post, aware = (
-        TFLiteInterpreter(bundle.tflite).probabilities(images).argmax(-1)
-        for bundle in (after, before)
+        TFLiteInterpreter(bundle.tflite).probabilities(images).argmax(-1) for bundle in bundles
     )
-    check_learned_ranges(before.tflite.read_bytes(), network.model)
+    check_learned_ranges(bundles[1].tflite.read_bytes(), network.model)
     names = [
         Counter(operator.name for operator in load_model_file(bundle.tflite).main.operators)
-        for bundle in (after, before)
+        for bundle in bundles
     ]
     better, worse = (
         int(np.sum((one == labels) & (two != labels)))
@@ -58,8 +57,8 @@ def measure(name: str, folder: Path) -> None:
         f"aware {np.mean(aware == labels):.4f} ({better} better, {worse} worse, McNemar's exact p "
         f"{chance:.2f}); the file answers as its network on {np.mean(aware == rounded):.4f}; "
         f"{len(learned_limits(network.model))} learned ranges, all in the file; further operators: "
-        f"{dict(names[1] - names[0]) or 'none'}; bytes {after.tflite_bytes:,} and "
-        f"{before.tflite_bytes:,}"
+        f"{dict(names[1] - names[0]) or 'none'}; bytes {bundles[0].tflite_bytes:,} and "
+        f"{bundles[1].tflite_bytes:,}"
     )
 
 

@@ -1,13 +1,18 @@
-"""What all tests share: TensorFlow keeps quiet, in this process and in those that tests start."""
+"""What all tests share: a quiet TensorFlow, here and in children, and no deadlines for examples."""
 
 import os
 import signal
 
 import pytest
+from hypothesis import settings
 
 from tests.recorded_errors import hollow, recorded
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# A machine that does much else takes longer over an example.
+settings.register_profile("reszoo", deadline=None)
+settings.load_profile("reszoo")
 
 # A shell that starts something in the background has it ignore Ctrl-C, which some tests send
 # themselves and their children.

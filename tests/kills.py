@@ -1,7 +1,8 @@
 """kill -9 at the n-th file operation in a folder: tied to an event, so that a moment is repeatable.
 
 `killed_writer` kills a fork of this process; `start` a command in a process of its own, or the
-process that supervises it. Only the standard library is imported: the commands import this too.
+process that supervises it; `states` kills nothing and copies what kills would leave. Only the
+standard library is imported: the commands import this too.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import itertools
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -54,6 +56,29 @@ def killed_writer(write: Callable[[], object], folder: Path, moment: int) -> boo
         finally:
             os._exit(0)
     return os.waitpid(child, 0)[1] == signal.SIGKILL
+
+
+def states(write: Callable[[], object], folder: Path, copies: Path) -> list[Path]:
+    """Runs `write`, and copies the folder before each operation: what a kill there would leave.
+
+    What a process holds in buffers of its own is lost in a kill, and is not in a copy either.
+    """
+    copied: list[Path] = []
+    watching = True
+
+    def copy() -> None:
+        nonlocal watching
+        if watching:
+            watching = False  # The copy's own operations are none of `write`.
+            copied.append(shutil.copytree(folder, copies / str(len(copied)), symlinks=True))
+            watching = True
+
+    _on_operation(folder, 0, int, copy)
+    try:
+        write()
+    finally:
+        watching = False  # A hook stays for as long as its process.
+    return copied
 
 
 def start(

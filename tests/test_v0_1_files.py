@@ -151,6 +151,7 @@ def test_an_interrupted_run_ends_as_version_0_1_ended_it(fixture_copy):
         np.testing.assert_allclose(ours[path], weights, rtol=0, atol=tolerance, err_msg=path)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_from_an_older_checkpoint_to_the_same_end(fixture_copy):
     """Kept beside the newest one for when that is damaged; here it stands between two epochs."""
     finished = Run.open(fixture_copy("finished"))

@@ -115,10 +115,16 @@ def phrases(name: str) -> set[str]:
     return {phrase.lower() for begin in range(len(words)) for phrase in accumulate(words[begin:])}
 
 
+@cache
+def all_phrases(package: Path) -> set[str]:
+    """The phrases of every name."""
+    return {phrase for name in set(names(package)) for phrase in phrases(name)}
+
+
 def has_word(package: Path, word: str) -> bool:
     """Whether a name holds the word, in the singular or plural."""
     joined = word.replace("_", "")
-    return any({joined, f"{joined}s"} & phrases(name) for name in names(package))
+    return bool({joined, f"{joined}s"} & all_phrases(package))
 
 
 def private_imports(package: Path) -> list[str]:

@@ -57,6 +57,7 @@ def completed_values() -> dict[str, tuple[list[str], str | None]]:
     networks, recipes = spec.names_of("architecture"), spec.names_of("recipe")
     return {
         "1|flip|5|10|airbench": (["1", "flip", "5", "10", "airbench"], None),
+        "auto|LAYER,LAYER": (["auto"], None),
         "BUNDLE": ([], FOLDERS),
         "BUNDLE|FILE|RUN": ([], FILES),
         "COMMAND": (list(COMMANDS), None),

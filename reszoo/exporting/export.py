@@ -115,7 +115,7 @@ def export(
     _refuse_foreign_folder(folder)
     if keep_float and network.is_fake_quantized:
         raise UserError(
-            f"{network.name} was trained with --quantize int8: none of its layers can stay in float",
+            f"{network.name} was trained in int8: none of its layers can stay in float",
             expected="the run that it was trained from, for --keep-float",
             hint="leave out --keep-float, or export the run that it was trained from",
         )

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from reszoo.errors import UserError
 from reszoo.planning.rewrites import (
@@ -151,7 +152,7 @@ def _scale_and_offset(
     has_scale = scale is None or any(value != 1.0 for value in scale)
     has_offset = offset is None or any(offset)
     channels = row.shape[-1]
-    changes = {
+    changes: dict[str, Any] = {
         "stands_for": (row.name,),
         "parameters": channels if scale is None else 0,
         "other_parameters": 0,

@@ -2,7 +2,8 @@
 
     pytest -m slow -s tests/cli/test_kill9.py
 
-kills every command at twenty moments and prints them; a quick run kills each at three.
+kills every command at twenty moments and prints them. A quick run kills a `build` at two and
+looks at the others through copies of what a kill at each operation would leave.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from reszoo.cli import main
-from tests.kills import leftovers, moments, operations, start, wait_for_orphans
+from reszoo.runs import Run
+from reszoo.training.checkpoint.checkpoints import Checkpoints
+from tests.kills import leftovers, moments, operations, start, states, wait_for_orphans
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="SIGKILL is of Unix")
 
@@ -31,7 +35,6 @@ stages:
 classes: 10
 """
 SIGKILLED = -9
-COUNTS = [3, pytest.param(20, marks=pytest.mark.slow)]
 
 
 @dataclass(frozen=True)
@@ -91,25 +94,57 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("count", COUNTS)
-@pytest.mark.parametrize("name", COMMANDS)
-def test_a_killed_command_leaves_the_old_result_or_the_new(name, count, here):
-    command = COMMANDS[name]
-    folder = here / "out"
-    folder.mkdir()
-    out = folder / command.out
+@pytest.fixture
+def run(here):
+    """Returns a function that runs a command in this process and returns its result's hash."""
 
-    def run(which: str) -> str:
+    def run(command: Command, which: str, out: Path) -> str:
+        out.parent.mkdir(exist_ok=True)
         assert main([*command.words(which), "-o", str(out)]) == 0
         return command.result(out)
 
-    new = run("new")
-    code, printed = start([*command.words("new"), "-o", str(out)], folder, here / "count")
-    assert code == 0, printed
-    old = run("old")
+    return run
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_kill_at_any_operation_leaves_the_old_result_or_the_new(name, here, run):
+    command = COMMANDS[name]
+    out = here / "out" / command.out
+    old = run(command, "old", out)
+    copies = states(lambda: run(command, "new", out), out.parent, here / "copies")
+    new = command.result(out)
+    results = [command.result(copy / command.out) for copy in copies]
+    assert len(results) > 5
+    assert (results[0], new) == (old, results[-1])
+    assert results == [old] * results.count(old) + [new] * results.count(new) and old != new
+    unfinished = [copy for copy in copies if leftovers(copy)]
+    for copy in (unfinished[0], unfinished[-1]):
+        assert run(command, "old", copy / command.out) == old
+        assert os.listdir(copy) == [command.out]
+        assert leftovers(copy) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("build", 2), *(pytest.param(name, 20, marks=pytest.mark.slow) for name in COMMANDS)],
+)
+def test_a_killed_command_leaves_the_old_result_or_the_new(name, count, here, run):
+    command = COMMANDS[name]
+    folder = here / "out"
+    out = folder / command.out
+    new, old = run(command, "new", out), run(command, "old", out)
     assert old != new
+    if count == 2:  # Half way, and at the operation before which the new result is there.
+        copies = states(lambda: run(command, "new", out), folder, here / "copies")
+        there = [command.result(copy / command.out) for copy in copies].index(new)
+        chosen = [len(copies) // 2, there + 1]
+    else:
+        code, printed = start([*command.words("new"), "-o", str(out)], folder, here / "count")
+        assert code == 0, printed
+        chosen = moments(count, operations(here / "count"))
+    run(command, "old", out)
     seen = set()
-    for moment in moments(count, operations(here / "count")):
+    for moment in chosen:
         log = here / f"{moment}"
         code, printed = start([*command.words("new"), "-o", str(out)], folder, log, moment)
         assert code == SIGKILLED, printed
@@ -117,34 +152,50 @@ def test_a_killed_command_leaves_the_old_result_or_the_new(name, count, here):
         print(f"{name}, operation {moment}: the {'old' if result == old else 'new'} result")
         assert result in (old, new)
         seen.add(result)
-        assert run("old") == old
+        assert run(command, "old", out) == old
         assert os.listdir(folder) == [command.out]
         assert leftovers(folder) == []
-    assert old in seen
+    assert seen == {old, new} if count == 2 else old in seen
 
 
-WORDS = ["train", "tiny.yaml", "--supervise", "--epochs", "2", "--seed", "5", "--set-recipe"]
-WORDS += ["batch=256", "--checkpoint-every", "2", "-o"]
+WORDS = ["--supervise", "--epochs", "2", "--seed", "5", "--set-recipe", "batch=256"]
+WORDS += ["--checkpoint-every", "2", "-o"]
 
 
-@pytest.mark.parametrize("count", COUNTS)
-@pytest.mark.parametrize("victim", ["self", "parent"])
-def test_a_killed_supervised_training_ends_as_one_that_nobody_killed(victim, count, here):
-    """The child is started again; where its supervisor dies, the child stops by itself."""
-    code, printed = start([*WORDS, str(here / "whole")], here / "whole", here / "count")
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory):
+    """The supervised run that nobody killed, its command but for the folder, and its operations."""
+    folder = tmp_path_factory.mktemp("untouched")
+    (folder / "tiny.yaml").write_text(SPEC)
+    words = ["train", str(folder / "tiny.yaml"), *WORDS]
+    code, printed = start([*words, str(folder / "run")], folder / "run", folder / "count")
     assert code == 0, printed
-    metrics = (here / "whole" / "metrics.jsonl").read_bytes()
-    network = (here / "whole" / "model.keras").read_bytes()
-    for moment in moments(count, operations(here / "count"), seed=1):
-        run, log = here / f"run-{moment}", here / f"log-{moment}"
-        code, printed = start([*WORDS, str(run)], run, log, moment, victim)
+    return folder / "run", words, operations(folder / "count")
+
+
+@pytest.mark.parametrize("count", [1, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("victim", ["self", "parent"])
+def test_a_killed_supervised_training_ends_as_one_that_nobody_killed(
+    victim, count, tmp_path, untouched
+):
+    """The child is started again; where its supervisor dies, the child stops by itself."""
+    whole, words, most = untouched
+    for moment in moments(count, most, seed=1) if count > 1 else [most // 2]:
+        run, log = tmp_path / f"run-{moment}", tmp_path / f"log-{moment}"
+        code, printed = start([*words, str(run)], run, log, moment, victim)
         seconds = wait_for_orphans(log)
         print(f"{victim} killed at operation {moment}: exit code {code}, alone for {seconds:.1f} s")
         assert (log / "killed").exists(), printed
         if victim == "parent":
             assert code == SIGKILLED, printed
-            code, printed = start([*WORDS, str(run)], run, here / f"again-{moment}")
+            code, printed = start([*words, str(run)], run, tmp_path / f"again-{moment}")
         assert code == 0, printed
-        assert (run / "metrics.jsonl").read_bytes() == metrics
-        assert (run / "model.keras").read_bytes() == network
+        for name in ("metrics.jsonl", "model.keras"):
+            assert (run / name).read_bytes() == (whole / name).read_bytes(), name
+        ours, theirs = (Checkpoints(one / "checkpoints").last().arrays for one in (run, whole))
+        assert ours.keys() == theirs.keys()
+        for name, array in ours.items():
+            np.testing.assert_array_equal(array, theirs[name], err_msg=name)
+        epochs = [line["epoch"] for line in Run.open(run).timing()]
+        assert epochs == [1, 2]
         assert leftovers(run) == []

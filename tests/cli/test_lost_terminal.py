@@ -66,21 +66,16 @@ def test_a_killed_supervisor_leaves_no_training_behind(tiny, tmp_path):
     assert Run.open(out).state == "interrupted"
 
 
-def test_a_closed_terminal_saves_and_asks_for_a_restart(tiny, tmp_path):
-    process = training(tiny, tmp_path / "run", stderr=subprocess.DEVNULL)
-    process.send_signal(signal.SIGHUP)
-    assert process.wait(PATIENCE) == 75
-    assert Run.open(tmp_path / "run").state == "interrupted"
-
-
-def test_progress_that_nobody_reads_ends_nothing(tiny, tmp_path):
+def test_a_closing_terminal_ends_nothing_and_a_closed_one_saves(tiny, tmp_path):
+    """Progress that nobody reads, as under `2>&1 | head -1`, ends nothing; SIGHUP saves."""
     out = tmp_path / "run"
     process = training(tiny, out, stderr=subprocess.PIPE)
-    process.stderr.close()  # As `2>&1 | head -1` does.
+    process.stderr.close()
     epochs = len(Run.open(out).timing())
     assert wait_for(lambda: len(Run.open(out).timing()) > epochs + 3)
-    process.terminate()
+    process.send_signal(signal.SIGHUP)
     assert process.wait(PATIENCE) == 75
+    assert Run.open(out).state == "interrupted"
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")

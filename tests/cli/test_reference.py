@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 import pytest
 
 from reszoo.cli.program import COMMANDS, _parser
 from reszoo.cli.reference import DOCS, command_page, pages
 
+current_pages, current_page = cache(pages), cache(command_page)
 
-@pytest.mark.parametrize("name", pages())
+
+@pytest.mark.parametrize("name", current_pages())
 def test_the_committed_page_is_current(name):
     """If not, run `python -m reszoo.cli.reference`."""
-    assert (DOCS / name).read_text(encoding="utf-8") == pages()[name]
+    assert (DOCS / name).read_text(encoding="utf-8") == current_pages()[name]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_is_on_the_page(command):
-    section = re.split(r"^## reszoo ", command_page(), flags=re.M)
+    section = re.split(r"^## reszoo ", current_page(), flags=re.M)
     (text,) = (part for part in section if part.startswith(f"{command}\n"))
     parser = _parser(command)[0].command
     options = [option for action in parser._actions for option in action.option_strings]
@@ -28,7 +31,7 @@ def test_every_option_is_on_the_page(command):
 
 
 def test_text_of_the_parser_is_markdown():
-    page = command_page()
+    page = current_page()
     assert r"'plain\*'" in page
     assert "](distribution.md)" in page
     assert "docs/" not in page

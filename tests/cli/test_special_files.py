@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,7 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-SECONDS = 60
+ROOT = str(Path(__file__).parents[2])
+SECONDS = 300
+NET = "name: net\nclasses: 2\ninput: {shape: [8, 8, 1]}\nstages: [{depth: 1, width: 4}]\n"
 
 PLACES = {
     "data": ("data", "folder:photos", "photos/a/x.png"),
@@ -41,16 +45,17 @@ PLACES = {
 CHILD = """\
 import contextlib, io, json, os, resource, sys
 from reszoo.cli import main
+root = os.getcwd()
 assert main(["build", "net.yaml", "-o", "net.keras"]) == 0
 results = {}
-for place, (folder, words) in json.load(open("commands.json")).items():
-    print(place, file=sys.stderr, flush=True)
+for folder, words in json.load(open("commands.json")).items():
+    print(folder, *words, file=sys.stderr, flush=True)
     out, err = io.StringIO(), io.StringIO()
     os.chdir(folder)
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main(words)
-    os.chdir("..")
-    results[place] = code, out.getvalue(), err.getvalue()
+    os.chdir(root)
+    results[folder] = code, out.getvalue(), err.getvalue()
 gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
 json.dump({"results": results, "gigabytes": gigabytes}, open("results.json", "w"))
 """
@@ -69,46 +74,62 @@ def make_device(path: Path) -> None:
     path.symlink_to("/dev/zero")
 
 
-@pytest.mark.parametrize("make", [make_pipe, make_socket, make_device, Path.mkdir])
-def test_what_is_no_regular_file_is_refused_and_never_waited_for(make, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    net = "name: net\nclasses: 2\ninput: {shape: [8, 8, 1]}\nstages: [{depth: 1, width: 4}]\n"
-    Path("net.yaml").write_text(net)
-    pictures = [np.random.default_rng(n).integers(0, 255, (9, 9), np.uint8) for n in range(8)]
+MAKERS = (make_pipe, make_socket, make_device, Path.mkdir)
+
+
+def prepare(folder: Path) -> None:
+    """Fills a folder with what the commands need."""
+    for index in range(8):
+        picture = np.random.default_rng(index).integers(0, 255, (9, 9), np.uint8)
+        path = folder / f"photos/{'ab'[index % 2]}/{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(path)
+    shutil.copy(folder / "photos/a/0.png", folder / "good.png")
+    (folder / "run").mkdir()
+    (folder / "net.yaml").write_text(NET)
+    (folder / "net.keras").symlink_to(folder.parents[1] / "net.keras")
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory):
+    """Exit code and prints of each command at each special file, all run by one child process."""
+    root = tmp_path_factory.mktemp("special")
+    (root / "net.yaml").write_text(NET)
     commands = {}
-    for number, (place, (*words, at)) in enumerate(PLACES.items()):
-        folder = tmp_path / str(number)
-        for index, picture in enumerate(pictures):
-            path = folder / f"photos/{'ab'[index % 2]}/{index}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(picture).save(path)
-        Image.fromarray(pictures[0]).save(folder / "good.png")
-        (folder / "run").mkdir()
-        (folder / "net.yaml").write_text(net)
-        (folder / "net.keras").symlink_to(tmp_path / "net.keras")
-        make(folder / at)
-        commands[place] = (str(number), words)
-    Path("commands.json").write_text(json.dumps(commands))
+    with contextlib.chdir(root):
+        for make in MAKERS:
+            for place, (*words, at) in PLACES.items():
+                prepare(folder := root / make.__name__ / place)
+                make(folder / at)
+                commands[f"{make.__name__}/{place}"] = words
+        Path("commands.json").write_text(json.dumps(commands))
     child = subprocess.run(
         [sys.executable, "-c", CHILD],
         stderr=subprocess.PIPE,
         text=True,
         timeout=SECONDS,
-        env=os.environ | {"RESZOO_DATA": str(tmp_path / "cache")},
+        cwd=root,
+        env=os.environ | {"RESZOO_DATA": str(root / "cache"), "PYTHONPATH": ROOT},
     )
     assert child.returncode == 0, child.stderr
-    answer = json.loads(Path("results.json").read_text())
+    answer = json.loads((root / "results.json").read_text())
     assert answer["gigabytes"] < 2
-    for place, (code, out, err) in answer["results"].items():
-        if place == "data":
-            assert code == 0, (place, err)
-            assert make == Path.mkdir or "not a file" in out
-        elif place == "train" and make == Path.mkdir:
-            assert code == 0, (place, err)  # A folder in a class is walked.
-        elif place == "predict an image" and make == Path.mkdir:
-            assert (code, "there are no images in x.png" in err) == (2, True), (place, err)
-        else:
-            assert code == 2, (place, err)
-            assert "unexpected" not in err, (place, err)
-            word = {make_pipe: "pipe", make_socket: "socket", make_device: "device"}.get(make)
-            assert (word or "") in err, (place, err)
+    return answer["results"]
+
+
+@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize("place", PLACES)
+def test_what_is_no_regular_file_is_refused_and_never_waited_for(make, place, answers):
+    code, out, err = answers[f"{make.__name__}/{place}"]
+    if place == "data":
+        assert code == 0, err
+        assert make == Path.mkdir or "not a file" in out
+    elif place == "train" and make == Path.mkdir:
+        assert code == 0, err  # A folder in a class is walked.
+    elif place == "predict an image" and make == Path.mkdir:
+        assert (code, "there are no images in x.png" in err) == (2, True), err
+    else:
+        assert code == 2, err
+        assert "unexpected" not in err
+        word = {make_pipe: "pipe", make_socket: "socket", make_device: "device"}.get(make)
+        assert (word or "") in err

@@ -136,9 +136,13 @@ def test_a_file_that_is_not_the_one_of_the_contract_is_named(reszoo, bundle, spo
         (lambda it: it["files"]["tflite"]["operators"].update(ADD=9), "model.tflite operators"),
         (lambda it: it["files"]["tflite"]["inputs"][0].update(scale=2.0), "model.tflite input"),
         (lambda it: it["files"]["tflite"]["outputs"][0].update(dtype="int8"), "tflite output"),
-        (lambda it: it["files"]["tflite"]["arena"].update(feature_map_bytes=9), "feature maps"),
+        (
+            lambda it: it["files"]["tflite"]["arena"].update(feature_map_bytes=9, bytes=6341),
+            "feature maps",
+        ),
+        (lambda it: it["files"]["tflite"]["arena"].update(bytes=9), "model.tflite arena"),
         (lambda it: it["files"]["tflite"]["arena"].update(lower_bound_bytes=9), "lower bound"),
-        (lambda it: it["files"]["tflite"]["arena"].update(own_bytes=9), "its own"),
+        (lambda it: it["files"]["tflite"]["arena"].update(own_bytes=9, bytes=1545), "its own"),
         (lambda it: it["files"]["tflite"].update(metadata=True), "model.tflite metadata"),
         (lambda it: it["target"].update(quantization="none"), "model.tflite target"),
         (lambda it: it["classes"]["names"].reverse(), "labels.txt"),
@@ -183,6 +187,14 @@ def test_a_golden_vector_of_another_file_does_not_hold(bundle):
 def test_a_damaged_contract_is_an_error(reszoo, bundle, edit):
     change(bundle, edit)
     refused(reszoo("verify", bundle), "contract.json is damaged", "copy the bundle again")
+
+
+def test_own_bytes_of_another_version_are_not_wrong(bundle):
+    change(bundle, lambda it: it["files"]["tflite"]["arena"].update(own_bytes=6000, bytes=7536))
+    verification = verify(bundle)
+    assert verification.held
+    [claim] = [claim for claim in verification.claims if claim.held is None]
+    assert claim.words == "6,332 bytes, estimated; the contract says 6,000, estimated"
 
 
 def test_what_cannot_be_checked_is_said(bundle, monkeypatch):

@@ -49,7 +49,7 @@ def test_each_augmentation_changes_images_and_leaves_what_came_in(name):
     np.testing.assert_array_equal(IMAGES, before)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 2**64),
     epoch=st.integers(0, 1000),

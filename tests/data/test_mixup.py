@@ -30,7 +30,7 @@ def drawn(count: int) -> tuple[np.ndarray, np.ndarray]:
     return images, mixup.one_hot(np.arange(count) % 10, 10)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**40),
     count=st.integers(0, 9),

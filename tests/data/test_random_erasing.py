@@ -32,7 +32,7 @@ def test_cutout_equals_a_mask():
         np.testing.assert_array_equal(result[..., 0], np.where(inside, 3, 9))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32), height=st.integers(1, 40), width=st.integers(1, 40))
 def test_boxes_lie_inside(seed, height, width):
     draws = Draws(seed, 0)(np.arange(20), RANDOM_ERASING)[:, 1:-1]

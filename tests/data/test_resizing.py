@@ -47,7 +47,7 @@ def test_resizing_is_pillows_within_rounding(interpolation, size):
     assert np.abs(result - expected).max() <= 1
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_numpy_resizes_to_the_same_pixels(data):
     side, share = st.integers(1, 120), st.sampled_from([0.0, 0.5, 1.0])
@@ -143,7 +143,7 @@ def test_other_channels_are_refused():
         resize_to_format(np.zeros((8, 8, 5), np.uint8), ImageFormat(8, 8, 3))
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(
     st.tuples(st.integers(1, 40), st.integers(1, 40), st.sampled_from([1, 3])),
     st.tuples(st.integers(1, 24), st.integers(1, 24), st.sampled_from([1, 3])),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from reszoo.data.pipeline.sampler import epoch_sampler
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     count=st.integers(0, 100),
     size=st.integers(1, 12),

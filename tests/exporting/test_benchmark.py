@@ -15,6 +15,7 @@ from reszoo.inference.trained import TrainedModel
 from reszoo.model.saving import save_model
 
 
+@pytest.mark.slow
 def test_a_keras_model_and_its_savedmodel_take_turns(
     nets: dict[str, TrainedModel], bundle_of: Callable[[str, str], Bundle], tmp_path: Path
 ) -> None:

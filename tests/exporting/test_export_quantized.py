@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,53 +21,55 @@ from reszoo.tflite.interpreter import TFLiteInterpreter
 from reszoo.tflite.model_file import load_model_file, read_model
 from reszoo.training.train import train
 
-from .conftest import NETS, TEST, TRAINING, digits
+from .conftest import TEST, TRAINING, digits
+
+KINDS = ("residual", pytest.param("highway", marks=pytest.mark.slow))
 
 
 @pytest.fixture(scope="module")
-def runs(nets: dict[str, TrainedModel], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
-    """The small networks after an epoch of quantization-aware training."""
+def run_of(
+    nets: dict[str, TrainedModel], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Run]:
+    """Returns a small network after an epoch of quantization-aware training."""
     folder = tmp_path_factory.mktemp("quantized")
     images, labels = digits()
     data = {"train": (images[TRAINING], labels[TRAINING]), "test": (images[TEST], labels[TEST])}
-    return {
-        name: train(
-            start=net,
-            data=data,
-            quantize="int8",
-            epochs=1,
-            out=folder / name,
-            quiet=True,
-            test=False,
-        )
-        for name, net in nets.items()
-    }
+    words: dict[str, Any] = {"quantize": "int8", "epochs": 1, "quiet": True, "test": False}
+
+    @functools.cache
+    def run(net: str) -> Run:
+        return train(start=nets[net], data=data, out=folder / net, **words)
+
+    return run
 
 
 @pytest.fixture(scope="module")
 def quantized(
-    runs: dict[str, Run], data: ImageData, tmp_path_factory: pytest.TempPathFactory
+    run_of: Callable[[str], Run], data: ImageData, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Bundle]:
+    """Returns the bundle of such a network."""
     folder = tmp_path_factory.mktemp("bundles")
-    bundles = {
-        name: export(run, "mobile-int8", data=data, out=folder / name) for name, run in runs.items()
-    }
-    return bundles.__getitem__
+
+    @functools.cache
+    def bundle(net: str) -> Bundle:
+        return export(run_of(net), "mobile-int8", data=data, out=folder / net)
+
+    return bundle
 
 
 def accuracy(probabilities: np.ndarray) -> float:
     return float(np.mean(probabilities.argmax(-1) == digits()[1][TEST]))
 
 
-@pytest.mark.parametrize("net", NETS)
-def test_file_answers_as_the_network_it_was_trained_as(net, runs, quantized):
+@pytest.mark.parametrize("net", KINDS)
+def test_file_answers_as_the_network_it_was_trained_as(net, run_of, quantized):
     images = digits()[0][TEST]
-    expected = np.asarray(load_trained(runs[net]).model(images, training=False))
+    expected = np.asarray(load_trained(run_of(net)).model(images, training=False))
     found = TFLiteInterpreter(quantized(net).tflite).probabilities(images)
     assert np.mean(expected.argmax(-1) == found.argmax(-1)) >= 0.99
 
 
-@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("net", KINDS)
 def test_no_calibration_and_the_operators_of_post_training_quantization(net, quantized, bundle_of):
     assert quantized(net).parity.calibration is None
     ours, theirs = (
@@ -75,10 +79,10 @@ def test_no_calibration_and_the_operators_of_post_training_quantization(net, qua
     assert sorted(ours) == sorted(theirs)
 
 
-@pytest.mark.parametrize("net", NETS)
-def test_every_learned_range_is_in_the_file(net, runs, quantized):
+@pytest.mark.parametrize("net", KINDS)
+def test_every_learned_range_is_in_the_file(net, run_of, quantized):
     content = quantized(net).tflite.read_bytes()
-    model = load_trained(runs[net]).model
+    model = load_trained(run_of(net)).model
     check_learned_ranges(read_model(content), model)
     layer = model.get_layer("stem_activation_range")
     layer.high.assign(layer.high * (1 + 3e-6))
@@ -87,19 +91,19 @@ def test_every_learned_range_is_in_the_file(net, runs, quantized):
     assert refused.value.where == "stem_activation_range"
 
 
-def test_layers_of_a_quantized_run_cannot_stay_in_float(runs, tmp_path):
+def test_layers_of_a_quantized_run_cannot_stay_in_float(run_of, tmp_path):
     with pytest.raises(UserError, match="none of its layers can stay in float"):
-        export(runs["residual"], "mobile-int8", out=tmp_path / "bundle", keep_float="auto")
+        export(run_of("residual"), "mobile-int8", out=tmp_path / "bundle", keep_float="auto")
     assert not list(tmp_path.iterdir())
 
 
-def test_post_training_quantization_does_not_pass_the_guard(runs, bundle_of):
+def test_post_training_quantization_does_not_pass_the_guard(run_of, bundle_of):
     content = bundle_of("residual", "mobile-int8").tflite.read_bytes()
     with pytest.raises(GateError, match="ranges that the network learned"):
-        check_learned_ranges(read_model(content), load_trained(runs["residual"]).model)
+        check_learned_ranges(read_model(content), load_trained(run_of("residual")).model)
 
 
-@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("net", KINDS)
 def test_accuracy_is_not_below_post_training_quantization(net, quantized, bundle_of):
     images = digits()[0][TEST]
     ours, theirs = (
@@ -109,16 +113,16 @@ def test_accuracy_is_not_below_post_training_quantization(net, quantized, bundle
     assert ours > theirs - 0.02
 
 
-def test_a_file_needs_no_data_and_a_server_takes_the_network_too(runs, tmp_path: Path):
-    path = runs["residual"].model_path
+def test_a_file_needs_no_data_and_a_server_takes_the_network_too(run_of, tmp_path: Path):
+    path = run_of("residual").model_path
     bundle = export(path, "mobile-int8", out=tmp_path / "int8")
     assert bundle.gate == "passed"
     assert export(path, "server", out=tmp_path / "server").gate == "passed"
 
 
 @pytest.mark.parametrize("target", ["mobile-float32", "server-cpu"])
-def test_other_precisions_are_refused(runs, tmp_path: Path, target: str):
+def test_other_precisions_are_refused(run_of, tmp_path: Path, target: str):
     with pytest.raises(UserError, match="was trained with --quantize int8") as refused:
-        export(runs["residual"].model_path, target, out=tmp_path / "bundle")
+        export(run_of("residual").model_path, target, out=tmp_path / "bundle")
     assert refused.value.hint
     assert not (tmp_path / "bundle").exists()

@@ -20,7 +20,7 @@ from reszoo.exporting import Bundle
 from reszoo.exporting.export import export
 from reszoo.inference.trained import TrainedModel
 
-from .conftest import NETS, TEST, digits
+from .conftest import TEST, digits
 
 # Runs in a process of its own, with the folder, the images and the output file as arguments.
 CLIENT = """
@@ -43,8 +43,15 @@ np.savez(outputs_file, **results)
 """
 
 
-@pytest.mark.parametrize("net", NETS)
-@pytest.mark.parametrize(("target", "tolerance"), [("server", 1e-4), ("server-cpu", 0.25)])
+@pytest.mark.parametrize(
+    ("net", "target", "tolerance"),
+    [
+        ("residual", "server", 1e-4),
+        ("highway", "server-cpu", 0.25),
+        pytest.param("highway", "server", 1e-4, marks=pytest.mark.slow),
+        pytest.param("residual", "server-cpu", 0.25, marks=pytest.mark.slow),
+    ],
+)
 def test_saved_model_agrees_with_keras_without_keras(
     bundle_of: Callable[[str, str], Bundle],
     nets: dict[str, TrainedModel],

@@ -21,6 +21,7 @@ from reszoo.planning.rewrites import for_inference
 from reszoo.spec import from_mapping
 from reszoo.spec.architecture import Architecture
 from tests.model.numpy_reference import Reference
+from tests.pairs import product_by_pairs
 
 ORDERS = ("post", "bn_after_add", "relu_before_add", "relu_only_pre", "full_pre")
 
@@ -130,9 +131,10 @@ def check(
     assert not reference.unused
 
 
-@pytest.mark.parametrize("connection", CONNECTIONS)
-@pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("transform", ["conv", "basic", "bottleneck"])
+@pytest.mark.parametrize(
+    ("transform", "order", "connection"),
+    product_by_pairs(["conv", "basic", "bottleneck"], ORDERS, CONNECTIONS),
+)
 def test_every_transform_connection_shortcut_and_order(
     transform: str, order: str, connection: str
 ) -> None:
@@ -148,8 +150,19 @@ def test_every_transform_connection_shortcut_and_order(
     )
 
 
-@pytest.mark.parametrize("connection", CONNECTIONS)
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize(
+    ("order", "connection"),
+    # Quick ones have each value once; the test above shows the pairs.
+    [
+        pytest.param(
+            order,
+            connection,
+            marks=() if order == ORDERS[number % len(ORDERS)] else pytest.mark.slow,
+        )
+        for order in ORDERS
+        for number, connection in enumerate(CONNECTIONS)
+    ],
+)
 def test_every_dense_connection_shortcut_and_order(order: str, connection: str) -> None:
     width = 10
     shortcuts = [
@@ -231,7 +244,7 @@ BLOCKS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("order", ["post", "full_pre"])
+@pytest.mark.parametrize("order", ["post", pytest.param("full_pre", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", BLOCKS)
 def test_every_field_of_a_block(name: str, order: str) -> None:
     check(network(block={"order": order, "expansion": 2, **BLOCKS[name]}))

@@ -56,8 +56,15 @@ def fitted(model: keras.Model, callbacks: list[keras.callbacks.Callback]) -> ker
     return model
 
 
-@pytest.mark.parametrize("connection", ["highway", "residual"])
-@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    ("connection", "dtype"),
+    [
+        ("highway", "float32"),
+        ("residual", "mixed_bfloat16"),
+        pytest.param("highway", "mixed_bfloat16", marks=pytest.mark.slow),
+        pytest.param("residual", "float32", marks=pytest.mark.slow),
+    ],
+)
 def test_stock_checkpoint_of_a_fast_network_opens_without_reszoo(
     tmp_path: Path, dtype: str, connection: str
 ) -> None:

@@ -80,7 +80,9 @@ def transfer(theirs: keras.Model, ours: keras.Model, version: str) -> None:
 SIZES = {50: [(65, 65), (64, 96)], 101: [(64, 65)], 152: [(65, 64)]}
 
 
-@pytest.mark.parametrize("depth", SIZES)
+@pytest.mark.parametrize(
+    "depth", [50, *(pytest.param(depth, marks=pytest.mark.slow) for depth in (101, 152))]
+)
 @pytest.mark.parametrize("version", VERSIONS)
 def test_logits_agree_with_keras_applications(version: str, depth: int) -> None:
     constructor = f"ResNet{depth}V2" if version == "v2_keras" else f"ResNet{depth}"

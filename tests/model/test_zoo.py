@@ -7,21 +7,16 @@ import pytest
 
 from reszoo.model.build import build_canonical
 from reszoo.planning.cost import cost
-from reszoo.planning.golden import known_cost
 from reszoo.planning.network import plan
-from reszoo.spec import load, names_of
+from reszoo.spec import load
 from tests.model.test_build import check_rows
+from tests.zoo import networks
 
 _DEEP = 100
 """Layers from which on building takes seconds; their blocks are those of shallower nets."""
 
 
-def _marked(name: str) -> object:
-    deep = known_cost(load(name)).depth > _DEEP
-    return pytest.param(name, marks=pytest.mark.slow) if deep else name
-
-
-@pytest.mark.parametrize("name", [_marked(name) for name in names_of("architecture")])
+@pytest.mark.parametrize("name", networks(_DEEP))
 def test_plan_says_what_keras_has_layer_by_layer(name: str) -> None:
     spec = load(name)
     rows = plan(spec)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from functools import cache
 
 import pytest
 
@@ -14,6 +15,9 @@ from reszoo.report.recipes import recipe_entries, recipe_table
 from reszoo.report.text import facts, table
 from reszoo.report.zoo import zoo_entries, zoo_table
 from reszoo.spec import load
+
+entries = cache(zoo_entries)
+"""The whole zoo's, planned once."""
 
 
 class Terminal(io.StringIO):
@@ -36,7 +40,7 @@ def terminal(monkeypatch):
 @pytest.mark.parametrize(
     "text",
     [
-        lambda: zoo_table(zoo_entries()),
+        lambda: zoo_table(entries()),
         lambda: recipe_table(recipe_entries()),
         lambda: stages_text(plan(load("resnet50"))),
         lambda: rows_text(plan(load("resnet20"))),
@@ -85,4 +89,4 @@ def test_facts_are_wrapped_but_commands_and_paths_stay_whole(terminal):
 
 def test_a_pipe_gets_everything(monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
-    assert max(map(len, zoo_table(zoo_entries()).splitlines())) > 120
+    assert max(map(len, zoo_table(entries()).splitlines())) > 120

@@ -17,8 +17,8 @@ from reszoo.fonts import font_for
 from reszoo.report.block_kinds import block_kinds
 from reszoo.report.diagram import Subject, check_diagram_name, draw_network, draw_twins
 from reszoo.report.drawing import Arrow, Box, Circle, Text, bounds, text_width
-from reszoo.spec import names_of
 from tests.report.diagrams import hard_subjects, plan_of, subject_of, words
+from tests.zoo import networks
 
 TWINS = Path(__file__).parents[2] / "docs" / "images" / "twins.svg"
 
@@ -48,48 +48,42 @@ def segments(arrow):
 def faults(drawing):
     """What a reader would trip over: texts on texts, on edges or on lines, shapes off the card."""
     card, *shapes = drawing.shapes
+    boxes = {shape: bounds([shape]) for shape in (card, *shapes)}
     texts = [shape for shape in shapes if isinstance(shape, Text)]
-    boxes = {text: bounds([text]) for text in texts}
+    lines = [(shape, list(segments(shape))) for shape in shapes if isinstance(shape, Arrow)]
     for shape in shapes:
-        if not contains(bounds([card]), bounds([shape])):
+        if not contains(boxes[card], boxes[shape]):
             yield "off the card", shape
     for one, other in itertools.combinations(texts, 2):
         if overlap(boxes[one], boxes[other]):
             yield "text on text", one, other
     for text in texts:
-        for arrow in (shape for shape in shapes if isinstance(shape, Arrow)):
-            if any(overlap(boxes[text], part) for part in segments(arrow)):
+        for arrow, parts in lines:
+            if any(overlap(boxes[text], part) for part in parts):
                 yield "text on a line", text, arrow
         for shape in reversed(shapes[: shapes.index(text)]):
             if not isinstance(shape, Box | Circle):
                 continue
-            if contains(bounds([shape]), boxes[text]):
+            if contains(boxes[shape], boxes[text]):
                 break  # it covers what lies behind it
-            if overlap(boxes[text], bounds([shape])):
+            if overlap(boxes[text], boxes[shape]):
                 yield "text on an edge", text, shape
 
 
-@pytest.mark.parametrize("name", names_of("architecture"))
+@pytest.mark.parametrize("name", networks())
 def test_nothing_overlaps_in_any_diagram_of_the_zoo(name):
+    """And every text is as wide as was thought, or less."""
     assert list(faults(diagram_of(name))) == []
+    texts = {shape for shape in diagram_of(name).shapes if isinstance(shape, Text)}
+    for text, size, bold in {(shape.text, shape.size, shape.bold) for shape in texts}:
+        assert re.fullmatch(r"[\x20-\x7e]+", text), "Pillow's own font has no other letters"
+        assert font_for(text, 8 * size).getlength(text) / 8 <= text_width(text, size, bold=bold)
 
 
 @pytest.mark.parametrize("subject", list(hard_subjects()), ids=lambda subject: subject.title)
 def test_nothing_overlaps_in_diagrams_that_are_hard_to_draw(subject):
     assert list(faults(draw_network(subject))) == []
     assert list(faults(draw_twins(subject, subject_of("resnet20")))) == []
-
-
-def test_every_text_is_as_wide_as_was_thought_or_less():
-    texts = {
-        (shape.text, shape.size, shape.bold)
-        for name in names_of("architecture")
-        for shape in diagram_of(name).shapes
-        if isinstance(shape, Text)
-    }
-    for text, size, bold in texts:
-        assert re.fullmatch(r"[\x20-\x7e]+", text), "Pillow's own font has no other letters"
-        assert font_for(text, 8 * size).getlength(text) / 8 <= text_width(text, size, bold=bold)
 
 
 @pytest.mark.parametrize("name", ["resnet50", "highway19_cifar10", "resnet9", "plain20"])

@@ -20,9 +20,7 @@ PIECES = st.sampled_from(
         *("<<: ", "---", "extends: resnet20\n", "name:", "stages:", "%YAML 1.1\n", "=", "é"),
     ]
 )
-quiet = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+quiet = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def load_or_user_error(file: str, *overrides: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,14 @@ def kind_by_folder(file: Path) -> str:
     return FOLDERS.get(file.parent.name, "architecture")
 
 
+@cache
+def validator(kind: str) -> Draft202012Validator:
+    return Draft202012Validator(json_schema(kind))
+
+
 def accepts(kind: str, text: str) -> bool:
     document = parse_document(text.encode(), "test.yaml").plain()
-    return bool(Draft202012Validator(json_schema(kind)).is_valid(document))
+    return bool(validator(kind).is_valid(document))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -88,9 +88,7 @@ NAMES = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,20}[A-Za-z0-9_-])?", fullma
 )
 
 
-@settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(zoo_name=st.sampled_from(ZOO), changes=CHANGES, name=NAMES, title=words(), source=words())
 def test_any_changed_spec_is_written_and_read_back_equal(
     tmp_path: Path,

@@ -5,7 +5,9 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
+import threading
 from pathlib import Path
 
 SECONDS = 300
@@ -13,18 +15,56 @@ SECONDS = 300
 _ROOT = Path(__file__).parents[2]
 
 
-def run_python(code):
-    """Runs a program that must succeed."""
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        cwd=_ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=SECONDS,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
+class FourCpus:
+    """A process whose CPU is divided into four devices; it runs programs, one after the other."""
+
+    _SERVE = """
+import json, os, sys, traceback
+from reszoo.training.distribution.strategy import device_setup
+from reszoo.training.options import DistributionOptions
+
+# Divides the CPU before anything is built on it.
+device_setup(DistributionOptions(devices="cpu:4"))
+answers, sys.stdout, home = sys.stdout, sys.stderr, os.getcwd()
+for line in sys.stdin:
+    error = ""
+    try:
+        exec(json.loads(line), {"__name__": "program"})
+    except BaseException:
+        error = traceback.format_exc()
+    os.chdir(home)
+    print(json.dumps(error), file=answers, flush=True)
+"""
+
+    def __init__(self):
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # open until `close`
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", self._SERVE],
+            cwd=_ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+        )
+
+    def __call__(self, program):
+        """Runs a program that must succeed, in a namespace of its own."""
+        timer = threading.Timer(SECONDS, self._process.kill)
+        timer.start()
+        print(json.dumps(textwrap.dedent(program)), file=self._process.stdin, flush=True)
+        answer = self._process.stdout.readline()
+        timer.cancel()
+        assert answer, f"the process ended: {self._stderr()}"
+        assert not (error := json.loads(answer)), error
+
+    def _stderr(self):
+        self._process.wait()
+        self._errors.seek(0)
+        return self._errors.read()[-3000:]
+
+    def close(self):
+        self._process.communicate()
+        self._errors.close()
 
 
 class Workers:

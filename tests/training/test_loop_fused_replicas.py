@@ -2,8 +2,6 @@
 
 import pytest
 
-from tests.training.processes import run_python
-
 TWO_STEPS = """
 import numpy as np, tensorflow as tf
 from reszoo.model.build import build
@@ -15,8 +13,6 @@ from reszoo.training.optimizers.optimizers import make_optimizer
 from reszoo.training.distribution.strategy import device_setup
 from reszoo.training.options import DistributionOptions
 
-# Divides the CPU before anything is built on it.
-device_setup(DistributionOptions(devices="cpu:2"))
 random = np.random.default_rng(0)
 images = tf.constant(random.integers(0, 255, (8, 16, 16, 3)), tf.uint8)
 labels = tf.constant(random.integers(0, 3, 8), tf.int32)
@@ -69,5 +65,5 @@ assert np.isfinite(both).all() and np.linalg.norm(both) > 0
 
 
 @pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS)
-def test_two_replicas_of_fast_layers_step_as_one(claim):
-    run_python(TWO_STEPS + claim)
+def test_two_replicas_of_fast_layers_step_as_one(on_four_cpus, claim):
+    on_four_cpus(TWO_STEPS + claim)

@@ -36,14 +36,15 @@ def test_sizes_are_shares_of_the_training() -> None:
     assert [one.height for one in training_formats(TINY, SHORT)] == [8]
 
 
-def test_a_run_that_was_stopped_in_any_size_ends_the_same(tmp_path, assert_equal_runs) -> None:
+def test_a_run_that_was_stopped_in_any_size_ends_the_same(
+    tmp_path, reference, assert_equal_runs
+) -> None:
     whole = start(tmp_path / "whole")
-    plain = start(tmp_path / "plain", SHORT)
     parts = start(tmp_path / "parts", stop_after=1)
     parts = resume(parts, epochs=2, data=bar_data())
     parts = resume(parts, epochs=3, data=bar_data())
     assert_equal_runs(whole, parts)
-    ours, others = (load_trained(run).model.get_weights() for run in (whole, plain))
+    ours, others = (load_trained(run).model.get_weights() for run in (whole, reference))
     assert not np.array_equal(ours[0], others[0])
     # the network itself is for its own size
     assert load_trained(whole).model.input_shape == (None, 8, 8, 1)

@@ -1,10 +1,13 @@
 """Replicas compute what one computes, and what differs between them is kept and comes back."""
 
 import pytest
+import tensorflow as tf
 
-from tests.training.processes import run_python
+from reszoo.errors import UserError
+from reszoo.training.distribution.strategy import device_setup
+from reszoo.training.options import DistributionOptions
 
-ON_FOUR_CPUS = """
+PROGRAM = """
 import keras, numpy as np, tensorflow as tf
 from reszoo.model.build import build
 from reszoo.spec.optimizer import Optimizer
@@ -14,8 +17,6 @@ from reszoo.training.distribution.strategy import device_setup
 from reszoo.training.options import DistributionOptions
 from tests.training.samples import TINY
 
-# Divides the CPU before anything is built on it.
-device_setup(DistributionOptions(devices="cpu:4"))
 random = np.random.default_rng(0)
 images = random.integers(0, 255, (160, 8, 8, 1)).astype("uint8")
 labels = random.integers(0, 3, 160).astype("int32")
@@ -44,22 +45,19 @@ def difference(one, other):
 """
 
 EXACT = """
-one = trained(1)
-assert difference(one, trained(1, steps=0)) > 0.01, "nothing was learned"
-for replicas in (2, 4):
-    other = trained(replicas)
+start, ones = trained(1, steps=0), {clip: trained(1, clip=clip) for clip in (None, 0.01)}
+for replicas, clip in ((2, None), (4, 0.01)):
+    one, other = ones[clip], trained(replicas, clip=clip)
+    assert difference(start, one) > 0.001, "nothing was learned"
     assert other.strategy.num_replicas_in_sync == replicas
-    assert difference(one, other) <= 1e-12, (replicas, difference(one, other))
-assert difference(trained(1, clip=0.01), trained(2, clip=0.01)) <= 1e-12
-assert difference(one, trained(2, sync=False)) > 1e-6, "synchronised or not, all the same"
+    assert difference(one, other) <= 1e-12, (replicas, clip, difference(one, other))
+assert difference(ones[None], trained(2, sync=False)) > 1e-6, "synchronised or not, all the same"
 """
 
 IN_PARTS = """
 one = trained(1, BARE, sync=False)
 assert difference(one, trained(1, BARE, sync=False, steps=0)) > 0.001
-for replicas, options in ((1, {"accumulate": 4}), (2, {"accumulate": 2}), (2, {"xla": True}),
-                          (1, {"xla": True}), (1, {"steps_per_execution": 4}),
-                          (2, {"steps_per_execution": 3}), (1, {"accumulate": 2, "xla": True})):
+for replicas, options in OPTIONS:
     other = trained(replicas, BARE, sync=False, **options)
     assert other.steps == 10, (replicas, options)
     assert difference(one, other) <= 1e-12, (replicas, options, difference(one, other))
@@ -100,65 +98,81 @@ from reszoo.data.pipeline.batches import batches
 data = open_data((images[:37], labels[:37]))
 split = data.split("train")
 found = []
-for replicas in (1, 2, 4):
+for replicas in (1, 4):
     loop = trained(replicas, PLAIN, dtype="float32", sync=True, steps=0)
     image_format = evaluation_format(PLAIN.input)
     found.append(loop.evaluate(batches(split, image_format, batch_size=8, pad=replicas > 1)))
-for other in found[1:]:
-    for name, value in found[0].items():
-        np.testing.assert_allclose(other[name], value, rtol=1e-6)
+one, four = found
+for name, value in one.items():
+    np.testing.assert_allclose(four[name], value, rtol=1e-6)
+"""
+
+
+# Pairs of options meet in the quick ones; each is alone in the slow ones.
+PARTS = """
+OPTIONS = ((2, {"accumulate": 2}), (1, {"accumulate": 2, "xla": True}),
+           (2, {"steps_per_execution": 3}))
+"""
+MORE_PARTS = """
+OPTIONS = ((1, {"accumulate": 4}), (2, {"xla": True}), (1, {"xla": True}),
+           (1, {"steps_per_execution": 4}))
 """
 
 
 @pytest.mark.parametrize(
-    "claim", [EXACT, IN_PARTS, STATE, COUNTS_ONCE], ids=["exact", "parts", "state", "once"]
+    "claim",
+    [
+        pytest.param(EXACT, id="exact"),
+        pytest.param(PARTS + IN_PARTS, id="parts"),
+        pytest.param(MORE_PARTS + IN_PARTS, id="more parts", marks=pytest.mark.slow),
+        pytest.param(STATE, id="state"),
+        pytest.param(COUNTS_ONCE, id="once"),
+    ],
 )
-def test_replicas_are_one(claim):
-    run_python(ON_FOUR_CPUS + claim)
+def test_replicas_are_one(on_four_cpus, claim):
+    on_four_cpus(PROGRAM + claim)
 
 
 def test_devices_cannot_be_divided_once_tensorflow_computes():
-    run_python(
-        """
-        import pytest, tensorflow as tf
-        from reszoo.errors import UserError
-        from reszoo.training.distribution.strategy import device_setup
-        from reszoo.training.options import DistributionOptions
-        tf.constant(1) + 1
-        with pytest.raises(UserError, match="begun to compute"):
-            device_setup(DistributionOptions(devices="cpu:2"))
-        with pytest.raises(UserError, match="does not exist"):
-            device_setup(DistributionOptions(devices="gpu:97"))
-        """
-    )
+    assert tf.constant(1) + 1 == 2
+    with pytest.raises(UserError, match="begun to compute"):
+        device_setup(DistributionOptions(devices="cpu:2"))
+    with pytest.raises(UserError, match="does not exist"):
+        device_setup(DistributionOptions(devices="gpu:97"))
 
 
 FROZEN = """
     import os, signal
     import keras, numpy as np
     from reszoo.inference.trained import load_trained
+    from reszoo.model.build import build
+    from reszoo.model.saving import save_model
     from reszoo.training import TrainingStopped
     from reszoo.training.train import resume, train
     from tests.training.samples import SHORT, TINY, bar_data
 
-    class Stop(keras.callbacks.Callback):
+    class StopIn(keras.callbacks.Callback):
+        def __init__(self, epoch):
+            super().__init__()
+            self.stops, self.epoch = epoch, None
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.epoch = epoch
+
         def on_train_batch_end(self, batch, logs=None):
-            if batch == 2:
+            if (self.epoch, batch) == (self.stops, 2):
                 os.kill(os.getpid(), signal.SIGTERM)
 
     os.chdir({folder!r})
-    words = {{"data": bar_data(), "devices": "cpu:2", "quiet": True, "test": False}}
-    start = train(TINY, recipe=SHORT, out="start", **words)
-    words |= {{"start": start, "recipe": SHORT, "freeze": ["stem..stage1"], "unfreeze_at": 2}}
+    save_model(build(TINY, seed=5), "start.keras", spec=TINY)
+    words = {{"start": "start.keras", "freeze": ["stem..stage1"], "unfreeze_at": 2}}
+    words |= {{"data": bar_data(), "recipe": SHORT, "devices": "cpu:2"}}
+    words |= {{"quiet": True, "test": False}}
     whole = train(out="whole", **words)
-    for epochs in (0, 1):  # Interrupted in the epoch that is frozen, and in the next.
-        out = f"stopped-{{epochs}}"
+    for epoch in (0, 1):  # Interrupted in the epoch that is frozen, and in the next.
+        out = f"stopped-{{epoch}}"
         try:
-            if epochs:
-                train(out=out, stop_after=epochs, **words)
-                resume(out, data=bar_data(), quiet=True, callbacks=[Stop()])
-            else:
-                train(out=out, callbacks=[Stop()], **words)
+            train(out=out, callbacks=[StopIn(epoch)], **words)
         except TrainingStopped:
             pass
         run = resume(out, data=bar_data(), quiet=True)
@@ -168,5 +182,5 @@ FROZEN = """
 """
 
 
-def test_a_run_with_frozen_layers_resumes_on_several_replicas(tmp_path):
-    run_python(FROZEN.format(folder=str(tmp_path)))
+def test_a_run_with_frozen_layers_resumes_on_several_replicas(on_four_cpus, tmp_path):
+    on_four_cpus(FROZEN.format(folder=str(tmp_path)))

@@ -43,7 +43,7 @@ def start(out, deed=None, step=2, **changes):
     return train(TINY, bar_data(), SHORT, out=out, callbacks=callbacks, **options)
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize("code", [errno.ENOSPC, pytest.param(errno.EDQUOT, marks=pytest.mark.slow)])
 def test_a_disk_that_fills_stops_the_training_and_leaves_the_last_state(
     tmp_path, reference, assert_equal_runs, monkeypatch, code
 ):

@@ -172,7 +172,9 @@ class Stop(keras.callbacks.Callback):
             raise ZeroDivisionError
 
 
-@pytest.mark.parametrize("at", [(0, 0), (2, 0), (2, 3)], ids=str)
+@pytest.mark.parametrize(
+    "at", [*(pytest.param(at, marks=pytest.mark.slow) for at in [(0, 0), (2, 0)]), (2, 3)], ids=str
+)
 def test_a_run_killed_inside_an_epoch_resumes_bit_for_bit(
     tmp_path, source, opened, assert_equal_runs, at
 ):

@@ -104,6 +104,7 @@ def moment(number):
     return chance.randint(1, EPOCHS * STEPS - 1), in_writing, delay
 
 
+@pytest.mark.slow
 def test_two_kills_leave_no_trace(tmp_path, untouched):
     reference, spec = untouched
     told = supervised(tmp_path / "run", spec, [(4, True, 0.0), (STEPS + 5, False, 0.01)])

@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 
-from tests.training.processes import run_python
-
 PROGRAM = """
-    import os, signal, sys
+    import os, signal
     import keras, numpy as np
     from reszoo.inference.trained import load_trained
     from reszoo.training import TrainingStopped
@@ -31,21 +29,22 @@ PROGRAM = """
         try:
             train(spec, bar_data(), SHORT, seed=7, out={out!r}, callbacks=[Stop()], **words)
         except TrainingStopped:
-            sys.exit()
+            run = None
     elif {goes_on}:
         run = resume({out!r}, data=bar_data(), **words)
     else:
         run = train(spec, bar_data(), SHORT, seed=7, out={out!r}, **words)
-    np.savez({out!r} + "/weights.npz", *load_trained(run).model.get_weights())
+    if run:
+        np.savez({out!r} + "/weights.npz", *load_trained(run).model.get_weights())
 """
 
 
-def run(out, devices, *, stops=False, goes_on=False):
-    run_python(PROGRAM.format(out=str(out), devices=devices, stops=stops, goes_on=goes_on))
-
-
 @pytest.mark.slow
-def test_a_run_goes_on_with_other_replicas_to_rounding(tmp_path):
+def test_a_run_goes_on_with_other_replicas_to_rounding(on_four_cpus, tmp_path):
+    def run(out, devices, *, stops=False, goes_on=False):
+        values = {"out": str(out), "devices": devices, "stops": stops, "goes_on": goes_on}
+        on_four_cpus(PROGRAM.format(**values))
+
     run(tmp_path / "one", "cpu")
     whole = np.load(tmp_path / "one" / "weights.npz")
     for before, after in (("cpu:2", "cpu"), ("cpu", "cpu:4")):

@@ -12,7 +12,6 @@ from reszoo.inference.net2net import deepen, widen
 from reszoo.inference.predict import predict
 from reszoo.inference.trained import load_trained
 from reszoo.model.quantized_model import learned_limits
-from reszoo.model.saving import save_model
 from reszoo.spec import load_recipe
 from reszoo.training.train import resume, train
 from tests.training.processes import run_python
@@ -83,7 +82,6 @@ def test_default_recipe_has_the_purpose_and_float32(source, tmp_path):
     ("changes", "message"),
     [
         ({"start": None, "spec": TINY}, "starts from a trained network"),
-        ({"recipe": SHORT}, None),
         ({"data": {"train": bars(60), "test": bars(9)}, "overrides": ["activation=gelu"]}, "int8"),
         ({"recipe_overrides": ["precision=mixed_bfloat16"]}, "precision float32"),
         ({"spec": "resnet8_digits"}, "brings its own architecture"),
@@ -91,9 +89,6 @@ def test_default_recipe_has_the_purpose_and_float32(source, tmp_path):
 )
 def test_what_cannot_be_quantized_is_said_before_a_run_exists(source, tmp_path, changes, message):
     out = tmp_path / "run"
-    if message is None:  # float training of a network that starts in float
-        quantize(source, out, **changes, epochs=1)
-        return
     with pytest.raises(UserError) as refused:
         quantize(source, out, **changes)
     assert message in f"{refused.value.what} {refused.value.expected}"
@@ -155,9 +150,3 @@ def test_two_replicas_train_as_one_does(source, tmp_path):
     one, two = weights
     for name in one.files:
         np.testing.assert_allclose(one[name], two[name], atol=2e-3, err_msg=name)
-
-
-def test_saved_network_needs_its_own_spec(whole, tmp_path):
-    model = load_trained(whole).model
-    with pytest.raises(UserError):
-        save_model(model, tmp_path / "net.keras", spec=TINY.model_copy(update={"classes": 7}))

@@ -1,14 +1,7 @@
 """Two replicas freeze, open and pace as one does."""
 
-import subprocess
-import sys
-import textwrap
-
-PROGRAM = textwrap.dedent(
-    """
+PROGRAM = """
     import numpy as np, tensorflow as tf
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     from reszoo.model.build import build
     from reszoo.planning.network import plan
     from reszoo.spec import from_mapping
@@ -54,12 +47,8 @@ PROGRAM = textwrap.dedent(
     np.testing.assert_array_equal(first, frozen)
     for ours, theirs in zip(one.weights, two.weights, strict=True):
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), atol=2e-5, err_msg=ours.path)
-    """
-)
+"""
 
 
-def test_two_replicas_freeze_open_and_pace_as_one():
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+def test_two_replicas_freeze_open_and_pace_as_one(on_four_cpus):
+    on_four_cpus(PROGRAM)

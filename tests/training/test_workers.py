@@ -3,10 +3,14 @@
 import json
 import re
 import time
+from types import SimpleNamespace
 
 import pytest
 
+from reszoo.errors import UserError
+from reszoo.training.train import train
 from tests.training.processes import Workers
+from tests.training.samples import SHORT, TINY, bar_data
 
 TRAIN = """
 import sys
@@ -63,10 +67,11 @@ def test_workers_that_were_started_differently_are_refused(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_workers_need_to_be_told_their_folder():
-    for exit_code, out, error in Workers(TRAIN + "run(None)").wait():
-        assert exit_code == 2, error
-        assert "-o RUN" in out
+def test_workers_need_to_be_told_their_folder(monkeypatch):
+    setup = SimpleNamespace(workers=2)
+    monkeypatch.setattr("reszoo.training.train.device_setup", lambda options: setup)
+    with pytest.raises(UserError, match="-o RUN"):
+        train(TINY, bar_data(), SHORT)
 
 
 @pytest.mark.slow

@@ -251,11 +251,11 @@ def test_data_that_do_not_fit_are_refused_before_a_trial(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_search_of_real_trainings_on_digits(tmp_path):
-    """Data check, child processes, run folders and the validation split, all at once."""
-    text = SEARCH.replace("trials: 6, max_epochs: 4", "trials: 2, max_epochs: 1")
+def test_a_search_of_a_real_training_on_digits(tmp_path):
+    """Data check, child process, run folder and the validation split, all at once."""
+    text = SEARCH.replace("trials: 6, max_epochs: 4", "trials: 1, max_epochs: 1")
     result = tune(write(tmp_path, text + "validation: 0.25\n"), out=tmp_path / "out")
-    assert [record.state for record in result.records] == ["finished", "finished"]
+    assert [record.state for record in result.records] == ["finished"]
     for record in result.records:
         run = Run.open(SearchFolder(result.path).run_path(record.trial))
         (epoch,) = run.metrics()

@@ -9,6 +9,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from keras.src.applications import resnet
 from keras.src.legacy.saving import legacy_h5_format
 from safetensors.numpy import save_file
 
@@ -20,7 +21,11 @@ from reszoo.spec import load
 from tests.model.importing.weight_samples import difference, images, logits, randomise
 
 SIDE, CLASSES = 64, 7
-ASKED = [f"input.shape=[{SIDE},{SIDE},3]", f"classes={CLASSES}"]
+WIDTHS = (8, 12, 20, 24)
+"""Of the stages; of keras.applications' networks only the blocks are fewer and thinner."""
+SHAPE = f"input.shape=[{SIDE},{SIDE},3]"
+THIN = ["stages[*].depth=2", *(f"stages[{stage}].width={WIDTHS[stage]}" for stage in range(4))]
+ASKED = [SHAPE, *THIN, f"classes={CLASSES}"]
 FILES = ("official.h5", "whole.h5", "new.weights.h5", "whole.keras", "named.safetensors")
 
 
@@ -36,14 +41,32 @@ class Reference:
 
 def reference(folder: Path, version: int) -> Reference:
     home = keras.applications.resnet if version == 1 else keras.applications.resnet_v2
-    make = home.ResNet50 if version == 1 else home.ResNet50V2
-    model = make(
-        weights=None, input_shape=(SIDE, SIDE, 3), classes=CLASSES, classifier_activation=None
-    )
+    model = network(version)
     randomise(model)
     pixels = images(2, SIDE, SIDE, 3)
     write(folder, model)
     return Reference(folder, model, pixels, logits(model, home.preprocess_input(pixels.copy())))
+
+
+def network(version: int) -> keras.Model:
+    """What ResNet50 or ResNet50V2 is, with two thin blocks in each stage."""
+    stack = resnet.stack_residual_blocks_v1 if version == 1 else resnet.stack_residual_blocks_v2
+    strides = (1, 2, 2, 2) if version == 1 else (2, 2, 2, 1)
+
+    def stages(x):
+        for number, (width, stride) in enumerate(zip(WIDTHS, strides, strict=True)):
+            x = stack(x, width, 2, stride1=stride, name=f"conv{2 + number}")
+        return x
+
+    return resnet.ResNet(
+        stages,
+        preact=version == 2,
+        use_bias=True,
+        weights=None,
+        input_shape=(SIDE, SIDE, 3),
+        classes=CLASSES,
+        classifier_activation=None,
+    )
 
 
 def write(folder: Path, model: keras.Model) -> None:
@@ -98,7 +121,8 @@ def test_version_2_moves_the_strides_of_the_papers_layout(second):
 
 
 def test_the_spec_says_what_the_weights_need(first, second):
-    spec = load_pretrained(load("resnet50", ASKED), str(first.folder / "official.h5")).spec
+    requested = load("resnet50", ASKED).model_copy(update={"title": "ResNet-50 (v1.5)"})
+    spec = load_pretrained(requested, str(first.folder / "official.h5")).spec
     assert spec.block.stride_at == "first"
     assert spec.norm.epsilon == 1.001e-5
     assert (spec.input.mean, spec.input.std) == ((123.68, 116.779, 103.939), 1.0)
@@ -122,7 +146,7 @@ def test_the_comparison_would_see_a_wrong_stride_or_order_of_colours(first):
 
 def test_another_input_size_works_as_it_is(first):
     loaded = load_pretrained(
-        load("resnet50", ["input.shape=[96,48,3]", f"classes={CLASSES}"]),
+        load("resnet50", ["input.shape=[96,48,3]", *THIN, f"classes={CLASSES}"]),
         str(first.folder / "official.h5"),
     )
     assert loaded.model.input_shape == (None, 96, 48, 3)
@@ -139,13 +163,15 @@ def test_the_other_version_is_named(name, version, request):
 
 
 def test_another_depth_is_told_by_what_is_missing(first):
-    with pytest.raises(UserError, match="missing: conv4_block7_1_conv/kernel") as error:
-        load_pretrained(load("resnet101", ASKED), str(first.folder / "official.h5"))
+    with pytest.raises(UserError, match="missing: conv4_block3_1_conv/kernel") as error:
+        load_pretrained(
+            load("resnet50", [*ASKED, "stages[2].depth=6"]), str(first.folder / "official.h5")
+        )
     assert "more" in error.value.found
 
 
 def test_other_classes_are_told_with_a_hint_to_fine_tune(first):
-    spec = load("resnet50", [ASKED[0], "classes=12"])
+    spec = load("resnet50", [SHAPE, *THIN, "classes=12"])
     with pytest.raises(UserError, match="has 7 classes, not 12") as error:
         load_pretrained(spec, str(first.folder / "official.h5"))
     assert "fine-tune" in error.value.hint
