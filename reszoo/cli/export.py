@@ -28,7 +28,6 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--keep-float",
         metavar="auto|LAYER,LAYER",
-        default="",
         help="layers of an int8 file that stay in float; auto finds the fewest that meet the "
         "target's limits",
     )
@@ -52,7 +51,7 @@ def run(options: Namespace) -> None:
         out=options.out,
         data=options.data,
         gate=not options.no_gate,
-        keep_float=options.keep_float,
+        keep_float=options.keep_float or (),
         skip_bad_images=options.skip_bad_images,
     )
     print(bundle_text(bundle))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from reszoo.exporting.bundle import Parity
-from reszoo.exporting.job import ExportJob
+from reszoo.exporting.export_job import ExportJob
 from reszoo.exporting.parity import Comparison
 from reszoo.exporting.parity_report import TITLES
 from reszoo.inference.metrics import wilson_interval

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from reszoo.exporting.contract import SAVED_MODEL
+from reszoo.exporting.export_job import ExportedFile, ExportJob
 from reszoo.exporting.golden_example import (
     choose_golden_image,
     expected_outputs,
     write_golden_example,
 )
 from reszoo.exporting.golden_vectors import write_golden_vectors
-from reszoo.exporting.job import ExportedFile, ExportJob
 from reszoo.exporting.onnx_file import ONNX, OnnxModel
 from reszoo.exporting.photograph import write_photograph
 from reszoo.exporting.saved_model import LoadedSavedModel

@@ -26,8 +26,8 @@ from reszoo.exporting.contract import (
 )
 from reszoo.exporting.device_limits import refuse_too_large
 from reszoo.exporting.examples import write_examples
+from reszoo.exporting.export_job import ExportedFile, ExportJob
 from reszoo.exporting.inference_graph import InferenceGraph, build_inference_graph
-from reszoo.exporting.job import ExportedFile, ExportJob
 from reszoo.exporting.measure_parity import gate_error, measure_parity
 from reszoo.exporting.mixed_precision import require_float_allowed
 from reszoo.exporting.onnx_file import ONNX, OnnxModel, require_converter, write_onnx

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from reszoo.atomic_files import write_text
+from reszoo.exporting.export_job import ExportJob
 from reszoo.exporting.golden_example import tolerance_of
-from reszoo.exporting.job import ExportJob
 from reszoo.tflite.interpreter import Kernels, TFLiteInterpreter
 from reszoo.tflite.model_file import MODEL_FILE
 

@@ -10,7 +10,7 @@ import numpy as np
 from reszoo.errors import GateError
 from reszoo.exporting import parity_report
 from reszoo.exporting.bundle import Parity
-from reszoo.exporting.job import ExportedFile, ExportJob
+from reszoo.exporting.export_job import ExportedFile, ExportJob
 from reszoo.exporting.layer_parity import compare_layers, first_divergent_layer
 from reszoo.exporting.parity import Comparison, compare
 from reszoo.exporting.reference_parity import compare_reference, is_integer_only

@@ -10,7 +10,7 @@ import numpy as np
 from reszoo.errors import GateError
 from reszoo.exporting.contract import tflite_entry
 from reszoo.exporting.device_limits import refuse_oversized
-from reszoo.exporting.job import ExportedFile, ExportJob
+from reszoo.exporting.export_job import ExportedFile, ExportJob
 from reszoo.exporting.keep_float import find_float_units
 from reszoo.exporting.learned_ranges import check_learned_ranges
 from reszoo.exporting.mixed_precision import MixedPrecision, Unit
