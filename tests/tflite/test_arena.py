@@ -34,8 +34,10 @@ def test_the_estimate_counts_tensors_operators_and_channels(digits_file):
 def test_without_the_wheel_the_arena_is_estimated(digits_file, monkeypatch):
     monkeypatch.setattr(arena, "measured_arena", lambda *_: None)
     found = arena_of(read_model(digits_file))
-    assert found == Arena(1536, 6332, "estimated")
-    assert found.bytes == 7868
+    # Of 43 tensors 22 are feature maps: planning them takes more than the 1,536 bytes they need.
+    while_planning = 32 * 43 + 56 * 22 - 1536
+    assert found == Arena(1536, 6332 + while_planning, "estimated")
+    assert found.bytes == 8940
 
 
 def test_a_plan_in_the_file_decides_over_the_planner(digits_file, monkeypatch):
@@ -47,7 +49,7 @@ def test_a_plan_in_the_file_decides_over_the_planner(digits_file, monkeypatch):
 
 def test_a_measurement_takes_the_place_of_the_estimate(digits_file, monkeypatch):
     monkeypatch.setattr(arena, "measured_arena", lambda content, lent: lent - (1 << 20))
-    assert arena_of(read_model(digits_file)) == Arena(1536, 2 * 6332, "measured")
+    assert arena_of(read_model(digits_file)) == Arena(1536, 2 * 6332 + 1072, "measured")
 
 
 def test_a_file_of_dynamic_shape_has_no_arena():
@@ -60,8 +62,16 @@ def test_the_wheel_measures_the_planner_and_the_estimate_is_close_above(digits_f
     found = arena_of(read_model(digits_file))
     assert found.source == "measured"
     assert found.feature_map_bytes == 1536
-    assert found.own_bytes <= estimated_own_bytes(read_model(digits_file).main)
-    assert estimated_own_bytes(read_model(digits_file).main) <= 1.15 * found.own_bytes
+    kept = measured_arena(digits_file, 1 << 20) - 1536
+    estimated = estimated_own_bytes(read_model(digits_file).main)
+    assert kept <= estimated <= 1.15 * kept
+
+
+@needs_wheel
+def test_tflite_micro_starts_in_the_arena_and_not_in_much_less(digits_file):
+    found = arena_of(read_model(digits_file)).bytes
+    assert measured_arena(digits_file, found) is not None
+    assert measured_arena(digits_file, found - 64) is None
 
 
 @needs_wheel
