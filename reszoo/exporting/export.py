@@ -157,8 +157,14 @@ def _prepare(
 
 
 def _refuse_other_precision(network: InferenceGraph, target: Target) -> None:
-    """Refuses a .tflite of a fake-quantized network in any precision but the one it has learned."""
-    if network.is_fake_quantized and "tflite" in target.writes and target.quantization != "int8":
+    """Refuses a file of a fake-quantized network in any precision but the one it has learned.
+
+    A SavedModel rounds as the network does.
+    """
+    is_float = "onnx" in target.writes or (
+        "tflite" in target.writes and target.quantization != "int8"
+    )
+    if network.is_fake_quantized and is_float:
         raise UserError(
             f"{network.name} was trained with --quantize int8, and {target.name} is no int8 target",
             expected="a target with `quantization: int8`",
