@@ -34,7 +34,7 @@ def add_options(parser: ArgumentParser) -> None:
         "--images",
         type=positive_int,
         metavar="N",
-        help="images to time after the warm-up (default: 200, or half a second if that is more)",
+        help="images to time after the warm-up (default: half a second of them, at least 200)",
     )
     add_json(parser)
 

@@ -129,7 +129,7 @@ def benchmark(
       versus: another network to compare with, in alternating rounds of batches of one image.
       threads: thread counts to measure with.
       images: number of images to time at each thread count and batch size, but at least three
-        batches. Defaults to 200, or as many as take half a second if those are more.
+        batches. Defaults to as many as take half a second, at least 200.
 
     Raises:
       UserError: there is no such network, or it cannot be run.

@@ -35,8 +35,8 @@ def write_saved_model(network: InferenceGraph, folder: Path, folded: Folded = "n
     height, width, channels)`, pixels 0..255. A network with 1 or 3 channels also has
     `classify_jpeg`, whose input `jpeg`, string `(batch,)`, holds the bytes of JPEG files of any
     size; EXIF is ignored. Every signature has three outputs: `probabilities` and `logits`, float32
-    `(batch, classes)`, and `class`, int64 `(batch,)`. `folded` is the dtype of a network of constants, with
-    folded normalisations; "none" keeps layers and variables.
+    `(batch, classes)`, and `class`, int64 `(batch,)`. `folded` is the dtype of a network of
+    constants, with folded normalisations; "none" keeps layers and variables.
 
     Raises:
       UserError: the network is to be folded, and its plan is not known.
@@ -85,7 +85,7 @@ def _decode_jpegs(jpeg: tf.Tensor, image_format: ImageFormat) -> tf.Tensor:
 
 
 def _fold(network: InferenceGraph, dtype: str) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Traces a function of its own, so that both signatures share one set of constants."""
+    """Traces a function of its own, so that the signatures share one set of constants."""
     if network.is_fake_quantized:
         raise UserError(
             f"{network.name} was trained with --quantize int8: its rounding cannot be folded",

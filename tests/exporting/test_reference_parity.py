@@ -80,4 +80,4 @@ def test_without_the_wheel_the_report_says_so(
     bundle = export(nets["residual"], integer_target(), out=tmp_path / "bundle", data=data)
     assert bundle.parity.comparison("tflite_micro") is None
     assert len(bundle.parity.kernels) == 1
-    assert "its wheel is not installed" in bundle.report.read_text()
+    assert "its package is not installed" in bundle.report.read_text()
