@@ -160,7 +160,7 @@ def _refuse_other_precision(network: InferenceGraph, target: Target) -> None:
     """Refuses a .tflite of a fake-quantized network in any precision other than int8."""
     if network.is_fake_quantized and "tflite" in target.writes and target.quantization != "int8":
         raise UserError(
-            f"{network.name} was trained with --quantize int8, which {target.name} is not for",
+            f"{target.name} cannot take {network.name}, which was trained with --quantize int8",
             expected="a target with `quantization: int8`",
             found=f"quantization: {target.quantization}",
             hint="export with --target mobile-int8, or export the run that it was trained from",

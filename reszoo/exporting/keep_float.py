@@ -33,7 +33,8 @@ def find_float_units(
             "the gate fails even with all layers in float",
             expected="a file that passes with all layers in float",
             found="a file that fails as well, so int8 is not the cause",
-            hint="export again without --keep-float, and read the parity report",
+            hint="leave out --keep-float, and read the parity report; use --no-gate to write the "
+            "bundle all the same",
         )
     return tuple(unit for unit in mixed.units if unit in chosen or unit in forced)
 

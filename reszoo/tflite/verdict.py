@@ -193,7 +193,7 @@ _REPLACEMENTS = {
     "ELU": "choose another activation: relu, relu6 or silu",
     "GELU": "choose another activation: relu, relu6 or silu",
     "HARD_SWISH": "choose another activation: relu, relu6 or silu",
-    "NEG": "write gates as x + T (H - x)",
+    "NEG": "compute highway merges as x + T * (H - x)",
     "DEQUANTIZE": "write `output: int8`",
     "CAST": "write `input: float32`, or `quantization: int8`",
     "TRANSPOSE_CONV": "upsample in another way",

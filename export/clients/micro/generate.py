@@ -48,7 +48,7 @@ def read_bundle(bundle: Path) -> tuple[dict[str, Any], bytes]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{bundle} is not a bundle with a .tflite: {error!r}") from error
     if found[0] != _FORMAT or found[1] not in _VERSIONS:
-        raise BundleError(f"expected {_FORMAT} of a version in {_VERSIONS}, found {found}")
+        raise BundleError(f"expected a {_FORMAT} of version 2 or 3, found {found}")
     if hashlib.sha256(model).hexdigest() != contract["sha256"][entry["path"]]:
         raise BundleError(f"{bundle / entry['path']} is not the file that contract.json describes")
     if [side["dtype"] for side in (*entry["inputs"], *entry["outputs"])] != ["int8", "int8"]:
