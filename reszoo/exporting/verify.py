@@ -66,7 +66,7 @@ def verify(bundle: str | Path) -> Verification:
             f"{folder} is not a bundle",
             expected=f"a folder with the {CONTRACT} that `reszoo export` wrote",
             found="a file" if folder.is_file() else f"no {CONTRACT} in it",
-            hint="give the folder of a bundle, such as RUN/export/mobile-int8",
+            hint="give the folder of the bundle, such as RUN/export/mobile-int8",
         )
     contract = read_contract(folder / CONTRACT)
     try:

@@ -93,7 +93,7 @@ def test_a_bundle_holds_without_tensorflow(bundle, tmp_path):
         "holds model.tflite size 32,640 bytes",
         "holds model.tflite input uint8 1x8x8x1, scale 1",
         "holds model.tflite operators 21 of 10 kinds",
-        "holds model.tflite target all that mobile-int8 asks of a file",
+        "holds model.tflite target meets the requirements of mobile-int8",
         "holds model.tflite arena: feature maps 1,536 bytes",
         "holds model.tflite arena: lower bound 1,536 bytes",
     ):
@@ -142,7 +142,7 @@ def test_a_file_that_is_not_the_one_of_the_contract_is_named(reszoo, bundle, spo
         ),
         (lambda it: it["files"]["tflite"]["arena"].update(bytes=9), "model.tflite arena"),
         (lambda it: it["files"]["tflite"]["arena"].update(lower_bound_bytes=9), "lower bound"),
-        (lambda it: it["files"]["tflite"]["arena"].update(own_bytes=9, bytes=1545), "its own"),
+        (lambda it: it["files"]["tflite"]["arena"].update(own_bytes=9, bytes=1545), "own data"),
         (lambda it: it["files"]["tflite"].update(metadata=True), "model.tflite metadata"),
         (lambda it: it["target"].update(quantization="none"), "model.tflite target"),
         (lambda it: it["classes"]["names"].reverse(), "labels.txt"),
