@@ -68,7 +68,7 @@ def test_a_float_file_fits_a_float_target():
         (
             "mobile-float32",
             {"inputs": (0, 1)},
-            "an image classifier has one input and one output, the file has 2 and 1",
+            "an image classifier has one input and one output; the file has 2 and 1",
         ),
         (
             "mobile-float16",
