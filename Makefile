@@ -23,8 +23,8 @@ help:
 	@echo "make demo        set up .venv and run the whole workflow on the embedded digits (4 minutes)"
 	@echo "make test-quick  run ruff, doctests and the tests that import no TensorFlow (1 minute)"
 	@echo "make test        run the tests that are not slow (20 minutes)"
-	@echo "make test-slow   run all tests but those of test-edge"
-	@echo "make test-edge   open bundles in the runtimes of others, and in the clients of export/clients/"
+	@echo "make test-slow   run all tests except test-edge"
+	@echo "make test-edge   open bundles in third-party runtimes and in export/clients/"
 	@echo "make coverage    run the tests that are not slow, with a report in htmlcov/"
 	@echo "make lint        run ruff and mypy"
 	@echo "make diagrams    draw the diagrams in docs/images/"
@@ -45,8 +45,8 @@ test-quick: $(VENV)/dev
 test-slow: $(VENV)/dev
 	$(BIN)/python -m pytest -m "not edge"
 
-# Runtimes of others have an environment of their own. The runtimes of the web page are installed
-# where there is npm; its test is skipped elsewhere.
+# Third-party runtimes have an environment of their own. Those of the web page are installed if npm
+# is there; otherwise its test is skipped.
 test-edge:
 	$(MAKE) VENV=$(VENV)-edge $(VENV)-edge/edge
 	@! command -v npm > /dev/null || npm ci --silent --prefix $(WEB)

@@ -1,9 +1,8 @@
-"""Memory plans of small networks: the best placement against the lower bound and TFLite-Micro's.
+"""Memory plans of small networks against the lower bound and TFLite-Micro's own planner.
 
-Converts networks of the zoo, untrained, to int8 as the target microcontroller does, and prints for
-each the bytes of feature maps: the lower bound by lifetimes, the best plan found, TFLite-Micro's
-own planner; and the whole arena with and without the plan, measured where the wheel `tflite-micro`
-is installed.
+Converts untrained networks of the zoo to int8 for the target microcontroller and prints the bytes
+of feature maps of each (the lower bound by lifetimes, the best plan found, TFLite-Micro's own
+planner), and the whole arena without and with the plan, measured if `tflite-micro` is installed.
 
     python benchmarks/memory_plans.py resnet20 resnet20_highway
     python benchmarks/memory_plans.py --all
@@ -64,7 +63,7 @@ def row(name: str) -> str:
     plan, before = plan_memory(model), arena_of(model)
     after = arena_of(read_model(put_memory_plan(content)))
     if plan is None or before is None or after is None:
-        return f"{name:28} its arena is not known before it runs"
+        return f"{name:28} the arena size is not known before it runs"
     saved = 1 - after.bytes / before.bytes
     return (
         f"{name:28} {plan.lower_bound:>9,} {plan.bytes:>9,} {plan.greedy_bytes:>9,} "
@@ -75,7 +74,9 @@ def row(name: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("networks", nargs="*", help="names; NAME+highway is the highway twin")
-    parser.add_argument("--all", action="store_true", help="all of up to 20 layers and 96 pixels")
+    parser.add_argument(
+        "--all", action="store_true", help="all networks of up to 20 layers, 96 x 96 pixels"
+    )
     options = parser.parse_args()
     header = f"{'bound':>9} {'plan':>9} {'greedy':>9} {'tries':>5}  {'arena':>9} {'planned':>9}"
     print(f"{'network':28} {header}  saved")

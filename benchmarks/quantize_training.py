@@ -1,7 +1,7 @@
 """Quantization-aware training against post-training quantization, on the embedded digits.
 
-Trains a network, goes on with `--quantize int8`, exports both runs as int8, and compares the files
-on the test split: with each other, and with the network that the second was trained as.
+Trains a network, trains it on with `--quantize int8`, exports both runs as int8, and compares the
+files on the test split: with each other, and the second one with its fake-quantized network.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def measure(name: str, folder: Path) -> None:
     post, aware = (
         TFLiteInterpreter(bundle.tflite).probabilities(images).argmax(-1) for bundle in bundles
     )
-    check_learned_ranges(bundles[1].tflite.read_bytes(), network.model)
+    check_learned_ranges(load_model_file(bundles[1].tflite), network.model)
     names = [
         Counter(operator.name for operator in load_model_file(bundle.tflite).main.operators)
         for bundle in bundles
@@ -55,10 +55,11 @@ def measure(name: str, folder: Path) -> None:
     print(
         f"{name}: {len(images)} images; accuracy post-training {np.mean(post == labels):.4f}, "
         f"aware {np.mean(aware == labels):.4f} ({better} better, {worse} worse, McNemar's exact p "
-        f"{chance:.2f}); the file answers as its network on {np.mean(aware == rounded):.4f}; "
-        f"{len(learned_limits(network.model))} learned ranges, all in the file; further operators: "
-        f"{dict(names[1] - names[0]) or 'none'}; bytes {bundles[0].tflite_bytes:,} and "
-        f"{bundles[1].tflite_bytes:,}"
+        f"{chance:.2f}); same class as the fake-quantized network on "
+        f"{np.mean(aware == rounded):.4f}; "
+        f"{len(learned_limits(network.model))} learned ranges, all in the file; "
+        f"additional operators: {dict(names[1] - names[0]) or 'none'}; "
+        f"bytes {bundles[0].tflite_bytes:,} and {bundles[1].tflite_bytes:,}"
     )
 
 

@@ -56,14 +56,14 @@ def processor_flags() -> frozenset[str]:
 
 
 def inference_flags() -> tuple[str, ...]:
-    """Returns those of `processor_flags` that decide how fast networks run, such as `amx_int8`."""
+    """Returns the `processor_flags` that matter for the speed of inference, such as `amx_int8`."""
     return tuple(flag for flag in _INFERENCE_FLAGS if flag in processor_flags())
 
 
 def peak_memory() -> int | None:
-    """Returns the most memory that this process has taken, in bytes; None on Windows."""
+    """Returns the peak memory of this process in bytes; None on Windows."""
     try:
-        # Unlike getrusage, it does not begin with the memory of the process that started this one.
+        # Unlike getrusage, this does not include the memory of the parent before the exec.
         text = Path("/proc/self/status").read_text(encoding="utf-8")
         return 1024 * int(text.split("VmHWM:")[1].split()[0])
     except (OSError, IndexError):

@@ -1,7 +1,7 @@
 """Measure latency, throughput and peak memory of a network on the CPU of this machine.
 
-Nothing here is the latency of the device that a file is made for. With --vs, two networks take
-turns; on a machine that others use too, compare their processor time, not their wall time.
+The times are those of this machine, not of the device that a file is made for. With --vs, two
+networks run in alternating rounds; on a shared machine compare their CPU time, not wall time.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ def add_options(parser: ArgumentParser) -> None:
         "--threads",
         type=positive_ints("1,2"),
         metavar="N,N,...",
-        help="numbers of threads to measure with, such as 1,2 (default: 1)",
+        help="thread counts to measure with, such as 1,2 (default: 1)",
     )
     parser.add_argument(
         "--vs",
         metavar="BUNDLE|FILE|RUN",
-        help="another network, to take turns with; prints the ratio of each pair of rounds",
+        help="compare with another network, in alternating rounds; prints their time ratios",
     )
     parser.add_argument(
         "--images",
         type=positive_int,
         metavar="N",
-        help="images to time after the warm-up (default: 200, or as many as take half a second)",
+        help="images to time after the warm-up (default: half a second of them, at least 200)",
     )
     add_json(parser)
 

@@ -28,8 +28,8 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--keep-float",
         metavar="auto|LAYER,LAYER",
-        help="layers of an int8 file that stay in float; auto finds the fewest that meet the "
-        "target's limits",
+        help="layers of an int8 file to keep in float; auto keeps as few as it takes to pass the "
+        "gate",
     )
     parser.add_argument(
         "--no-gate",

@@ -115,7 +115,7 @@ def positive_int(word: str) -> int:
 
 
 def positive_ints(example: str) -> Callable[[str], tuple[int, ...]]:
-    """Returns an argparse type for integers from 1 with commas between them."""
+    """Returns an argparse type for comma-separated positive integers."""
 
     def numbers(text: str) -> tuple[int, ...]:
         try:

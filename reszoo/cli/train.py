@@ -88,8 +88,8 @@ def _add_initial_weights(parser: ArgumentParser) -> None:
     add(
         "--quantize",
         choices=["int8"],
-        help="train the network of --from with the rounding of int8, by the recipe quantize unless "
-        "--recipe names one (docs/quantize_training.md)",
+        help="quantization-aware training of the network of --from, with the recipe quantize "
+        "unless --recipe names another (docs/quantize_training.md)",
     )
 
 

@@ -1,7 +1,7 @@
-"""Check a bundle against its contract: hashes, sizes, operators, arena, labels, answers.
+"""Check a bundle against its contract: hashes, sizes, operators, arena, labels, outputs.
 
-A .tflite is checked without TensorFlow, a SavedModel with it, an ONNX file if onnxruntime or onnx
-is installed. The exit code is 2 if a claim does not hold.
+A SavedModel is checked with TensorFlow, a .tflite without it, and an ONNX file if onnxruntime or
+onnx is installed. The exit code is 2 if a claim does not hold.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from reszoo.report.verification_summary import broken_text, verification_text
 
 
 def add_options(parser: ArgumentParser) -> None:
-    parser.add_argument("bundle", metavar="BUNDLE", help="a bundle's folder")
+    parser.add_argument("bundle", metavar="BUNDLE", help="folder of the bundle")
     add_json(parser)
 
 
 def run(options: Namespace) -> None:
-    """Prints a line per claim; claims that do not hold are an error."""
+    """Prints a line per claim, and fails if one does not hold."""
     from reszoo.exporting.verify import verify
 
     verification = verify(options.bundle)
@@ -30,10 +30,10 @@ def run(options: Namespace) -> None:
         print(verification_text(verification))
     if not verification.held:
         raise UserError(
-            f"{options.bundle} is not what its contract claims",
+            f"{options.bundle} does not match its contract",
             where=", ".join(claim.name for claim in verification.broken),
             expected="every claim of contract.json to hold",
             found=broken_text(verification),
-            hint="copy the bundle again, or export it again; move files that are not of the bundle "
-            "elsewhere",
+            hint="move files that do not belong to the bundle elsewhere; copy the bundle again, or "
+            "export it again",
         )

@@ -1,7 +1,7 @@
-"""Exporting: a trained network as a SavedModel and a `.tflite` that agree with Keras.
+"""Exporting: a trained network as a SavedModel, `.tflite` or ONNX file that agrees with Keras.
 
-What needs TensorFlow is imported when it is first used: a bundle with a `.tflite` alone is verified
-and timed without it.
+TensorFlow is imported only when it is needed: a bundle with just a `.tflite` is verified and timed
+without it.
 """
 
 from __future__ import annotations

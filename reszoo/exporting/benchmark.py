@@ -1,7 +1,7 @@
-"""Benchmark of a network on this machine: latency, throughput, memory, and pairs with another one.
+"""Benchmark of a network on this machine: latency, throughput, memory, and pairwise comparison.
 
-Every measurement runs in a process of its own, so that its memory and its threads are its own. Two
-networks that are compared take turns, round by round, so that a busy machine slows both alike.
+Every measurement runs in a process of its own, so that memory and threads are those of one network.
+Two networks that are compared run in alternating rounds, so that a busy machine slows both alike.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _SERVER_BATCH = 32
 _ROUNDS = 20
 _FEWEST_IMAGES, _MOST_CALLS, _FEWEST_CALLS = 200, 20_000, 3
 _SECONDS = 0.5
-"""For how long a small network is called: rounds of less than a millisecond would measure how it
-wakes up."""
+"""Time to spend on a small network: rounds of less than a millisecond would measure the wake-up of
+its process."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Seconds of a call."""
+    """Percentiles of the time of a call, in seconds."""
 
     median: float
     p90: float
@@ -48,7 +48,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Timing:
-    """Times of one network with one number of threads and one batch size."""
+    """Times of one network at one thread count and one batch size."""
 
     network: str
     runtime: str
@@ -57,23 +57,23 @@ class Timing:
     calls: int
     wall: Spread
     processor: Spread
-    """Seconds of processor time, the sum over all threads."""
+    """CPU time, the sum over all threads, in seconds."""
     images_per_second: float
-    """By wall time."""
+    """Throughput by wall time."""
     load_seconds: float
     first_seconds: float
-    """The first call, which is part of the warm-up."""
+    """Wall time of the first call, which is part of the warm-up."""
     warm_up_calls: int
-    """Calls before those that are counted."""
+    """Number of calls before the timed ones."""
     peak_bytes: int | None
-    """The most memory that the process took; None where the system does not say."""
+    """Peak memory of the process; None if the system does not report it."""
     runtime_bytes: int | None
-    """The part of it that Python and the runtime took before the network was loaded."""
+    """Peak memory of Python and the runtime, before the network was loaded."""
 
 
 @dataclass(frozen=True)
 class PairedRatio:
-    """Time of a network divided by that of another one, in rounds that took turns."""
+    """Time of a network divided by that of another one, for each pair of alternating rounds."""
 
     threads: int
     batch: int
@@ -83,15 +83,15 @@ class PairedRatio:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Times of a network on this machine, and of another one beside it."""
+    """Times of a network on this machine, and of another one that it is compared with."""
 
     network: str
     versus: str | None
     machine: dict[str, str | int]
     flags: tuple[str, ...]
-    """Flags of the processor that decide how fast networks run."""
+    """CPU flags that matter for the speed of inference."""
     load_before: float | None
-    """Average number of running processes in the minute before, these aside."""
+    """One-minute load average before the measurement."""
     load_after: float | None
     timings: tuple[Timing, ...]
     pairs: tuple[PairedRatio, ...]
@@ -124,16 +124,16 @@ def benchmark(
     """Measures a network on the CPU of this machine.
 
     Args:
-      target: a bundle's folder (its `.tflite`, else its ONNX file or SavedModel), a `.tflite` file
-        of anyone's, a run's folder or a `.keras` file.
-      versus: another one, to take turns with for batches of one image.
-      threads: numbers of threads to measure with.
-      images: number of images that are timed with each; of batches, at least three. Defaults to
-        200, or more of a small network: what takes half a second.
+      target: a bundle's folder (its `.tflite`, else its ONNX file or SavedModel), any `.tflite`
+        file, a run's folder or a `.keras` file.
+      versus: another network to compare with, in alternating rounds of batches of one image.
+      threads: thread counts to measure with.
+      images: number of images to time at each thread count and batch size, but at least three
+        batches. Defaults to as many as take half a second, at least 200.
 
     Raises:
-      UserError: there is no such network, or it does not run.
-      MachineError: a measuring process ended, for lack of memory for example.
+      UserError: there is no such network, or it cannot be run.
+      MachineError: a measuring process ended unexpectedly, for example for lack of memory.
     """
     subject = _resolve(target)
     other = None if versus is None else _resolve(versus)
@@ -159,7 +159,7 @@ def benchmark(
 
 
 def _resolve(target: str | Path) -> _Subject:
-    """Returns what a word names, without loading it."""
+    """Returns the network that a path names, without loading it."""
     path = Path(target)
     if (file := find_tflite(path)) is not None:
         return _Subject(str(target), "tflite", find_model_file(file))
@@ -186,8 +186,8 @@ def _measure(
         ]
         slowest = max(process.start["warm_seconds"] for process in processes)
         for index, count in enumerate(_rounds(batch, images, slowest)):
-            # Every other round begins with the other side, since the first one may find its
-            # memory in the caches.
+            # The order alternates, since the network that goes first may find its memory still
+            # in the caches.
             for process in processes if index % 2 == 0 else processes[::-1]:
                 process.take_turn(count)
         timings = [
@@ -198,7 +198,7 @@ def _measure(
 
 
 def _rounds(batch: int, images: int | None, seconds: float) -> Iterator[int]:
-    """Yields the calls of each round, which differ by one at most, from the seconds of a call."""
+    """Yields the number of calls of each round; they differ by at most one."""
     if images is None:
         images = max(_FEWEST_IMAGES, batch * min(round(_SECONDS / seconds), _MOST_CALLS))
     calls = max(images // batch, _FEWEST_CALLS if batch > 1 else 1)

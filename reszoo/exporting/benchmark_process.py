@@ -1,4 +1,4 @@
-"""The parent's side of a benchmark's process: starts it, gives it turns, reads its times."""
+"""Parent side of a benchmark process: starts it, requests rounds, and reads its times."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from reszoo.runs.subprocesses import child_environment, module_command
 
 _WORKER = "reszoo.exporting.benchmark_worker"
 _PATIENCE = 10
-"""Seconds that a process gets to end."""
+"""Seconds to wait for a process to end before it is killed."""
 
 
 class BenchmarkProcess:
-    """A process in which one network waits, warm, for its turns.
+    """A process in which one network is loaded and warmed up, ready to be timed.
 
     Args:
       kind: `tflite`, `keras`, `saved_model` or `onnx`.
       path: the file or folder to load.
       threads: number of threads.
-      batch: number of images of a call.
+      batch: number of images per call.
 
     Raises:
       UserError: the network cannot be loaded.
-      MachineError: the process ended.
+      MachineError: the process ended unexpectedly.
     """
 
     def __init__(self, kind: str, path: Path, threads: int, batch: int) -> None:
@@ -42,16 +42,16 @@ class BenchmarkProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            # Threads and processor time speak of the CPU alone.
+            # A GPU would make CPU time and thread counts meaningless.
             env=child_environment({"CUDA_VISIBLE_DEVICES": "-1"}),
         )
         self.wall: list[np.ndarray] = []
-        """Seconds of each call, by turn."""
+        """Wall time of each call in seconds, one array per round."""
         self.processor: list[np.ndarray] = []
-        """Seconds of processor time of each call, by turn."""
+        """CPU time of each call in seconds, one array per round."""
         try:
             self.start = self._read()
-            """What it says of the runtime and of the warm-up."""
+            """The worker's first line: runtime, load time and warm-up."""
             if "error" in self.start:
                 raise getattr(reszoo.errors, self.start["error"])(
                     self.start["fields"].pop("what"), **self.start["fields"]
@@ -72,7 +72,7 @@ class BenchmarkProcess:
         self._end()
 
     def take_turn(self, calls: int) -> None:
-        """Has the network called so many times, and keeps the times."""
+        """Runs one round of `calls` calls, and records their times."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(f"{calls}\n".encode())
@@ -84,7 +84,7 @@ class BenchmarkProcess:
         self.processor.append(np.array(times["processor"]))
 
     def finish(self) -> int | None:
-        """Ends the process; returns the most memory that it took, in bytes."""
+        """Ends the process; returns its peak memory in bytes, None if it is not known."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         peak: int | None = self._read()["peak_bytes"]
@@ -104,9 +104,9 @@ class BenchmarkProcess:
         lines = self._errors.read().decode(errors="replace").split("\n")
         last = next((line.strip() for line in reversed(lines) if line.strip()), "")
         return MachineError(
-            "a measuring process ended before its time",
+            "a measuring process ended unexpectedly",
             found=f"exit code {code}" + (f": {last}" if last else ""),
-            hint="close other programs: the network may need more memory than is free",
+            hint="close other programs: the process may have run out of memory",
         )
 
     def _end(self) -> None:

@@ -1,8 +1,8 @@
-"""The process that a benchmark measures one network in: `python -m` with the network as arguments.
+"""Worker process of a benchmark: measures one network, which is named by its arguments.
 
-It loads the network, warms it up, and prints a line of JSON about that. For every number on stdin
-it then calls the network as often, and prints the seconds of each call; at the end of stdin it
-prints the greatest memory that the process has taken.
+It loads the network, warms it up, and prints a line of JSON with the times of both. For every
+number N on stdin it then calls the network N times, and prints the seconds of each call; at the
+end of stdin it prints the peak memory of the process.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ Call = Callable[[], Any]
 
 
 def main(kind: str, path: str, threads: str, batch: str) -> None:
-    """Serves the parent process until its pipe ends."""
-    # What a runtime prints on stdout must not come between the lines.
+    """Serves the parent process until stdin is closed."""
+    # Whatever a runtime prints on stdout must not mix with the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    with contextlib.suppress(BrokenPipeError):  # the parent is gone, after Ctrl-C
+    with contextlib.suppress(BrokenPipeError):  # the parent has ended, after Ctrl-C
         for answer in _serve(kind, Path(path), int(threads), int(batch)):
             answers.write(json.dumps(answer) + "\n")
             answers.flush()
@@ -83,7 +83,7 @@ def _measure(call: Call, count: int) -> dict[str, list[float]]:
 
 
 def _import_runtime(kind: str, threads: int) -> int | None:
-    """Imports what runs a kind of network; returns the memory that it takes by itself, in bytes."""
+    """Imports the runtime of a kind of network; returns the peak memory so far, in bytes."""
     if kind in ("keras", "saved_model"):
         import tensorflow as tf
 
@@ -104,9 +104,9 @@ def _load_tflite(path: Path, threads: int, batch: int) -> tuple[Call, str]:
         interpreter.run(given)
     except (ValueError, RuntimeError) as error:
         raise UserError(
-            f"{path} does not run with one input of its first tensor's shape",
+            f"{path} cannot be run with a single numeric input",
             found=first_line(error),
-            hint="name a file with one input of numbers, such as one that `reszoo export` wrote",
+            hint="give a file with one numeric input, such as one that `reszoo export` wrote",
         ) from error
     return lambda: interpreter.run(given), f"ai-edge-litert {version_of('ai-edge-litert')}"
 
@@ -155,7 +155,7 @@ def _bundle_shape(folder: Path) -> tuple[int, ...]:
 
 
 def _pixels(shape: tuple[int, ...]) -> np.ndarray:
-    """Returns random pixels: the time of these networks does not depend on the values."""
+    """Returns random pixels; inference time does not depend on their values."""
     return np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
 
 

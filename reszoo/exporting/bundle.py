@@ -28,13 +28,13 @@ class Parity:
     first_divergent: LayerDifference | None = None
     """The layer from which on the .tflite differs."""
     costs: tuple[LayerCost, ...] = ()
-    """Cost of int8 by layer, in descending order; measured only where an int8 .tflite fails."""
+    """Sensitivity to int8 by layer, in descending order; measured only if an int8 .tflite fails."""
     allows_float: bool = False
     """Whether the target's int8 file may keep layers in float."""
     float_layers: tuple[str, ...] = ()
     """Layers kept in float in an int8 file."""
     kernels: tuple[KernelDifference, ...] = ()
-    """Other kernels against the reference kernels; measured for microcontrollers only."""
+    """Outputs of other kernels against the reference kernels, for microcontrollers and NPUs."""
 
     @property
     def passed(self) -> bool:
@@ -42,9 +42,9 @@ class Parity:
         return all(comparison.passed for comparison in self.comparisons)
 
     def comparison(self, file: str) -> Comparison | None:
-        """Returns the comparison of a file; None where there is none.
+        """Returns the comparison of a file; None if there is none.
 
-        `file` is `saved_model`, `tflite` or `onnx`; for microcontrollers also
+        `file` is `saved_model`, `tflite` or `onnx`; for microcontrollers and NPUs also
         `tflite_reference` and `tflite_micro`.
         """
         return next((each for each in self.comparisons if each.file == file), None)

@@ -1,4 +1,4 @@
-"""What a verification reads from a bundle: its contract, and the images and tensors it names."""
+"""Inputs of a verification: the contract of a bundle, its images and its tensors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 
 @dataclass(frozen=True)
 class BundleInputs:
-    """A bundle's folder, its contract, and the files of it that are damaged."""
+    """A bundle's folder, its contract, and which of its files are damaged."""
 
     folder: Path
     contract: dict[str, Any]
@@ -24,13 +24,13 @@ class BundleInputs:
         return entry
 
     def path(self, file: str) -> Path:
-        """Returns the path of such a file."""
+        """Returns the path of the `tflite`, `saved_model` or `onnx`."""
         return inside(self.folder, self.entry(file)["path"])
 
     def examples(self, file: str) -> list[tuple[str, np.ndarray, dict[str, Any]]]:
-        """Returns name, pixels and expected answers of the golden image and the photograph.
+        """Returns name, pixels and expected outputs of the golden image and the photograph.
 
-        Pixels are uint8 `(height, width, channels)`. Images that are damaged are left out.
+        Pixels are uint8 `(height, width, channels)`. Damaged images are left out.
         """
         golden = self.contract["example"]
         found = [(golden["image"], golden["expected"].get(file))]
@@ -54,17 +54,17 @@ def inside(folder: Path, name: str) -> Path:
     """Returns the path of a bundle's file.
 
     Raises:
-      ValueError: the name leads out of the bundle.
+      ValueError: the name points outside the bundle.
     """
     parts = PurePosixPath(name)
     if parts.is_absolute() or ".." in parts.parts or "\\" in name:
-        raise ValueError(f"a file outside of the bundle: {name}")
+        raise ValueError(f"a file outside the bundle: {name}")
     return folder / name
 
 
 def read_pixels(path: Path) -> np.ndarray:
     """Returns the pixels of an image of the input's size, uint8 `(height, width, channels)`."""
-    if path.suffix == ".npy":  # PNG has no mode with as many channels
+    if path.suffix == ".npy":  # PNG has no mode for this number of channels
         pixels: np.ndarray = np.load(path, allow_pickle=False)
     else:
         with Image.open(path) as image:

@@ -1,4 +1,4 @@
-"""CARD.md: one page on a bundle, for whoever receives it."""
+"""CARD.md: a one-page summary of a bundle, for people who use it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SLOWEST_SECONDS = 2.0
 
 
 def as_card(job: ExportJob, entries: dict[str, Any], parity: Parity, folder: Path) -> str:
-    """Returns the card of a bundle whose files lie in a folder; `entries` are its contract's."""
+    """Returns the text of CARD.md; `entries` are those of `files` in the contract."""
     sections = [
         _heading(job),
         _facts(job, entries, folder),
@@ -46,7 +46,7 @@ def _heading(job: ExportJob) -> list[str]:
     lines.append(
         f"Classifies images of {height} x {width} pixels and {channels} "
         f"{'channel' if channels == 1 else 'channels'} into {classes:,} classes (labels.txt). "
-        "contract.json says how an image becomes its input."
+        "contract.json describes how to turn an image into the input."
     )
     return lines
 
@@ -74,13 +74,13 @@ def _tflite_rows(entry: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "operators", ", ".join(f"{name} x{count}" for name, count in operators.items())
     if arena := entry.get("arena"):
         text = (
-            f"{arena['bytes']:,} bytes in TFLite-Micro: {arena['feature_map_bytes']:,} of feature "
-            f"maps, {arena['own_bytes']:,} of its own ({arena['source']})"
+            f"{arena['bytes']:,} bytes in TFLite-Micro: {arena['feature_map_bytes']:,} for feature "
+            f"maps, {arena['own_bytes']:,} for its own data ({arena['source']})"
         )
         if "tflite_micro_bytes" in arena:
             text += (
-                f"; no plan takes less than {arena['lower_bound_bytes']:,} for feature maps, "
-                f"TFLite-Micro's own planner {arena['tflite_micro_bytes']:,}"
+                f"; for the feature maps, the lower bound is {arena['lower_bound_bytes']:,} and "
+                f"TFLite-Micro's own planner needs {arena['tflite_micro_bytes']:,}"
             )
         yield "arena", text
     mediapipe = entry["mediapipe"]
@@ -92,7 +92,7 @@ def _shape(tensor: dict[str, Any]) -> str:
 
 
 def _latency(job: ExportJob, folder: Path) -> str:
-    """Times the file on this machine, one thread; a device has another latency."""
+    """Returns the latency of the file on this machine with one thread."""
     interpreter = TFLiteInterpreter(folder / MODEL_FILE, threads=1)
     image = job.samples.images[0]
     began = time.perf_counter()
@@ -105,8 +105,8 @@ def _latency(job: ExportJob, folder: Path) -> str:
             break
     timed = seconds[_WARM_UP:] or seconds
     return (
-        f"{1000 * float(np.median(timed)):.3g} ms, one thread of {processor_name()}, the host of "
-        "this export and not the device"
+        f"{1000 * float(np.median(timed)):.3g} ms on one thread of {processor_name()}, the machine "
+        "that exported the file, not the target device"
     )
 
 
@@ -115,7 +115,7 @@ def _accuracy(parity: Parity) -> list[str]:
     lines = [f"Compared with the Keras model on {parity.source}; parity.md has the details.", ""]
     if not rows:
         return lines[:1]
-    lines += ["| file | accuracy | of Keras | same class |", "|---|---|---|---|"]
+    lines += ["| file | accuracy | accuracy of Keras | same class |", "|---|---|---|---|"]
     lines += [
         f"| {TITLES[row.file]} | {_with_interval(row, row.accuracy)} | "
         f"{_with_interval(row, row.keras_accuracy)} | {row.agreement:.2%} |"
@@ -128,7 +128,8 @@ def _with_interval(row: Comparison, accuracy: float | None) -> str:
     if accuracy is None:
         return "-"
     low, high = wilson_interval(round(accuracy * row.images), row.images)
-    return f"{accuracy:.2%} (95 % interval {low:.2%} to {high:.2%}, {row.images:,} images)"
+    interval = f"95 % confidence interval {low:.2%} to {high:.2%}"
+    return f"{accuracy:.2%} ({interval}, {row.images:,} images)"
 
 
 def _how_to_run(target: Target, entries: dict[str, Any]) -> list[str]:
@@ -147,7 +148,7 @@ def _how_to_run(target: Target, entries: dict[str, Any]) -> list[str]:
             "",
         ]
     lines.append(
-        "Without reszoo: the programs in export/clients/ of the project read contract.json, "
-        "classify an image and check the golden vector."
+        "Without reszoo: the example programs in export/clients/ of its repository read "
+        "contract.json, check the golden example and classify images."
     )
     return lines

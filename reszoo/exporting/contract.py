@@ -8,14 +8,14 @@
 | classes | count, file with one name per line, names |
 | preprocessing | from any image to the network's input: sizes, numbers and words |
 | files.saved_model | path, bytes, arithmetic, signatures with their inputs and outputs |
-| files.onnx | path, bytes, opset, inputs and outputs, the runtime it was compared in |
+| files.onnx | path, bytes, opset, inputs and outputs, the runtime in which it was compared |
 | files.tflite | path, bytes, precision, inputs and outputs with scales, zero points and formulas, \
 operators |
-| files.tflite.arena | bytes in TFLite-Micro, where the target speaks of them |
-| files.tflite.mediapipe | whether MediaPipe Tasks opens the file, and why not |
-| files.tflite.float_layers | layers of an int8 file kept in float; only where there are any |
+| files.tflite.arena | bytes in TFLite-Micro, if the target has an arena limit or memory plan |
+| files.tflite.mediapipe | whether MediaPipe Tasks opens the file, and if not, why |
+| files.tflite.float_layers | layers of an int8 file kept in float; absent if there are none |
 | example | a golden image beside the contract and the output of each file for it |
-| example.vectors | the input and output of the .tflite as raw tensors, and how near to come |
+| example.vectors | raw input and output tensors of the .tflite, and the tolerance |
 | example.photograph | a large JPEG with an EXIF rotation, the input it becomes, and each output |
 | sha256 | hash of each file of the bundle but contract.json, by path; checked before use |
 | made_with | versions |
@@ -51,11 +51,11 @@ from reszoo.version import VERSION
 
 SAVED_MODEL, GOLDEN = "saved_model", "golden.png"
 _JPEG_WORDS = (
-    "The bytes of JPEG files, grey or RGB, of any size. They are decoded, resized and cut by the "
-    "steps of `preprocessing`, except that EXIF is not read: an image that its EXIF orientation "
-    "rotates has to be turned upright by the caller, before it is given here or as pixels to "
+    "The bytes of JPEG files, grey or RGB, of any size. They are decoded, resized and cropped as "
+    "`preprocessing` says, except that EXIF is not read: the caller must rotate an image with an "
+    "EXIF orientation before passing it here or, as pixels, to "
     f"`{UINT8_SIGNATURE}`. For baseline files without rotation the pixels are those of `reszoo "
-    "predict`, bit for bit. Bytes that are no image raise InvalidArgumentError."
+    "predict`, bit for bit. Bytes that are not an image raise InvalidArgumentError."
 )
 _RAW_PIXELS = "Each pixel 0..255 is passed unchanged."
 _PROBABILITIES = "One probability per class, in the order of labels.txt; they sum to 1"
@@ -196,7 +196,7 @@ def tflite_entry(
 ) -> dict[str, Any]:
     """Returns the contract's entry for a .tflite.
 
-    `arena` and `plan` are None where the target does not speak of memory.
+    `arena` and `plan` are None if the target has neither an arena limit nor a memory plan.
     """
     source, output = interpreter.input, interpreter.output
     operators = [operator.name for operator in model.main.operators]
@@ -232,7 +232,7 @@ def _arena(arena: Arena, plan: MemoryPlan | None) -> dict[str, Any]:
 def _mediapipe(
     source: dict[str, Any], output: dict[str, Any], *, has_metadata: bool
 ) -> dict[str, Any]:
-    """Says whether MediaPipe Tasks opens a file (its rules as found with version 1.2.3)."""
+    """Returns whether MediaPipe Tasks opens a file, by the rules of its version 1.2.3."""
     channels = int(source["shape"][-1])
     why = None
     if channels != 3:
@@ -242,7 +242,7 @@ def _mediapipe(
     elif output["dtype"].__name__ not in ("uint8", "float32"):
         why = f"it takes uint8 or float32 probabilities, not {output['dtype'].__name__}"
     elif source["dtype"].__name__ == "float32" and not has_metadata:
-        why = "float32 pixels need metadata on their normalisation"
+        why = "float32 pixels need normalisation metadata"
     return {"opens": why is None, "why": why}
 
 

@@ -1,4 +1,4 @@
-"""Limits of a device: a network that is too large is refused, with what would fit."""
+"""Device limits: a network that is too large is refused, with a suggestion of what fits."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _WEIGHT_BYTES: dict[str, Callable[[Cost], int]] = {
     "float16": lambda each: each.weight_bytes_fp16,
 }
 _OWN_BYTES = 1.35
-"""An arena over the feature maps of the plan: paddings and TFLite-Micro's own bytes (measured:
-1.04 to 1.3 on the CIFAR networks)."""
+"""Ratio of an arena to the feature maps of the plan: padding and TFLite-Micro's own data add to
+them (measured: 1.04 to 1.3 on the CIFAR networks)."""
 
 
 def refuse_too_large(plan: Plan | None, target: Target) -> None:
-    """Checks before the conversion what the plan already tells: multiply-adds, weights, maps.
+    """Checks multiply-adds, weights and feature maps of the plan before anything is converted.
 
     Raises:
-      UserError: the network exceeds a limit of the target in any form.
+      UserError: the network exceeds a limit of the target, however it is converted.
     """
     if plan is None:
         return
@@ -39,10 +39,10 @@ def refuse_too_large(plan: Plan | None, target: Target) -> None:
 def refuse_oversized(
     model: TFLiteModel, target: Target, plan: Plan | None, arena: Arena | None
 ) -> None:
-    """Checks a converted file by the limits of its target.
+    """Checks a converted file against the limits of its target.
 
     Raises:
-      UserError: the file exceeds one.
+      UserError: the file exceeds a limit.
     """
     found = list(over_limits(model, target, arena))
     if found:
@@ -76,26 +76,26 @@ def _map_bytes(network: Cost, target: Target) -> int:
 def _refusal(found: list[str], kinds: list[str], target: Target, plan: Plan | None) -> UserError:
     advice = [f"shrink {stage}" for stage in _stages(kinds, plan)]
     if nearest := _nearest_in_zoo(plan, target):
-        advice.append(f"take {nearest}, the largest network of the zoo for such images that fits")
+        advice.append(f"train {nearest}, the largest network of the zoo with this input that fits")
     else:
-        advice.append("take a target for a larger device")
+        advice.append("choose a target for a larger device")
     return UserError(
         f"the network is too large for the target {target.name}",
-        expected=f"a network within the limits of {target.name}",
+        expected="a network within the limits of the target",
         found="; ".join(found),
         hint="; or ".join(advice),
     )
 
 
 def _stages(kinds: list[str], plan: Plan | None) -> Iterator[str]:
-    """Yields the part of the network that costs most in what is exceeded first."""
+    """Yields the part of the network that contributes most to the first exceeded limit."""
     if plan is None:
         return
     if kinds[0] == "arena":
         row = fullest_row(plan)
         stage = row.tags.stage
         yield (f"stage {stage}" if stage is not None else "the stem") + (
-            f" (its feature maps, at {row.name}, are the fullest moment)"
+            f" (the most feature maps are alive at its layer {row.name})"
         )
         return
     table = stage_table(plan)
@@ -108,7 +108,7 @@ def _stages(kinds: list[str], plan: Plan | None) -> Iterator[str]:
 
 
 def _nearest_in_zoo(plan: Plan | None, target: Target) -> str | None:
-    """Returns the largest network of the zoo for the same images that is sure to fit."""
+    """Returns the largest network of the zoo with the same input that is sure to fit."""
     if plan is None:
         return None
     shape = plan.rows[0].shape

@@ -78,8 +78,8 @@ def export(
       gate: whether to refuse a bundle whose differences exceed the limits of the target. If
         False, it is written, and its contract records that the gate failed.
       overrides: changes of the target, such as `gate.images=200`.
-      keep_float: layers of an int8 file that compute in float, by name; what is fused with them
-        does too. `auto` finds the fewest with which the file meets the target's limits.
+      keep_float: names of layers of an int8 file that stay in float, together with what is fused
+        into them. `auto` keeps as few as it takes to pass the gate.
       skip_bad_images: skip unreadable files of the data instead of refusing it.
       data_dir: folder of downloaded data sets.
 
@@ -88,7 +88,7 @@ def export(
 
     Raises:
       UserError: the network cannot be converted, there are no data to calibrate int8 on, or the
-        target allows no float beside int8.
+        target does not allow `keep_float`.
       GateError: the files differ from Keras beyond the limits (the report is written beside the
         bundle, as `<bundle>.parity.md`), or conversion silently failed.
       MachineError: the disk is full, or the folder is not writable.
@@ -115,8 +115,8 @@ def export(
     _refuse_foreign_folder(folder)
     if keep_float and network.is_fake_quantized:
         raise UserError(
-            f"{network.name} was trained in int8: none of its layers can stay in float",
-            expected="the run that it was trained from, for --keep-float",
+            f"{network.name} was trained for int8: none of its layers can stay in float",
+            expected="--keep-float only for a run that was trained in float",
             hint="leave out --keep-float, or export the run that it was trained from",
         )
     job = _prepare(network, spec, source, image_data, refuse_noise=gate)
@@ -166,10 +166,10 @@ def _refuse_other_precision(network: InferenceGraph, target: Target) -> None:
     )
     if network.is_fake_quantized and is_float:
         raise UserError(
-            f"{network.name} was trained with --quantize int8, and {target.name} is no int8 target",
+            f"{target.name} cannot take {network.name}, which was trained with --quantize int8",
             expected="a target with `quantization: int8`",
             found=f"quantization: {target.quantization}",
-            hint="--target mobile-int8, or export the run that it was trained from",
+            hint="export with --target mobile-int8, or export the run that it was trained from",
         )
 
 
@@ -227,7 +227,7 @@ def _write_saved_model(job: ExportJob, expected: np.ndarray, folder: Path) -> Ex
     write_saved_model(job.network, path, job.target.folded)
     arithmetic: Arithmetic = "bfloat16" if job.target.folded == "bfloat16" else "float32"
     if job.network.is_fake_quantized:
-        # It rounds too: where TensorFlow's float kernels differ in the last bit, by a whole step.
+        # It rounds as well: a difference in the last bit of a float kernel can become a whole step.
         arithmetic = "int8"
     images, _ = job.samples.first(_SAVED_MODEL_IMAGES if arithmetic == "float32" else None)
     probabilities = LoadedSavedModel(path).probabilities(images)

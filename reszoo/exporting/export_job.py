@@ -1,4 +1,4 @@
-"""What an export works on, and what it writes."""
+"""Input of an export, and the files that it writes."""
 
 from __future__ import annotations
 

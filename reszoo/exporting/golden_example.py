@@ -12,8 +12,8 @@ from reszoo.exporting.contract import GOLDEN
 from reszoo.exporting.inference_graph import InferenceGraph
 from reszoo.exporting.parity import Arithmetic
 
-# Of the file's own output on other hardware: two steps of an int8 probability; for bfloat16 and for
-# float16 on GPUs the rounding of other kernels; for dynamic the rounding of activations.
+# For the same file on other hardware. int8: two steps of a probability; bfloat16, and float16 on
+# GPUs: the rounding of other kernels; dynamic: the rounding of activations.
 _TOLERANCES: dict[Arithmetic, float] = {
     "float32": 1e-5,
     "bfloat16": 0.02,
@@ -93,7 +93,7 @@ def expected_outputs(
 
 
 def tolerance_of(arithmetic: Arithmetic) -> float:
-    """Returns by how much a probability may differ on other hardware."""
+    """Returns the difference that a probability may have on other hardware."""
     return _TOLERANCES[arithmetic]
 
 

@@ -1,4 +1,4 @@
-"""Golden vectors: the raw input and output of the golden image, for clients without a decoder."""
+"""Golden vectors: raw input and output tensors of the golden image, for any client to compare."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ _VALUES_PER_LINE = 16
 
 
 def write_golden_vectors(job: ExportJob, image: np.ndarray, folder: Path) -> dict[str, Any]:
-    """Writes the tensors that the .tflite takes and gives for an image; returns their entry.
+    """Writes the input and output tensors of the .tflite for an image; returns their entry.
 
-    The image is uint8 `(height, width, channels)`. The outputs of a microcontroller's file are
-    those of LiteRT's reference kernels, which TFLite-Micro computes with, and stand in a C header
-    as well.
+    The image is uint8 `(height, width, channels)`. For microcontrollers the output is that of
+    LiteRT's reference kernels, which equals TFLite-Micro's, and both are also written as C arrays.
     """
     is_micro = job.target.memory_plan
     kernels: Kernels = "reference" if is_micro else "fast"
@@ -41,19 +40,19 @@ def _tolerance(job: ExportJob, answer: np.ndarray) -> dict[str, Any]:
     if np.issubdtype(answer.dtype, np.integer):
         return {
             "tolerance": _INTEGER_STEPS,
-            "words": "Each number of the output may differ by two, and the first class is the "
+            "words": "Each number of the output may differ by two, and the top class must be the "
             "same; the kernels named here give exactly these numbers.",
         }
     return {
         "tolerance": tolerance_of(job.tflite_arithmetic),
-        "words": "Each probability may differ by the tolerance, and the first class is the same.",
+        "words": "Each probability may differ by the tolerance; the top class must be the same.",
     }
 
 
 def _as_header(given: np.ndarray, answer: np.ndarray) -> str:
     return "\n".join(
         [
-            "// The golden image of the bundle and the output that the network gives for it.",
+            "// Input tensor of the bundle's golden image, and the output tensor for it.",
             "#include <stdint.h>",
             "",
             _as_array("golden_input", given),

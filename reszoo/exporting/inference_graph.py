@@ -23,7 +23,7 @@ from reszoo.planning.rewrites import for_inference
 from reszoo.planning.rows import Plan
 
 _SCOPE = "net"
-"""Begins the name of every tensor of a .tflite, which takes bytes each time."""
+"""Prefix of every tensor name in a .tflite; short, because it is stored with each of them."""
 _REBUILT = (
     "Compared with the float32 network rebuilt from the spec: the model given computes in a lower "
     "precision."
@@ -45,7 +45,7 @@ class InferenceGraph:
     image_format: ImageFormat
     classes: tuple[str, ...]
     plan: Plan | None = None
-    """The model's canonical plan; None for a model of stock layers or a fake-quantized one."""
+    """The model's canonical plan; None for a model without a spec or a fake-quantized one."""
     note: str | None = None
     """A remark on the reference for the parity report."""
 
@@ -56,12 +56,12 @@ class InferenceGraph:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Class names for files with one per line; a line break in a name is a space there."""
+        """Class names for files with one name per line: a line break becomes a space."""
         return tuple(" ".join(name.splitlines()) for name in self.classes)
 
     @cached_property
     def is_fake_quantized(self) -> bool:
-        """Whether the network has learned its int8 ranges, and needs no calibration."""
+        """Whether the network has learned its int8 ranges, so that it needs no calibration."""
         return is_fake_quantized(self.model)
 
     @cached_property
@@ -81,7 +81,7 @@ class InferenceGraph:
         with tf.device("CPU:0"):
             batches = [
                 np.asarray(self.reference(images[start : start + size], training=False))
-                for start in report_progress(starts, "computing Keras's answers", "batches")
+                for start in report_progress(starts, "computing Keras's outputs", "batches")
             ]
         return log_softmax(np.concatenate(batches).astype(np.float64), axis=-1)
 

@@ -1,4 +1,4 @@
-"""Search for the fewest layers that must stay in float for an int8 file to meet its limits."""
+"""Search for a small set of layers to keep in float, with which an int8 file passes the gate."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Item = TypeVar("Item")
 def find_float_units(
     mixed: MixedPrecision, passes: Callable[[Sequence[Unit]], bool]
 ) -> tuple[Unit, ...]:
-    """Returns the fewest units of layers with which, in float, a check passes.
+    """Returns as few units of layers as possible that must stay in float for a check to pass.
 
-    They are tried in the order of their costs; see `fewest`. Layers that TFLite does not have in
-    int8 are always among them.
+    They are tried in the order of their costs; see `fewest`. Layers without an int8 operator in
+    TFLite are always among them.
 
     Raises:
-      GateError: the check fails with all layers in float too.
+      GateError: the check fails even with all layers in float.
     """
     forced = mixed.without_int8
     if passes(forced):
@@ -30,22 +30,23 @@ def find_float_units(
     chosen = fewest(ordered, lambda units: passes((*forced, *units)))
     if chosen is None:
         raise GateError(
-            "no choice of layers in float meets the limits of the target",
-            expected="a file that meets them with all layers in float",
-            found="one that misses them as well, so that int8 is not the cause",
-            hint="leave out --keep-float, and read the report of the gate",
+            "the gate fails even with all layers in float",
+            expected="a file that passes with all layers in float",
+            found="a file that fails as well, so int8 is not the cause",
+            hint="leave out --keep-float, and read the parity report; use --no-gate to write the "
+            "bundle all the same",
         )
     return tuple(unit for unit in mixed.units if unit in chosen or unit in forced)
 
 
 def fewest(ordered: Sequence[Item], passes: Callable[[Sequence[Item]], bool]) -> list[Item] | None:
-    """Returns a smallest selection of items with which a check passes; None if all do not pass.
+    """Returns a minimal selection of items with which a check passes; None if even all fail.
 
-    With none of them it must fail. The items are taken in their order, the most costly first: the
-    shortest beginning that passes is found by bisection, which takes it for granted that a longer
-    one passes as well. Items without which it passes too are then dropped, the least costly first,
-    so that none of those that are left is dispensable. Another order may have a smaller selection;
-    to try all selections would take 2^n conversions.
+    The check must fail with no items. They are ordered by cost, the most costly first. Bisection
+    finds the shortest prefix that passes, assuming that any longer prefix passes as well. Items
+    that turn out not to be needed are then dropped, the least costly first, so that none of the
+    remaining ones can be left out. A smaller selection may exist, but trying all of them would take
+    2^n conversions.
     """
     if not passes(ordered):
         return None
@@ -57,7 +58,7 @@ def fewest(ordered: Sequence[Item], passes: Callable[[Sequence[Item]], bool]) ->
         else:
             failing = middle
     chosen = list(ordered[:passing])
-    # The last one is needed: without it, the next shorter beginning has failed.
+    # The last item is needed: without it, the next shorter prefix failed.
     for item in chosen[-2::-1]:
         fewer = [other for other in chosen if other is not item]
         if passes(fewer):

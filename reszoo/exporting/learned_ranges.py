@@ -1,4 +1,4 @@
-"""Check after quantization-aware training: the `.tflite` has the learned ranges."""
+"""Check that the `.tflite` of a fake-quantized network has the ranges that it learned."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from reszoo.tflite.contents import TFLiteModel
 _STEPS = 255
 _LOWEST = -128
 _TOLERANCE = 1e-6
-"""Relative, of a scale: it is stored as float32."""
+"""Relative tolerance of a scale, which is stored as float32."""
 _ROUNDING = 0.5 + 1e-3
-"""Of a zero point, which is the nearest whole number."""
+"""Tolerance of a zero point, which is rounded to an integer."""
 
 
 def check_learned_ranges(file: TFLiteModel, model: keras.Model) -> None:
     """Checks that each learned range of a fake-quantized model is in a `.tflite`.
 
-    A range is there if a tensor has its scale, to a millionth, and its zero point.
+    A range is present if a tensor has its zero point, and its scale within a relative 1e-6.
 
     Raises:
-      GateError: a range is missing, so that the file rounds otherwise than the network it was
-        trained as.
+      GateError: a range is missing, so that the file rounds differently from the trained network.
     """
     scales = {
         (tensor.scales[0], tensor.zero_points[0])
@@ -40,9 +39,9 @@ def check_learned_ranges(file: TFLiteModel, model: keras.Model) -> None:
         raise GateError(
             "the .tflite does not have the ranges that the network learned",
             where=missing[0],
-            expected=f"the scale and the zero point of each of {len(ranges)} ranges",
+            expected=f"the scales and zero points of all {len(ranges)} ranges",
             found=f"{len(missing)} of them missing",
-            hint="export the run that it was trained from, whose ranges are calibrated",
+            hint="export the float run that it was trained from, whose ranges are calibrated",
         )
 
 

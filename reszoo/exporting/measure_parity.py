@@ -1,4 +1,4 @@
-"""The parity of a bundle: its files against Keras, and where the difference begins."""
+"""Parity of a bundle: its files against Keras, and the layer where a difference begins."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def measure_parity(
 ) -> Parity:
     """Compares the files of a bundle, written into a folder, with the Keras model.
 
-    `expected` are Keras's log-probabilities for the sample images, `(images, classes)`. Where the
+    `expected` are Keras's log-probabilities for the sample images, `(images, classes)`. If the
     .tflite fails, its layers are compared too.
     """
     parity = Parity(
@@ -74,15 +74,15 @@ def _compare_file(job: ExportJob, expected: np.ndarray, file: ExportedFile) -> C
 
 
 def gate_error(job: ExportJob, parity: Parity, report: Path) -> GateError:
-    """Returns the error for a bundle beyond its limits; `report` is the file that has details."""
+    """Returns the error for a bundle that exceeds its limits; `report` is the parity report."""
     layer = parity.first_divergent
     failures = parity_report.describe_failures(parity)
     if costly := parity_report.describe_costs(parity.costs):
-        failures.append(f"probability moved by int8 in single layers: {costly}")
-    advice = [f"read {report}", "--no-gate writes the bundle and marks it"]
+        failures.append(f"layers most sensitive to int8, by the probability they move: {costly}")
+    advice = [f"read {report}", "use --no-gate to write the bundle all the same"]
     if parity.costs:
         offers = parity_report.remedies(keep_float=parity.allows_float)
-        advice = ["; else ".join(offers), *advice]
+        advice = ["; or ".join(offers), *advice]
     return GateError(
         f"the gate of {job.target.name} refused the bundle: it was not written",
         where=f"it begins in {parity_report.describe_layer(layer)}" if layer else None,

@@ -24,46 +24,46 @@ from reszoo.tflite.interpreter import TFLiteInterpreter
 from reszoo.tflite.model_file import read_model
 from reszoo.tflite.operators import float_operators
 
-# Of the calibration images: a layer that breaks a file breaks it for nearly every image.
+# A few calibration images suffice: a layer that breaks a file breaks it for nearly every image.
 _COST_IMAGES = 16
 _CONVERSIONS = {"QUANTIZE", "DEQUANTIZE"}
 
 
 @dataclass(frozen=True)
 class Unit:
-    """Layers that the converter fuses into operators: they are int8 or float together."""
+    """Layers that the converter fuses with each other, so that all are int8 or all are float."""
 
     layers: tuple[str, ...]
-    """Names as in the plan, in the order of the network."""
+    """Names in the plan, in network order."""
     tensors: tuple[str, ...]
     """Names of the operators' outputs in the file."""
 
     @property
     def name(self) -> str:
-        """The first of its layers."""
+        """Name of its first layer."""
         return self.layers[0]
 
 
 @dataclass(frozen=True)
 class LayerCost:
-    """Damage that a unit of layers does to the answers if it alone is int8."""
+    """Error in the outputs if one unit of layers alone is int8."""
 
     layers: tuple[str, ...]
     moved_probability: float
-    """Share of the probability that moves to other classes, on average over images."""
+    """Probability that moves to other classes, the mean over images; 0 to 1."""
 
 
 class MixedPrecision:
-    """A network that was calibrated once, and is quantized as often as asked.
+    """A network that is calibrated once and can be quantized any number of times.
 
-    The converter's own quantizer leaves named operators in float (TensorFlow's
-    `QuantizationDebugOptions.denylisted_nodes` hands the same names to it).
+    The converter's own quantizer keeps named operators in float, as it does for TensorFlow's
+    `QuantizationDebugOptions.denylisted_nodes`.
 
     Args:
       network: the network to convert.
-      target: of int8.
+      target: a target with `quantization: int8`.
       calibration: pixels 0..255, `(images, height, width, channels)`.
-      scratch: a folder with room for the weights; nothing is left there.
+      scratch: a folder for temporary files of the size of the weights.
     """
 
     def __init__(
@@ -72,10 +72,10 @@ class MixedPrecision:
         self._target = target
         self._calibration = calibration
         self._calibrated = calibrated_model(network, target, calibration, scratch=scratch)
-        # The quantizer knows operators by these names; some have other names in an int8 file.
+        # The quantizer takes these names; some operators have other names in an int8 file.
         units = find_units(self._calibrated, network.reference)
-        # What reads the image stays int8: in float it could not take uint8 pixels, of which int8
-        # loses nothing.
+        # What reads the image stays int8: a float operator could not take uint8 pixels, which int8
+        # represents exactly.
         self._reads_image = units[0] if target.input == "uint8" else None
         self.units = tuple(unit for unit in units if unit is not self._reads_image)
         integer = read_model(self.convert(())).main
@@ -83,10 +83,10 @@ class MixedPrecision:
             integer.tensors[operator.outputs[0]].name for operator in float_operators(integer)
         }
         self.without_int8 = tuple(unit for unit in self.units if in_float & set(unit.tensors))
-        """Units with an operator that TFLite does not have in int8."""
+        """Units with an operator that has no int8 version in TFLite."""
 
     def convert(self, units: Iterable[Unit]) -> bytes:
-        """Returns a `.tflite` whose operators are int8, but for those of these units."""
+        """Returns a `.tflite` whose operators are int8, except those of the given units."""
         tensors = [tensor for unit in units for tensor in unit.tensors]
         with quiet():
             content = mlir_quantize(self._calibrated, denylisted_nodes=tensors)
@@ -97,10 +97,10 @@ class MixedPrecision:
             )
 
     def costs(self) -> tuple[LayerCost, ...]:
-        """Measures each unit's cost, and returns them in descending order.
+        """Measures the cost of each unit, and returns the costs in descending order.
 
-        Each is measured alone, with all others in float, against the file that is all in float: the
-        output that one layer writes and another reads costs both, since either would quantize it.
+        A file in which only that unit is int8 is compared with the one that is all in float. A
+        tensor between two units counts for both, since either one quantizes it.
         """
         step = max(1, len(self._calibration) // _COST_IMAGES)
         images = self._calibration[::step][:_COST_IMAGES]
@@ -109,7 +109,7 @@ class MixedPrecision:
         for unit in report_progress(self.units, "measuring the cost of int8", "layers"):
             others = [other for other in self.units if other is not unit]
             actual = TFLiteInterpreter(self.convert(others)).probabilities(images)
-            # Total variation; an answer that is no number has moved as a whole.
+            # Total variation distance; NaN counts as moved entirely.
             moved = np.nan_to_num(np.abs(actual - expected).sum(-1) / 2, nan=1.0)
             costs.append(LayerCost(unit.layers, float(moved.mean())))
         return tuple(sorted(costs, key=lambda cost: -cost.moved_probability))
@@ -118,16 +118,17 @@ class MixedPrecision:
         """Returns the units that hold the named layers.
 
         Raises:
-          UserError: a layer is not known, or reads the image.
+          UserError: a layer does not exist, or reads the image.
         """
         known = {layer: unit for unit in self.units for layer in unit.layers}
         for name in names:
             if self._reads_image is not None and name in self._reads_image.layers:
                 raise UserError(
                     f"the layer {name} cannot stay in float: it reads the image",
-                    expected="a later layer, since the file takes pixels as uint8",
+                    expected="a later layer, since the input of the file is uint8",
                     found=name,
-                    hint="leave it out: int8 holds every pixel value; or add --set input=float32",
+                    hint="leave it out, since int8 represents every pixel value, or add --set "
+                    "input=float32",
                 )
             if name not in known:
                 raise UserError(
@@ -135,20 +136,20 @@ class MixedPrecision:
                     expected=", ".join(unit.name for unit in self.units),
                     found=name,
                     hint=f"write {', '.join(nearest(name, known)) or 'one of these'}, or "
-                    "--keep-float auto",
+                    "use --keep-float auto",
                 )
         return tuple(unit for unit in self.units if set(names) & set(unit.layers))
 
 
 def require_float_allowed(target: Target) -> None:
-    """Raises if a target's file can have no float operator among int8 ones.
+    """Raises if a target does not allow float operators in an int8 file.
 
     Raises:
       UserError: the target is not int8, or its device computes in integers only.
     """
     if target.quantization != "int8":
         raise UserError(
-            f"the target {target.name} is not int8, so no layer can be kept out of it",
+            f"the target {target.name} is not int8, so there is nothing to keep in float",
             expected="a target with quantization: int8",
             found=f"quantization: {target.quantization}",
             hint="leave out --keep-float, or export with --target mobile-int8",
@@ -157,16 +158,16 @@ def require_float_allowed(target: Target) -> None:
         raise UserError(
             f"the target {target.name} computes in integers only: no layer can stay in float",
             expected="a target that allows float, such as mobile-int8",
-            found="int8 at both ends of the file",
-            hint="calibrate on more images (--set calibration.images=500), or train for int8 with "
-            "`reszoo train --from RUN --quantize int8`, and leave out --keep-float",
+            found="int8 input and output",
+            hint="leave out --keep-float; if int8 loses accuracy, calibrate on more images (--set "
+            "calibration.images=500) or train with `reszoo train --from RUN --quantize int8`",
         )
 
 
 def find_units(content: bytes, reference: keras.Model) -> list[Unit]:
-    """Returns the layers of a `.tflite`, in the order of execution, by what is fused together.
+    """Returns the fused layers of a `.tflite`, in execution order.
 
-    An operator without a layer's name, such as the softmax, belongs to the one before it.
+    An operator that belongs to no layer, such as the softmax, joins the unit before it.
     """
     order = {layer.name: position for position, layer in enumerate(reference.layers)}
     graph = read_model(content).main

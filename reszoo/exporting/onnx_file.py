@@ -1,4 +1,4 @@
-"""ONNX files: written by tf2onnx, run by ONNX Runtime or ONNX's reference evaluator."""
+"""ONNX files, written by tf2onnx and run by ONNX Runtime or ONNX's reference evaluator."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ OPSET = 18
 INPUT, OUTPUT = "image", "probabilities"
 _BATCH = 32
 _REFERENCE_IMAGES = 8
-"""ONNX's reference evaluator takes about a second for an image of 224 x 224 pixels."""
+"""Images for ONNX's reference evaluator, which takes about a second for one of 224 x 224 pixels."""
 _PACKAGES = ("tf2onnx", "onnx")
 
 
 def require_converter() -> None:
-    """Raises a `UserError` if a package is missing that writes ONNX files."""
+    """Raises a `UserError` if a package for writing ONNX files is missing."""
     if missing := [name for name in _PACKAGES if find_spec(name) is None]:
         raise UserError(
             "a target that writes onnx needs packages that are not installed",
@@ -41,7 +41,7 @@ def write_onnx(network: InferenceGraph, path: Path) -> None:
 
     It has one input `image`, float32 `(batch, height, width, channels)`, pixels 0..255, and one
     output `probabilities`, float32 `(batch, classes)`, for batches of any size. A model without a
-    plan is written as it is.
+    plan is converted as it is.
 
     Raises:
       UserError: an operation of the network does not exist in ONNX.
@@ -96,10 +96,10 @@ def _not_convertible(found: str) -> UserError:
 
 
 class OnnxModel:
-    """An ONNX file of `write_onnx`, opened for the CPU.
+    """An ONNX file that `write_onnx` wrote, run on the CPU.
 
-    It runs in ONNX Runtime where that is installed, else in the reference evaluator of the package
-    `onnx`, which is slow. `inputs` and `outputs` are shapes by name, with -1 for a free side.
+    It runs in ONNX Runtime if that is installed, otherwise in the slow reference evaluator of the
+    package `onnx`. `inputs` and `outputs` are shapes by name, with -1 for a dynamic dimension.
 
     Args:
       path: the file.
@@ -113,7 +113,7 @@ class OnnxModel:
         runtime = onnx_runtime()
         if runtime is None:
             raise UserError(
-                f"nothing that is installed runs {path}",
+                f"no installed package can run {path}",
                 expected="onnxruntime, or onnx",
                 found="neither",
                 hint="pip install onnxruntime",
@@ -133,7 +133,7 @@ class OnnxModel:
 
     @property
     def most_images(self) -> int | None:
-        """Number of images that it classifies in reasonable time; None for any number."""
+        """Number of images to classify at most, to keep the time reasonable; None for no limit."""
         return _REFERENCE_IMAGES if self.is_reference else None
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
@@ -146,7 +146,7 @@ class OnnxModel:
 
 
 def onnx_runtime() -> str | None:
-    """Returns name and version of what runs ONNX files here; None where nothing does."""
+    """Returns name and version of the package that runs ONNX files; None if there is none."""
     if version := version_of("onnxruntime"):
         return f"onnxruntime {version}"
     return f"onnx.reference {version}" if (version := version_of("onnx")) else None
@@ -154,7 +154,7 @@ def onnx_runtime() -> str | None:
 
 _Run = Callable[[np.ndarray], np.ndarray]
 _Shapes = dict[str, list[int]]
-"""By name of an input or output; -1 is a free side."""
+"""Shapes by name of an input or output; -1 is a dynamic dimension."""
 
 
 def _open(path: Path, threads: int | None) -> tuple[_Run, _Shapes, _Shapes]:

@@ -16,7 +16,7 @@ _SMALLEST_PROBABILITY = 1e-6
 # One-sided 95 %: how far a drop measured on few images may be from the true one.
 _CERTAINTY = 1.645
 GUESSING = "better_than_guessing"
-"""Name of the check that the Keras model itself is worth exporting."""
+"""Name of the check that the Keras model itself does better than guessing."""
 _OF_LABELS = (
     "keras_accuracy",
     "accuracy",
@@ -46,7 +46,7 @@ class Comparison:
     """One exported file compared with the Keras model, image by image."""
 
     file: str
-    """`saved_model`, `tflite` or `onnx`; for microcontrollers also `tflite_reference` and
+    """`saved_model`, `tflite` or `onnx`; for microcontrollers and NPUs also `tflite_reference` and
     `tflite_micro`."""
     arithmetic: Arithmetic
     images: int
@@ -61,9 +61,9 @@ class Comparison:
     became_right: int | None
     """Images that the file classifies correctly and Keras does not."""
     mcnemar_p: float | None
-    """McNemar's exact two-sided p of a drop or gain of accuracy by chance alone."""
+    """p-value of McNemar's exact two-sided test for a change in accuracy."""
     accuracy_drop_interval95: tuple[float, float] | None
-    """Two-sided 95 % confidence interval of the drop of accuracy, as a fraction."""
+    """Two-sided 95 % confidence interval of the accuracy drop, as a fraction."""
     checks: tuple[Check, ...]
 
     @property

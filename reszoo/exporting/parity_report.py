@@ -78,16 +78,16 @@ def describe_failures(parity: Parity) -> list[str]:
 
 
 def describe_costs(costs: Sequence[LayerCost], most: int = 3) -> str:
-    """Returns the most costly layers with their costs; empty if none stands out."""
+    """Returns the layers most sensitive to int8 with their costs; empty if none stands out."""
     costly = [cost for cost in costs if cost.moved_probability >= _COSTLY][:most]
     return ", ".join(f"{each.layers[0]} ({each.moved_probability:.1%})" for each in costly)
 
 
 def remedies(*, keep_float: bool) -> list[str]:
-    """Returns what helps where int8 misses its limits, what costs least first."""
+    """Returns remedies for an int8 file that fails the gate, the cheapest first."""
     offers = [
         "calibrate on more images (--set calibration.images=500) or on others (--data)",
-        "train for int8 with `reszoo train --from RUN --quantize int8`",
+        "train with quantization: `reszoo train --from RUN --quantize int8`",
     ]
     in_float = "keep the layers that need it in float with --keep-float auto"
     return [*offers, in_float] if keep_float else offers
@@ -137,10 +137,10 @@ def _checks(comparison: Comparison) -> list[str]:
 
 def _paired_accuracies(comparisons: tuple[Comparison, ...]) -> list[str]:
     lines = [
-        "## Drop of accuracy, on the same images",
+        "## Accuracy drop on the same images",
         "",
-        "Points below Keras with their two-sided 95 % confidence interval (Agresti and Min 2005), "
-        "and McNemar's exact two-sided p.",
+        "Percentage points below Keras with their two-sided 95 % confidence interval (Agresti and "
+        "Min 2005), and the p-value of McNemar's exact two-sided test.",
         "",
         "| file | images | became wrong | became right | drop | 95 % interval | p |",
         "|---|---|---|---|---|---|---|",
@@ -167,7 +167,7 @@ def _paired_accuracy(comparison: Comparison) -> str:
 
 def _kernels(differences: tuple[KernelDifference, ...]) -> list[str]:
     return [
-        "## Kernels, against the reference kernels of the interpreter",
+        "## Other kernels against the reference kernels of the interpreter",
         "",
         "| kernels | images | identical | greatest difference (steps) |",
         "|---|---|---|---|",
@@ -180,16 +180,16 @@ def _kernels(differences: tuple[KernelDifference, ...]) -> list[str]:
 
 def _costs(parity: Parity) -> list[str]:
     return [
-        "## Cost of int8, layer by layer",
+        "## Sensitivity to int8 by layer",
         "",
-        "Share of the probability that moves to other classes if these layers alone are int8 and "
-        "all others are float. What one layer writes and another reads costs both.",
+        "Share of the probability that moves to other classes when these layers alone are int8 and "
+        "all others are float. A tensor between two layers counts for both.",
         "",
         "| layers | moved |",
         "|---|---|",
         *(f"| {', '.join(each.layers)} | {each.moved_probability:.2%} |" for each in parity.costs),
         "",
-        "What helps, in this order:",
+        "Remedies, in the order in which to try them:",
         "",
         *(
             f"{number}. {words}"

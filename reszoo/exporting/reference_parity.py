@@ -1,4 +1,4 @@
-"""Parity of a microcontroller's `.tflite` under the kernels that microcontrollers compute with."""
+"""Parity of a full-integer `.tflite` under the kernels of microcontrollers."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from reszoo.spec.target import ParityLimits, Target
 from reszoo.tflite.interpreter import TFLiteInterpreter, dequantize, quantize
 from reszoo.tflite.micro_outputs import MicroOutputs, micro_outputs
 
-# The reference kernels take a hundred times as long as XNNPACK's.
+# The reference kernels are a hundred times slower than XNNPACK's.
 _IMAGES = 200
 
 
 @dataclass(frozen=True)
 class KernelDifference:
-    """Raw outputs of a `.tflite` under other kernels, against those of the reference kernels."""
+    """Difference of the raw outputs of a `.tflite` between other kernels and the reference ones."""
 
     runtime: str
     """`XNNPACK`, or TFLite-Micro with its version."""
     images: int
     identical: float
-    """Share of images whose outputs are equal bit for bit."""
+    """Fraction of images whose outputs are identical bit for bit."""
     greatest_steps: float
-    """Greatest difference of an output, in steps of its quantization."""
+    """Largest difference of an output, in quantization steps."""
 
 
 @dataclass(frozen=True)
 class ReferenceParity:
-    """Comparisons of a microcontroller's `.tflite` with Keras, and of its kernels."""
+    """Comparisons of a full-integer `.tflite` with Keras, and of its kernels with each other."""
 
     comparisons: tuple[Comparison, ...]
     kernels: tuple[KernelDifference, ...]
@@ -40,7 +40,7 @@ class ReferenceParity:
 
 
 def is_integer_only(target: Target) -> bool:
-    """Whether a target's `.tflite` is for microcontrollers and NPUs: integers, and no XNNPACK."""
+    """Whether a target is for microcontrollers or NPUs, which compute in integers only."""
     ends: set[str] = {target.input, target.output}
     return ends == {"int8"} or target.memory_plan
 
@@ -54,15 +54,15 @@ def compare_reference(
 ) -> ReferenceParity:
     """Compares a `.tflite` with Keras under the reference kernels, and under TFLite-Micro.
 
-    Of the images, 200 that are evenly spread suffice. TFLite-Micro is compared where its wheel is
-    installed; a note says where it is not.
+    At most 200 images, evenly spaced, are used. TFLite-Micro is compared if its package is
+    installed; otherwise a note says so.
 
     Args:
       content: the bytes of the file.
       images: pixels 0..255, `(images, height, width, channels)`.
-      labels: of the images, `(images,)`.
+      labels: class numbers of the images, `(images,)`, if they are known.
       expected: Keras's log-probabilities, `(images, classes)`.
-      limits: of the target's gate.
+      limits: limits of the target's gate.
     """
     rows = evenly_spaced(len(images), _IMAGES)
     images, expected = images[rows], expected[rows]
@@ -79,7 +79,7 @@ def compare_reference(
     def against_keras(file: str, outputs: np.ndarray) -> Comparison:
         probabilities = dequantize(outputs, reference.output)
         comparison = compare(file, expected, probabilities, labels, limits, "int8")
-        # Whether Keras only guesses is checked on all images, where it is more certain.
+        # That Keras does not just guess is checked on all images, which is more reliable.
         checks = tuple(check for check in comparison.checks if check.name != GUESSING)
         return replace(comparison, checks=checks)
 
@@ -94,7 +94,7 @@ def compare_reference(
 
 
 def _raw_outputs(interpreter: TFLiteInterpreter, images: np.ndarray) -> np.ndarray:
-    progress = report_progress(images, "comparing the kernels of microcontrollers")
+    progress = report_progress(images, "comparing the reference kernels")
     return np.concatenate([interpreter.invoke_raw(image)[1] for image in progress])
 
 
@@ -102,7 +102,7 @@ def _difference(
     runtime: str, outputs: np.ndarray, reference: np.ndarray, *, quantized: bool
 ) -> KernelDifference:
     difference = np.abs(outputs.astype(np.float64) - reference.astype(np.float64))
-    # A float output comes from an integer one of 256 steps.
+    # A float output is dequantized from an integer one with 256 steps.
     steps = difference.max() * (1 if quantized else 256)
     return KernelDifference(
         runtime=runtime,

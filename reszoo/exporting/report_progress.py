@@ -1,4 +1,4 @@
-"""Progress of a long comparison: a bar on a terminal, a plain line per minute elsewhere."""
+"""Progress of a long comparison: a bar on a terminal, otherwise a line per minute."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def report_progress(
 ) -> Iterator[Item]:
     """Yields the items, and reports on standard error how many are done.
 
-    What is over within seconds reports nothing.
+    Nothing is reported if it is done within seconds.
     """
     stream = unfiltered(sys.stderr)
     if stream.isatty():

@@ -1,4 +1,4 @@
-"""Images on which an export is compared with Keras: of the test split, or generated ones."""
+"""Images on which an export is compared with Keras: the test split, or generated ones."""
 
 from __future__ import annotations
 

@@ -24,19 +24,19 @@ from reszoo.stderr import quiet
 FLOAT_SIGNATURE = "serving_default"
 UINT8_SIGNATURE = "serving_uint8"
 JPEG_SIGNATURE, JPEG = "classify_jpeg", "jpeg"
-"""The signature that takes encoded JPEGs, and the name of its input."""
+"""Name of the signature for encoded JPEGs, and of its input."""
 _BATCH = 32
 
 
 def write_saved_model(network: InferenceGraph, folder: Path, folded: Folded = "none") -> None:
     """Writes a SavedModel for batches of any size, which opens without Keras.
 
-    The signatures `serving_default` for float32 and `serving_uint8` have one input `image` `(batch,
-    height, width, channels)`, pixels 0..255. A network of 1 or 3 channels also has `classify_jpeg`,
-    whose input `jpeg`, string `(batch,)`, holds the bytes of JPEG files of any size; EXIF rotation
-    is not applied. All have three outputs: `probabilities` and `logits`, float32 `(batch,
-    classes)`, and `class`, int64 `(batch,)`. `folded` is the dtype of a network of constants, with
-    folded normalisations; "none" keeps layers and variables.
+    The signatures `serving_default` (float32) and `serving_uint8` have one input `image`, `(batch,
+    height, width, channels)`, pixels 0..255. A network with 1 or 3 channels also has
+    `classify_jpeg`, whose input `jpeg`, string `(batch,)`, holds the bytes of JPEG files of any
+    size; EXIF is ignored. Every signature has three outputs: `probabilities` and `logits`, float32
+    `(batch, classes)`, and `class`, int64 `(batch,)`. `folded` is the dtype of a network of
+    constants, with folded normalisations; "none" keeps layers and variables.
 
     Raises:
       UserError: the network is to be folded, and its plan is not known.
@@ -73,7 +73,7 @@ def takes_jpeg(image_format: ImageFormat) -> bool:
 def _decode_jpegs(jpeg: tf.Tensor, image_format: ImageFormat) -> tf.Tensor:
     """Returns uint8 `(batch, height, width, channels)`: the pixels that `reszoo predict` uses.
 
-    Without a number of channels, grey stays grey, and RGB becomes grey by reszoo's own formula.
+    `decode_jpeg` keeps the channels of the file, so that RGB becomes grey by reszoo's own formula.
     """
 
     def decode(encoded: tf.Tensor) -> tf.Tensor:
@@ -85,7 +85,7 @@ def _decode_jpegs(jpeg: tf.Tensor, image_format: ImageFormat) -> tf.Tensor:
 
 
 def _fold(network: InferenceGraph, dtype: str) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Traces a function of its own, so that both signatures share one set of constants."""
+    """Traces a function of its own, so that the signatures share one set of constants."""
     if network.is_fake_quantized:
         raise UserError(
             f"{network.name} was trained with --quantize int8: its rounding cannot be folded",
@@ -127,7 +127,7 @@ class LoadedSavedModel:
 
     @property
     def signatures(self) -> dict[str, dict[str, dict[str, tf.TensorSpec]]]:
-        """By name, the `inputs` and the `outputs` of each signature, by theirs."""
+        """`inputs` and `outputs` of each signature by its name; both are specs by tensor name."""
         return {
             name: {
                 "inputs": function.structured_input_signature[1],

@@ -22,7 +22,7 @@ _OPERATORS = {
     "int8": tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
     "int16x8": tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
 }
-"""The operators of an integer file; others are built in, in float."""
+"""Operator sets of integer files; other files use the built-in operators."""
 _UNSUPPORTED = re.compile(r"\btf\.(\w+)|'tfl\.(\w+)' op|\bFlex(\w+)")
 
 
@@ -33,7 +33,7 @@ def convert(
 
     `calibration` is the representative dataset for int8 and int16x8: pixels 0..255, shape
     `(images, height, width, channels)`; a fake-quantized network needs none. `scratch` is a folder
-    with room for the weights; nothing is left there.
+    for temporary files of the size of the weights.
 
     Raises:
       UserError: TFLite does not support an operation of the network.
@@ -47,7 +47,7 @@ def calibrated_model(
 ) -> bytes:
     """Returns the float32 `.tflite` with the range of every tensor, which the quantizer reads.
 
-    The arguments are those of `convert`, for a target of int8.
+    The arguments are those of `convert`; the target's quantization is int8.
     """
     with _converter(network, target, calibration, scratch) as converter:
         # As TensorFlow's QuantizationDebugger does.
@@ -59,8 +59,8 @@ def calibrated_model(
 def _converter(
     network: InferenceGraph, target: Target, calibration: np.ndarray | None, scratch: Path
 ) -> Iterator[tf.lite.TFLiteConverter]:
-    # An integer file gets its integer ends from the converter (scale 1, no cast in the graph); a
-    # float file can only cast.
+    # The converter gives an integer file its integer input and output (scale 1, no cast in the
+    # graph); a float file with a uint8 input needs a cast.
     dtype = "float32" if target.calibrates else target.input
     with tempfile.TemporaryDirectory(prefix="static-", dir=scratch) as folder:
         write_static_saved_model(network, Path(folder), dtype)
@@ -76,8 +76,8 @@ def _converter(
         if target.quantization == "float16":
             converter.target_spec.supported_types = [tf.float16]
         if target.calibrates:
-            # Without a representative dataset the converter refuses the operators of int8 alone;
-            # that no operator computes in float is checked in the file.
+            # Without a representative dataset the converter refuses the operator set of int8, so
+            # the finished file is checked for float operators instead.
             converter.inference_input_type = tf.as_dtype(target.input)
             converter.inference_output_type = tf.as_dtype(target.output)
             if not network.is_fake_quantized:
@@ -88,7 +88,7 @@ def _converter(
 def _calibrate(
     converter: tf.lite.TFLiteConverter, target: Target, images: np.ndarray | None
 ) -> None:
-    """Configures integer arithmetic, which leaves no float operator inside."""
+    """Sets the representative dataset of an integer file."""
     if images is None:
         raise ValueError(f"{target.quantization} needs calibration images")
 

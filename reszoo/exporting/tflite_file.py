@@ -1,4 +1,4 @@
-"""The `.tflite` of a bundle: converted, completed with metadata and memory plan, checked."""
+"""The `.tflite` of a bundle: conversion, metadata, memory plan, and checks of the result."""
 
 from __future__ import annotations
 
@@ -27,18 +27,19 @@ from reszoo.tflite.model_file import MODEL_FILE, read_model
 from reszoo.tflite.verdict import judge
 
 _SMALLEST_SHARE = {"none": 0.8, "float16": 0.4, "dynamic": 0.2, "int8": 0.2, "int16x8": 0.2}
-"""Of the bytes of the weights in float32, by precision; a smaller file has lost weights."""
+"""Smallest plausible file by precision, as a fraction of the float32 weights: a smaller file has
+lost some of them."""
 
 
 def write_tflite(job: ExportJob, expected: np.ndarray, folder: Path) -> ExportedFile:
     """Writes the `.tflite` of a job into a bundle's folder, and runs it on the sample images.
 
-    `expected` are Keras's log-probabilities for these, `(images, classes)`.
+    `expected` are Keras's log-probabilities for those images, `(images, classes)`.
 
     Raises:
       UserError: TFLite lacks an operation of the network, or the file exceeds a limit of the
         target.
-      GateError: the conversion failed silently, or the file is not what the target asks for.
+      GateError: the file has lost weights or learned ranges, or does not meet the target.
     """
     converted, float_units = _convert(job, expected, folder)
     model = read_model(_complete(converted, job), MODEL_FILE)
@@ -64,14 +65,14 @@ def write_tflite(job: ExportJob, expected: np.ndarray, folder: Path) -> Exported
 
 
 def mixed_precision_of(job: ExportJob, folder: Path) -> MixedPrecision:
-    """Returns the int8 network of a job, any layer of which may stay in float."""
+    """Returns the calibrated network of a job, any layer of which can be kept in float."""
     if job.calibration is None:
         raise ValueError("an int8 target needs calibration images")
     return MixedPrecision(job.network, job.target, job.calibration.images, scratch=folder)
 
 
 def _convert(job: ExportJob, expected: np.ndarray, folder: Path) -> tuple[bytes, tuple[Unit, ...]]:
-    """Returns the converted file, and the layers of it that are kept in float."""
+    """Returns the converted file, and its layers that are kept in float."""
     if not job.keep_float:
         calibration = job.calibration.images if job.calibration is not None else None
         return convert(job.network, job.target, calibration, scratch=folder), ()
@@ -91,10 +92,10 @@ def _convert(job: ExportJob, expected: np.ndarray, folder: Path) -> tuple[bytes,
 
 
 def refuse_lost_weights(model: TFLiteModel, weight_bytes: int, target: Target) -> None:
-    """Checks that a file holds the weights of its network, `weight_bytes` in float32.
+    """Checks that a file contains the weights of its network, `weight_bytes` in float32.
 
     Raises:
-      GateError: it does not, as where a function of a Keras 3 model is converted.
+      GateError: it does not; converting a function of a Keras 3 model can lose them silently.
     """
     operators = [operator.name for graph in model.graphs for operator in graph.operators]
     variables = operators.count("VAR_HANDLE")
@@ -104,26 +105,26 @@ def refuse_lost_weights(model: TFLiteModel, weight_bytes: int, target: Target) -
             "the .tflite has lost the weights of the network",
             expected=f"at least {least:,.0f} bytes, no variables",
             found=f"{len(model.content):,} bytes, {variables} VAR_HANDLE operators",
-            hint="export with --target server; the SavedModel has them",
+            hint="export with --target server, whose SavedModel keeps the weights",
         )
 
 
 def refuse_other_content(
     model: TFLiteModel, target: Target, keep_float: Collection[str] = ()
 ) -> None:
-    """Checks dtypes, shapes, operators and precision of a file by its target.
+    """Checks dtypes, shapes, operators and precision of a file against its target.
 
     `keep_float` are the names of the tensors whose operators may compute in float.
 
     Raises:
-      GateError: the file is not what the target asks for.
+      GateError: the file does not meet the target.
     """
     limitless = target.model_copy(update={"limits": type(target.limits)()})
     problems = judge(model, limitless, keep_float=keep_float).problems
     if problems:
         first = problems[0]
         raise GateError(
-            f"the .tflite is not what the target {target.name} asks for",
+            f"the .tflite does not meet the target {target.name}",
             where=f"the tensor {first.tensor}" if first.tensor else None,
             found="; ".join(problem.text for problem in problems),
             hint=first.hint,

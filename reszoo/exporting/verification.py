@@ -1,4 +1,4 @@
-"""Results of verifying a bundle: the claims of its contract, and whether they hold."""
+"""Result of verifying a bundle: the claims of its contract, and whether each holds."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ class Claim:
     """One claim of a contract, and whether it holds."""
 
     name: str
-    """The file that it is about, and what of it."""
+    """The file, and the property of it, that the claim is about."""
     held: bool | None
-    """None where it could not be checked here."""
+    """Whether it holds; None if it could not be checked on this machine."""
     words: str
     """What was found."""
 
 
 @dataclass(frozen=True)
 class Verification:
-    """A bundle and the claims of its contract, each checked against the files."""
+    """A bundle, and the claims of its contract checked against its files."""
 
     path: Path
     claims: tuple[Claim, ...]
@@ -45,25 +45,25 @@ class Verification:
 
 
 def equality(name: str, found: Any, claimed: Any, text: str = "") -> Claim:
-    """Returns the claim that what was found is what the contract says."""
+    """Returns the claim that the value found is the one in the contract."""
     if found == claimed:
         return Claim(name, True, text or str(found))
-    return Claim(name, False, f"{found}, and the contract says {claimed}")
+    return Claim(name, False, f"{found}, but the contract says {claimed}")
 
 
 def answer(name: str, found: np.ndarray, expected: dict[str, Any], what: str) -> Claim:
-    """Returns the claim that a file gives the probabilities `(classes,)` that the contract names.
+    """Returns the claim that a file gives the probabilities `(classes,)` in the contract.
 
     `expected` has `class`, `class_name`, `probabilities` and `tolerance`.
     """
     claimed = np.asarray(expected["probabilities"], np.float64)
     tolerance = float(expected["tolerance"])
     if found.shape != claimed.shape:
-        return Claim(name, False, f"{found.size} outputs, and the contract says {claimed.size}")
-    # NaN is not within any tolerance.
+        return Claim(name, False, f"{found.size} outputs, but the contract says {claimed.size}")
+    # NaN is outside any tolerance.
     difference = float(np.nan_to_num(np.abs(found - claimed).max(initial=0), nan=np.inf))
     held = difference <= tolerance and int(found.argmax()) == expected["class"]
     words = f"{what} within {difference:.2g} of the contract, which allows {tolerance:.2g}"
     if int(found.argmax()) != expected["class"]:
-        words += f"; its class is number {found.argmax()}, not {expected['class']}"
+        words += f"; the top class is {found.argmax()}, not {expected['class']}"
     return Claim(name, held, words)

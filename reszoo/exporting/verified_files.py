@@ -1,4 +1,4 @@
-"""Claims of a contract about each kind of file, checked by opening the file and running it."""
+"""Claims about the files of a bundle, checked by opening and running each file."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from reszoo.tflite.model_file import load_model_file
 from reszoo.tflite.verdict import judge
 
 _OWN_BYTES_TOLERANCE = 0.15
-"""Between an estimate and a measurement, or between two versions of TFLite-Micro."""
+"""Relative, between an estimate and a measurement or two versions of TFLite-Micro."""
 
 
 def tflite_claims(inputs: BundleInputs) -> Iterator[Claim]:
-    """Yields the claims about the `.tflite`, which is run without TensorFlow."""
+    """Yields the claims about the `.tflite`; it is run without TensorFlow."""
     entry, path = inputs.entry("tflite"), inputs.path("tflite")
     model, interpreter = load_model_file(path), TFLiteInterpreter(path)
     yield from _end_claims(entry, interpreter)
@@ -68,7 +68,7 @@ def _target_claim(model: TFLiteModel, inputs: BundleInputs) -> Claim:
     name = f"{inputs.entry('tflite')['path']} target"
     target = from_mapping(inputs.contract["target"], kind="target")
     problems = judge(model, target).texts
-    words = "; ".join(problems) or f"all that {target.name} asks of a file"
+    words = "; ".join(problems) or f"meets the requirements of {target.name}"
     return Claim(name, not problems, words)
 
 
@@ -77,7 +77,7 @@ def _arena_claims(model: TFLiteModel, entry: dict[str, Any]) -> Iterator[Claim]:
         return
     name, arena, maps = f"{entry['path']} arena", arena_of(model), plannable_maps(model)
     if arena is None or maps is None:
-        yield Claim(name, False, "its size is not known before the network runs")
+        yield Claim(name, False, "its size is not known until the network runs")
         return
     yield equality(
         f"{name}: feature maps",
@@ -89,13 +89,13 @@ def _arena_claims(model: TFLiteModel, entry: dict[str, Any]) -> Iterator[Claim]:
         bound = lower_bound(maps, len(model.main.operators))
         claim = claimed["lower_bound_bytes"]
         yield equality(f"{name}: lower bound", bound, claim, f"{bound:,} bytes")
-    yield _own_bytes_claim(f"{name}: its own", arena, claimed)
+    yield _own_bytes_claim(f"{name}: own data", arena, claimed)
     total = claimed["feature_map_bytes"] + claimed["own_bytes"]
-    yield equality(name, total, claimed["bytes"], f"{total:,} bytes in all")
+    yield equality(name, total, claimed["bytes"], f"{total:,} bytes in total")
 
 
 def _own_bytes_claim(name: str, arena: Arena, claimed: dict[str, Any]) -> Claim:
-    """Returns the claim on TFLite-Micro's own bytes, which differ a little between versions."""
+    """Returns the claim about TFLite-Micro's own data, whose size varies between versions."""
     found, expected = arena.own_bytes, int(claimed["own_bytes"])
     if found == expected:
         return Claim(name, True, f"{found:,} bytes, {arena.source}")
@@ -111,12 +111,12 @@ def _metadata_claims(model: TFLiteModel, inputs: BundleInputs) -> Iterator[Claim
     note = read_metadata(model)
     name = f"{entry['path']} metadata"
     if (note is not None) != entry["metadata"]:
-        yield Claim(name, False, "there are none" if note is None else "there are some")
+        yield Claim(name, False, "the file has none" if note is None else "the file has some")
     elif note is not None:
         names = [" ".join(each.splitlines()) for each in inputs.contract["classes"]["names"]]
         labels = [list(tensor.labels) for tensor in note.outputs if tensor.labels is not None]
         held = labels == [names]
-        words = f"{len(names)} labels" if held else "its labels are not the classes"
+        words = f"{len(names)} labels" if held else "its labels are not the classes of the contract"
         yield Claim(name, held, words)
 
 
@@ -129,27 +129,27 @@ def _vector_claims(inputs: BundleInputs, vectors: dict[str, Any]) -> Iterator[Cl
     try:
         found = TFLiteInterpreter(path, kernels=kernels).run(given)
     except ValueError as error:
-        yield Claim(name, False, f"{vectors['input']} is no input of the file: {error}")
+        yield Claim(name, False, f"{vectors['input']} does not fit the input of the file: {error}")
         return
     if found.shape != claimed.shape or found.dtype != claimed.dtype:
-        yield Claim(name, False, f"{vectors['output']} is no output of the file")
+        yield Claim(name, False, f"{vectors['output']} does not fit the output of the file")
         return
     steps = np.issubdtype(found.dtype, np.integer)
     difference = float(np.abs(found.astype(np.float64) - claimed).max())
     held = difference <= vectors["tolerance"] and found.argmax() == claimed.argmax()
     unit = "steps" if steps else "in probability"
-    words = f"{difference:.2g} {unit} from {vectors['output']} with {kernels} kernels"
-    yield Claim(name, held, f"{words}, which allows {vectors['tolerance']:.2g}")
+    words = f"{difference:.2g} {unit} from {vectors['output']} with the {kernels} kernels"
+    yield Claim(name, held, f"{words}; the limit is {vectors['tolerance']:.2g}")
 
 
 def saved_model_claims(inputs: BundleInputs) -> Iterator[Claim]:
-    """Yields the claims about the SavedModel, for which TensorFlow is imported."""
+    """Yields the claims about the SavedModel; this imports TensorFlow."""
     entry, path = inputs.entry("saved_model"), inputs.path("saved_model")
     try:
         with quiet():
             from reszoo.exporting.saved_model import LoadedSavedModel
     except ImportError as error:
-        yield Claim(path.name, None, f"TensorFlow does not start: {first_line(error)}")
+        yield Claim(path.name, None, f"TensorFlow cannot be imported: {first_line(error)}")
         return
     try:
         model = LoadedSavedModel(path)
@@ -183,10 +183,10 @@ def _signature_claims(name: str, found: dict[str, Any], claimed: dict[str, Any])
 
 
 def onnx_claims(inputs: BundleInputs) -> Iterator[Claim]:
-    """Yields the claims about the ONNX file, which is run in what is installed."""
+    """Yields the claims about the ONNX file; it is run by onnxruntime or onnx."""
     entry, path = inputs.entry("onnx"), inputs.path("onnx")
     if onnx_runtime() is None:
-        yield Claim(path.name, None, "onnxruntime is not installed (pip install onnxruntime)")
+        yield Claim(path.name, None, "no runtime is installed (pip install onnxruntime)")
         return
     model = OnnxModel(path)
     for end, found in (("inputs", model.inputs), ("outputs", model.outputs)):

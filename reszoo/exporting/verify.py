@@ -1,4 +1,4 @@
-"""Verification of a bundle: what its contract claims is checked again, from the bundle alone."""
+"""Verification of a bundle against its contract, using nothing but the bundle."""
 
 from __future__ import annotations
 
@@ -37,28 +37,28 @@ _WRONG = (
     *(FileNotFoundError, IsADirectoryError, NotADirectoryError),
     *(UnidentifiedImageError, Image.DecompressionBombError),
 )
-"""What a contract raises whose keys, types or file names are not ours."""
+"""Errors from a contract whose keys, types or file names are wrong."""
 
 
 def verify(bundle: str | Path) -> Verification:
-    """Checks again what the contract of a bundle claims, from the bundle alone.
+    """Checks every claim of a bundle's contract, using nothing but the bundle.
 
         >>> import reszoo
         >>> reszoo.verify("runs/resnet8_digits-digits-1/export/mobile-int8").held  # doctest: +SKIP
         True
 
     The claims are the hashes and sizes of its files, their inputs, outputs, operators and arena,
-    the labels, and the answers for the golden image and the photograph. A `.tflite` is checked
-    without TensorFlow, a SavedModel with it, an ONNX file with what is installed.
+    the labels, and the outputs for the golden image and the photograph. A SavedModel is checked
+    with TensorFlow, a `.tflite` without it, and an ONNX file if onnxruntime or onnx is installed.
 
     Args:
       bundle: the bundle's folder.
 
     Returns:
-      A claim per line of the contract, with what was found. A claim that does not hold is no error.
+      The claims, each with what was found. A claim that does not hold raises no error.
 
     Raises:
-      UserError: the folder is no bundle, or its contract is damaged or of a newer version.
+      UserError: the folder is not a bundle, or its contract is damaged or of a newer version.
     """
     folder = Path(bundle)
     if not is_bundle(folder):
@@ -66,7 +66,7 @@ def verify(bundle: str | Path) -> Verification:
             f"{folder} is not a bundle",
             expected=f"a folder with the {CONTRACT} that `reszoo export` wrote",
             found="a file" if folder.is_file() else f"no {CONTRACT} in it",
-            hint="name the folder of the bundle, such as RUN/export/mobile-int8",
+            hint="give the folder of the bundle, such as RUN/export/mobile-int8",
         )
     contract = read_contract(folder / CONTRACT)
     try:
@@ -84,7 +84,7 @@ def _claims(folder: Path, contract: dict[str, Any]) -> Iterator[Claim]:
     for name, entry in contract["files"].items():
         path = inside(folder, entry["path"])
         if name not in _FILES:
-            yield Claim(entry["path"], None, "this reszoo does not know such a file")
+            yield Claim(entry["path"], None, "this version of reszoo does not support it")
         elif wrong := [file for file in damaged if (folder / file).is_relative_to(path)]:
             yield Claim(entry["path"], None, f"{wrong[0]} is {damaged[wrong[0]]}")
         else:
@@ -93,7 +93,7 @@ def _claims(folder: Path, contract: dict[str, Any]) -> Iterator[Claim]:
 
 
 def _opened(name: str, claims: Iterator[Claim]) -> Iterator[Claim]:
-    """Yields claims; a file that does not open breaks one."""
+    """Yields the claims; if the file does not open, one that does not hold."""
     try:
         yield from claims
     except UserError as error:
@@ -101,7 +101,7 @@ def _opened(name: str, claims: Iterator[Claim]) -> Iterator[Claim]:
 
 
 def _damaged_files(folder: Path, contract: dict[str, Any]) -> dict[str, str]:
-    """Returns what is wrong with each file that is missing, changed or not of the bundle."""
+    """Returns what is wrong with each file that is missing, changed or not part of the bundle."""
     hashes = contract["sha256"]
     there = {
         path.relative_to(folder).as_posix(): path
@@ -122,7 +122,7 @@ def _damaged_files(folder: Path, contract: dict[str, Any]) -> dict[str, str]:
 
 
 def _missing_files(folder: Path, contract: dict[str, Any]) -> dict[str, str]:
-    """Returns the files that are missing, of those that a contract without hashes names."""
+    """Returns the missing ones of the files that a contract without hashes names."""
     names = [entry["path"] for entry in contract["files"].values()]
     names += [contract["classes"]["file"], contract["example"]["image"]]
     return {name: "missing" for name in names if not inside(folder, name).exists()}
@@ -130,7 +130,7 @@ def _missing_files(folder: Path, contract: dict[str, Any]) -> dict[str, str]:
 
 def _hash_claims(contract: dict[str, Any], damaged: dict[str, str]) -> Iterator[Claim]:
     if not has_hashes(contract):
-        yield Claim("hashes", None, "the contract is of version 1, which holds none")
+        yield Claim("hashes", None, "the contract is of version 1, which has none")
     elif not damaged:
         yield Claim("hashes", True, f"{len(contract['sha256'])} files, none missing or changed")
     for name, what in damaged.items():
@@ -163,8 +163,8 @@ def _photograph_claims(inputs: BundleInputs) -> Iterator[Claim]:
         yield Claim(photo["image"], False, f"becomes {pixels.shape}, not {claimed.shape}")
         return
     difference = int(np.abs(pixels.astype(int) - claimed).max())
-    # A processor that fuses multiplication and addition may round a pixel the other way.
-    words = f"becomes {photo['input']}, within {difference} of 255"
+    # A CPU that fuses multiplication and addition may round a pixel the other way.
+    words = f"becomes {photo['input']}; pixels differ by at most {difference} of 255"
     yield Claim(photo["image"], difference <= 1, words)
 
 

@@ -1,4 +1,4 @@
-"""Calibration images for int8: which training images set the ranges; noise is refused."""
+"""Calibration images for int8, drawn from the training split; noise is refused."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def calibration_images(
 def draw_images(
     split: Split, image_format: ImageFormat, count: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draws up to `count` images of a split, in its order.
+    """Draws up to `count` random images of a split, in the order of the split.
 
     Returns:
       Images, uint8 `(images, height, width, channels)`, and labels `(images,)`.

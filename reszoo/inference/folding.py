@@ -75,7 +75,7 @@ def fold(target: Target, *, computes: Literal["auto"] | Computes = "auto") -> Fo
 
 
 def can_fold(trained: TrainedModel) -> bool:
-    """Whether a network's canonical plan is known, and its norms are not folded already."""
+    """Whether a network's canonical plan is known, and its norms are not folded yet."""
     if trained.is_fake_quantized:
         return False
     if trained.spec is not None:
@@ -88,7 +88,7 @@ def canonical_plan(trained: TrainedModel) -> Plan:
     """Returns the canonical plan of a trained network at its evaluation size.
 
     Raises:
-      UserError: the plan is not known, or is a fake-quantized one.
+      UserError: the plan is not known, or the network is fake-quantized.
     """
     trained.refuse_fake_quantized("folded for fast inference", "leave out --fast (fast=False)")
     if trained.spec is not None:

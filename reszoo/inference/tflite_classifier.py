@@ -102,7 +102,7 @@ def _read_contract(path: Path) -> dict[str, Any]:
 
 
 def preprocessing_options(values: dict[str, Any]) -> dict[str, Any]:
-    """Returns the fields of an `ImageFormat` from the preprocessing of a contract.
+    """Returns `ImageFormat` fields from the `preprocessing` of a contract.
 
     Raises:
       ValueError, KeyError, TypeError: the contract is damaged.

@@ -79,11 +79,11 @@ class TrainedModel:
 
     @property
     def is_fake_quantized(self) -> bool:
-        """Whether quantization-aware training made it, so that its spec's plan is not its own."""
+        """Whether it was trained with `--quantize`; its plan is then not that of its spec."""
         return is_fake_quantized(self.model)
 
     def refuse_fake_quantized(self, purpose: str, hint: str) -> None:
-        """Raises a UserError for a fake-quantized network, whose norms are gone, and its purpose.
+        """Raises a UserError if the network is fake-quantized, and thus has no norms left.
 
         `purpose` completes "a network trained with --quantize cannot be ...".
         """

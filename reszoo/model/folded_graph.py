@@ -62,8 +62,8 @@ def folded_weights(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the float64 kernel and bias of a convolution or dense layer with its norm folded in.
 
-    The row is one that `fold_norms` has rewritten, and perhaps `fold_factors`; `layers` are those
-    of the canonical network.
+    `fold_norms`, and possibly `fold_factors`, have rewritten the row; `layers` are those of the
+    canonical network.
     """
     layer = layers[row.name]
     kernel = _values(layer.kernel)
@@ -77,9 +77,9 @@ def folded_weights(
 def scale_and_offset(
     layer: keras.layers.BatchNormalization | LearnedScale | keras.layers.Rescaling,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns what a layer computes at inference: a factor and an offset, float64.
+    """Returns the factor and the offset that a layer applies at inference, float64.
 
-    A normalisation has one of each per channel; the others may have one for all channels.
+    A normalisation has one of each per channel; the other layers may have one for all channels.
     """
     if isinstance(layer, LearnedScale):
         return _values(layer.factor), np.zeros(())

@@ -1,9 +1,9 @@
-"""Layers of the fake-quantized plan: float layers that round as their int8 operators will.
+"""Layers of the fake-quantized plan: float layers that round as their int8 operators do.
 
 `tf.quantization.fake_quant_with_min_max_vars` rounds to 256 steps between two limits and passes the
-gradient through the rounding; the TFLite converter takes the limits over. Values beyond a limit
-give their gradient to the limit, by which ranges are learned (Jacob 2018, section 3, and Choi 2018,
-PACT).
+gradient straight through the rounding; the TFLite converter adopts the limits. The gradient of
+values beyond a limit goes to that limit, so that ranges are learned (Jacob 2018, section 3, and
+Choi 2018, PACT).
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from keras import ops
 from reszoo.model.layers import Shape
 
 _SMALLEST = 1e-6
-"""Smallest upper limit of a range: a range of nothing has no scale."""
+"""Smallest upper limit of a range: the scale of an empty range would be zero."""
 _registered = keras.saving.register_keras_serializable("reszoo")
 
 
 @_registered
 class FakeQuantize(keras.layers.Layer):
-    """Rounds to 256 values between two limits, as a tensor of the `.tflite` does.
+    """Rounds to 256 values between two limits, as an int8 tensor of the `.tflite` does.
 
     Args:
-      limits: (low, high) of a fixed range. Defaults to a range with learned limits.
+      limits: (low, high) of a fixed range. Defaults to learned limits.
     """
 
     def __init__(self, limits: Sequence[float] | None = None, **options: Any) -> None:
@@ -50,7 +50,7 @@ class FakeQuantize(keras.layers.Layer):
         return tf.quantization.fake_quant_with_min_max_vars(inputs, *self._limits())
 
     def _limits(self) -> tuple[Any, Any]:
-        """Returns the limits; the range has to hold 0, which pads and ReLUs need exactly."""
+        """Returns the limits; 0 is always between them, since padding and ReLU need it exactly."""
         if self.limits is not None:
             return self.limits
         return ops.minimum(self.low, 0.0), ops.maximum(self.high, _SMALLEST)
@@ -65,7 +65,7 @@ class FakeQuantize(keras.layers.Layer):
 
 
 class _QuantizedKernel(keras.layers.Layer):
-    """A convolution whose kernel is rounded to 255 values, by output channel."""
+    """A convolution whose kernel is rounded to 255 values per output channel."""
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
         return super().convolution_op(inputs, fake_quantize_kernel(kernel, per_channel=True))
@@ -83,7 +83,7 @@ class QuantizedConv1D(_QuantizedKernel, keras.layers.Conv1D):
 
 @_registered
 class QuantizedDense(keras.layers.Dense):
-    """`Dense` with an int8 kernel of one scale: the converter refuses one per channel here."""
+    """`Dense` with an int8 kernel of a single scale: the converter refuses one per channel here."""
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Returns the layer's outputs, (batch, units)."""
@@ -92,7 +92,7 @@ class QuantizedDense(keras.layers.Dense):
 
 
 class _ChannelValues(keras.layers.Layer):
-    """One number for each channel, rounded as a kernel of one scale: constants, or learned ones.
+    """One number per channel, constant or learned, rounded like a kernel with a single scale.
 
     Args:
       values: the constants. Defaults to learned numbers.
@@ -122,7 +122,7 @@ class _ChannelValues(keras.layers.Layer):
 
 @_registered
 class ChannelScale(_ChannelValues):
-    """Multiplies each channel by a number."""
+    """Multiplies each channel by its number."""
 
     def call(self, inputs: Any) -> Any:
         """Returns the scaled input."""
@@ -131,7 +131,7 @@ class ChannelScale(_ChannelValues):
 
 @_registered
 class ChannelOffset(_ChannelValues):
-    """Adds a number to each channel."""
+    """Adds its number to each channel."""
 
     def call(self, inputs: Any) -> Any:
         """Returns the shifted input."""
@@ -141,7 +141,7 @@ class ChannelOffset(_ChannelValues):
 def fake_quantize_kernel(kernel: Any, *, per_channel: bool) -> Any:
     """Returns a kernel rounded to 255 values between plus and minus its largest magnitude.
 
-    `kernel` has the output channels last. TFLite requires this symmetry of its weights, -127..127.
+    `kernel` has the output channels last. TFLite requires symmetric weights, -127..127.
     """
     kernel = ops.convert_to_tensor(kernel)
     axes = list(range(len(kernel.shape) - 1)) if per_channel else None

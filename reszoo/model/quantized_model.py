@@ -1,4 +1,4 @@
-"""Fake-quantized models: made of a trained network, with ranges from calibration images."""
+"""Fake-quantized models, made from a trained network with ranges from calibration images."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _BATCH = 32
 
 
 def is_fake_quantized(model: keras.Model) -> bool:
-    """Whether a model is fake-quantized, so that its layers are not those of its spec's plan."""
+    """Whether a model is fake-quantized; its layers are then not those of its spec's plan."""
     return any(isinstance(layer, FakeQuantize) for layer in model.layers)
 
 
 def learned_limits(model: keras.Model) -> dict[str, tuple[float, float]]:
-    """Returns the lower and upper limit of each learned range, by the name of its layer."""
+    """Returns the lower and upper limit of each learned range, by layer name."""
     return {
         layer.name: layer.limit_values()
         for layer in model.layers
@@ -33,13 +33,13 @@ def learned_limits(model: keras.Model) -> dict[str, tuple[float, float]]:
 
 
 def quantized_model(model: keras.Model, plan: Plan, images: np.ndarray) -> keras.Model:
-    """Returns the fake-quantized model of a trained one.
+    """Returns the fake-quantized model of a trained network.
 
     Args:
-      model: the trained network, of `plan`.
-      plan: the canonical plan.
-      images: pixels 0..255, `(images, height, width, channels)`. Each learned range starts with the
-        smallest and the largest value of its tensor for these images.
+      model: the trained network.
+      plan: its canonical plan.
+      images: pixels 0..255, `(images, height, width, channels)`. Each learned range is initialised
+        to the minimum and maximum of its tensor over these images.
 
     Raises:
       UserError: TFLite has no int8 operator for a layer.
@@ -63,7 +63,7 @@ def quantized_model(model: keras.Model, plan: Plan, images: np.ndarray) -> keras
 
 
 def _weights(row: Row, layers: Mapping[str, keras.layers.Layer]) -> Iterator[np.ndarray]:
-    """Yields the weights of a layer of the float plan, from those of the trained network."""
+    """Yields the weights of a row of the float plan, from those of the trained network."""
     if row.op in KERNEL_OPS:
         kernel, bias = folded_weights(row, layers)
         yield kernel
@@ -76,11 +76,11 @@ def _weights(row: Row, layers: Mapping[str, keras.layers.Layer]) -> Iterator[np.
 
 
 def _extremes(probe: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Returns the smallest and the largest value of each output, `(outputs, 2)`; 0 is between."""
+    """Returns the minimum and maximum of each output, `(outputs, 2)`, extended to include 0."""
 
     @tf.function(reduce_retracing=True)
     def extremes(batch: tf.Tensor) -> tf.Tensor:
-        # Within one graph, a tensor's memory is free again once its extremes are known.
+        # In one graph, the memory of a tensor is freed as soon as its extremes are known.
         outputs = keras.tree.flatten(probe(batch, training=False))
         return tf.stack([[tf.reduce_min(output), tf.reduce_max(output)] for output in outputs])
 

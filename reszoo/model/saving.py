@@ -201,7 +201,7 @@ def _is_canonical(model: keras.Model) -> bool:
 def _plan_of(model: keras.Model, spec: Architecture) -> Plan:
     """Returns the canonical plan of a model of that spec, with or without its head.
 
-    That of a fake-quantized model is the fake-quantized one.
+    For a fake-quantized model it is the fake-quantized plan.
     """
     rows = plan(spec)
     has_head = any(layer.name == rows.outputs[0].row for layer in model.layers)

@@ -1,14 +1,15 @@
-"""The fake-quantized plan: a trained network as int8 will compute it, with its rounding.
+"""The fake-quantized plan: a trained network with the rounding of its int8 file.
 
 Quantization-aware training trains this plan. Normalisations are folded into the kernels before
-them, every row computes one operator of the `.tflite`, and the rows of op `fake_quantize` round
-each tensor that the `.tflite` stores as int8. Where it stores none (between a convolution or an
-addition and its ReLU), or one with the range of its input (after a pool), there is no such row.
+them, every row computes one operator of the `.tflite`, and rows with the op `fake_quantize` round
+each tensor that the `.tflite` stores as int8. There is no such row where the file stores no tensor
+(between a convolution or an addition and its ReLU) or where the tensor keeps the range of its input
+(after pooling).
 
 | op | stands for |
 |---|---|
 | quantized_conv, quantized_conv1d, quantized_dense | conv, conv1d, dense: the kernel is rounded |
-| channel_scale, channel_offset | the two halves of a normalisation that cannot be folded |
+| channel_scale, channel_offset | the two steps of a normalisation that cannot be folded |
 | fake_quantize | - ; `limits`: (low, high), or None for a range that is learned |
 """
 
@@ -33,34 +34,34 @@ KERNEL_OPS = {
     "conv1d": "quantized_conv1d",
     "dense": "quantized_dense",
 }
-"""The ops with kernels, and those that round them."""
+"""Ops with kernels, and the ops that round those kernels."""
 RANGE_SUFFIX = "_range"
-"""Ends the name of a `fake_quantize` row; before it is the row whose output is rounded."""
+"""Suffix of a `fake_quantize` row; the rest is the name of the row whose output it rounds."""
 
 _PIXELS = (0.0, 255.0)
 _FIXED = {"sigmoid": (0.0, 255 / 256), "tanh": (-1.0, 127 / 128)}
 """Ranges that TFLite's quantization specification prescribes: scales of 1/256 and 1/128."""
 _FUSED = ("relu", "relu6")
-"""Activations that TFLite computes in the operator before them."""
+"""Activations that TFLite fuses into the operator before them."""
 _FUSING = (
     *KERNEL_OPS,
     *("add", "subtract", "multiply", "scale", "channel_scale", "channel_offset"),
 )
-"""Ops whose operators compute such an activation too."""
+"""Ops into whose operators these activations are fused."""
 _SAME_RANGE = frozenset(
     {
         *("pad", "crop", "pad_channels", "subsample", "max_pool", "average_pool", "blur"),
         *("global_max_pool", "flatten", "reshape"),
     }
 )
-"""Ops whose operators give their output the range of their input."""
+"""Ops whose operators keep the range of their input."""
 _OWN_RANGE = frozenset({*_FUSING, "input", "global_average_pool"})
 _ACTIVATIONS = frozenset({*_FUSED, *_FIXED, "leaky_relu"})
-"""Activations with one int8 operator; silu is two, written as two rows."""
+"""Activations with an int8 operator; silu takes two operators, and thus two rows."""
 
 
 def fake_quantize(plan: Plan) -> Plan:
-    """Returns the fake-quantized plan of a canonical one.
+    """Returns the fake-quantized plan of a canonical plan.
 
     Raises:
       UserError: TFLite has no int8 operator for a row.
@@ -82,7 +83,7 @@ def fake_quantize(plan: Plan) -> Plan:
 
 
 def quantizable_rows(plan: Plan) -> Plan:
-    """Returns the rows of `fake_quantize` before anything is rounded: the network in float.
+    """Returns the plan that `fake_quantize` adds rounding to: the same rows in float.
 
     Raises:
       UserError: TFLite has no int8 operator for a row.
@@ -100,10 +101,10 @@ def _require_int8(plan: Plan) -> None:
     if unknown:
         raise UserError(
             f"{plan.name} cannot be trained for int8: TFLite has no int8 operators for some layers",
-            expected="convolutions, dense layers, pools, additions, gates, normalisation by "
-            "numbers, and the activations relu, relu6, leaky_relu, silu and tanh",
+            expected="convolutions, dense layers, pooling, additions, gates, normalisation by "
+            "constants, and the activations relu, relu6, leaky_relu, silu and tanh",
             found=", ".join(f"{kind} ({name})" for kind, name in sorted(unknown.items())),
-            hint="train a network without these layers, and quantize that one",
+            hint="train a network without these layers in float, and start from that run",
         )
 
 
@@ -120,7 +121,7 @@ def _has_int8(row: Row) -> bool:
 
 
 def _split(row: Row) -> Iterator[Row]:
-    """Yields a row as rows of one TFLite operator each; the last one has its name."""
+    """Yields a row split into rows of one TFLite operator each; the last one keeps its name."""
     values = row.attributes
     if row.op == "norm":
         yield from _scale_and_offset(row, None, None)
@@ -148,7 +149,7 @@ def _split(row: Row) -> Iterator[Row]:
 def _scale_and_offset(
     row: Row, scale: tuple[float, ...] | None, offset: tuple[float, ...] | None
 ) -> Iterator[Row]:
-    """Yields the rows of x * scale + offset, by channel; None stands for the weights of a norm."""
+    """Yields the rows of x * scale + offset per channel; None means the weights of a norm."""
     has_scale = scale is None or any(value != 1.0 for value in scale)
     has_offset = offset is None or any(offset)
     channels = row.shape[-1]
@@ -170,7 +171,7 @@ def _scale_and_offset(
 
 
 def _limits(plan: Plan) -> Iterator[tuple[str, tuple[float, float] | None]]:
-    """Yields the rows whose output the `.tflite` stores with a range of its own, and that range."""
+    """Yields the rows whose output has a range of its own in the `.tflite`, and that range."""
     readers = reader_counts(plan)
     fused = {
         row.inputs[0].row

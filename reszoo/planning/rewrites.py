@@ -54,7 +54,7 @@ def fold_factors(plan: Plan) -> Plan:
 
 
 def _fold(plan: Plan, matches: Callable[[Row], bool], change: Callable[[Row], Row]) -> Plan:
-    """Folds rows into the convolution or dense layer before them, if nothing else reads that."""
+    """Folds rows into the convolution or dense layer before them, if they are its only reader."""
     readers = reader_counts(plan)
     rows = {row.name: row for row in plan.rows}
     folded: dict[str, Row] = {}

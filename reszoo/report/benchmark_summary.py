@@ -1,4 +1,4 @@
-"""Summary of a benchmark: the machine, a line per measurement, and ratios of pairs."""
+"""Summary of a benchmark: the machine, a line per measurement, and the ratios of pairs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _machine(benchmark: Benchmark) -> list[tuple[str, str]]:
     host = benchmark.machine
     lines = [
         ("processor", f"{host['processor']}, {counted(int(host['cores']), 'usable core')}"),
-        ("flags", ", ".join(benchmark.flags) or "none that speeds up networks, or not known"),
+        ("flags", ", ".join(benchmark.flags) or "none that matters for inference, or unknown"),
         ("system", str(host["system"])),
         ("runtime", "; ".join(dict.fromkeys(timing.runtime for timing in benchmark.timings))),
     ]
@@ -49,10 +49,10 @@ def _machine(benchmark: Benchmark) -> list[tuple[str, str]]:
 
 
 def _busy(load: float, cores: int) -> str:
-    """Returns a warning where others used the machine; the measurement itself is one process."""
+    """Returns a warning if the machine was busy; the measurement itself is one process."""
     if load < 0.5 * cores:
         return ""
-    return ": others use this machine, so trust CPU time and ratios, not wall time"
+    return ": the machine was busy, so trust CPU time and ratios, not wall time"
 
 
 def _timing(timing: Timing) -> tuple[str, ...]:
@@ -77,7 +77,7 @@ def _milliseconds(seconds: float) -> str:
 
 
 def _warm_up(timings: Sequence[Timing]) -> str:
-    """Returns a table of what is not counted, and of the memory beyond Python and the runtime."""
+    """Returns a table of load and warm-up, and of the memory beyond Python and the runtime."""
     header = ("network", "threads", "batch", "load", "first call", "warm-up calls", "own memory")
     rows = [
         (
@@ -91,7 +91,7 @@ def _warm_up(timings: Sequence[Timing]) -> str:
         )
         for timing in timings
     ]
-    return "Before the calls that are counted:\n" + table(header, rows, "lrrrrrr")
+    return "Before the timed calls:\n" + table(header, rows, "lrrrrrr")
 
 
 def _own_memory(timing: Timing) -> str:
@@ -106,8 +106,8 @@ def _pair(benchmark: Benchmark, pair: PairedRatio) -> str:
         for name, ratios in (("CPU time", pair.processor), ("wall time", pair.wall))
     ]
     title = (
-        f"{benchmark.network} over {benchmark.versus}, {counted(pair.threads, 'thread')}, "
-        f"{counted(len(pair.wall), 'pair')} of rounds that took turns:"
+        f"{benchmark.network} / {benchmark.versus}, {counted(pair.threads, 'thread')}, "
+        f"{counted(len(pair.wall), 'pair')} of alternating rounds:"
     )
     each = " ".join(f"{ratio:.3f}" for ratio in pair.processor[:_PAIRS_SHOWN])
     header = ("ratio", "median", "lower quartile", "upper quartile")

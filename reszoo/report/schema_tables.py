@@ -123,7 +123,7 @@ class _Tables:
         if kind in ("integer", "number"):
             return f"{kind}{_bounds(schema)}"
         if kind == "string":
-            return "fraction such as `30/90`" if "pattern" in schema else "text"
+            return "fraction such as `30/90`" if "/" in schema.get("pattern", "") else "text"
         return "`true`, `false`" if kind == "boolean" else "any value"
 
     def _resolve(self, schema: Schema) -> Schema:

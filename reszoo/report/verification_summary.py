@@ -1,4 +1,4 @@
-"""Summary of a verification: a line for each claim of a bundle's contract."""
+"""Summary of a verification: a line per claim of a bundle's contract."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _RESULTS = {True: "holds", False: "WRONG", None: "not checked"}
 
 
 def verification_text(verification: Verification) -> str:
-    """Returns a line per claim, and how many of them hold."""
+    """Returns a line per claim, and the number of claims that hold."""
     rows = [(_RESULTS[claim.held], claim.name, claim.words) for claim in verification.claims]
     claims = table(("result", "claim", "found"), rows, "lll")
     return f"{claims}\n\n{_count(verification)}"

@@ -107,7 +107,7 @@ class Recipe(Document):
     recomputed for the trained weights. Defaults to keeping the moving averages."""
     quantize: Literal["int8"] | None = None
     """Quantization-aware training of a trained network (`--from`): `int8` rounds kernels and
-    feature maps as the `.tflite` will. Normalisation is folded into the kernels; dropout and
+    feature maps as the `.tflite` does. Normalisation is folded into the kernels; dropout and
     stochastic depth are off. Defaults to float training."""
     precision: Precision = "auto"
     """dtype policy. `auto` is mixed_bfloat16 on devices that compute in bfloat16, else float32; a
@@ -150,7 +150,7 @@ class Recipe(Document):
         if self.quantize and self.precision not in ("auto", "float32"):
             raise PydanticCustomError(
                 "quantize_precision",
-                "precision float32, in which the rounding to int8 is computed",
+                "precision float32, in which quantize computes the rounding to int8",
                 {"hint": "write `precision: float32`, or remove `quantize`"},
             )
         return self
@@ -195,7 +195,7 @@ def _scale_dropout(architecture: Architecture, factor: float) -> Architecture:
 
 
 QUANTIZE_RECIPE = "quantize"
-"""The recipe of quantization-aware training."""
+"""Name of the default recipe for quantization-aware training."""
 FEW_IMAGES = 5_000
 """Below this number of training images, small images get a recipe with smaller batches."""
 

@@ -31,8 +31,8 @@ class ParityLimits(Value):
     """Limits on the difference between a file and the Keras model; beyond them export fails."""
 
     images: PositiveInt | Literal["all"] = 1000
-    """Number of real images to compare on, spread evenly over the test split; at most the split,
-    and the report states how many. `all`: the whole split, up to 10,000 images."""
+    """Number of real images to compare on, spread evenly over the test split; a smaller split is
+    used whole, and the report states the number. `all`: the whole split, up to 10,000 images."""
     max_probability_difference: Annotated[float, Field(gt=0)] = 1e-5
     """Float files: largest difference of a probability."""
     max_log_probability_difference: Annotated[float, Field(gt=0)] = 1e-3
@@ -45,25 +45,25 @@ class ParityLimits(Value):
 
 
 class SizeLimits(Value):
-    """Limits of a device on the `.tflite`; beyond them export fails."""
+    """Limits of a device on the `.tflite`; the export fails if they are exceeded."""
 
     file_bytes: PositiveInt | None = None
-    """Size of the file, with labels, metadata and memory plan."""
+    """Size of the file, including labels, metadata and memory plan."""
     arena_bytes: PositiveInt | None = None
-    """Memory at run time in TFLite-Micro: feature maps, and its own bytes."""
+    """Size of the arena in TFLite-Micro: the feature maps, and its own data."""
     macs: PositiveInt | None = None
     """Multiply-adds for one image."""
 
 
 class Vela(Value):
-    """Options of Arm's compiler Vela, which turns a `.tflite` into one for an Ethos-U NPU."""
+    """Options of Arm's compiler Vela, which compiles a `.tflite` for an Ethos-U NPU."""
 
     accelerator: Annotated[str, Field(pattern=r"^ethos-u(55|65|85)-[0-9]+$")]
-    """Processor and its multiply-adds per cycle, such as `ethos-u55-128`."""
+    """NPU and its multiply-adds per cycle, such as `ethos-u55-128`."""
     memory_mode: Literal["Sram_Only", "Shared_Sram", "Dedicated_Sram"]
-    """Where weights and feature maps lie."""
+    """Memories in which weights and feature maps are placed."""
     system_config: str
-    """Section of Vela's `Arm/vela.ini` that describes the memories."""
+    """Name of the system configuration in Vela's `Arm/vela.ini`, which describes the memories."""
 
 
 class Target(Document):
@@ -77,7 +77,7 @@ class Target(Document):
     """Origin and references."""
     writes: Annotated[Tuple[Artifact], Field(min_length=1)] = ("saved_model", "tflite")
     """Files of the bundle: `saved_model` (any batch size, uint8 and float input), `tflite`, and
-    `onnx` (float32, any batch size), which needs `reszoo[onnx]`."""
+    `onnx` (float32, any batch size; needs `reszoo[onnx]`)."""
     folded: Folded = "none"
     """For servers without accelerators: folds the SavedModel's normalisations into convolutions,
     makes weights constants, and computes in float32 or bfloat16, which is twice as fast on
@@ -85,40 +85,41 @@ class Target(Document):
     input: Number = "float32"
     """Input dtype of the .tflite: pixels 0..255 as uint8 or float32, or pixels - 128 as int8."""
     output: Number = "float32"
-    """Output dtype of the .tflite: probabilities as float32, or, in int8 files, as uint8 or int8 in
+    """Output dtype of the .tflite: probabilities as float32 or, in int8 files, as uint8 or int8 in
     steps of 1/256."""
     batch: Literal[1] = 1
     """Batch size of the .tflite. Fixed: a dynamic batch needs operators accelerators refuse."""
     quantization: Precision = "none"
-    """Arithmetic of the .tflite. `float16`: weights of 16 bits, computed in float32 on processors.
-    `dynamic`: int8 weights, activations quantized while it runs. `int8`: integer weights and
-    activations, with ranges from calibration images. `int16x8`: the same with activations of 16
-    bits, more than ten times slower on phones and PCs."""
+    """Arithmetic of the .tflite. `float16`: float16 weights, computed in float32 on CPUs.
+    `dynamic`: int8 weights, activations quantized at run time (dynamic range quantization).
+    `int8`: integer weights and activations, with ranges from calibration images (full integer).
+    `int16x8`: the same with 16-bit activations, more than ten times slower on the CPUs of phones
+    and PCs."""
     calibration: Calibration = Calibration()
     """Used by `int8` and `int16x8` only."""
     operators: Annotated[Tuple[Operator], Field(min_length=1)] | None = None
-    """Operators that the runtime has, by TFLite's names such as `CONV_2D`; null allows all that are
-    built in."""
+    """Operators that the runtime supports, by their TFLite names such as `CONV_2D`. Defaults to all
+    built-in operators."""
     limits: SizeLimits = SizeLimits()
     """Limits of the device."""
     metadata: bool = False
-    """Whether the .tflite carries class names and the meaning of its input, for MediaPipe Tasks."""
+    """Whether the .tflite contains class names and input normalisation, for MediaPipe Tasks."""
     memory_plan: bool = False
-    """Whether the .tflite carries a plan of the arena, which TFLite-Micro follows, where the plan
+    """Whether the .tflite contains an offline memory plan for TFLite-Micro's arena, if the plan
     saves memory."""
     vela: Vela | None = None
-    """Options of the NPU's compiler, for the card of the bundle."""
+    """Options of the NPU compiler, for the command in CARD.md."""
     gate: ParityLimits = ParityLimits()
     """Parity limits of the exported files."""
 
     @property
     def calibrates(self) -> bool:
-        """Whether ranges of activations come from calibration images."""
+        """Whether the ranges of activations come from calibration images."""
         return self.quantization in ("int8", "int16x8")
 
     @property
     def allows_float(self) -> bool:
-        """Whether the device computes in float as well: not where both ends are integers."""
+        """Whether the device computes in float too; with integer input and output it does not."""
         return self.input == "float32" or self.output == "float32"
 
     @model_validator(mode="after")
@@ -128,14 +129,14 @@ class Target(Document):
         if self.quantization != "none":
             raise PydanticCustomError(
                 "quantization_without_tflite",
-                f"a .tflite among writes, which {self.quantization} needs",
+                f"tflite among writes, which quantization: {self.quantization} needs",
                 {"hint": f"write `writes: {[*self.writes, 'tflite']}`".replace("'", "")},
             )
         for field in ("operators", "metadata", "memory_plan", "limits"):
             if getattr(self, field) not in (None, False, SizeLimits()):
                 raise PydanticCustomError(
                     "tflite_field",
-                    f"a .tflite among writes, which {field} speaks of",
+                    f"tflite among writes, which {field} applies to",
                     {"hint": f"write `writes: {[*self.writes, 'tflite']}`".replace("'", "")},
                 )
         return self
@@ -153,7 +154,7 @@ class Target(Document):
             if dtype == "uint8" and self.quantization == "int16x8":
                 raise PydanticCustomError(
                     "uint8_end_of_int16x8",
-                    f"{field}: float32, the only one that int16x8 has here",
+                    f"{field}: float32, the only dtype that int16x8 supports",
                     {"hint": f"write `{field}: float32`"},
                 )
         if self.output == "uint8" and self.quantization != "int8":
@@ -166,7 +167,7 @@ class Target(Document):
 
     @model_validator(mode="after")
     def _check_operators(self) -> Target:
-        """Checks that the operators which the fields above always need are allowed."""
+        """Checks that `operators` allows the conversions that `input` and `output` need."""
         needed = {
             "QUANTIZE": self.calibrates and self.input != "int8",
             "DEQUANTIZE": self.calibrates and self.output == "float32",

@@ -21,9 +21,9 @@ _FIXED_BYTES = 900
 _CONVOLUTIONS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "TRANSPOSE_CONV": 0}
 """The axis of the weights that counts output channels."""
 _PLANNED_TENSOR_BYTES = 32
-"""Of an AllocationInfo, which each tensor of the file has while memory is planned."""
+"""Size of an AllocationInfo; each tensor of the file has one while memory is planned."""
 _PLANNED_MAP_BYTES = 56
-"""Of what the greedy planner notes of a feature map."""
+"""Bytes that the greedy planner uses per feature map."""
 _SPARE_BYTES = 1 << 20
 
 
@@ -34,10 +34,10 @@ class Arena:
     feature_map_bytes: int
     """Of the file's memory plan, or of TFLite-Micro's planner where it has none."""
     own_bytes: int
-    """What TFLite-Micro needs for itself, of a 64-bit build; a 32-bit device needs less.
+    """Bytes for TFLite-Micro's own data in a 64-bit build; a 32-bit device needs less.
 
-    That is what it keeps, and in tiny networks what it takes for a moment, while it plans, beyond
-    the memory of the feature maps."""
+    They include what it needs while it plans the memory, as far as that exceeds the memory of the
+    feature maps, which happens in tiny networks."""
     source: Literal["measured", "estimated"]
     """Of `own_bytes`: TFLite-Micro itself, or `estimated_own_bytes`."""
 
@@ -67,9 +67,9 @@ def arena_of(model: TFLiteModel) -> Arena | None:
 
 
 def planning_bytes(graph: TFLiteGraph) -> int:
-    """Returns the bytes that TFLite-Micro takes while it plans, where the feature maps come to lie.
+    """Returns the bytes that TFLite-Micro uses while it plans, in the later place of feature maps.
 
-    Found by lending ever smaller arenas to tflite-micro 0.dev20261023182759: within 50 bytes.
+    Derived from ever smaller arenas with tflite-micro 0.dev20261023182759; exact to 50 bytes.
     """
     maps = sum(not tensor.is_constant for tensor in graph.tensors)
     return _PLANNED_TENSOR_BYTES * len(graph.tensors) + _PLANNED_MAP_BYTES * maps

@@ -1,4 +1,4 @@
-"""contract.json of a bundle: finding it, reading it, and checking files by its hashes."""
+"""The contract.json of a bundle: finding it, reading it, and checking files by its hashes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reszoo.tflite.model_file import MODEL_FILE
 
 CONTRACT = "contract.json"
 FORMAT, FORMAT_VERSION = "reszoo contract", 2
-"""Of contract.json; version 1 has no hashes."""
+"""Format of contract.json; version 1 has no hashes."""
 _HASHES_SINCE = 2
 
 
@@ -39,7 +39,7 @@ def read_contract(path: Path) -> dict[str, Any]:
     """Returns the content of a contract.json of this or an older format version.
 
     Raises:
-      UserError: the file is damaged, or of a format or version that is not known.
+      UserError: the file is damaged, or its version is not supported.
     """
     try:
         content = parse_json(path.read_bytes())
@@ -60,7 +60,7 @@ def read_contract(path: Path) -> dict[str, Any]:
 
 
 def damaged_contract(path: Path, error: Exception) -> UserError:
-    """Returns the error for a contract that lacks what every contract has."""
+    """Returns the error for a contract that cannot be read."""
     return UserError(
         f"{path} is damaged",
         expected="the contract that `reszoo export` wrote",
@@ -70,24 +70,24 @@ def damaged_contract(path: Path, error: Exception) -> UserError:
 
 
 def has_hashes(contract: dict[str, Any]) -> bool:
-    """Whether a contract is of a version that holds hashes."""
+    """Whether the contract's version has hashes."""
     return bool(contract["format_version"] >= _HASHES_SINCE)
 
 
 def sha256_of(path: Path) -> str:
-    """Returns the SHA-256 of a file's content, in hexadecimal."""
+    """Returns the SHA-256 of a file's content in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_hash(file: Path, hashes: dict[str, str]) -> None:
-    """Checks a file by the hashes of the contract beside it.
+    """Checks a file against the hashes of the contract beside it.
 
     Raises:
       UserError: the file is not the one that the contract describes.
     """
     digest = sha256_of(file)
-    # A file that was renamed is found among all of them.
+    # A renamed file is looked up among all hashes.
     if digest not in ([hashes[file.name]] if file.name in hashes else hashes.values()):
         raise UserError(
             f"{file} is damaged, or is not the file that its contract describes",

@@ -1,6 +1,6 @@
-"""Outputs of a file under TFLite-Micro itself, where its wheel is installed.
+"""Outputs of a file in TFLite-Micro itself, if its package is installed.
 
-It runs in a process of its own, since native code may abort on a file that it does not know:
+It runs in a process of its own, since the native code may abort on an unsupported file:
 
     python -m reszoo.tflite.micro_outputs FILE.tflite INPUTS.npy OUTPUTS.npy ARENA_BYTES
 """
@@ -30,30 +30,30 @@ class MicroOutputs:
 
     outputs: np.ndarray
     version: str
-    """Of the wheel."""
+    """Version of the package `tflite-micro`."""
 
 
 def is_installed() -> bool:
-    """Whether TFLite-Micro's wheel is installed."""
+    """Whether the package `tflite-micro` is installed."""
     return importlib.util.find_spec("tflite_micro") is not None
 
 
 def micro_outputs(content: bytes, inputs: np.ndarray) -> MicroOutputs | str:
-    """Returns TFLite-Micro's outputs for inputs, or the reason why there are none.
+    """Returns TFLite-Micro's outputs for the inputs, or the reason why there are none.
 
     Args:
       content: the bytes of the file.
-      inputs: in the dtype of the file's input, `(images, height, width, channels)`.
+      inputs: input tensors in the file's dtype, `(images, height, width, channels)`.
     """
     import numpy as np
 
     if not is_installed():
-        return "its wheel is not installed (pip install tflite-micro)."
+        return "its package is not installed (pip install tflite-micro)."
     with tempfile.TemporaryDirectory(prefix="tflite-micro-") as folder:
         model, source, result = (Path(folder) / name for name in ("m.tflite", "i.npy", "o.npy"))
         model.write_bytes(content)
         np.save(source, inputs)
-        # A reader of outputs has memory to spare; what a device needs is measured elsewhere.
+        # A generous arena: only outputs are read here, and the arena size is measured elsewhere.
         arena = max(_LEAST_ARENA, 64 * inputs[0].size * inputs.itemsize)
         command = [sys.executable, "-m", __name__, *map(str, (model, source, result, arena))]
         try:

@@ -123,7 +123,7 @@ def unfused_operators(graph: TFLiteGraph) -> tuple[UnfusedOperator, ...]:
 
 
 def _macs(graph: TFLiteGraph, operator: TFLiteOperator) -> int:
-    """Counts each weight once for each position of the output, or, transposed, of the input."""
+    """Counts each weight once per output position or, for a transposed one, per input position."""
     inputs = _TRANSPOSED_IMAGE if operator.name == "TRANSPOSE_CONV" else _WEIGHTS
     is_whole = len(operator.given_inputs) > inputs and operator.outputs
     if operator.name not in _WEIGHTED or not is_whole:

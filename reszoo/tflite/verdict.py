@@ -15,7 +15,7 @@ from reszoo.tflite.operators import dynamic_tensors, float_operators, macs_of, w
 
 _SHOWN = 3
 _SCALE_TOLERANCE = 1e-5
-_SMALLER = "take a smaller network, or a larger device"
+_SMALLER = "choose a smaller network, or a target for a larger device"
 _WEIGHTS = {
     "none": {"float32"},
     "float16": {"float16", "float32"},
@@ -26,12 +26,12 @@ _WEIGHTS = {
 
 @dataclass(frozen=True)
 class Problem:
-    """What keeps a file from being that of a target, and what to do."""
+    """What keeps a file from meeting a target, and what to do about it."""
 
     text: str
     hint: str
     tensor: str | None = None
-    """Name of the tensor where it shows first; None where it is of the whole file."""
+    """Name of the first tensor concerned; None if it concerns the whole file."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def judge(
     Args:
       model: the file.
       target: the target.
-      arena: of the file, if it is known already.
+      arena: arena of the file, if it is known already.
       keep_float: names of the tensors whose operators may compute in float in an int8 file.
     """
     if "tflite" not in target.writes:
@@ -85,7 +85,7 @@ def unknown_operators(target: Target) -> Iterator[Problem]:
     for name in target.operators or ():
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
-            hint = f"write {near[0]}" if near else "take names of TFLite, such as CONV_2D"
+            hint = f"write {near[0]}" if near else "use the names of TFLite, such as CONV_2D"
             yield Problem(
                 f"the target allows the operator {name}, which TFLite does not have", hint
             )
@@ -99,7 +99,7 @@ def over_limits(model: TFLiteModel, target: Target, arena: Arena | None = None) 
     if limits.arena_bytes is not None:
         arena = arena or arena_of(model)
         if arena is None:
-            yield "the size of its arena is not known before it runs"
+            yield "the size of its arena is not known until it runs"
         else:
             yield from _excess("arena", arena.bytes, limits.arena_bytes, "bytes")
     if limits.macs is not None:
@@ -115,7 +115,7 @@ def _check_ends(model: TFLiteModel, target: Target) -> Iterator[Problem]:
     graph = model.main
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         yield Problem(
-            "an image classifier has one input and one output, the file has "
+            "an image classifier has one input and one output; the file has "
             f"{len(graph.inputs)} and {len(graph.outputs)}",
             "convert a network with one image as input and one vector as output",
         )
@@ -145,15 +145,15 @@ def _check_scale(image: TFLiteTensor) -> Iterator[Problem]:
         yield Problem(
             f"the input does not take pixels as they are: scale {scale:.6g}, zero point "
             f"{zero_point}, not 1 and {wanted}",
-            "calibrate with training images, to which reszoo adds a black and a white one",
+            "export with reszoo, whose calibration images include a black and a white one",
         )
 
 
 def _check_shapes(model: TFLiteModel, target: Target) -> Iterator[Problem]:
     if names := dynamic_tensors(model):
         yield Problem(
-            f"{_count(names, 'tensor')} of a shape that is not fixed: {_some(names)}",
-            "accelerators refuse such shapes; the SavedModel of --target server takes them",
+            f"{_count(names, 'tensor')} with a dynamic shape: {_some(names)}",
+            "accelerators refuse dynamic shapes; use the SavedModel of --target server",
             names[0],
         )
 
@@ -167,7 +167,7 @@ def _check_operators(model: TFLiteModel, target: Target) -> Iterator[Problem]:
         )
     if variables := [each.name for each in operators if each.name == "VAR_HANDLE"]:
         yield Problem(
-            f"{_count(variables, 'variable')} in place of weights",
+            f"{_count(variables, 'variable')} instead of constant weights",
             "convert from a SavedModel, as `reszoo export` does",
         )
     yield from unknown_operators(target)
@@ -193,9 +193,9 @@ _REPLACEMENTS = {
     "ELU": "choose another activation: relu, relu6 or silu",
     "GELU": "choose another activation: relu, relu6 or silu",
     "HARD_SWISH": "choose another activation: relu, relu6 or silu",
-    "NEG": "write gates as x + T (H - x)",
+    "NEG": "compute highway merges as x + T * (H - x)",
     "DEQUANTIZE": "write `output: int8`",
-    "CAST": "write `input: float32`, or quantization: int8",
+    "CAST": "write `input: float32`, or `quantization: int8`",
     "TRANSPOSE_CONV": "upsample in another way",
 }
 """What to build instead of an operator that a device lacks."""

@@ -59,7 +59,7 @@ def assemble(
                 trained_plan(job.architecture, recipe, image_format),
                 dtype=setup.precision,
                 seed=job.seed,
-                # A fake-quantized plan has no norms, and its ReLUs are rounded one by one.
+                # Nothing to fuse: a fake-quantized plan has no norms, and rounds every ReLU.
                 device=None if recipe.quantize else setup.device_kind,
                 sync_norm=setup.sync_norm,
                 shared=shared,

@@ -98,7 +98,7 @@ def choose_recipe(
       fine_tuning: whether the training starts from trained weights.
       freeze: replaces the recipe's frozen layer groups, unless empty.
       unfreeze_at: replaces the recipe's epoch.
-      quantize: replaces the recipe's. Without a recipe, the shipped one of this purpose is used.
+      quantize: replaces the recipe's. Without a recipe, the shipped recipe `quantize` is used.
 
     Raises:
       UserError: there is no such recipe, or a value is invalid.
@@ -133,7 +133,7 @@ def trained_plan(
 ) -> Plan:
     """Returns the plan that a recipe trains: the canonical or the fake-quantized one.
 
-    `image_format` has the size of the images. Defaults to the architecture's.
+    `image_format` gives the size of the images. Defaults to the architecture's.
 
     Raises:
       UserError: the recipe quantizes, and TFLite has no int8 operator for a layer.

@@ -1,4 +1,4 @@
-"""Quantization-aware training: the fake-quantized network that it starts from."""
+"""Start of quantization-aware training: checks, and the fake-quantized network."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from reszoo.training.options import InitialWeightsOptions
 def require_quantizable(
     recipe: Recipe, options: InitialWeightsOptions, initial_weights: InitialWeights | None
 ) -> None:
-    """Refuses a quantization without a trained network, and a float training of a quantized one.
+    """Refuses quantization without a trained network, and float training of a quantized one.
 
     Raises:
       UserError: see above.
@@ -32,9 +32,11 @@ def require_quantizable(
         raise UserError(
             "quantization-aware training starts from a trained network",
             where=option_or_place(recipe, "quantize"),
-            expected="--from RUN or FILE.keras beside it",
-            found=f"published weights ({options.weights})" if options.weights else "fresh weights",
-            hint="train the network without --quantize first, and then with --from that run; "
+            expected="--from RUN or --from FILE.keras",
+            found=f"published weights ({options.weights})"
+            if options.weights
+            else "random initial weights",
+            hint="train the network without --quantize first, then pass that run to --from; "
             "`reszoo build NAME --weights SOURCE -o FILE.keras` makes a file of published weights",
         )
     if initial_weights and not recipe.quantize and is_fake_quantized(initial_weights.model):
@@ -42,24 +44,25 @@ def require_quantizable(
             f"{initial_weights.source} was trained with --quantize, and cannot be trained in float",
             expected="a network with its normalisations",
             found="norms folded into the kernels, and int8 ranges",
-            hint="--quantize int8 trains it further; or start from the run it was trained from",
+            hint="add --quantize int8 to train it further, or start from the float run that it was "
+            "trained from",
         )
 
 
 def quantized_weights(
     initial_weights: InitialWeights, new_layers: Sequence[str], job: TrainingJob
 ) -> InitialWeights:
-    """Returns a trained network fake-quantized, as the weights that a training starts from.
+    """Returns the fake-quantized form of a trained network, as initial weights.
 
-    The ranges start with what the tensors hold for some training images; those of a network that is
-    fake-quantized already stay as they are.
+    The ranges are initialised on some training images; those of a network that is fake-quantized
+    already are kept.
 
     Raises:
       UserError: a layer is new, or the weights do not fit the architecture.
     """
     if new_layers:
         raise UserError(
-            "the last layer is new, because the classes differ, and cannot be quantized untrained",
+            "the last layer is new, since the classes differ, and cannot be quantized untrained",
             where=option_or_place(job.recipe, "quantize"),
             expected=f"data with the classes of {initial_weights.source}",
             found=f"{len(job.data.classes)} classes of {job.data.name}, and a new "

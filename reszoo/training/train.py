@@ -102,8 +102,8 @@ def train(
       freeze: layer groups that keep their weights and statistics: `stem`, `stage1`.., `backbone`
         (all but the head), or a range such as `stem..stage2`.
       unfreeze_at: the epoch (from 1) in which frozen layers begin to learn.
-      quantize: `int8` trains the network of `start` on with the rounding of int8, so that its
-        export needs no calibration: quantization-aware training.
+      quantize: `int8` for quantization-aware training of the network of `start`; its export needs
+        no calibration. The default recipe is then `quantize`.
       epochs: number of epochs of the schedule. Defaults to the recipe's.
       stop_after: stops after this many epochs of the schedule; `resume` continues.
       seed: seed of the weights, data order, augmentation and held-out images. Equal seeds give

@@ -27,7 +27,7 @@ def test_a_file_is_timed_without_tensorflow(tmp_path):
     text = " ".join(done.stdout.split())
     assert "times of this machine's CPU, not of a phone, a microcontroller" in text
     assert "runtime ai-edge-litert 2." in text
-    assert "Before the calls that are counted:" in text
+    assert "Before the timed calls:" in text
     assert ", ".join(inference_flags()) in text
 
 
@@ -56,7 +56,7 @@ def test_json_holds_every_measurement_and_every_pair(reszoo):
 def test_pairs_are_printed_with_their_spread(reszoo):
     result = reszoo("benchmark", FILE, "--images", 4, "--vs", BUNDLE)
     assert result.code == 0, result.err
-    assert f"{FILE} over {BUNDLE}, 1 thread, 4 pairs of rounds that took turns:" in result.out
+    assert f"{FILE} / {BUNDLE}, 1 thread, 4 pairs of alternating rounds:" in result.out
     assert "ratio      median  lower quartile  upper quartile" in result.out
     [line] = [line for line in result.out.splitlines() if line.startswith("CPU ratio of each")]
     assert len(line.partition(": ")[2].split()) == 4

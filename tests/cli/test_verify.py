@@ -93,13 +93,13 @@ def test_a_bundle_holds_without_tensorflow(bundle, tmp_path):
         "holds model.tflite size 32,640 bytes",
         "holds model.tflite input uint8 1x8x8x1, scale 1",
         "holds model.tflite operators 21 of 10 kinds",
-        "holds model.tflite target all that mobile-int8 asks of a file",
+        "holds model.tflite target meets the requirements of mobile-int8",
         "holds model.tflite arena: feature maps 1,536 bytes",
         "holds model.tflite arena: lower bound 1,536 bytes",
     ):
         assert line in lines, line
     assert "golden.png within 0 of the contract" in done.stdout
-    assert "0 in probability from golden_output.npy with reference kernels" in done.stdout
+    assert "0 in probability from golden_output.npy with the reference kernels" in done.stdout
     assert lines[-1].endswith("claims hold")
     assert "WRONG" not in done.stdout
 
@@ -123,7 +123,7 @@ def flip_a_byte(file: Path) -> None:
 def test_a_file_that_is_not_the_one_of_the_contract_is_named(reszoo, bundle, spoil, named):
     spoil(bundle)
     result = reszoo("verify", bundle)
-    refused(result, "is not what its contract claims", named, "copy the bundle again")
+    refused(result, "does not match its contract", named, "copy the bundle again")
     assert "WRONG" in result.out
     # A file that was changed is not opened.
     assert ("not checked  model.tflite" in result.out) == named.startswith("model.tflite")
@@ -142,7 +142,7 @@ def test_a_file_that_is_not_the_one_of_the_contract_is_named(reszoo, bundle, spo
         ),
         (lambda it: it["files"]["tflite"]["arena"].update(bytes=9), "model.tflite arena"),
         (lambda it: it["files"]["tflite"]["arena"].update(lower_bound_bytes=9), "lower bound"),
-        (lambda it: it["files"]["tflite"]["arena"].update(own_bytes=9, bytes=1545), "its own"),
+        (lambda it: it["files"]["tflite"]["arena"].update(own_bytes=9, bytes=1545), "own data"),
         (lambda it: it["files"]["tflite"].update(metadata=True), "model.tflite metadata"),
         (lambda it: it["target"].update(quantization="none"), "model.tflite target"),
         (lambda it: it["classes"]["names"].reverse(), "labels.txt"),
@@ -209,7 +209,7 @@ def test_what_cannot_be_checked_is_said(bundle, monkeypatch):
     assert verification.held
     unchecked = {claim.name: claim.words for claim in verification.claims if claim.held is None}
     assert "pip install onnxruntime" in unchecked.pop("model.onnx")
-    assert unchecked == {"later.bin": "this reszoo does not know such a file"}
+    assert unchecked == {"later.bin": "this version of reszoo does not support it"}
 
 
 def test_json_has_every_claim(reszoo, bundle):

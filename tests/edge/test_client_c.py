@@ -92,7 +92,7 @@ def test_it_refuses_an_image_of_another_size(
     Image.new("RGB", (31, 32)).save(tmp_path / "small.ppm")
     done = classify(program, bundle_of("mobile-float32"), tmp_path / "small.ppm")
     assert done.returncode == 1
-    assert "small.ppm: is no P6 image of 8 bits of the network's size" in done.stderr
+    assert "small.ppm: is not an 8-bit P6 image of the input size" in done.stderr
 
 
 def test_it_refuses_a_library_of_another_version_at_build(tmp_path: Path) -> None:

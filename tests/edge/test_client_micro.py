@@ -95,7 +95,7 @@ def test_a_picture_of_the_network_s_size_is_taken(
     Image.fromarray(test_images[3]).resize((31, 32)).save(tmp_path / "cat.ppm")
     done = run_client(GENERATE, *arguments, tmp_path / "cat.ppm")
     assert done.returncode == 1
-    assert "is no image that begins with: P6 32 32 255" in done.stderr
+    assert "is not an image with the header: P6 32 32 255" in done.stderr
 
 
 def test_it_refuses_a_bundle_of_another_target(
@@ -112,4 +112,4 @@ def test_it_refuses_a_changed_model(bundle_of: Callable[..., Path], tmp_path: Pa
     rewrite_contract(bundle, lambda contract: contract["sha256"].update({"model.tflite": "0"}))
     done = run_client(GENERATE, bundle, tmp_path / "out")
     assert done.returncode == 1
-    assert "model.tflite is not the file that the contract describes" in done.stderr
+    assert "model.tflite is not the file that contract.json describes" in done.stderr

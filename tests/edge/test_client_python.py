@@ -124,7 +124,7 @@ def test_it_refuses_a_changed_file_by_name(bundle_of: Callable[..., Path], tmp_p
     (bundle / "labels.txt").write_text("\n".join(reversed(CLASSES)) + "\n")
     done = run_client(CLIENT, bundle)
     assert done.returncode == 1
-    assert "labels.txt is not the file that the contract describes" in done.stderr
+    assert "labels.txt is not the file that contract.json describes" in done.stderr
 
 
 def test_a_name_may_hold_a_line_separator_of_unicode(

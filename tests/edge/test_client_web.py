@@ -256,7 +256,7 @@ class TestInABrowser:
         (bundle / "labels.txt").write_text("\n".join(reversed(CLASSES)) + "\n")
         results, _ = use_page(bundle, bundle / "photo.jpg", tmp_path)
         error = results["start"]["error"]
-        assert error == "labels.txt is not the file that the contract describes."
+        assert error == "labels.txt is not the file that contract.json describes."
 
     def test_onnxruntime_web_gives_the_probabilities_of_keras(
         self,

@@ -60,7 +60,7 @@ def test_gate_names_the_costly_layers_and_what_helps(
     ]
     assert offers == sorted(offers)
     report = (tmp_path / "bundle.parity.md").read_text()
-    assert "## Cost of int8, layer by layer" in report
+    assert "## Sensitivity to int8 by layer" in report
     assert "3. keep the layers that need it in float with --keep-float auto" in report
 
 
@@ -146,7 +146,7 @@ def test_auto_says_where_int8_is_not_the_cause(
         "reszoo.exporting.export.build_inference_graph",
         lambda trained: sabotaged(trained, "stage2_block1_conv1", -1),
     )
-    with pytest.raises(GateError, match="no choice of layers"):
+    with pytest.raises(GateError, match="even with all layers in float"):
         export(nets["residual"], "mobile-int8", out=tmp_path / "b", data=data, keep_float=["auto"])
 
 

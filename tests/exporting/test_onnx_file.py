@@ -43,7 +43,7 @@ def test_a_file_says_what_runs_it_where_nothing_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(onnx_file, "version_of", lambda name: None)
-    with pytest.raises(UserError, match="nothing that is installed runs"):
+    with pytest.raises(UserError, match="no installed package can run"):
         OnnxModel(tmp_path / "model.onnx")
 
 

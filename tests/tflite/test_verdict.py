@@ -53,7 +53,7 @@ def test_a_float_file_fits_a_float_target():
         (
             "mobile-float32",
             {"tensors": [Tensor((1, 8, 8, 3), "FLOAT32", signature=(-1, 8, 8, 3)), ANSWER]},
-            "1 tensor of a shape that is not fixed: t",
+            "1 tensor with a dynamic shape: t",
         ),
         (
             "mobile-float32",
@@ -63,12 +63,12 @@ def test_a_float_file_fits_a_float_target():
         (
             "mobile-float32",
             {"operators": [("VAR_HANDLE", (), (1,))]},
-            "1 variable in place of weights",
+            "1 variable instead of constant weights",
         ),
         (
             "mobile-float32",
             {"inputs": (0, 1)},
-            "an image classifier has one input and one output, the file has 2 and 1",
+            "an image classifier has one input and one output; the file has 2 and 1",
         ),
         (
             "mobile-float16",

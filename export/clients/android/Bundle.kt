@@ -11,8 +11,12 @@ class Bundle(private val assets: AssetManager, val folder: String) {
     val contract = JSONObject(String(read("contract.json")))
 
     init {
-        require(contract.getString("format") == "reszoo contract") { "$folder has no contract" }
-        require(contract.getInt("format_version") in 2..3) { "a contract of another version" }
+        require(contract.getString("format") == "reszoo contract") {
+            "$folder/contract.json is not a reszoo contract"
+        }
+        require(contract.getInt("format_version") in 2..3) {
+            "$folder/contract.json has an unsupported format_version"
+        }
     }
 
     private val tflite: JSONObject = contract.getJSONObject("files").getJSONObject("tflite")
@@ -27,18 +31,18 @@ class Bundle(private val assets: AssetManager, val folder: String) {
     val modelPath: String = "$folder/${tflite.getString("path")}"
     val tolerance: Double = vectors.getDouble("tolerance")
 
-    /** Whether input and output are float32: the pixels 0..255 and the probabilities themselves. */
+    /** Whether input and output are float32: pixels 0..255 in, probabilities out. */
     val isFloat: Boolean =
         listOf("inputs", "outputs").all {
             tflite.getJSONArray(it).getJSONObject(0).getString("dtype") == "float32"
         }
 
-    /** The golden input and output of a float file. */
+    /** Returns the golden input of a float file; `goldenOutput` is its output. */
     fun goldenInput(): FloatArray = floats(vectors.getString("input"))
 
     fun goldenOutput(): FloatArray = floats(vectors.getString("output"))
 
-    /** Why MediaPipe does not open the file, or null where it does. */
+    /** Returns why MediaPipe does not open the file, or null if it does. */
     fun mediaPipeRefusal(): String? {
         val entry = tflite.getJSONObject("mediapipe")
         return if (entry.getBoolean("opens")) null else entry.getString("why")
@@ -51,12 +55,12 @@ class Bundle(private val assets: AssetManager, val folder: String) {
         val digest = MessageDigest.getInstance("SHA-256").digest(content)
         val hash = digest.joinToString("") { "%02x".format(it.toInt() and 0xff) }
         check(hash == contract.getJSONObject("sha256").getString(name)) {
-            "$name is not the file that the contract describes"
+            "$name is not the file that contract.json describes"
         }
         return content
     }
 
-    /** The values of a .npy file of version 1 and type float32. */
+    /** Returns the values of a float32 .npy file of format version 1. */
     private fun floats(name: String): FloatArray {
         val bytes = ByteBuffer.wrap(readChecked(name)).order(ByteOrder.LITTLE_ENDIAN)
         bytes.position(10 + bytes.getShort(8))

@@ -7,7 +7,7 @@ import com.google.ai.edge.litert.CompiledModel
 import kotlin.math.abs
 
 /**
- * Classifies with LiteRT's CompiledModel; for the targets mobile-float32, mobile-float16 and
+ * Classifies images with LiteRT's CompiledModel, for the targets mobile-float32, mobile-float16 and
  * mobile-dynamic, whose input and output are float32.
  */
 class LiteRtClassifier(
@@ -16,7 +16,7 @@ class LiteRtClassifier(
     accelerator: Accelerator = Accelerator.CPU,
 ) : AutoCloseable {
     init {
-        require(bundle.isFloat) { "use MediaPipeClassifier for a file with integer ends" }
+        require(bundle.isFloat) { "use MediaPipeClassifier: input or output is an integer" }
     }
 
     private val model =
@@ -24,7 +24,7 @@ class LiteRtClassifier(
     private val inputs = model.createInputBuffers()
     private val outputs = model.createOutputBuffers()
 
-    /** Returns a probability per class for pixels 0..255 in the order height, width, channels. */
+    /** Returns one probability per class for pixels 0..255 of shape (height, width, channels). */
     fun probabilities(pixels: FloatArray): FloatArray {
         inputs[0].writeFloat(pixels)
         model.run(inputs, outputs)
@@ -39,14 +39,16 @@ class LiteRtClassifier(
     }
 
     /**
-     * Compares the answer for the golden vector with the contract's: call it once on a new phone. A
+     * Compares the output for the golden vector with the contract's: call it once on a new phone. A
      * GPU computes in float16 and may need a larger tolerance.
      */
     fun checkGolden(tolerance: Double = bundle.tolerance) {
         val found = probabilities(bundle.goldenInput())
         val expected = bundle.goldenOutput()
         val largest = found.indices.maxOf { abs(found[it] - expected[it]).toDouble() }
-        check(largest <= tolerance) { "the golden vector differs by $largest; limit $tolerance" }
+        check(largest <= tolerance) {
+            "the golden vector differs by $largest; the limit is $tolerance"
+        }
     }
 
     /** Returns the median time of one image in milliseconds, after a warm-up. */

@@ -9,11 +9,11 @@ import com.google.mediapipe.tasks.vision.imageclassifier.ImageClassifier
 import com.google.mediapipe.tasks.vision.imageclassifier.ImageClassifier.ImageClassifierOptions
 
 /**
- * Classifies with MediaPipe Tasks, which takes class names and normalisation from the file; for RGB
- * networks and all targets mobile-*.
+ * Classifies images with MediaPipe Tasks, which reads class names and normalisation from the file;
+ * for RGB networks and all mobile-* targets.
  *
- * MediaPipe resizes in its own way: give it a bitmap of the network's size made by [pixelsOf] where
- * answers have to be those of reszoo.
+ * MediaPipe resizes in its own way. If the predictions must equal those of reszoo, give it a bitmap
+ * of the network's input size, made from the pixels of [pixelsOf].
  */
 class MediaPipeClassifier(context: Context, bundle: Bundle, top: Int = 3) : AutoCloseable {
     init {
@@ -32,7 +32,7 @@ class MediaPipeClassifier(context: Context, bundle: Bundle, top: Int = 3) : Auto
                 .build(),
         )
 
-    /** [bitmap] is of the configuration ARGB_8888. */
+    /** Returns the best classes of a bitmap of configuration ARGB_8888. */
     fun classify(bitmap: Bitmap): List<Answer> =
         classifier
             .classify(BitmapImageBuilder(bitmap).build())

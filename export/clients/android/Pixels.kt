@@ -11,11 +11,11 @@ import kotlin.math.rint
 import org.json.JSONObject
 
 /**
- * Carries out the contract's `preprocessing`: pixels 0..255, whole numbers, in the order height,
- * width, channels.
+ * Carries out the contract's `preprocessing`; returns whole numbers 0..255 of shape (height, width,
+ * channels).
  *
- * Decode the image with `ImageDecoder`, which applies the EXIF rotation, into a software bitmap, and
- * lay transparency on white before.
+ * Decode the image into a software bitmap with `ImageDecoder`, which applies the EXIF rotation, and
+ * composite transparent images over white first.
  */
 fun pixelsOf(bitmap: Bitmap, steps: JSONObject): FloatArray {
     val channels = steps.getInt("channels")
@@ -84,7 +84,7 @@ private fun cubic(x: Double): Double =
         else -> (1.5 * x - 2.5) * x * x + 1
     }
 
-/** Sums along the middle axis of values (lines, size, width). */
+/** Returns the weighted sums along the middle axis of values of shape (lines, size, width). */
 private fun weigh(values: FloatArray, lines: Int, size: Int, width: Int, axis: List<Span>): FloatArray {
     val result = FloatArray(lines * axis.size * width)
     for (line in 0 until lines) {

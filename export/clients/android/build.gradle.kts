@@ -1,4 +1,4 @@
-// What an app's build.gradle.kts needs; the rest of it is as Android Studio writes it.
+// Lines to add to the build.gradle.kts that Android Studio generated for the app.
 android {
     defaultConfig { minSdk = 28 }  // ImageDecoder
     // A compressed .tflite cannot be mapped into memory.
@@ -7,6 +7,6 @@ android {
 
 dependencies {
     implementation("com.google.ai.edge.litert:litert:2.3.0")
-    // Pin the release that you have checked.
+    // Pin the release that you have tested.
     implementation("com.google.mediapipe:tasks-vision:latest.release")
 }

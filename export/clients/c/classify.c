@@ -3,8 +3,8 @@
  *     classify BUNDLE [IMAGE.ppm ...]
  *
  * It reads contract.json, checks the golden vector, classifies binary PPM or PGM images of the
- * network's size, and prints the median time of one image. Exit code 1 where an answer differs by
- * more than the contract allows, 2 for wrong arguments.
+ * network's input size, and prints the median time of one image. The exit code is 2 for wrong
+ * arguments, and 1 for any other error, such as a golden vector beyond the contract's tolerance.
  */
 #include <math.h>
 #include <stdint.h>
@@ -13,8 +13,8 @@
 #include <string.h>
 #include <time.h>
 
-/* The wheel has no header, and its library no version of its interface: before 2.1.6
- * LiteRtCreateModelFromFile took no environment, and a program built for it would crash. */
+/* The wheel has no headers, and its library no API version: before 2.1.6 LiteRtCreateModelFromFile
+ * took no environment, and a program built for another version would crash. */
 #if !defined(LITERT_VERSION) || LITERT_VERSION < 20300 || LITERT_VERSION >= 20400
 #error "these prototypes are those of ai-edge-litert 2.3; build with make, which finds its version"
 #endif
@@ -48,13 +48,13 @@ static void fail(int code, const char *what, const char *name) {
 }
 
 static void require(int status, const char *call) {
-    if (status != 0) fail(1, "LiteRT refuses this call", call);
+    if (status != 0) fail(1, "this LiteRT call failed", call);
 }
 #define REQUIRE(call) require((call), #call)
 
 /* ---- Files ---- */
 
-/* Returns a file's content, with a zero behind it, and its size in bytes. */
+/* Returns a file's content, followed by a zero byte, and its size in bytes. */
 static char *read_file(const char *folder, const char *name, size_t *bytes) {
     char path[4096];
     snprintf(path, sizeof path, "%s%s%s", folder, *folder ? "/" : "", name);
@@ -77,9 +77,9 @@ static const char *npy_values(const char *folder, const char *name, size_t expec
     size_t bytes;
     char *file = read_file(folder, name, &bytes);
     if (bytes < 10 || memcmp(file, "\x93NUMPY\x01", 7) != 0)
-        fail(1, "is no .npy file of version 1", name);
+        fail(1, "is not a .npy file of version 1", name);
     size_t header = 10 + (unsigned char)file[8] + 256u * (unsigned char)file[9];
-    if (bytes != header + expected) fail(1, "has another size than the tensor", name);
+    if (bytes != header + expected) fail(1, "has a size other than the tensor's", name);
     return file + header;
 }
 
@@ -96,13 +96,13 @@ static const unsigned char *pnm_pixels(const char *path, long height, long width
     }
     size_t pixels = (size_t)(height * width * channels);
     if (wide != width || high != height || depth != 255 || file + bytes != end + 1 + pixels)
-        fail(1, channels == 1 ? "is no P5 image of 8 bits of the network's size, without comments"
-                              : "is no P6 image of 8 bits of the network's size, without comments",
+        fail(1, channels == 1 ? "is not an 8-bit P5 image of the input size, without comments"
+                              : "is not an 8-bit P6 image of the input size, without comments",
              path);
     return (const unsigned char *)end + 1;
 }
 
-/* ---- JSON: contracts are written by a program, so malformed text is not looked for ---- */
+/* ---- JSON: a program writes the contracts, so malformed text is not detected ---- */
 
 static const char *skip_space(const char *text) { return text + strspn(text, " \t\r\n"); }
 
@@ -127,7 +127,7 @@ static const char *skip_value(const char *text) {
     return text;
 }
 
-/* Returns the member of an object or array that a key or index names, else NULL. */
+/* Returns the member of an object or array by its key or index, or NULL if there is none. */
 static const char *member(const char *text, const char *key, size_t length) {
     const int is_object = *text == '{';
     if (!is_object && *text != '[') return NULL;
@@ -143,7 +143,7 @@ static const char *member(const char *text, const char *key, size_t length) {
     return NULL;
 }
 
-/* Returns the value at a path such as "files.tflite.inputs.0.scale", else NULL. */
+/* Returns the value at a path such as "files.tflite.inputs.0.scale", or NULL. */
 static const char *find(const char *json, const char *path) {
     json = skip_space(json);
     while (json && *path) {
@@ -156,7 +156,7 @@ static const char *find(const char *json, const char *path) {
 
 static const char *demand(const char *json, const char *path) {
     const char *value = find(json, path);
-    if (!value) fail(1, "the contract lacks this entry; export the bundle anew", path);
+    if (!value) fail(1, "the contract lacks this entry; export the bundle again", path);
     return value;
 }
 
@@ -177,7 +177,7 @@ static char *string(const char *json, const char *path) {
 
 typedef struct {
     enum { FLOAT32, UINT8, INT8 } type;
-    double scale, zero_point; /* A scale of 0: not quantised. */
+    double scale, zero_point; /* A scale of 0 means not quantized. */
     size_t count, bytes;
     Handle buffer;
 } Tensor;
@@ -187,7 +187,7 @@ static Tensor describe(const char *entry) {
     char *type = string(entry, "dtype");
     Tensor tensor = {.scale = number(entry, "scale"), .zero_point = number(entry, "zero_point")};
     while ((int)tensor.type < 3 && strcmp(type, types[tensor.type]) != 0) tensor.type++;
-    if ((int)tensor.type == 3) fail(1, "a type that this program does not know", type);
+    if ((int)tensor.type == 3) fail(1, "a dtype that this program does not support", type);
     tensor.count = 1;
     const char *shape = demand(entry, "shape");
     char axis[16] = "0";
@@ -197,7 +197,7 @@ static Tensor describe(const char *entry) {
     return tensor;
 }
 
-/* Makes the buffer of the first input or output of a compiled model. */
+/* Allocates the buffer of the first input or output of a compiled model. */
 static void allocate(Tensor *tensor, Handle environment, Handle signature, Handle compiled,
                      int is_input) {
     Handle details, requirements;
@@ -214,7 +214,7 @@ static void allocate(Tensor *tensor, Handle environment, Handle signature, Handl
     REQUIRE(LiteRtCreateManagedTensorBufferFromRequirements(environment, type, requirements,
                                                             &tensor->buffer));
     REQUIRE(LiteRtGetTensorBufferPackedSize(tensor->buffer, &bytes));
-    if (bytes != tensor->bytes) fail(1, "another size than the contract's", "a tensor");
+    if (bytes != tensor->bytes) fail(1, "a size other than the contract's", "a tensor");
 }
 
 static void copy_in(Tensor tensor, const void *values) {
@@ -231,7 +231,7 @@ static void copy_out(Tensor tensor, void *values) {
     REQUIRE(LiteRtUnlockTensorBuffer(tensor.buffer));
 }
 
-/* Writes pixels 0..255 as the values of an input tensor, by the contract's scale. */
+/* Quantizes pixels 0..255 to the values of an input tensor, by the contract's scale. */
 static void quantize(Tensor tensor, const unsigned char *pixels, void *values) {
     const double low = tensor.type == INT8 ? -128 : 0, high = low + 255;
     for (size_t i = 0; i < tensor.count; i++) {
@@ -248,7 +248,7 @@ static void quantize(Tensor tensor, const unsigned char *pixels, void *values) {
     }
 }
 
-/* Returns an element as it is in the tensor. */
+/* Returns an element of a tensor, not dequantized. */
 static double element(Tensor tensor, const void *values, size_t index) {
     switch (tensor.type) {
         case FLOAT32: return ((const float *)values)[index];
@@ -306,15 +306,15 @@ static void check_golden(Network *network, const char *folder, const char *vecto
         largest = fmax(largest, fabs(element(network->output, output, i) -
                                      element(network->output, expected, i)));
     const int alike = best(network->output, output) == best(network->output, expected);
-    /* This library has only the fast kernels: a vector of the others asks for the class alone. */
+    /* This library has only the fast kernels; for a vector of others only the class is compared. */
     if (strcmp(kernels, "fast") != 0) {
         printf("golden vector of the %s kernels: largest difference %g, class %s\n", kernels,
-               largest, alike ? "equal" : "another");
+               largest, alike ? "equal" : "different");
     } else {
         printf("golden vector: largest difference %g, limit %g\n", largest, limit);
         if (!(largest <= limit)) fail(1, "differs by more than the limit", "golden vector");
     }
-    if (!alike) fail(1, "another class", "golden vector");
+    if (!alike) fail(1, "has a different class", "golden vector");
 }
 
 static int by_size(const void *left, const void *right) {
@@ -322,7 +322,7 @@ static int by_size(const void *left, const void *right) {
     return (a > b) - (a < b);
 }
 
-/* Returns the median time of one image in milliseconds, after a tenth as many of warm-up. */
+/* Returns the median time of one image in milliseconds, after a warm-up of a tenth as many. */
 static double median_milliseconds(Network *network, const void *input, void *output) {
     double times[REPEATS];
     for (int i = -REPEATS / 10; i < REPEATS; i++) {
@@ -338,7 +338,7 @@ static double median_milliseconds(Network *network, const void *input, void *out
     return (times[REPEATS / 2 - 1] + times[REPEATS / 2]) / 2;
 }
 
-/* Prints the class of an image and its probability. */
+/* Prints the predicted class of an image and its probability. */
 static void print_answer(const char *path, Tensor tensor, const void *values, const char *labels) {
     const size_t index = best(tensor, values);
     for (size_t line = 0; line < index && strchr(labels, '\n'); line++)
@@ -355,7 +355,7 @@ int main(int argc, char **argv) {
     const char *contract = read_file(folder, "contract.json", &bytes);
     if (strcmp(string(contract, "format"), "reszoo contract") != 0 ||
         (number(contract, "format_version") != 2 && number(contract, "format_version") != 3))
-        fail(1, "not a contract of version 2 or 3", folder);
+        fail(1, "contract.json is not a reszoo contract of version 2 or 3", folder);
     Network network = open_network(folder, demand(contract, "files.tflite"));
     void *input = calloc(1, network.input.bytes), *output = calloc(1, network.output.bytes);
     if (!input || !output) fail(1, "no memory", "tensors");

@@ -36,7 +36,7 @@ bool Start() {
 size_t ArenaUsedBytes() { return interpreter->arena_used_bytes(); }
 
 const int8_t* Run(const int8_t* input) {
-  // The input's memory is used again while the network runs, so it is written each time.
+  // The network reuses the memory of its input while it runs, so the input is copied each time.
   std::memcpy(interpreter->input(0)->data.int8, input, kPixels);
   return interpreter->Invoke() == kTfLiteOk ? interpreter->output(0)->data.int8 : nullptr;
 }

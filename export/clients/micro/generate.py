@@ -1,11 +1,11 @@
-"""Writes the C++ sources of a bundle for TFLite-Micro; needs Python alone.
+"""Generates the C++ sources of a bundle for TFLite-Micro, without any Python package.
 
     python generate.py BUNDLE FOLDER [--picture IMAGE.ppm]
 
 | file | contents |
 |---|---|
 | model_data.h, model_data.cc | the .tflite as an aligned array, sizes, labels |
-| operators.h | a resolver of exactly the operators that the file has |
+| operators.h | an op resolver with exactly the operators of the file |
 | golden.h | the golden vector of the bundle |
 | picture.h | pixels to classify: those of `--picture`, else of the golden image |
 """
@@ -27,18 +27,18 @@ _IRREGULAR = {
     "PADV2": "PadV2",
     "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTM",
 }
-"""Operators whose method in TFLite-Micro does not follow from their name."""
+"""Operators whose resolver method cannot be derived from their name."""
 
 
 class BundleError(Exception):
-    """A bundle that TFLite-Micro cannot run, or a picture that does not fit it."""
+    """A bundle that TFLite-Micro cannot run, or an image of the wrong size."""
 
 
 def read_bundle(bundle: Path) -> tuple[dict[str, Any], bytes]:
     """Returns the contract and the .tflite of a bundle.
 
     Raises:
-      BundleError: the bundle is not one for a microcontroller, or its .tflite was changed.
+      BundleError: the bundle is not for a microcontroller, or its .tflite was changed.
     """
     try:
         contract = json.loads((bundle / "contract.json").read_text(encoding="utf-8"))
@@ -46,11 +46,11 @@ def read_bundle(bundle: Path) -> tuple[dict[str, Any], bytes]:
         entry = contract["files"]["tflite"]
         model = (bundle / entry["path"]).read_bytes()
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"{bundle} is no bundle with a .tflite: {error!r}") from error
+        raise BundleError(f"{bundle} is not a bundle with a .tflite: {error!r}") from error
     if found[0] != _FORMAT or found[1] not in _VERSIONS:
-        raise BundleError(f"expected {_FORMAT} of a version in {_VERSIONS}, found {found}")
+        raise BundleError(f"expected a {_FORMAT} of version 2 or 3, found {found}")
     if hashlib.sha256(model).hexdigest() != contract["sha256"][entry["path"]]:
-        raise BundleError(f"{bundle / entry['path']} is not the file that the contract describes")
+        raise BundleError(f"{bundle / entry['path']} is not the file that contract.json describes")
     if [side["dtype"] for side in (*entry["inputs"], *entry["outputs"])] != ["int8", "int8"]:
         raise BundleError("input and output must be int8; export for the target microcontroller")
     vectors = contract["example"].get("vectors", {}).get("tflite", {})
@@ -60,7 +60,7 @@ def read_bundle(bundle: Path) -> tuple[dict[str, Any], bytes]:
 
 
 def method(operator: str) -> str:
-    """Returns the resolver's method for a built-in operator: CONV_2D is AddConv2D."""
+    """Returns the op resolver's method for a built-in operator, such as AddConv2D for CONV_2D."""
     words = "".join(word.capitalize() for word in operator.split("_"))
     return "Add" + _IRREGULAR.get(operator, words.replace("2d", "2D"))
 
@@ -111,7 +111,7 @@ def model_source(contract: dict[str, Any], model: bytes) -> str:
 
 
 def _c_string(text: str) -> str:
-    """Returns a C literal: UTF-8 as octal escapes, which end after three digits."""
+    """Returns a C string literal, UTF-8 in octal escapes, which end after three digits."""
     return '"' + "".join(_escaped(byte) for byte in text.encode()) + '"'
 
 
@@ -129,7 +129,7 @@ def operators_header(operators: dict[str, int]) -> str:
 
 using Resolver = tflite::MicroMutableOpResolver<{len(operators)}>;
 
-// Registers the operators of the file; returns false where one is missing.
+// Registers the operators of the file; returns false if one cannot be registered.
 inline bool RegisterOperators(Resolver& r) {{
   return !({calls});
 }}
@@ -137,17 +137,17 @@ inline bool RegisterOperators(Resolver& r) {{
 
 
 def picture_header(contract: dict[str, Any], bundle: Path, picture: Path | None) -> str:
-    """Returns picture.h: pixels 0..255 of the network's size.
+    """Returns picture.h: pixels 0..255, of the network's input size.
 
     Raises:
-      BundleError: the file is no binary PPM or PGM of the network's size.
+      BundleError: the file is not a binary PPM or PGM of the network's input size.
     """
     pixels = _golden_pixels(contract, bundle) if picture is None else _pnm(contract, picture)
     return f"#pragma once\n\n{array(pixels, 'const unsigned char', 'kPicture')}\n"
 
 
 def _golden_pixels(contract: dict[str, Any], bundle: Path) -> bytes:
-    """Returns the pixels from which the golden input was made."""
+    """Returns the pixels of the golden image, dequantized from the golden input."""
     (source,) = contract["files"]["tflite"]["inputs"]
     raw = (bundle / contract["example"]["vectors"]["tflite"]["input"]).read_bytes()
     header = 10 + int.from_bytes(raw[8:10], "little")
@@ -164,12 +164,12 @@ def _pnm(contract: dict[str, Any], path: Path) -> bytes:
     expected = [kind, b"%d" % steps["width"], b"%d" % steps["height"], b"255"]
     if kind is None or header != expected:
         words = " ".join(part.decode() for part in expected if part)
-        raise BundleError(f"{path} is no image that begins with: {words}")
+        raise BundleError(f"{path} is not an image with the header: {words}")
     return content[len(content) - size :]
 
 
 def generate(bundle: Path, folder: Path, picture: Path | None = None) -> None:
-    """Writes the sources of a bundle into a folder.
+    """Generates the sources of a bundle in a folder.
 
     Raises:
       BundleError: the bundle or the picture cannot be used.
@@ -189,14 +189,16 @@ def generate(bundle: Path, folder: Path, picture: Path | None = None) -> None:
 
 def main() -> int:
     """Runs the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(description="Write the sources of a bundle for TFLite-Micro.")
+    parser = argparse.ArgumentParser(
+        description="Generate C++ sources of a bundle for TFLite-Micro."
+    )
     parser.add_argument("bundle", type=Path, help="folder that `reszoo export` wrote")
-    parser.add_argument("folder", type=Path, help="where the sources are written")
+    parser.add_argument("folder", type=Path, help="folder for the sources")
     parser.add_argument(
         "--picture",
         type=Path,
         metavar="IMAGE.ppm",
-        help="PPM or PGM of the network's size, for main.cc",
+        help="test image for main.cc: PPM or PGM of the network's input size",
     )
     arguments = parser.parse_args()
     try:

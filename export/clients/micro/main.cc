@@ -1,4 +1,4 @@
-// Checks the golden vector, classifies the picture, and times it: a firmware's self-test.
+// Self-test of a firmware: checks the golden vector, classifies the test image, and times it.
 #include <cstdint>
 #include <cstdlib>
 
@@ -30,7 +30,7 @@ bool CheckGolden() {
 
 bool ClassifyPicture() {
   constexpr int kRepeats = 10;
-  const int8_t* output = Classify(kPicture);  // Not timed: caches are cold.
+  const int8_t* output = Classify(kPicture);  // Warm-up: not timed.
   const uint32_t start = tflite::GetCurrentTimeTicks();
   for (int i = 0; i < kRepeats && output != nullptr; ++i) output = Classify(kPicture);
   const uint32_t ticks = (tflite::GetCurrentTimeTicks() - start) / kRepeats;
@@ -48,7 +48,7 @@ bool ClassifyPicture() {
 int main() {
   tflite::InitializeTarget();
   if (!Start()) {
-    MicroPrintf("error: the network does not start");
+    MicroPrintf("error: the network cannot be started");
     return 1;
   }
   MicroPrintf("arena: %d of %d bytes", static_cast<int>(ArenaUsedBytes()), kArenaBytes);

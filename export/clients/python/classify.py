@@ -2,8 +2,8 @@
 
     python classify.py BUNDLE [IMAGE ...] [--top 3] [--threads 1] [--repeats 100]
 
-It first checks the bundle's golden example and ends with exit code 1 where the answer differs by
-more than the contract allows.
+It first checks the bundle's golden example, and exits with code 1 if the output differs by more
+than the contract allows.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _FILTERS = {
 
 
 class BundleError(Exception):
-    """A bundle that cannot be used, or that does not answer as its contract says."""
+    """A bundle that cannot be used, or whose outputs are not those of its contract."""
 
 
 class Classifier:
@@ -39,10 +39,10 @@ class Classifier:
     Args:
       bundle: the folder that `reszoo export` wrote.
       threads: the number of threads that compute one image.
-      kernels: `fast`, or `reference` for the kernels whose answers are those of TFLite-Micro.
+      kernels: `fast`, or `reference` for the kernels whose outputs equal those of TFLite-Micro.
 
     Raises:
-      BundleError: the contract is unknown, or a file is not the one that it describes.
+      BundleError: the contract is not supported, or a file is not the one that it describes.
     """
 
     def __init__(self, bundle: Path, *, threads: int = 1, kernels: str = "fast") -> None:
@@ -52,7 +52,7 @@ class Classifier:
         if entry is None:
             raise BundleError(f"{bundle} has no .tflite; export it for another target")
         labels = _checked(bundle, self.contract, self.contract["classes"]["file"])
-        # Not `splitlines`: a name may hold one of Unicode's other line separators.
+        # Not `splitlines`: a name may contain one of Unicode's other line separators.
         self.labels = labels.decode().removesuffix("\n").split("\n")
         self._input, self._output = entry["inputs"][0], entry["outputs"][0]
         resolver = OpResolverType.BUILTIN_REF if kernels == "reference" else OpResolverType.AUTO
@@ -69,7 +69,7 @@ class Classifier:
             return preprocess(image, self.contract["preprocessing"])
 
     def raw(self, tensor: np.ndarray) -> np.ndarray:
-        """Returns the output tensor for an input tensor, both as the file takes and gives them."""
+        """Returns the output tensor for an input tensor, both without conversion."""
         return self._run(**{self._input["name"]: tensor})[self._output["name"]]
 
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
@@ -81,29 +81,29 @@ def read_contract(bundle: Path) -> dict[str, Any]:
     """Returns the content of contract.json.
 
     Raises:
-      BundleError: there is none, or it is of a version that this program does not know.
+      BundleError: there is none, or its version is not supported by this program.
     """
     try:
         contract = json.loads((bundle / "contract.json").read_text(encoding="utf-8"))
         found = contract["format"], contract["format_version"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"{bundle} holds no contract: {error!r}") from error
+        raise BundleError(f"{bundle} has no contract: {error!r}") from error
     if found[0] != _FORMAT or found[1] not in _VERSIONS:
-        raise BundleError(f"expected {_FORMAT} of a version in {_VERSIONS}, found {found}")
+        raise BundleError(f"expected a {_FORMAT} of version 2 or 3, found {found}")
     return contract
 
 
 def _checked(bundle: Path, contract: dict[str, Any], name: str) -> bytes:
     content = (bundle / name).read_bytes()
     if hashlib.sha256(content).hexdigest() != contract["sha256"][name]:
-        raise BundleError(f"{bundle / name} is not the file that the contract describes")
+        raise BundleError(f"{bundle / name} is not the file that contract.json describes")
     return content
 
 
 def preprocess(image: Image.Image, steps: dict[str, Any]) -> np.ndarray:
     """Carries out the contract's `preprocessing`; returns uint8 (height, width, channels).
 
-    Pixels differ by 1 at most from those of reszoo, where a value lies between two.
+    Pixels differ by at most 1 from those of reszoo, where a value is rounded differently.
     """
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):
@@ -111,12 +111,12 @@ def preprocess(image: Image.Image, steps: dict[str, Any]) -> np.ndarray:
     if "A" in image.getbands() or "transparency" in image.info:
         layered = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered)
-    # Pillow's conversion to L is the contract's formula.
+    # Pillow's conversion to L uses the contract's formula.
     image = image.convert("RGB").convert({1: "L", 3: "RGB"}[steps["channels"]])
     height, width = steps["height"], steps["width"]
     if steps["crop"] == 1 and image.size == (width, height):
         return np.asarray(image).reshape(height, width, steps["channels"])
-    # As float, band by band: whole numbers would be clipped and rounded between Pillow's passes.
+    # In float, band by band: integers would be clipped and rounded between Pillow's two passes.
     bands = [_cover_and_crop(band.convert("F"), steps) for band in image.split()]
     values = np.stack([np.asarray(band) for band in bands], axis=-1)
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
@@ -132,7 +132,7 @@ def _to_8_bits(image: Image.Image, steps: dict[str, Any]) -> Image.Image:
 
 
 def _cover_and_crop(image: Image.Image, steps: dict[str, Any]) -> Image.Image:
-    """Resizes an image so that it just covers the contract's size, and cuts out the centre."""
+    """Resizes an image until it just covers the contract's size, and crops the centre."""
     width, height = steps["width"], steps["height"]
     cover_height, cover_width = steps["resize_to_cover"]
     scale = max(cover_width / image.width, cover_height / image.height)
@@ -151,7 +151,7 @@ def _cover_and_crop(image: Image.Image, steps: dict[str, Any]) -> Image.Image:
 
 
 def quantize(pixels: np.ndarray, tensor: dict[str, Any]) -> np.ndarray:
-    """Returns pixels 0..255 as the values of an input tensor, by the contract's scale."""
+    """Quantizes pixels 0..255 to the values of an input tensor, by the contract's scale."""
     dtype = np.dtype(tensor["dtype"])
     if tensor["scale"] is None or (tensor["scale"] == 1 and tensor["zero_point"] == 0):
         return pixels.astype(dtype)
@@ -169,7 +169,7 @@ def dequantize(values: np.ndarray, tensor: dict[str, Any]) -> np.ndarray:
 
 
 def check_golden(bundle: Path, *, threads: int = 1) -> str:
-    """Compares the answer for the golden example with the contract's; returns what was compared.
+    """Compares the output for the golden example with the contract's; returns a summary.
 
     Raises:
       BundleError: they differ by more than the contract allows.
@@ -183,7 +183,7 @@ def check_golden(bundle: Path, *, threads: int = 1) -> str:
         tolerance, what = vectors["tolerance"], f"golden vector ({vectors['kernels']} kernels)"
     else:
         classifier = Classifier(bundle, threads=threads)
-        # No preprocessing: the image has the input's size, and a crop would resize it.
+        # Without preprocessing: the image already has the input's size, and a crop would resize it.
         path = bundle / example["image"]
         stored = np.load(path) if path.suffix == ".npy" else np.asarray(Image.open(path))
         shape = [classifier.contract["preprocessing"][key] for key in ("height", "width")]
@@ -197,7 +197,7 @@ def check_golden(bundle: Path, *, threads: int = 1) -> str:
 
 
 def median_milliseconds(classifier: Classifier, pixels: np.ndarray, repeats: int) -> float:
-    """Returns the median time of one image, after a tenth as many images of warm-up."""
+    """Returns the median time of one image, after a warm-up of a tenth as many."""
     times = []
     for index in range(repeats + repeats // 10):
         start = time.perf_counter()

@@ -2,8 +2,8 @@
 
     python classify.py BUNDLE [JPEG ...] [--repeats 100]
 
-It first checks the bundle's golden example and ends with exit code 1 where the answer differs by
-more than the contract allows.
+It first checks the bundle's golden image, and exits with code 1 if the output differs by more than
+the contract allows.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ JPEG_SIGNATURE, PIXEL_SIGNATURE = "classify_jpeg", "serving_uint8"
 
 
 class BundleError(Exception):
-    """A bundle that cannot be used, or that does not answer as its contract says."""
+    """A bundle that cannot be used, or whose outputs are not those of its contract."""
 
 
 class Classifier:
@@ -36,7 +36,7 @@ class Classifier:
       bundle: the folder that `reszoo export` wrote.
 
     Raises:
-      BundleError: the contract is unknown, or the SavedModel lacks the signature for JPEGs.
+      BundleError: the contract is not supported, or the SavedModel has no JPEG signature.
     """
 
     def __init__(self, bundle: Path) -> None:
@@ -48,7 +48,7 @@ class Classifier:
         self.labels = self.contract["classes"]["names"]
         self._model = tf.saved_model.load(str(bundle / entry["path"]))
         if JPEG_SIGNATURE not in self._model.signatures:
-            raise BundleError(f"{bundle} has no signature {JPEG_SIGNATURE}; export it anew")
+            raise BundleError(f"{bundle} has no signature {JPEG_SIGNATURE}; export it again")
 
     def run(self, signature: str, batch: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the outputs of a signature: probabilities, logits and class."""
@@ -57,7 +57,7 @@ class Classifier:
         return function(**{name: batch})
 
     def names(self, jpegs: list[bytes]) -> list[str]:
-        """Returns the class name of each JPEG, of any size, EXIF rotation not applied."""
+        """Returns the class name of each JPEG; they may have any size, and EXIF is ignored."""
         classes = self.run(JPEG_SIGNATURE, tf.constant(jpegs))["class"]
         return [self.labels[index] for index in classes.numpy()]
 
@@ -66,23 +66,23 @@ def read_contract(bundle: Path) -> dict[str, Any]:
     """Returns the content of contract.json.
 
     Raises:
-      BundleError: there is none, or it is of a version that this program does not know.
+      BundleError: there is none, or its version is not supported by this program.
     """
     try:
         contract = json.loads((bundle / "contract.json").read_text(encoding="utf-8"))
         found = contract["format"], contract["format_version"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"{bundle} holds no contract: {error!r}") from error
+        raise BundleError(f"{bundle} has no contract: {error!r}") from error
     if found[0] != _FORMAT or found[1] not in _VERSIONS:
-        raise BundleError(f"expected {_FORMAT} of a version in {_VERSIONS}, found {found}")
+        raise BundleError(f"expected a {_FORMAT} of version 2 or 3, found {found}")
     return contract
 
 
 def check_golden(classifier: Classifier) -> str:
-    """Compares the answer for the golden image with the contract's; returns what was compared.
+    """Compares the output for the golden image with the contract's; returns a summary.
 
-    It also stores that image as a JPEG and requires that the signature for JPEGs answers, bit for
-    bit, as the one for the pixels that TensorFlow decodes from it.
+    It also encodes that image as a JPEG, and checks that the JPEG signature gives, bit for bit, the
+    output of the pixel signature for the pixels that TensorFlow decodes from it.
 
     Raises:
       BundleError: they differ by more than the contract allows.
@@ -110,7 +110,7 @@ def check_golden(classifier: Classifier) -> str:
 
 
 def median_milliseconds(classifier: Classifier, jpeg: bytes, repeats: int) -> float:
-    """Returns the median time of one JPEG, decoding included, after a tenth as many of warm-up."""
+    """Returns the median time of one JPEG with its decoding, after a warm-up of a tenth as many."""
     times = []
     for index in range(repeats + repeats // 10):
         start = time.perf_counter()

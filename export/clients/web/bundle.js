@@ -1,4 +1,4 @@
-// A bundle as `reszoo export` wrote it: contract, .tflite, labels and golden vector.
+// Reads a bundle that `reszoo export` wrote: contract, .tflite, labels and golden vector.
 
 const FORMAT = 'reszoo contract';
 const VERSIONS = [2, 3];
@@ -8,12 +8,12 @@ const ARRAYS = { float32: Float32Array, uint8: Uint8Array, int8: Int8Array };
 export async function openBundle(base) {
   const contract = JSON.parse(text(await read(base, 'contract.json')));
   if (contract.format !== FORMAT || !VERSIONS.includes(contract.format_version)) {
-    throw new Error(`Expected ${FORMAT} of version ${VERSIONS.join(' or ')}, found ${contract.format} ${contract.format_version}.`);
+    throw new Error(`Expected a ${FORMAT} of version ${VERSIONS.join(' or ')}, found ${contract.format} ${contract.format_version}.`);
   }
   const entry = contract.files.tflite;
-  if (!entry) throw new Error('The bundle has no .tflite; export it for a target mobile-*.');
+  if (!entry) throw new Error('The bundle has no .tflite; export it for a mobile-* target.');
   const vectors = contract.example.vectors?.tflite;
-  if (!vectors) throw new Error('The contract has no golden vector; export the bundle anew.');
+  if (!vectors) throw new Error('The contract has no golden vector; export the bundle again.');
   const checked = (name) => readChecked(base, name, contract.sha256);
   const model = await checked(entry.path);
   const labels = text(await checked(contract.classes.file)).replace(/\n$/, '').split('\n');
@@ -35,11 +35,13 @@ async function read(base, name) {
 
 async function readChecked(base, name, hashes) {
   const content = await read(base, name);
-  // Browsers hash on https and localhost only.
+  // Browsers provide crypto.subtle on https and localhost only.
   if (globalThis.crypto?.subtle) {
     const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', content));
     const hash = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
-    if (hash !== hashes[name]) throw new Error(`${name} is not the file that the contract describes.`);
+    if (hash !== hashes[name]) {
+      throw new Error(`${name} is not the file that contract.json describes.`);
+    }
   }
   return content;
 }
@@ -52,7 +54,7 @@ function npyValues(content, dtype) {
   return new ARRAYS[dtype](content.slice(header).buffer);
 }
 
-// Returns pixels 0..255 as the values of the input tensor, by the contract's scale.
+// Quantizes pixels 0..255 to the values of the input tensor, by the contract's scale.
 export function quantize(pixels, { dtype, scale, zero_point: zero }) {
   if (!scale || (scale === 1 && zero === 0)) return ARRAYS[dtype].from(pixels);
   const [low, high] = dtype === 'int8' ? [-128, 127] : [0, 255];

@@ -1,6 +1,6 @@
 // Classifies a dropped image with the .tflite of a bundle, in LiteRT.js or MediaPipe.
 //
-// The bundle is the folder `bundle/` beside this page, or the one that `?bundle=` names.
+// The bundle is the folder `bundle/` beside this page, or the one given by `?bundle=`.
 
 import { openBundle } from './bundle.js';
 import { pixelsOf, toCanvas } from './pixels.js';
@@ -15,7 +15,7 @@ let bundle;
 let file;
 let queue = Promise.resolve();
 
-// Carries out one action at a time; `document.body.dataset.state` is busy, ready or error.
+// Runs one action at a time; `document.body.dataset.state` is busy, ready or error.
 function enqueue(action) {
   queue = queue.then(async () => {
     document.body.dataset.state = 'busy';
@@ -45,7 +45,7 @@ async function start() {
   element('golden').textContent = await checkGolden(litert);
 }
 
-// Compares the answer for the golden vector with the contract's; throws where it differs.
+// Compares the output for the golden vector with the contract's; throws if it differs.
 async function checkGolden(litert) {
   const { input, output, tolerance, kernels } = bundle.golden;
   const found = await litert.run(input);

@@ -1,4 +1,4 @@
-// From an image file to the network's pixels, by the contract's `preprocessing`.
+// Carries out the contract's `preprocessing`, from an image file to the network's pixels.
 
 import { roundHalfToEven } from './bundle.js';
 
@@ -11,7 +11,7 @@ const KERNELS = {
   },
 };
 
-// Returns {data, height, width, channels}, pixels 0..255, of an image file.
+// Returns the pixels 0..255 of an image file as {data, height, width, channels}.
 export async function pixelsOf(file, steps) {
   const bitmap = await createImageBitmap(file, {
     imageOrientation: 'from-image',
@@ -33,7 +33,7 @@ export async function pixelsOf(file, steps) {
   return fits && steps.crop === 1 ? image : coverAndCrop(image, steps);
 }
 
-// Drops the alpha of RGBA, or converts it to grey with the contract's whole numbers.
+// Drops the alpha channel of RGBA, or converts to grey by the contract's integer formula.
 function withChannels(rgba, channels) {
   const count = rgba.length / 4;
   const pixels = new Uint8ClampedArray(count * channels);
@@ -45,7 +45,7 @@ function withChannels(rgba, channels) {
   return pixels;
 }
 
-// Resizes an image so that it just covers the contract's size, and cuts out the centre.
+// Resizes an image until it just covers the contract's size, and crops the centre.
 function coverAndCrop(image, steps) {
   const [coverHeight, coverWidth] = steps.resize_to_cover;
   const scale = Math.max(coverHeight / image.height, coverWidth / image.width);
@@ -78,8 +78,8 @@ function spans(size, resized, target, { interpolation, antialias }) {
   });
 }
 
-// Sums along one axis: `lines` lines of `pitch` values, whose steps along the axis are `stride`
-// values apart, and `width` values side by side.
+// Adds weighted sums along one axis to `target`: `lines` lines of `pitch` values, in which elements
+// along the axis are `stride` values apart and `width` values wide.
 function weigh(source, target, lines, pitch, stride, axis, width) {
   for (let line = 0; line < lines; line++) {
     axis.forEach(({ first, weights }, index) => {

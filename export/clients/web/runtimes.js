@@ -5,7 +5,7 @@ import { dequantize, quantize } from './bundle.js';
 
 const MODULES = new URL('./node_modules/', import.meta.url);
 
-// LiteRT.js: the raw tensors of the file, by the contract's names and scales.
+// LiteRT.js: raw tensors, with the names and scales of the contract.
 export async function openLiteRt(bundle) {
   const { loadLiteRt, loadAndCompile, Tensor } = await import('@litertjs/core');
   await loadLiteRt(new URL('@litertjs/core/wasm/', MODULES).href);
@@ -33,7 +33,7 @@ export async function openLiteRt(bundle) {
   return { name: 'LiteRT.js', run, classify };
 }
 
-// MediaPipe: names and normalisation come from the metadata inside the file.
+// MediaPipe: class names and normalisation come from the metadata in the file.
 export async function openMediaPipe(bundle) {
   const { mediapipe } = bundle.contract.files.tflite;
   if (!mediapipe.opens) throw new Error(`MediaPipe does not open this file: ${mediapipe.why}`);
