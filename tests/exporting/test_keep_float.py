@@ -52,7 +52,7 @@ def test_gate_names_the_costly_layers_and_what_helps(
     with pytest.raises(GateError) as refused:
         export(outlier, "mobile-int8", out=tmp_path / "bundle", data=data)
     # What the one writes and the other reads is broken; the others cost less than a hundredth.
-    costly = refused.value.found.split("single layers: ")[1]
+    costly = refused.value.found.split("they move: ")[1]
     assert {words.split()[0] for words in costly.split(", ")} == {WRITER, READER}
     hint = refused.value.hint
     offers = [
