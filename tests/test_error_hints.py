@@ -289,7 +289,7 @@ DOCUMENTS = [
     Fault(TARGET, "writes: [tflite]", "writes: [saved_model]", "write `", "{0}"),
     Fault(TARGET, "int8", "int4", "did you mean", "{0}"),
     Fault(TARGET, "quantization: int8", "output: uint8", "write `", "{0}"),
-    Fault(TARGET, "quantization: int8", "quantize: int8", "in its place", "{0}"),
+    Fault(TARGET, "quantization: int8", "quantisation: int8", "in its place", "{0}"),
 ]
 
 
@@ -426,6 +426,9 @@ COMMANDS = [
     ("inspect", "write `", "inspect x"),
     ("inspect gone.tflite", "write the path of what is there", "inspect photos"),
     ("inspect x.tflite --target mobil-int8", "did you mean", "inspect x --target {0}"),
+    ("verify", "write `", "verify x"),
+    ("benchmark", "write `", "benchmark x"),
+    ("benchmark x.tflite --threads 0", "numbers such as 1,2", "benchmark gone --threads 1,2"),
     ("tune", "write `", "tune x"),
     ("tune digits_tny", "did you mean", "tune {0} --plan"),
     ("tune digits_tiny --trials 3", "write `", "tune digits_tiny {0} --plan"),

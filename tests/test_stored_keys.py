@@ -44,6 +44,23 @@ DOCUMENTS = (
 )
 CHECKPOINTS = ("finished/step-", "finished/best", "interrupted/step-")
 
+_OUTPUT = [
+    f".outputs.{name}{key}"
+    for name in ("class", "logits", "probabilities")
+    for key in ("", ".dtype", ".shape")
+]
+JPEG = (
+    "",
+    ".inputs",
+    *(f".inputs.jpeg{key}" for key in ("", ".dtype", ".shape", ".words")),
+    ".outputs",
+    *_OUTPUT,
+)
+VECTORS = (
+    "",
+    ".tflite",
+    *(f".tflite.{key}" for key in ("input", "kernels", "output", "tolerance", "words")),
+)
 PHOTOGRAPH = (
     *("", ".image", ".source", ".stored_size", ".exif_orientation", ".upright_size", ".input"),
     *(".words", ".expected"),
@@ -68,6 +85,22 @@ DIFFERENCES = {
     **{
         ("contract.json", f"+ example.photograph{key}"): "a second example, which is resized"
         for key in PHOTOGRAPH
+    },
+    **{
+        ("contract.json", f"+ example.vectors{key}"): "raw tensors, for clients without a decoder"
+        for key in VECTORS
+    },
+    **{
+        ("contract.json", f"+ files.saved_model.signatures.classify_jpeg{key}"): "JPEGs as they are"
+        for key in JPEG
+    },
+    **{
+        ("contract.json", f"+ files.tflite.{key}"): "what the file is, and who opens it"
+        for key in ("precision", "metadata", "mediapipe", "mediapipe.opens", "mediapipe.why")
+    },
+    **{
+        ("contract.json", f"+ target.{key}"): "targets ask for more"
+        for key in ("limits", "memory_plan", "metadata")
     },
 }
 """By file name: a key or format that went (`-`) or came (`+`), and why."""

@@ -32,7 +32,7 @@ def test_a_bundle_is_printed(reszoo):
         "  arena         8,940 bytes in TFLite-Micro",
         "  its own       7,404 bytes, estimated",
         "6 ADD                      1,536  " + 40 * "#",
-        "mobile-int8     yes   -",
+        "mobile-int8           yes   -",
     ):
         assert line in result.out.splitlines(), line
 

@@ -180,7 +180,14 @@ def test_bytes_pass_unchanged():
 
 def test_nothing_goes_round_the_streams():
     """Neither to the file descriptors nor to the streams below, except for bars that move."""
-    bars = ("visible_output.py", "progress.py", "fetch.py", "tfds.py", "image_check.py")
+    bars = (
+        "visible_output.py",
+        "progress.py",
+        "report_progress.py",
+        "fetch.py",
+        "tfds.py",
+        "image_check.py",
+    )
     around = re.compile(r"sys\.__std|os\.write\([12],|std(out|err)\.buffer|unfiltered\(")
     folder = Path(package.__file__).parent
     found = {

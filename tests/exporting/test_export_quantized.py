@@ -91,9 +91,15 @@ def test_every_learned_range_is_in_the_file(net, run_of, quantized):
     assert refused.value.where == "stem_activation_range"
 
 
-def test_layers_of_a_quantized_run_cannot_stay_in_float(run_of, tmp_path):
+def test_layers_of_a_quantized_run_cannot_stay_in_float(run_of, data, tmp_path):
     with pytest.raises(UserError, match="none of its layers can stay in float"):
-        export(run_of("residual"), "mobile-int8", out=tmp_path / "bundle", keep_float="auto")
+        export(
+            run_of("residual"),
+            "mobile-int8",
+            out=tmp_path / "bundle",
+            data=data,
+            keep_float="auto",
+        )
     assert not list(tmp_path.iterdir())
 
 

@@ -14,7 +14,7 @@ from reszoo.inference.trained import load_trained
 from reszoo.model.quantized_model import learned_limits
 from reszoo.spec import load_recipe
 from reszoo.training.train import resume, train
-from tests.training.processes import run_python
+from tests.training.processes import FourCpus
 from tests.training.samples import SHORT, TINY, bar_data, bars
 
 QUANTIZE = load_recipe("quantize", ["batch=16", "epochs=3", "ema=0.8"])
@@ -143,10 +143,12 @@ PROGRAM = """
 @pytest.mark.slow
 def test_two_replicas_train_as_one_does(source, tmp_path):
     weights = []
+    on_four_cpus = FourCpus()
     for devices in ("cpu", "cpu:2"):
         out = tmp_path / devices.replace(":", "")
-        run_python(PROGRAM.format(start=str(source), out=str(out), devices=devices))
+        on_four_cpus(PROGRAM.format(start=str(source), out=str(out), devices=devices))
         weights.append(np.load(out / "weights.npz"))
+    on_four_cpus.close()
     one, two = weights
     for name in one.files:
         np.testing.assert_allclose(one[name], two[name], atol=2e-3, err_msg=name)
