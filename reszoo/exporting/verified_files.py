@@ -136,7 +136,8 @@ def _vector_claims(inputs: BundleInputs, vectors: dict[str, Any]) -> Iterator[Cl
         return
     steps = np.issubdtype(found.dtype, np.integer)
     difference = float(np.abs(found.astype(np.float64) - claimed).max())
-    held = difference <= vectors["tolerance"] and found.argmax() == claimed.argmax()
+    same_class = int(found.argmax()) == int(claimed.argmax())
+    held = difference <= vectors["tolerance"] and same_class
     unit = "steps" if steps else "in probability"
     words = f"{difference:.2g} {unit} from {vectors['output']} with the {kernels} kernels"
     yield Claim(name, held, f"{words}; the limit is {vectors['tolerance']:.2g}")

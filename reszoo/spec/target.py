@@ -13,6 +13,19 @@ Artifact = Literal["saved_model", "tflite", "onnx"]
 Number = Literal["uint8", "int8", "float32"]
 Precision = Literal["none", "float16", "dynamic", "int8", "int16x8"]
 Folded = Literal["none", "float32", "bfloat16"]
+Accelerator = Literal[
+    "ethos-u55-32",
+    "ethos-u55-64",
+    "ethos-u55-128",
+    "ethos-u55-256",
+    "ethos-u65-256",
+    "ethos-u65-512",
+    "ethos-u85-128",
+    "ethos-u85-256",
+    "ethos-u85-512",
+    "ethos-u85-1024",
+    "ethos-u85-2048",
+]
 Operator = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
 
 
@@ -58,7 +71,7 @@ class SizeLimits(Value):
 class Vela(Value):
     """Options of Arm's compiler Vela, which compiles a `.tflite` for an Ethos-U NPU."""
 
-    accelerator: Annotated[str, Field(pattern=r"^ethos-u(55|65|85)-[0-9]+$")]
+    accelerator: Accelerator
     """NPU and its multiply-adds per cycle, such as `ethos-u55-128`."""
     memory_mode: Literal["Sram_Only", "Shared_Sram", "Dedicated_Sram"]
     """Memories in which weights and feature maps are placed."""
@@ -130,15 +143,29 @@ class Target(Document):
             raise PydanticCustomError(
                 "quantization_without_tflite",
                 f"tflite among writes, which quantization: {self.quantization} needs",
-                {"hint": f"write `writes: {[*self.writes, 'tflite']}`".replace("'", "")},
+                {"field": "quantization", "hint": self._with_tflite},
             )
-        for field in ("operators", "metadata", "memory_plan", "limits"):
+        for field in ("operators", "metadata", "memory_plan", "limits", "vela"):
             if getattr(self, field) not in (None, False, SizeLimits()):
                 raise PydanticCustomError(
                     "tflite_field",
                     f"tflite among writes, which {field} applies to",
-                    {"hint": f"write `writes: {[*self.writes, 'tflite']}`".replace("'", "")},
+                    {"field": field, "hint": self._with_tflite},
                 )
+        return self
+
+    @property
+    def _with_tflite(self) -> str:
+        return f"write `writes: [{', '.join((*self.writes, 'tflite'))}]`"
+
+    @model_validator(mode="after")
+    def _check_vela(self) -> Target:
+        if self.vela is not None and not self.calibrates:
+            raise PydanticCustomError(
+                "vela_of_float",
+                "quantization: int8, as an NPU computes in integers alone",
+                {"field": "vela", "hint": "write `quantization: int8`, or remove `vela`"},
+            )
         return self
 
     @model_validator(mode="after")
@@ -149,35 +176,43 @@ class Target(Document):
                 raise PydanticCustomError(
                     "int8_end",
                     f"quantization: int8, which {field}: int8 needs",
-                    {"hint": f"write `{field}: float32`, or `quantization: int8`"},
+                    {
+                        "field": field,
+                        "hint": f"write `{field}: float32`, or `quantization: int8`",
+                    },
                 )
             if dtype == "uint8" and self.quantization == "int16x8":
                 raise PydanticCustomError(
                     "uint8_end_of_int16x8",
                     f"{field}: float32, the only dtype that int16x8 supports",
-                    {"hint": f"write `{field}: float32`"},
+                    {"field": field, "hint": f"write `{field}: float32`"},
                 )
         if self.output == "uint8" and self.quantization != "int8":
             raise PydanticCustomError(
                 "uint8_out_of_float",
                 "quantization: int8, which uint8 probabilities need",
-                {"hint": "write `output: float32`, or `quantization: int8`"},
+                {
+                    "field": "output",
+                    "hint": "write `output: float32`, or `quantization: int8`",
+                },
             )
         return self
 
     @model_validator(mode="after")
     def _check_operators(self) -> Target:
-        """Checks that `operators` allows the conversions that `input` and `output` need."""
-        needed = {
-            "QUANTIZE": self.calibrates and self.input != "int8",
-            "DEQUANTIZE": self.calibrates and self.output == "float32",
-        }
-        for operator, is_needed in needed.items():
+        """Checks that `operators` allows the conversions that other fields need."""
+        is_int8 = self.quantization == "int8"
+        for operator, field, is_needed, other in (
+            ("QUANTIZE", "input", self.calibrates and self.input != "int8", "int8"),
+            ("DEQUANTIZE", "output", self.calibrates and self.output == "float32", "int8"),
+            ("DEQUANTIZE", "quantization", self.quantization == "float16", "none"),
+            ("CAST", "input", not self.calibrates and self.input == "uint8", "float32"),
+        ):
             if is_needed and self.operators is not None and operator not in self.operators:
-                end = "input" if operator == "QUANTIZE" else "output"
+                instead = f", or write `{field}: {other}`" if other != "int8" or is_int8 else ""
                 raise PydanticCustomError(
                     "operator_needed",
-                    f"{operator} among operators, which {end}: {getattr(self, end)} needs",
-                    {"hint": f"add {operator} to operators, or write `{end}: int8`"},
+                    f"{operator} among operators, which {field}: {getattr(self, field)} needs",
+                    {"field": "operators", "hint": f"add {operator} to operators{instead}"},
                 )
         return self

@@ -7,11 +7,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import reszoo
 from reszoo.exporting import Bundle
 from reszoo.inference.trained import TrainedModel
+from reszoo.tflite.contract_file import sha256_of
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "v0_1" / "bundle"
 
@@ -28,7 +30,23 @@ def test_a_bundle_holds_what_its_contract_claims(
     answers = [claim for claim in verification.claims if claim.name.endswith("answer")]
     assert len(answers) == 2 * len(bundle.contract["files"])  # golden image and photograph
     assert ("model.tflite operators" in names) == (target == "mobile-int8")
-    assert not [claim for claim in verification.claims if claim.held is None]
+    # NumPy's booleans are not `True`, and JSON does not know them.
+    assert {type(claim.held) for claim in verification.claims} == {bool}
+
+
+def test_a_golden_vector_of_another_class_is_wrong_within_any_tolerance(
+    bundle_of: Callable[[str, str], Bundle], tmp_path: Path
+) -> None:
+    bundle = shutil.copytree(bundle_of("residual", "mobile-int8").path, tmp_path / "bundle")
+    contract = json.loads((bundle / "contract.json").read_text())
+    vectors = contract["example"]["vectors"]["tflite"]
+    output = bundle / vectors["output"]
+    answer = np.load(output)
+    np.save(output, np.roll(answer, 1))
+    vectors["tolerance"] = 1e9
+    contract["sha256"][output.name] = sha256_of(output)
+    (bundle / "contract.json").write_text(json.dumps(contract))
+    assert [claim.name for claim in reszoo.verify(bundle).broken] == ["model.tflite golden vector"]
 
 
 def test_a_bundle_of_version_1_holds_and_says_that_it_has_no_hashes() -> None:

@@ -25,6 +25,13 @@ SHIPPED = {
 } | dict.fromkeys(INTEGER, (BOTH, "int8", "int8", "int8"))
 
 
+VELA = {
+    "accelerator": "ethos-u55-128",
+    "memory_mode": "Shared_Sram",
+    "system_config": "Ethos_U55_High_End_Embedded",
+}
+
+
 @pytest.fixture(scope="module")
 def targets() -> dict[str, Target]:
     return {name: load_target(name) for name in names_of("target")}
@@ -113,13 +120,44 @@ def test_mobile_int8_compares_on_the_whole_test_split() -> None:
         ({"operators": ["conv2d"]}, "operators"),
         ({"operators": ["CONV_2D"], "quantization": "int8", "input": "uint8"}, "QUANTIZE"),
         ({"operators": ["QUANTIZE"], "quantization": "int8", "input": "uint8"}, "DEQUANTIZE"),
+        ({"operators": ["CONV_2D"], "quantization": "float16"}, "DEQUANTIZE"),
+        ({"operators": ["CONV_2D"], "input": "uint8"}, "CAST"),
         ({"vela": {"accelerator": "ethos-n78"}}, "vela.accelerator"),
+        ({"vela": {"accelerator": "ethos-u55-2048"}}, "vela.accelerator"),
+        ({"vela": VELA}, "quantization: int8"),
+        ({"vela": VELA, "writes": ["saved_model"]}, "vela"),
     ],
 )
 def test_impossible_targets_are_refused_by_name(change: dict, named: str) -> None:
     with pytest.raises(UserError) as refused:
         from_mapping({"name": "mine", **change}, kind="target")
     assert named in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "line"),
+    [
+        ("extends: mobile-float32\ninput: int8\n", "input cannot be 'int8'", 3),
+        ("extends: mobile-dynamic\noutput: uint8\n", "output cannot be 'uint8'", 3),
+        ("extends: server\nmemory_plan: true\n", "memory_plan cannot be true", 3),
+        ("writes: [onnx]\nquantization: int8\n", "quantization cannot be 'int8'", 3),
+    ],
+)
+def test_a_rule_on_two_fields_points_at_one_of_them(
+    tmp_path: Path, text: str, what: str, line: int
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"name: mine\n{text}")
+    with pytest.raises(UserError) as refused:
+        load_target(file)
+    assert refused.value.what == what
+    assert f"mine.yaml:{line}:" in str(refused.value.where)
+
+
+def test_an_operator_that_is_always_needed_is_replaced_only_where_the_target_can() -> None:
+    with pytest.raises(UserError) as refused:
+        load_target("mobile-float32", ["quantization=int16x8", "operators=[CONV_2D]"])
+    assert refused.value.hint == "add QUANTIZE to operators"
 
 
 def test_smallest_target_is_a_name() -> None:

@@ -122,11 +122,17 @@ def _problem(detail: Any, data: Any) -> _Problem:
             in_union = True
             continue
         path.append(part)
+    context = detail.get("ctx") or {}
+    # A rule on several fields is checked on the whole document, and names one of them.
+    field = context.get("field")
+    if field is not None and _holds(current, field):
+        path.append(field)
+        current = current[field]
     found = path[-1] if location[-1:] == ("[key]",) else current
     return _Problem(
         type=detail["type"],
         path=tuple(path),
-        context=detail.get("ctx") or {},
+        context=context,
         message=detail["msg"],
         found=None if detail["type"] == "missing" else found,
         in_union=in_union,
