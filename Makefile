@@ -22,7 +22,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTR
 help:
 	@echo "make demo        set up .venv and run the whole workflow on the embedded digits (4 minutes)"
 	@echo "make test-quick  run ruff, doctests and the tests that import no TensorFlow (1 minute)"
-	@echo "make test        run the tests that are not slow (20 minutes)"
+	@echo "make test        run the tests that are not slow (25 minutes)"
 	@echo "make test-slow   run all tests except test-edge"
 	@echo "make test-edge   open bundles in third-party runtimes and in export/clients/"
 	@echo "make coverage    run the tests that are not slow, with a report in htmlcov/"

@@ -25,6 +25,8 @@ _ADVICE = {
 def missing_path_hint(path: str | os.PathLike[str]) -> str:
     """Returns a hint that names what is in the nearest folder that exists above a missing path."""
     missing = Path(os.path.expanduser(path))  # keeps ~NAME if there is no such user
+    if missing.is_symlink():
+        return f"the link leads nowhere: point it at a file that exists, or remove it: {missing}"
     folder = missing.parent
     while not folder.is_dir() and folder != folder.parent:
         missing, folder = folder, folder.parent

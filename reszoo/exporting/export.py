@@ -43,6 +43,7 @@ from reszoo.spec import load_target
 from reszoo.spec.target import Target
 from reszoo.tflite.contract_file import CONTRACT
 from reszoo.tflite.image_metadata import LABELS
+from reszoo.tflite.verdict import unknown_operators
 
 # A SavedModel runs the same float32 operations, so a hundred images show any difference.
 _SAVED_MODEL_IMAGES = 100
@@ -97,8 +98,10 @@ def export(
     spec = target if isinstance(target, Target) else load_target(target, overrides)
     if "onnx" in spec.writes:
         require_converter()
+    for problem in unknown_operators(spec):
+        raise UserError(problem.text, expected="operators of TFLite", hint=problem.hint)
     if isinstance(keep_float, str):
-        keep_float = [name.strip() for name in keep_float.split(",") if name.strip()]
+        keep_float = _layer_names(keep_float)
     if keep_float:
         require_float_allowed(spec)
     source = load_trained(trained)
@@ -125,6 +128,18 @@ def export(
         return _write_bundle(job, folder, gate=gate, began=began)
     finally:
         gc.collect()  # a converter leaves cycles behind that hold whole copies of the weights
+
+
+def _layer_names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if text and not all(names):
+        raise UserError(
+            f"keep_float cannot be {text!r}",
+            expected="auto, or names of layers with commas between them",
+            found="a name that is empty",
+            hint="write --keep-float auto, or such as --keep-float stem_conv,head_logits",
+        )
+    return names if text else []
 
 
 def _prepare(

@@ -12,6 +12,7 @@ from reszoo.exporting.contract import tflite_entry
 from reszoo.exporting.device_limits import refuse_oversized
 from reszoo.exporting.export_job import ExportedFile, ExportJob
 from reszoo.exporting.keep_float import find_float_units
+from reszoo.exporting.layer_parity import layer_names
 from reszoo.exporting.learned_ranges import check_learned_ranges
 from reszoo.exporting.mixed_precision import MixedPrecision, Unit
 from reszoo.exporting.parity import compare
@@ -47,7 +48,10 @@ def write_tflite(job: ExportJob, expected: np.ndarray, folder: Path) -> Exported
     arena = arena_of(model) if _has_arena(job.target) else None
     refuse_oversized(model, job.target, job.network.plan, arena)
     refuse_other_content(
-        model, job.target, [tensor for unit in float_units for tensor in unit.tensors]
+        model,
+        job.target,
+        [tensor for unit in float_units for tensor in unit.tensors],
+        layers=[layer.name for layer in job.network.reference.layers],
     )
     if job.network.is_fake_quantized:
         check_learned_ranges(model, job.network.model)
@@ -110,11 +114,16 @@ def refuse_lost_weights(model: TFLiteModel, weight_bytes: int, target: Target) -
 
 
 def refuse_other_content(
-    model: TFLiteModel, target: Target, keep_float: Collection[str] = ()
+    model: TFLiteModel,
+    target: Target,
+    keep_float: Collection[str] = (),
+    *,
+    layers: Sequence[str] = (),
 ) -> None:
     """Checks dtypes, shapes, operators and precision of a file against its target.
 
-    `keep_float` are the names of the tensors whose operators may compute in float.
+    `keep_float` are the names of the tensors whose operators may compute in float; `layers` are
+    the network's, to name the one at fault.
 
     Raises:
       GateError: the file does not meet the target.
@@ -125,10 +134,17 @@ def refuse_other_content(
         first = problems[0]
         raise GateError(
             f"the .tflite does not meet the target {target.name}",
-            where=f"the tensor {first.tensor}" if first.tensor else None,
+            where=_where(model, first.tensor, layers) if first.tensor else None,
             found="; ".join(problem.text for problem in problems),
             hint=first.hint,
         )
+
+
+def _where(model: TFLiteModel, tensor: str, layers: Sequence[str]) -> str:
+    """Names the layer of a tensor, which the tensor's name tells; else the tensor."""
+    names = [tensor, *(each.name for each in model.main.tensors)]
+    found = layer_names(names, {layer: position for position, layer in enumerate(layers)})[0]
+    return f"the layer {found[-1]}" if found else f"the tensor {tensor}"
 
 
 def _complete(content: bytes, job: ExportJob) -> bytes:

@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 
+from reszoo.errors import first_line
 from reszoo.tflite.model_file import damaged
 
 _DATE = (1980, 1, 1, 0, 0, 0)
@@ -36,7 +37,9 @@ def split_archive(content: bytes, name: str = "the file") -> tuple[bytes, dict[s
             files = {entry.filename: _read(archive, entry, name) for entry in entries}
             starts = [entry.header_offset for entry in entries] or [archive.start_dir]
     except _ZIP_ERRORS as error:
-        raise damaged(name, f"its zip: {error}", "labels in a zip at its end") from error
+        raise damaged(
+            name, f"its zip: {first_line(error)}", "labels in a zip at its end"
+        ) from error
     if not 0 <= min(starts) <= len(content):
         raise damaged(name, f"its zip begins at byte {min(starts):,}", "labels in a zip")
     return content[: min(starts)], files

@@ -72,7 +72,12 @@ def planning_bytes(graph: TFLiteGraph) -> int:
     Derived from ever smaller arenas with tflite-micro 0.dev20261023182759; exact to 50 bytes.
     """
     maps = sum(not tensor.is_constant for tensor in graph.tensors)
-    return _PLANNED_TENSOR_BYTES * len(graph.tensors) + _PLANNED_MAP_BYTES * maps
+    return planning_bytes_of(len(graph.tensors), maps)
+
+
+def planning_bytes_of(tensors: int, maps: int) -> int:
+    """Returns the same of a file with so many tensors, of which so many are feature maps."""
+    return _PLANNED_TENSOR_BYTES * tensors + _PLANNED_MAP_BYTES * maps
 
 
 def estimated_own_bytes(graph: TFLiteGraph) -> int:
@@ -89,9 +94,14 @@ def estimated_own_bytes(graph: TFLiteGraph) -> int:
             channels += shape[axis] if axis < len(shape) else 0
         elif operator.name == "FULLY_CONNECTED" and len(operator.given_inputs) > 1:
             channels += len(graph.tensors[operator.given_inputs[1]].scales)
+    return own_bytes_of(len(graph.tensors), len(graph.operators), channels)
+
+
+def own_bytes_of(tensors: int, operators: int, channels: int) -> int:
+    """Returns the estimate of a file with so many tensors, operators and convolved channels."""
     return (
         _FIXED_BYTES
-        + _TENSOR_BYTES * len(graph.tensors)
-        + _OPERATOR_BYTES * len(graph.operators)
+        + _TENSOR_BYTES * tensors
+        + _OPERATOR_BYTES * operators
         + _CHANNEL_BYTES * channels
     )

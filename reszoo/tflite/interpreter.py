@@ -12,6 +12,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from reszoo.errors import UserError
 from reszoo.stderr import quiet
+from reszoo.tflite.model_file import load_model_file
 
 Kernels = Literal["fast", "plain", "reference"]
 _RESOLVERS = {
@@ -33,7 +34,7 @@ class TFLiteInterpreter:
       keep_tensors: whether inner tensors can be read with `tensor` after an invocation.
 
     Raises:
-      UserError: the file is not a TFLite model.
+      UserError: the file is damaged or not a TFLite model, or has no input or no output.
     """
 
     def __init__(
@@ -45,6 +46,9 @@ class TFLiteInterpreter:
         keep_tensors: bool = False,
     ) -> None:
         source = {"model_content": file} if isinstance(file, bytes) else {"model_path": str(file)}
+        if not isinstance(file, bytes):
+            load_model_file(file)  # the runtime crashes on some of the files that this refuses
+        self._name = "the .tflite" if isinstance(file, bytes) else str(file)
         try:
             with quiet():
                 self._interpreter = Interpreter(
@@ -54,15 +58,16 @@ class TFLiteInterpreter:
                     experimental_preserve_all_tensors=keep_tensors,
                 )
                 self._interpreter.allocate_tensors()
+            inputs, outputs = (
+                self._interpreter.get_input_details(),
+                self._interpreter.get_output_details(),
+            )
         except (ValueError, RuntimeError, OSError) as error:
-            name = "the .tflite" if isinstance(file, bytes) else str(file)
-            raise UserError(
-                f"{name} does not open as a TFLite file",
-                found=str(error),
-                hint="it may be cut off or damaged: copy it again, or export it again",
-            ) from error
-        self.input: dict[str, Any] = self._interpreter.get_input_details()[0]
-        self.output: dict[str, Any] = self._interpreter.get_output_details()[0]
+            raise self._damaged("open", " ".join(str(error).split())) from error
+        if not inputs or not outputs:
+            raise self._damaged("run", f"{len(inputs)} inputs and {len(outputs)} outputs")
+        self.input: dict[str, Any] = inputs[0]
+        self.output: dict[str, Any] = outputs[0]
 
     def probabilities(self, images: Iterable[np.ndarray]) -> np.ndarray:
         """Classifies images `(height, width, channels)`, pixels 0..255, one at a time.
@@ -105,11 +110,27 @@ class TFLiteInterpreter:
         return dequantize(self._interpreter.get_tensor(details["index"]), details)
 
     def run(self, given: np.ndarray) -> np.ndarray:
-        """Returns the raw output tensor for a raw input tensor, batch included."""
+        """Returns the raw output tensor for a raw input tensor, batch included.
+
+        Raises:
+          ValueError: the input has another shape or dtype.
+          UserError: the runtime refuses the file only now.
+        """
         self._interpreter.set_tensor(self.input["index"], given)
-        self._interpreter.invoke()
-        answer: np.ndarray = self._interpreter.get_tensor(self.output["index"])
+        try:
+            self._interpreter.invoke()
+            answer: np.ndarray = self._interpreter.get_tensor(self.output["index"])
+        except (ValueError, RuntimeError) as error:
+            raise self._damaged("run", " ".join(str(error).split())) from error
         return answer
+
+    def _damaged(self, verb: str, found: str) -> UserError:
+        return UserError(
+            f"{self._name} does not {verb} as a TFLite file",
+            expected="an image classifier that LiteRT runs",
+            found=found,
+            hint="it may be cut off or damaged: copy it again, or export it again",
+        )
 
 
 def quantize(pixels: np.ndarray, details: dict[str, Any]) -> np.ndarray:

@@ -5,6 +5,7 @@ Field numbers are those of TensorFlow Lite's schema version 3, which only ever a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -205,6 +206,8 @@ def _tensor(table: FlatbufferTable, buffers: tuple[memoryview, ...]) -> TFLiteTe
         is_variable=table.number(5, "?", False),
         is_sparse=table.table(6) is not None,
     )
+    if not all(map(math.isfinite, tensor.scales)):
+        raise FlatbufferError(f"the tensor {tensor.name!r} has a scale that is not a finite number")
     size = tensor.bytes
     if tensor.is_constant and not tensor.is_sparse and size not in (None, len(tensor.data)):
         raise FlatbufferError(

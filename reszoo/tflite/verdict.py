@@ -11,7 +11,13 @@ from reszoo.spec.target import Target
 from reszoo.tflite.arena import Arena, arena_of
 from reszoo.tflite.contents import TFLiteGraph, TFLiteModel, TFLiteTensor
 from reszoo.tflite.model_file import operator_names
-from reszoo.tflite.operators import dynamic_tensors, float_operators, macs_of, weights_dtype
+from reszoo.tflite.operators import (
+    CONVERSIONS,
+    dynamic_tensors,
+    float_operators,
+    macs_of,
+    weights_dtype,
+)
 
 _SHOWN = 3
 _SCALE_TOLERANCE = 1e-5
@@ -178,12 +184,14 @@ def _check_allowed(graph: TFLiteGraph, target: Target) -> Iterator[Problem]:
     if target.operators is None:
         return
     lacking = [each for each in graph.operators if each.name not in target.operators]
+    # Conversions surround what computes in float, and are no cause.
+    lacking.sort(key=lambda operator: operator.name in CONVERSIONS)
     for name in dict.fromkeys(operator.name for operator in lacking):
         first = next(operator for operator in lacking if operator.name == name)
         where = graph.tensors[first.outputs[0]].name if first.outputs else None
         yield Problem(
             f"the target lacks the operator {name}",
-            _REPLACEMENTS.get(name, "build the network from other layers")
+            _replacement(name, target)
             + f", or add {name} to the target's operators if the device has it",
             where,
         )
@@ -194,11 +202,16 @@ _REPLACEMENTS = {
     "GELU": "choose another activation: relu, relu6 or silu",
     "HARD_SWISH": "choose another activation: relu, relu6 or silu",
     "NEG": "compute highway merges as x + T * (H - x)",
-    "DEQUANTIZE": "write `output: int8`",
     "CAST": "write `input: float32`, or `quantization: int8`",
     "TRANSPOSE_CONV": "upsample in another way",
 }
 """What to build instead of an operator that a device lacks."""
+
+
+def _replacement(name: str, target: Target) -> str:
+    if name == "DEQUANTIZE" and target.quantization == "int8" and target.output == "float32":
+        return "write `output: int8`"
+    return _REPLACEMENTS.get(name, "build the network from other layers")
 
 
 def _check_precision(

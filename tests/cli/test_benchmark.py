@@ -89,7 +89,10 @@ def test_small_networks_are_called_more_often(batch, images, seconds, calls):
         ([FILE, "--threads", "0"], ["--threads cannot be '0'", "write numbers such as 1,2"]),
         ([FILE, "--threads", "1,x"], ["--threads cannot be '1,x'", "such as 1,2"]),
         ([FILE, "--images", "0"], ["--images cannot be '0'", "a whole number from 1"]),
-        (["cut.tflite"], ["cut.tflite does not open as a TFLite file", "copy it again"]),
+        (
+            ["cut.tflite"],
+            ["cut.tflite is damaged, or is not a .tflite file", "copy the file again"],
+        ),
     ],
 )
 def test_mistakes_are_refused(reszoo, words, texts):

@@ -16,7 +16,8 @@ from reszoo.errors import GateError, UserError
 from reszoo.exporting import Bundle
 from reszoo.exporting.export import export
 from reszoo.inference.trained import TrainedModel
-from reszoo.spec import load_target
+from reszoo.model.build import build
+from reszoo.spec import load, load_target
 from reszoo.tflite.image_metadata import read_metadata
 from reszoo.tflite.interpreter import TFLiteInterpreter
 from reszoo.tflite.memory_plan import stored_plan
@@ -186,3 +187,32 @@ def test_labels_of_any_language_and_with_commas_and_line_breaks(
     assert bundle.labels.read_text(encoding="utf-8").splitlines() == list(labels)
     contract = json.loads((bundle.path / "contract.json").read_text(encoding="utf-8"))
     assert contract["classes"]["names"] == list(names)
+
+
+def test_an_operator_that_a_device_lacks_is_named_with_its_layer(
+    data: ImageData, tmp_path: Path
+) -> None:
+    spec = load("resnet8_digits", ["activation=elu"])
+    with pytest.raises(GateError) as refused:
+        export(build(spec), load_target("microcontroller"), out=tmp_path / "x", data=data)
+    # The conversions around it are no cause.
+    assert refused.value.found.startswith("the target lacks the operator ELU")
+    assert refused.value.where == "the layer stem_activation"
+    assert "relu, relu6 or silu" in refused.value.hint
+    assert "output: int8" not in refused.value.hint
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("names", [",", "stem_conv,", "a,,b"])
+def test_an_empty_name_of_a_layer_to_keep_in_float_is_refused(
+    nets: dict[str, TrainedModel], data: ImageData, tmp_path: Path, names: str
+) -> None:
+    with pytest.raises(UserError, match="keep_float cannot be"):
+        export(nets["residual"], "mobile-int8", out=tmp_path / "x", data=data, keep_float=names)
+
+
+def test_an_operator_that_tflite_does_not_have_is_refused_first(tmp_path: Path) -> None:
+    target = load_target("mobile-float32", ["operators=[CONV2D]"])
+    with pytest.raises(UserError, match="operator CONV2D, which TFLite does not have") as refused:
+        export(tmp_path / "no such run", target)
+    assert refused.value.hint == "write CONV_2D"

@@ -65,7 +65,7 @@ def best_class(path: Path) -> object:
 
 
 TFLITE = (FIXTURES / "bundle" / "model.tflite").read_bytes()
-NOT_TFLITE = "error: .* does not open as a TFLite file"
+NOT_TFLITE = "error: .* is damaged, or is not a .tflite file"
 HASH = "error: .* is damaged, or is not the file"
 CONTRACT = "error: .*contract.json is damaged"
 DAMAGED = "error: prepared data are damaged"

@@ -103,7 +103,7 @@ def test_missing_and_damaged_targets_are_refused(tmp_path):
     with pytest.raises(UserError, match="there is no"):
         predict(tmp_path / "nothing.keras", images)
     (tmp_path / "bad.tflite").write_bytes(b"not a network")
-    with pytest.raises(UserError, match="does not open as a TFLite file"):
+    with pytest.raises(UserError, match=r"is damaged, or is not a \.tflite file"):
         predict(tmp_path / "bad.tflite", images)
 
 
