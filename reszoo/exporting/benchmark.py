@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from reszoo.errors import UserError
 from reszoo.exporting.benchmark_process import BenchmarkProcess
 from reszoo.exporting.bundle_inputs import inside
 from reszoo.inference.find_network import find_network, require_model
 from reszoo.runs import Run
-from reszoo.system_info import inference_flags, machine
+from reszoo.system_info import inference_flags, machine, usable_cores
 from reszoo.tflite.contract_file import (
     CONTRACT,
     damaged_contract,
@@ -33,6 +34,7 @@ _SERVER_BATCH = 32
 _ROUNDS = 20
 _FEWEST_IMAGES, _MOST_CALLS, _FEWEST_CALLS = 200, 20_000, 3
 _SECONDS = 0.5
+_MOST_THREADS = 512
 """Time to spend on a small network: rounds of less than a millisecond would measure the wake-up of
 its process."""
 
@@ -135,6 +137,7 @@ def benchmark(
       UserError: there is no such network, or it cannot be run.
       MachineError: a measuring process ended unexpectedly, for example for lack of memory.
     """
+    _refuse_many_threads(threads)
     subject = _resolve(target)
     other = None if versus is None else _resolve(versus)
     load_before = _load()
@@ -156,6 +159,17 @@ def benchmark(
         timings=tuple(timings),
         pairs=tuple(pairs),
     )
+
+
+def _refuse_many_threads(threads: Sequence[int]) -> None:
+    """Raises for thread counts that no processor has: the system would run out of threads."""
+    if max(threads) > _MOST_THREADS:
+        raise UserError(
+            f"{max(threads):,} threads are too many",
+            expected=f"at most {_MOST_THREADS}; this machine has {usable_cores()} cores",
+            found=f"{max(threads):,}",
+            hint=f"write --threads {usable_cores()}",
+        )
 
 
 def _resolve(target: str | Path) -> _Subject:

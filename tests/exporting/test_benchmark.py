@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reszoo.errors import MachineError
+from reszoo.errors import MachineError, UserError
 from reszoo.exporting import Bundle
 from reszoo.exporting.benchmark import benchmark
 from reszoo.exporting.benchmark_process import BenchmarkProcess
@@ -54,3 +54,8 @@ def test_a_process_that_is_killed_is_the_machines_fault(
         with pytest.raises(MachineError, match="ended unexpectedly") as caught:
             process.take_turn(2)
     assert "exit code -9" in str(caught.value.found)
+
+
+def test_more_threads_than_any_processor_has_are_refused(tmp_path):
+    with pytest.raises(UserError, match="100,000 threads are too many"):
+        benchmark(tmp_path / "x.tflite", threads=(1, 100_000))
