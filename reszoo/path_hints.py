@@ -25,7 +25,7 @@ _ADVICE = {
 def missing_path_hint(path: str | os.PathLike[str]) -> str:
     """Returns a hint that names what is in the nearest folder that exists above a missing path."""
     missing = Path(os.path.expanduser(path))  # keeps ~NAME if there is no such user
-    if missing.is_symlink():
+    if os.path.islink(missing):  # False for a name that is too long
         return f"the link leads nowhere: point it at a file that exists, or remove it: {missing}"
     folder = missing.parent
     while not folder.is_dir() and folder != folder.parent:

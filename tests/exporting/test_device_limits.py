@@ -28,4 +28,4 @@ def test_nothing_is_proposed_that_does_not_fit_itself() -> None:
 def test_a_network_that_just_fits_is_proposed() -> None:
     # Measured: 63,488 bytes of 65,536.
     hint = refusal("resnet110", "microcontroller-64k", "limits.macs=45000000")
-    assert "take resnet20" in hint or "take preact20" in hint
+    assert "train resnet20" in hint or "train preact20" in hint
