@@ -240,7 +240,7 @@ def _tensor_json(tensor: TFLiteTensor) -> dict[str, Any]:
         "name": tensor.name,
         "shape": list(tensor.signature),
         "dtype": tensor.dtype.lower(),
-        "scales": _finite(tensor.scales),
+        "scales": list(tensor.scales),
         "zero_points": list(tensor.zero_points),
     }
 

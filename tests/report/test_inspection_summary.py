@@ -6,8 +6,10 @@ import json
 
 import pytest
 
-from reszoo.report.inspection_summary import inspection_json, inspection_text
+from reszoo.errors import UserError
+from reszoo.report.inspection_summary import _metadata_json, inspection_json, inspection_text
 from reszoo.tflite import arena
+from reszoo.tflite.image_metadata import ModelNote, TensorNote
 from reszoo.tflite.inspection import TFLiteInspection, inspect_file
 from tests.tflite.handmade import Tensor, residual_blocks, write_tflite
 
@@ -53,8 +55,13 @@ def test_what_a_device_lacks_is_said(inspected):
     json.dumps(facts, allow_nan=False)
 
 
-def test_numbers_that_json_does_not_have_are_texts(inspected):
+def test_numbers_that_json_does_not_have_are_texts():
+    image = TensorNote("image", "RGB", mean=(float("nan"),), std=(float("inf"),))
+    (facts,) = _metadata_json(ModelNote("net", "a net", (image,), ()))["inputs"]
+    assert (facts["mean"], facts["std"]) == (["nan"], ["inf"])
+
+
+def test_a_scale_that_is_no_number_is_damage(inspected):
     tensors = [Tensor((1, 4), scale=float("nan")), Tensor((1, 4), scale=float("inf"))]
-    facts = inspection_json(inspected(write_tflite(tensors, [("RELU", (0,), (1,))], (0,), (1,))))
-    assert facts["inputs"][0]["scales"] == ["nan"]
-    assert facts["outputs"][0]["scales"] == ["inf"]
+    with pytest.raises(UserError, match="is damaged"):
+        inspected(write_tflite(tensors, [("RELU", (0,), (1,))], (0,), (1,)))
