@@ -35,7 +35,7 @@ def refuse_too_large(plan: Plan | None, target: Target) -> None:
     if plan is None:
         return
     if found := list(_excesses(cost(plan), target)):
-        raise _refusal([text for _, text in found], [what for what, _ in found], target, plan)
+        raise _refusal(found, target, plan)
 
 
 def refuse_oversized(
@@ -46,10 +46,8 @@ def refuse_oversized(
     Raises:
       UserError: the file exceeds a limit.
     """
-    found = list(over_limits(model, target, arena))
-    if found:
-        kinds = [text.split()[1] for text in found]
-        raise _refusal(found, kinds, target, plan)
+    if found := list(over_limits(model, target, arena)):
+        raise _refusal(found, target, plan)
 
 
 def _excesses(network: Cost, target: Target) -> Iterator[tuple[str, str]]:
@@ -75,8 +73,9 @@ def _map_bytes(network: Cost, target: Target) -> int:
     return network.peak_activation_bytes_fp32
 
 
-def _refusal(found: list[str], kinds: list[str], target: Target, plan: Plan | None) -> UserError:
-    advice = [f"shrink {stage}" for stage in _stages(kinds, plan)]
+def _refusal(found: list[tuple[str, str]], target: Target, plan: Plan | None) -> UserError:
+    """Returns the error; `found` pairs what exceeds a limit with a sentence that says so."""
+    advice = [f"shrink {stage}" for stage in _stages(found[0][0], plan)]
     if nearest := _nearest_in_zoo(plan, target):
         advice.append(f"train {nearest}, the largest network of the zoo with this input that fits")
     else:
@@ -84,16 +83,16 @@ def _refusal(found: list[str], kinds: list[str], target: Target, plan: Plan | No
     return UserError(
         f"the network is too large for the target {target.name}",
         expected="a network within the limits of the target",
-        found="; ".join(found),
+        found="; ".join(text for _, text in found),
         hint="; or ".join(advice),
     )
 
 
-def _stages(kinds: list[str], plan: Plan | None) -> Iterator[str]:
+def _stages(exceeded: str, plan: Plan | None) -> Iterator[str]:
     """Yields the part of the network that contributes most to the first exceeded limit."""
     if plan is None:
         return
-    if kinds[0] == "arena":
+    if exceeded == "arena":
         row = fullest_row(plan)
         stage = row.tags.stage
         yield (f"stage {stage}" if stage is not None else "the stem") + (
@@ -102,7 +101,7 @@ def _stages(kinds: list[str], plan: Plan | None) -> Iterator[str]:
         return
     table = stage_table(plan)
     key: Callable[..., int] = (
-        (lambda stage: stage.macs) if kinds[0] == "network" else (lambda stage: stage.parameters)
+        (lambda stage: stage.macs) if exceeded == "network" else (lambda stage: stage.parameters)
     )
     largest = max(table, key=key)
     name = largest.name if largest.name.startswith("stage") else f"the {largest.name}"

@@ -130,11 +130,6 @@ class Target(Document):
         """Whether the ranges of activations come from calibration images."""
         return self.quantization in ("int8", "int16x8")
 
-    @property
-    def allows_float(self) -> bool:
-        """Whether the device computes in float too; with integer input and output it does not."""
-        return self.input == "float32" or self.output == "float32"
-
     @model_validator(mode="after")
     def _check_tflite_fields(self) -> Target:
         if "tflite" in self.writes:

@@ -81,7 +81,7 @@ def judge(
         return Verdict(target.name, (Problem("the target writes no .tflite", hint),))
     found = [problem for rule in _RULES for problem in rule(model, target)]
     found += _check_precision(model, target, keep_float)
-    too_large = [Problem(text, _SMALLER) for text in over_limits(model, target, arena)]
+    too_large = [Problem(text, _SMALLER) for _, text in over_limits(model, target, arena)]
     return Verdict(target.name, (*found, *too_large))
 
 
@@ -97,24 +97,29 @@ def unknown_operators(target: Target) -> Iterator[Problem]:
             )
 
 
-def over_limits(model: TFLiteModel, target: Target, arena: Arena | None = None) -> Iterator[str]:
-    """Yields a sentence for each limit of the target that a file exceeds, with the excess."""
+def over_limits(
+    model: TFLiteModel, target: Target, arena: Arena | None = None
+) -> Iterator[tuple[str, str]]:
+    """Yields what exceeds a limit of the target, and a sentence with the excess.
+
+    What exceeds it is the `file`, the `arena` or the `network`.
+    """
     limits = target.limits
     if limits.file_bytes is not None:
         yield from _excess("file", len(model.content), limits.file_bytes, "bytes")
     if limits.arena_bytes is not None:
         arena = arena or arena_of(model)
         if arena is None:
-            yield "the size of its arena is not known until it runs"
+            yield "arena", "the size of its arena is not known until it runs"
         else:
             yield from _excess("arena", arena.bytes, limits.arena_bytes, "bytes")
     if limits.macs is not None:
         yield from _excess("network", macs_of(model.main), limits.macs, "multiply-adds")
 
 
-def _excess(what: str, value: int, limit: int, unit: str) -> Iterator[str]:
+def _excess(what: str, value: int, limit: int, unit: str) -> Iterator[tuple[str, str]]:
     if value > limit:
-        yield f"the {what} takes {value:,} {unit} of {limit:,}: {value - limit:,} too many"
+        yield what, f"the {what} takes {value:,} {unit} of {limit:,}: {value - limit:,} too many"
 
 
 def _check_ends(model: TFLiteModel, target: Target) -> Iterator[Problem]:
