@@ -40,6 +40,12 @@ def add_options(parser: ArgumentParser) -> None:
     field = "a field of the recipe, such as schedule.peak=0.05"
     add_overrides(parser, field, "--set-recipe", "set_recipe")
     add("--epochs", type=positive_int, metavar="N", help="number of epochs (overrides the recipe)")
+    add(
+        "--patience",
+        type=positive_int,
+        metavar="N",
+        help="end after N epochs without a better validation accuracy (default: the recipe's)",
+    )
     add("--seed", type=nonnegative_int, default=0, help="random seed (default: 0)")
     add_output(parser, "RUN", "the run folder (default: runs/NETWORK-DATA-N)")
     _add_data_options(parser)
@@ -106,6 +112,8 @@ def run(options: Namespace) -> int | None:
             plan(architecture)
     if options.precision is not None:
         options.set_recipe = [*options.set_recipe, f"precision={options.precision}"]
+    if options.patience is not None:
+        options.set_recipe = [*options.set_recipe, f"early_stopping={options.patience}"]
     if options.recipe is not None:
         spec.load_recipe(options.recipe, options.set_recipe)
     check_devices(options)

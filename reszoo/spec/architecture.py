@@ -487,6 +487,17 @@ class Architecture(Document):
     def _inherit(cls, data: Any) -> Any:
         return apply_inheritance(data)
 
+    @field_validator("classes")
+    @classmethod
+    def _check_classes(cls, classes: int) -> int:
+        if classes == 1:
+            raise PydanticCustomError(
+                "one_class",
+                "at least 2 classes: a yes or no is two classes and a softmax",
+                {"line": 2},
+            )
+        return classes
+
     @field_validator("stages")
     @classmethod
     def _check_blocks(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:

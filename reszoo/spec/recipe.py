@@ -6,9 +6,10 @@ Points in time (warmup, drops of the learning rate) are fractions of the trainin
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import PydanticCustomError
 
 from reszoo.spec.architecture import Architecture, Block, BlockFields, SurvivalDecay, SurvivalDraw
@@ -60,6 +61,23 @@ class Validation(Value):
     keep: Literal["best", "last"] = "best"
     """The checkpoint that becomes model.keras: the best on the validation split (highest accuracy,
     then lowest loss), or the last, which suits a learning rate that ends at 0."""
+
+
+class EarlyStopping(Value):
+    """Ends a training whose validation accuracy no longer improves."""
+
+    patience: PositiveInt
+    """Epochs without a new best one (highest accuracy, then lowest loss) after which it ends."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand(cls, data: Any) -> Any:
+        return {"patience": data} if isinstance(data, int) else data
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> JsonSchemaValue:
+        mapping = handler(core)
+        return {"anyOf": [handler.resolve_ref_schema(mapping)["properties"]["patience"], mapping]}
 
 
 class Recipe(Document):
@@ -115,6 +133,9 @@ class Recipe(Document):
     loss scaling; `float64` is for checking that replicas compute what a single one would."""
     validation: Validation = Validation()
     """Held-out images, and which weights are kept."""
+    early_stopping: EarlyStopping | None = None
+    """Ends the training early: the patience in epochs, or a mapping. The schedule still spans all
+    epochs, so it suits schedules that do not fall to 0. Defaults to training all epochs."""
     sizes: Tuple[SizeMilestone] = ()
     """Progressive resizing: `[[0, 128], [0.4, 160], [0.7, 192]]` trains on images of side 128, from
     40% of the training on of side 160, and so on. Evaluation does not change. Defaults to the
@@ -142,6 +163,16 @@ class Recipe(Document):
                 "plateau_unseen",
                 "held out images, which a plateau schedule watches",
                 {"hint": "write `validation: {fraction: 0.1}`"},
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_early_stopping(self) -> Recipe:
+        if self.early_stopping is not None and not self.validation.fraction:
+            raise PydanticCustomError(
+                "early_stopping_unseen",
+                "held out images, on which early_stopping measures the accuracy",
+                {"hint": "write `validation: {fraction: 0.1}`, or remove `early_stopping`"},
             )
         return self
 

@@ -22,7 +22,8 @@ FEW_VALIDATION_IMAGES = 100
 SMALL_INPUT, SHRINKS_A_LOT = 127, 3
 """Pixels of an input that is small for photographs, and how often it fits into their side."""
 ENDED = "ended_by_callback"
-"""Key of run.json, present where a callback ended the training before its last epoch."""
+"""Key of run.json, present where a callback, or the recipe's early_stopping, ended the training
+before its last epoch."""
 IN_MEMORY = "arrays"
 """`ImageData.name` of data that no name opens again."""
 

@@ -28,7 +28,9 @@ class Position:
     metrics_lines: int = 0
     """Lines of metrics.jsonl."""
     ended: bool = False
-    """Whether a callback ended the training here."""
+    """Whether a callback or early stopping ended the training here."""
+    patience_from: int = 0
+    """Epochs that were done when a training that had ended early was given more of them."""
 
 
 def take_snapshot(position: Position, assembly: Assembly) -> Checkpoint:
@@ -52,7 +54,9 @@ def restore(checkpoint: Checkpoint, assembly: Assembly) -> tuple[Position, list[
       The position, and notes for the user about callbacks that are gone or new.
     """
     facts = checkpoint.facts
-    position = Position(**{field.name: facts[field.name] for field in fields(Position)})
+    # A checkpoint of an earlier version has fewer of them.
+    known = [field.name for field in fields(Position) if field.name in facts]
+    position = Position(**{name: facts[name] for name in known})
     if position.step:  # Its hook is not called again when the epoch goes on.
         assembly.callbacks.epoch_begin(position.epoch)
     write_variables(checkpoint.arrays, **_owners(assembly))

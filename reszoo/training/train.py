@@ -195,7 +195,7 @@ def resume(
       run: the run or its folder.
       epochs: number of epochs that the run has in the end. Up to the recipe's number, the schedule
         stays the same; beyond it, it is stretched. Defaults to the recipe's, or to those done where
-        a callback ended the run.
+        a callback or early_stopping ended the run.
       data: the data, where they were given in memory or have moved. Defaults to the run's.
       callbacks: Keras callbacks, the same as before: each gets its state back.
       checkpoint_every: see `train`.

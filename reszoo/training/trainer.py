@@ -102,7 +102,7 @@ class Trainer:
 
     @property
     def _is_ended(self) -> bool:
-        """Whether a callback ended the training, and its last epoch is done."""
+        """Whether a callback or early stopping ended the training, and its last epoch is done."""
         return self.position.ended and self.position.step == 0
 
     def fit(self) -> None:
@@ -188,6 +188,7 @@ class Trainer:
             steps=at.steps,
             metrics_lines=at.metrics_lines + 1,
             ended=at.ended,
+            patience_from=at.patience_from,
         )
         self._save_checkpoint()
         self.progress.epoch(self.epoch, metrics, seconds)
@@ -219,8 +220,9 @@ class Trainer:
             set_mean_image(self.model, *self._training_images)
             return []
         self.position, notes = restore(self.checkpoint, self.assembly)
-        # More epochs of a finished run overrule the callback that ended it.
-        self.position.ended = self.position.ended and self.run.state != "finished"
+        # More epochs of a finished run overrule the callback, or the patience, that ended it.
+        if self.position.ended and self.run.state == "finished":
+            self.position.ended, self.position.patience_from = False, self.epoch
         self.model.stop_training = self.position.ended
         return notes
 
@@ -277,7 +279,21 @@ class Trainer:
                 self._fail(self.position.steps, "the validation loss")
             self.validator.save_if_best(self.checkpoints, self.epoch + 1, metrics)
             self.callbacks.epoch_end(self.epoch, {**train_metrics, **metrics})
+        self._end_if_impatient()
         return metrics
+
+    def _end_if_impatient(self) -> None:
+        """Ends the training after the epochs without a new best one that the recipe allows."""
+        rule, best = self.job.recipe.early_stopping, self.validator.best
+        if rule is None or best is None or self.epoch + 1 == self.until:
+            return
+        waited = self.epoch + 1 - max(int(best["epoch"]), self.position.patience_from)
+        if waited >= rule.patience:
+            self.model.stop_training = True
+            self.progress.say(
+                f"epoch {self.epoch + 1}: ended early, as the best epoch was {best['epoch']:.0f} "
+                f"(early_stopping: {rule.patience})"
+            )
 
     def _end_if_asked(self) -> None:
         """Ends the training where a callback of any worker asks for it."""

@@ -54,6 +54,9 @@ def test_there_is_a_short_recipe_for_every_image_size(side, name):
         ({"schedule": {"kind": "plateau"}, "validation": {"fraction": 0.0}}, "held out"),
         ({"schedule": {"kind": "cosine", "warmup": 0.6, "hold": 0.4}}, "less than 1 together"),
         ({"ema": 1.5}, "ema"),
+        ({"early_stopping": 0}, "early_stopping"),
+        ({"early_stopping": {"epochs": 3}}, "patience"),
+        ({"early_stopping": 3, "validation": {"fraction": 0.0}}, "held out"),
         ({"ema": {"every": 3}}, "kept"),
     ],
 )

@@ -63,7 +63,7 @@ def words() -> st.SearchStrategy[str]:
 CHANGES = st.fixed_dictionaries(
     {},
     optional={
-        "classes": st.integers(1, 10**6),
+        "classes": st.integers(2, 10**6),
         "activation": st.sampled_from(["relu", "tanh", "none"]),
         "head.dropout": st.floats(0, 0.99),
         "head.logit_scale": st.floats(allow_nan=False, allow_infinity=False),
