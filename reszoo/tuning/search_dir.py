@@ -36,6 +36,7 @@ from reszoo.tuning.trial_log import TrialJob, TrialRecord, was_lost
 FORMAT = "reszoo search"
 FORMAT_VERSION = 1
 DEFAULT_FOLDER = Path("searches")
+_SUBFOLDERS = ("candidates", "trials", "logs")
 
 
 class SearchFolder:
@@ -136,6 +137,8 @@ def open_search_folder(
     _refuse_other_search(path, before, identity)
     for place in (path, path / "candidates"):
         recover_all(place)
+    for name in _SUBFOLDERS:  # Git keeps no empty ones.
+        (path / name).mkdir(exist_ok=True)
     if before != identity:
         write_text(path / "search.yaml", spec.to_yaml(_self_contained(resolved)))
         write_json(path / "search.json", identity)
@@ -199,7 +202,7 @@ def _create(path: Path, resolved: ResolvedSearch, identity: Mapping[str, Any]) -
         write_text(folder / "base.yaml", spec.to_yaml(resolved.space.base))
         write_text(folder / "recipe.yaml", spec.to_yaml(resolved.recipe))
         write_json(folder / "search.json", identity)
-        for name in ("candidates", "trials", "logs"):
+        for name in _SUBFOLDERS:
             (folder / name).mkdir()
 
 
