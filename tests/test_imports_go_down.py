@@ -54,6 +54,7 @@ SUBFLOORS = {
         ("job",),
         ("*",),
         ("train",),
+        ("jobs",),
     ),
 }
 """The same inside a package; `*` is every module that is not named."""
