@@ -7,10 +7,7 @@ end of stdin it prints the peak memory of the process.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +18,8 @@ from typing import Any
 import numpy as np
 
 from reszoo.errors import ReszooError, UserError, first_line
+from reszoo.runs.line_process import answer_stream, error_answer
+from reszoo.runs.parent_watch import obey_supervisor
 from reszoo.system_info import peak_memory, version_of
 
 _WARM_UP_CALLS, _WARM_UP_BATCHES = 10, 2
@@ -35,13 +34,10 @@ Call = Callable[[], Any]
 
 def main(kind: str, path: str, threads: str, batch: str) -> None:
     """Serves the parent process until stdin is closed."""
-    # Whatever a runtime prints on stdout must not mix with the answers.
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    with contextlib.suppress(BrokenPipeError):  # the parent has ended, after Ctrl-C
+    obey_supervisor()
+    with answer_stream() as write:
         for answer in _serve(kind, Path(path), int(threads), int(batch)):
-            answers.write(json.dumps(answer) + "\n")
-            answers.flush()
+            write(answer)
 
 
 def _serve(kind: str, path: Path, threads: int, batch: int) -> Iterator[dict[str, Any]]:
@@ -55,9 +51,7 @@ def _serve(kind: str, path: Path, threads: int, batch: int) -> Iterator[dict[str
         warm_up = _WARM_UP_CALLS if batch == 1 else _WARM_UP_BATCHES
         warm = _measure(call, warm_up - 1)["wall"]
     except ReszooError as error:
-        texts = {name: getattr(error, name) for name in ("what", "expected", "found", "hint")}
-        where = None if error.where is None else str(error.where)
-        yield {"error": type(error).__name__, "fields": texts | {"where": where}}
+        yield error_answer(error)
         return
     yield {
         "runtime": runtime,

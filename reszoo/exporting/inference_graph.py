@@ -22,7 +22,7 @@ from reszoo.planning.network import plan
 from reszoo.planning.rewrites import for_inference
 from reszoo.planning.rows import Plan
 
-_SCOPE = "net"
+SCOPE = "net"
 """Prefix of every tensor name in a .tflite; short, because it is stored with each of them."""
 _REBUILT = (
     "Compared with the float32 network rebuilt from the spec: the model given computes in a lower "
@@ -102,7 +102,7 @@ def build_inference_graph(trained: TrainedModel) -> InferenceGraph:
     else:
         name, title = spec.name, spec.title
         rows = for_inference(plan(at_size(spec, image_format)))
-        graph = build(replace(rows, name=_SCOPE), dtype="float32")
+        graph = build(replace(rows, name=SCOPE), dtype="float32")
         copy_weights(model, graph)
     is_float32 = _is_float32(model)
     return InferenceGraph(

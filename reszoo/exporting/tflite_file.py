@@ -11,6 +11,7 @@ from reszoo.errors import GateError
 from reszoo.exporting.contract import tflite_entry
 from reszoo.exporting.device_limits import refuse_oversized
 from reszoo.exporting.export_job import ExportedFile, ExportJob
+from reszoo.exporting.inference_graph import InferenceGraph
 from reszoo.exporting.keep_float import find_float_units
 from reszoo.exporting.layer_parity import layer_names
 from reszoo.exporting.learned_ranges import check_learned_ranges
@@ -43,7 +44,7 @@ def write_tflite(job: ExportJob, expected: np.ndarray, folder: Path) -> Exported
       GateError: the file has lost weights or learned ranges, or does not meet the target.
     """
     converted, float_units = _convert(job, expected, folder)
-    model = read_model(_complete(converted, job), MODEL_FILE)
+    model = read_model(complete_file(converted, job.network, job.target), MODEL_FILE)
     refuse_lost_weights(model, job.network.weight_bytes, job.target)
     arena = arena_of(model) if _has_arena(job.target) else None
     refuse_oversized(model, job.target, job.network.plan, arena)
@@ -93,6 +94,19 @@ def _convert(job: ExportJob, expected: np.ndarray, folder: Path) -> tuple[bytes,
 
     units = find_float_units(mixed, passes)
     return mixed.convert(units), units
+
+
+def complete_file(content: bytes, network: InferenceGraph, target: Target) -> bytes:
+    """Returns a converted file with the metadata and the memory plan that a target asks for."""
+    if target.metadata:
+        content = put_image_metadata(
+            content,
+            name=network.name,
+            description=network.title or f"{network.name}, an image classifier",
+            channels=network.image_shape[-1],
+            labels=network.labels,
+        )
+    return put_memory_plan(content) if target.memory_plan else content
 
 
 def refuse_lost_weights(model: TFLiteModel, weight_bytes: int, target: Target) -> None:
@@ -145,19 +159,6 @@ def _where(model: TFLiteModel, tensor: str, layers: Sequence[str]) -> str:
     names = [tensor, *(each.name for each in model.main.tensors)]
     found = layer_names(names, {layer: position for position, layer in enumerate(layers)})[0]
     return f"the layer {found[-1]}" if found else f"the tensor {tensor}"
-
-
-def _complete(content: bytes, job: ExportJob) -> bytes:
-    network, target = job.network, job.target
-    if target.metadata:
-        content = put_image_metadata(
-            content,
-            name=network.name,
-            description=network.title or f"{network.name}, an image classifier",
-            channels=network.image_shape[-1],
-            labels=network.labels,
-        )
-    return put_memory_plan(content) if target.memory_plan else content
 
 
 def _has_arena(target: Target) -> bool:

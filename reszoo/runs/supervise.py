@@ -8,20 +8,18 @@ meet again at the chief's last checkpoint.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from reszoo.errors import MachineError, RestartError
-from reszoo.runs import parent_watch
 from reszoo.runs.checkpoint_listing import checkpoint_step, newest_checkpoint
+from reszoo.runs.parent_watch import pipe_to_child
 from reszoo.runs.subprocesses import (
     child_environment,
     describe_exit,
@@ -120,7 +118,7 @@ class Supervisor:
 
     def _run_once(self) -> int:
         arguments = self.resume if (self.run / "run.json").is_file() else self.train
-        with _pipe_to_child() as (options, environment), temporary_folder() as folder:
+        with pipe_to_child() as (options, environment), temporary_folder() as folder:
             # In a session of its own a Ctrl-C reaches it once, through this process.
             self._child = subprocess.Popen(
                 module_command("reszoo", *arguments),
@@ -152,20 +150,3 @@ class Supervisor:
         if checkpoint is None:
             return "from the beginning"
         return f"from step {checkpoint_step(checkpoint)}"
-
-
-@contextlib.contextmanager
-def _pipe_to_child() -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
-    """Yields arguments of `Popen` and variables by which a child notices the end of this process.
-
-    Windows passes no descriptors on: there a child outlives its supervisor.
-    """
-    if os.name != "posix":
-        yield {}, {}
-        return
-    read_end, write_end = os.pipe()
-    try:
-        yield {"pass_fds": (read_end,)}, {parent_watch.VARIABLE: str(read_end)}
-    finally:
-        os.close(read_end)
-        os.close(write_end)
