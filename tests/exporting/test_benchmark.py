@@ -50,7 +50,7 @@ def test_a_process_that_is_killed_is_the_machines_fault(
     assert file is not None
     with BenchmarkProcess("tflite", file, 1, 1) as process:
         process.take_turn(2)
-        process._process.kill()
+        process._process._process.kill()
         with pytest.raises(MachineError, match="ended unexpectedly") as caught:
             process.take_turn(2)
     assert "exit code -9" in str(caught.value.found)
