@@ -82,6 +82,8 @@ DIFFERENCES = {
     ("parity.json", "+ kernels"): "microcontrollers compute with other kernels than phones",
     ("parity.json", "+ costs"): "the layers that cost most where int8 fails",
     ("parity.json", "+ float_layers"): "int8 files may keep layers in float",
+    ("search.yaml", "+ constraints"): "searches may compare fields",
+    ("search.yaml", "+ references"): "searches may train specs outside the space",
     **{
         ("contract.json", f"+ example.photograph{key}"): "a second example, which is resized"
         for key in PHOTOGRAPH

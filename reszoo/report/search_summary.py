@@ -125,7 +125,8 @@ def _costs(preview: Preview) -> str:
     rows = []
     for name, (label, write) in _MEASURES.items():
         limit = getattr(preview.search.limits, name)
-        shown = MISSING if limit is None else write(int(limit))
+        ends = limit if isinstance(limit, tuple) else (limit,)
+        shown = MISSING if limit is None else " to ".join(write(int(end)) for end in ends)
         rows.append((label, *map(write, preview.ranges[name]), shown))
     examples = [("smallest", _example(preview.smallest)), ("largest", _example(preview.largest))]
     return f"{table(('cost', 'least', 'most', 'limit'), rows, 'lrrr')}\n\n{facts(examples)}"

@@ -1,162 +1,129 @@
-"""The search space: fields of a spec, their values, limits and budget."""
+"""Searches: base spec, space, limits, objectives and strategy."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from reszoo.spec.base import Document, Kinded, Name, Positive, PositiveInt, Tuple, Value
+from reszoo.spec.base import Document, Name, Tuple, Value
+from reszoo.spec.search_space import EACH, Choices, SearchPath, parse_patterns
+from reszoo.spec.search_strategy import Confirm, Strategy
 
-SHARED, EACH = "*", "each"
-Pattern = tuple[str | int, ...]
-"""A path into a spec; `*` and `each` match every item of a list."""
+COSTS = (
+    "parameters",
+    "macs",
+    "weight_bytes_int8",
+    "peak_activation_bytes",
+    "arena_bytes",
+    "latency_ms",
+)
+"""The measures of cost, each of which may be a limit or an objective."""
 
-_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*|\[(\d+|\*|each)\])*")
-_PART = re.compile(r"([A-Za-z_]\w*)|\[(\d+|\*|each)\]")
-_MOST_VALUES = 1000
-
-
-def parse_patterns(text: str) -> tuple[Pattern, ...]:
-    """Parses `"stages[*].depth"` as `(("stages", "*", "depth"),)`; commas join coupled fields.
-
-    Raises:
-      ValueError: the text is not a path.
-    """
-    patterns = []
-    for path in text.split(","):
-        if not _PATH.fullmatch(path.strip()):
-            raise ValueError(text)
-        keys = (name or index for name, index in _PART.findall(path))
-        patterns.append(tuple(int(key) if key.isdigit() else key for key in keys))
-    return tuple(patterns)
+VAL_ACCURACY = "val_accuracy"
 
 
-def _check_patterns(text: str) -> str:
+def _check_limit(value: Any) -> Any:
+    """Returns a limit as a float, or as a range of two."""
+    is_range = isinstance(value, list | tuple)
+    numbers = list(value) if is_range else [value]
+    if (is_range and len(numbers) != 2) or not all(map(_is_positive, numbers)):
+        raise PydanticCustomError(
+            "limit",
+            "Input should be a number above 0, or a range [LEAST, MOST] of two",
+            {"hint": "write a number without quotes or units, such as `macs: 41.0e+6`"},
+        )
     try:
-        patterns = parse_patterns(text)
-    except ValueError:
+        numbers = [float(number) for number in numbers]
+    except OverflowError:
         raise PydanticCustomError(
-            "search_path",
-            "Input should be a path into a spec, such as stages[*].depth or block.connection",
-            {"hint": "write the keys joined by dots, and numbers in brackets: stages[0].depth"},
+            "limit_size", "Input should be a number below 1e308", {"hint": "remove the limit"}
         ) from None
-    if any(sum(part in (SHARED, EACH) for part in pattern) > 1 for pattern in patterns):
+    if is_range and numbers[0] > numbers[1]:
+        least, most = (f"{number:g}" for number in numbers)
         raise PydanticCustomError(
-            "search_wildcards",
-            "a path with one [*] or [each]",
-            {"hint": "write numbers in place of the other brackets"},
+            "limit_order",
+            "Input should be a range [LEAST, MOST] whose first number is not above its second",
+            {"hint": f"write `[{most}, {least}]`"},
         )
-    if len(patterns) > 1 and any(EACH in pattern for pattern in patterns):
-        raise PydanticCustomError(
-            "search_each",
-            "[each] in a path of its own",
-            {"hint": "write [*] in place of [each], or a line for each path"},
-        )
-    return text
+    return tuple(numbers) if is_range else numbers[0]
 
 
-class Choices(Value):
-    """Values of one field: a list, an integer range, or multiples of the base's value."""
+def _is_positive(number: Any) -> bool:
+    return isinstance(number, int | float) and not isinstance(number, bool) and number > 0
 
-    choices: Annotated[Tuple[Any], Field(min_length=1)] | None = None
-    """Values as a spec writes them. If a choice sets several fields (`[*]`), a list with one entry
-    per field gives each its own value."""
-    min: int | None = None
-    """Smallest value of the range."""
-    max: int | None = None
-    """Largest value of the range, inclusive."""
-    step: PositiveInt | None = None
-    """Step of the range. Defaults to 1."""
-    multiply: Annotated[Tuple[Positive], Field(min_length=1)] | None = None
-    """Factors of the base spec's integers, rounded; stages keep their proportions."""
 
-    @model_validator(mode="after")
-    def _check_kind(self) -> Choices:
-        has_range = (self.min, self.max, self.step) != (None, None, None)
-        if sum((self.choices is not None, self.multiply is not None, has_range)) != 1:
-            raise PydanticCustomError(
-                "search_choices",
-                "Input should be one of: choices: [...], min: and max:, or multiply: [...]",
-                {
-                    "hint": "keep one of them, and remove the others"
-                    if self.model_fields_set
-                    else "write `{choices: [VALUE, VALUE]}`"
-                },
-            )
-        if not has_range:
-            return self
-        if self.min is None or self.max is None:
-            raise PydanticCustomError(
-                "search_range",
-                "a range with both min and max",
-                {"hint": f"add `{'min' if self.min is None else 'max'}:`"},
-            )
-        if self.min > self.max:
-            raise PydanticCustomError(
-                "search_range_order",
-                "a min that is not above max",
-                {"hint": f"write `min: {self.max}` and `max: {self.min}`"},
-            )
-        if (self.max - self.min) // (self.step or 1) >= _MOST_VALUES:
-            raise PydanticCustomError(
-                "search_range_size",
-                "a range of at most 1000 values",
-                {"hint": f"write `step: {(self.max - self.min) // _MOST_VALUES + 1}` beside them"},
-            )
-        return self
+_POSITIVE = {"type": "number", "exclusiveMinimum": 0}
+Limit = Annotated[
+    float | tuple[float, float],
+    BeforeValidator(_check_limit),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                _POSITIVE,
+                {"type": "array", "items": _POSITIVE, "minItems": 2, "maxItems": 2},
+            ]
+        }
+    ),
+]
+"""The most that a candidate may cost, or the least and the most."""
 
 
 class Limits(Value):
-    """Upper limits of a candidate's cost; candidates above one are never trained."""
+    """Limits of a candidate's cost; candidates outside are never trained.
 
-    parameters: Positive | None = None
+    Each is the most that a candidate may cost, or a range `[LEAST, MOST]`.
+    """
+
+    target: str | None = None
+    """Export target whose rules and limits every candidate meets: a name, or a file."""
+    parameters: Limit | None = None
     """Trainable weights."""
-    macs: Positive | None = None
+    macs: Limit | None = None
     """Multiply-adds for one image."""
-    weight_bytes_int8: Positive | None = None
+    weight_bytes_int8: Limit | None = None
     """Bytes of the weights as int8."""
-    peak_activation_bytes: Positive | None = None
+    peak_activation_bytes: Limit | None = None
     """Peak bytes of the feature maps alive at once, as int8 at batch 1."""
+    arena_bytes: Limit | None = None
+    """Bytes of working memory under TFLite-Micro, of the converted file."""
+    latency_ms: Limit | None = None
+    """CPU milliseconds of one thread of this machine for one image, of the converted file."""
 
 
-class Strategy(Kinded):
-    """The search strategy and its budget."""
+Objectives = dict[str, Literal["max", "min"]]
 
-    kind: Literal["random", "hyperband"] = "random"
-    """`random` trains every candidate fully; `hyperband` trains many briefly and continues the best
-    (Li 2018). Schedules always span `max_epochs`."""
-    trials: PositiveInt | None = None
-    """`random`: number of candidates. Defaults to 10."""
-    max_epochs: PositiveInt | None = None
-    """Epochs of a fully trained candidate. Defaults to the recipe's."""
-    factor: Annotated[int, Field(ge=2)] | None = None
-    """`hyperband`: one candidate in `factor` continues, `factor` times as long. Defaults to 3."""
-    iterations: PositiveInt | None = None
-    """`hyperband`: number of runs of all brackets. Defaults to 1."""
 
-    @model_validator(mode="after")
-    def _check_kind(self) -> Strategy:
-        if self.kind == "hyperband" and self.trials is not None:
+def _check_objectives(objectives: Objectives) -> Objectives:
+    """Checks that each objective is measured and has its direction."""
+    known = (VAL_ACCURACY, *COSTS)
+    if unknown := [name for name in objectives if name not in known]:
+        raise PydanticCustomError(
+            "objective_name",
+            "Input should be objectives that a search measures: {measured}",
+            {"measured": ", ".join(known), "hint": f"remove `{unknown[0]}`"},
+        )
+    for name, direction in objectives.items():
+        meant = "max" if name == VAL_ACCURACY else "min"
+        if direction != meant:
             raise PydanticCustomError(
-                "hyperband_trials",
-                "hyperband plans its own trials from max_epochs, factor and iterations; "
-                "leave trials out",
-                {"hint": "remove `trials`"},
+                "objective_direction",
+                "Input should be an accuracy to maximise and costs to minimise",
+                {"hint": f"write `{name}: {meant}`"},
             )
-        if self.kind == "random" and (self.factor is not None or self.iterations is not None):
-            raise PydanticCustomError(
-                "random_rungs",
-                "no factor or iterations, which belong to kind: hyperband",
-                {"hint": "remove factor and iterations, or write `kind: hyperband`"},
-            )
-        return self
+    if VAL_ACCURACY not in objectives:
+        raise PydanticCustomError(
+            "objective_accuracy",
+            "Input should be objectives with val_accuracy among them",
+            {"hint": f"add `{VAL_ACCURACY}: max`"},
+        )
+    return objectives
 
 
 class Search(Document):
-    """A search: base spec, space, limits and strategy."""
+    """A search: base spec, space, limits, objectives and strategy."""
 
     name: Name
     """Name of the search, as used in commands."""
@@ -170,20 +137,80 @@ class Search(Document):
     """Recipe of the candidates. Defaults to the short recipe for the image size."""
     recipe_overrides: dict[str, Any] = Field(default_factory=dict)
     """Overrides of the recipe by path, such as `optimizer.weight_decay: 1e-4`."""
-    space: Annotated[
-        dict[Annotated[str, AfterValidator(_check_patterns)], Choices], Field(min_length=1)
-    ]
+    space: Annotated[dict[SearchPath, Choices], Field(min_length=1)]
     """Values by path. `stages[*].depth` is one value shared by all stages, `stages[each].depth` one
-    value per stage; `stem.filters, stages[*].width` couples both."""
+    value per stage; `stem.filters, stages[*].width` couples both; `recipe.schedule.peak` is a field
+    of the recipe."""
     limits: Limits = Limits()
-    """Upper limits of a candidate's cost."""
+    """Limits of a candidate's cost."""
+    constraints: Tuple[str] = ()
+    """Comparisons that every candidate meets, of fields, numbers, `+ - * /`, `min`, `max` and
+    `sum`: `stages[2].width <= 4 * stages[0].width`, `sum(stages[*].depth) >= 5`."""
     strategy: Strategy = Strategy()
     """The search strategy and its budget."""
-    objective: Literal["val_accuracy"] = "val_accuracy"
-    """Metric to maximise: accuracy on the validation split; the test split never selects."""
+    confirm: Confirm | None = None
+    """Further trainings of the best candidates, with other seeds, before one is named. Defaults to
+    none."""
+    objective: Literal["val_accuracy"] | None = None
+    """Metric to maximise: accuracy on the validation split; the test split never selects. Short for
+    `objectives: {val_accuracy: max}`, the default."""
+    objectives: Annotated[Objectives, AfterValidator(_check_objectives)] | None = None
+    """Several objectives, the first of which names the best: `{val_accuracy: max, macs: min}`. The
+    result is the front of candidates that no other one beats in all of them."""
     validation: Annotated[float, Field(gt=0, le=0.5)] | None = None
     """Fraction of the training images held out. Defaults to the recipe's."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of sampling, of the validation split and of every training."""
     start_from: Tuple[str | dict[str, Any]] = ()
     """Candidates to try first: specs by name or file, or mappings from path to value."""
+    references: Tuple[str] = ()
+    """Specs by name or file, in the space or not, trained like the candidates and shown beside
+    them."""
+
+    @property
+    def goals(self) -> Mapping[str, Literal["max", "min"]]:
+        """The objectives and their directions, the first of which names the best."""
+        return self.objectives or {VAL_ACCURACY: "max"}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_objective(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and not {"objective", "objectives"} & data.keys():
+            return {**data, "objective": VAL_ACCURACY}
+        return data
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Search:
+        if self.objective is not None and self.objectives is not None:
+            raise PydanticCustomError(
+                "objective_twice",
+                "no objective beside objectives, which it is short for",
+                {"field": "objective", "hint": "remove `objective`"},
+            )
+        if self.strategy.kind == "pareto" and len(self.goals) < 2:
+            raise PydanticCustomError(
+                "pareto_objectives",
+                "kind: pareto with several objectives",
+                {
+                    "field": "strategy",
+                    "hint": "add `objectives: {val_accuracy: max, macs: min}`, "
+                    "or write `kind: tpe`",
+                },
+            )
+        if self.strategy.kind == "list" and not self.start_from:
+            raise PydanticCustomError(
+                "list_start_from",
+                "kind: list with candidates in start_from",
+                {"field": "strategy", "hint": "list the candidates under `start_from:`"},
+            )
+        for text, choices in self.space.items():
+            if choices.order is not None and EACH not in parse_patterns(text)[0]:
+                raise PydanticCustomError(
+                    "search_order",
+                    "order only for values that each stage has of its own",
+                    {
+                        "field": "space",
+                        "hint": f"remove `order` from '{text}', or write [{EACH}] in its path",
+                    },
+                )
+        return self

@@ -86,7 +86,7 @@ class Constraints:
         measures = self.limits.keys() - {"peak_activation_bytes"}
         least = {name: self.smallest(name) for name in measures}
         return any(
-            price is not None and amount_of(price, name) > self.limits[name]
+            price is not None and amount_of(price, name) > bounds(self.limits[name])[1]
             for name, price in least.items()
         )
 
@@ -96,15 +96,28 @@ class Constraints:
         except UserError as error:
             return CandidateCheck(None, {IMPOSSIBLE: error.what})
         violations = {
-            name: f"{amount:,} {name} are above {limit:,.0f}"
+            name: sentence
             for name, limit in self.limits.items()
-            if (amount := amount_of(price, name)) > limit
+            if (sentence := _violation(name, amount_of(price, name), limit)) is not None
         }
         return CandidateCheck(price, violations)
 
     def _amount(self, candidate: Candidate, measure: str) -> float:
         price = self.check(candidate).cost
         return float("inf") if price is None else amount_of(price, measure)
+
+
+def _violation(name: str, amount: float, limit: float | tuple[float, float]) -> str | None:
+    """Returns a sentence if an amount is outside a limit."""
+    least, most = bounds(limit)
+    if amount > most:
+        return f"{amount:,} {name} are above {most:,.0f}"
+    return f"{amount:,} {name} are below {least:,.0f}" if amount < least else None
+
+
+def bounds(limit: float | tuple[float, float]) -> tuple[float, float]:
+    """Returns the least and the most that a limit allows."""
+    return limit if isinstance(limit, tuple) else (0.0, limit)
 
 
 def amount_of(price: Cost, measure: str) -> int:
@@ -124,7 +137,7 @@ def nothing_feasible(
     if drawn is not None:
         nothing = f"none of {drawn:,} candidates drawn from the space is feasible"
     amounts = [
-        f"{amount_of(smallest, name):,} {name} (limit {limit:,.0f})"
+        f"{amount_of(smallest, name):,} {name} (limit {bounds(limit)[1]:,.0f})"
         for name, limit in constraints.limits.items()
         if (smallest := constraints.smallest(name)) is not None
     ]

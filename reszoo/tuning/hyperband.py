@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from reszoo.spec.search import Strategy
+from reszoo.spec.search_strategy import Strategy
 
 DEFAULT_TRIALS = 10
 DEFAULT_FACTOR = 3

@@ -11,7 +11,8 @@ from reszoo import spec
 from reszoo.errors import Place, UserError, did_you_mean
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.lookup import is_path
-from reszoo.spec.search import EACH, Search
+from reszoo.spec.search import Search
+from reszoo.spec.search_space import EACH
 from reszoo.tuning.constraints import Constraints
 from reszoo.tuning.space import DESCRIPTIVE, Candidate, Dimension, Space, plain, same, value_at
 

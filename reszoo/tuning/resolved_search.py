@@ -21,6 +21,11 @@ from reszoo.tuning.initial_candidates import (
 from reszoo.tuning.sampling import CandidateSampler
 from reszoo.tuning.space import Candidate, Space, build_space
 
+_MEASURED = ("target", "arena_bytes", "latency_ms")
+"""Limits that need the converted file of a candidate."""
+
+_KINDS = ("random", "hyperband")
+
 
 @dataclass(frozen=True)
 class ResolvedSearch:
@@ -56,6 +61,29 @@ class ResolvedSearch:
     def sampler(self) -> CandidateSampler:
         """Returns a sampler that draws this search's candidates from the first one on."""
         return CandidateSampler(self.constraints, self.search.seed, self.initial_candidates)
+
+
+def refuse_unsupported(search: Search) -> None:
+    """Raises UserError for a field of the page that a search does not act upon yet."""
+    limits = [f"limits.{name}" for name in _MEASURED if getattr(search.limits, name) is not None]
+    orders = [f"space.{key}.order" for key, choices in search.space.items() if choices.order]
+    fields = {
+        **{name: ("limits", name.removeprefix("limits.")) for name in limits},
+        **({"objectives": ("objectives",)} if search.objectives else {}),
+        **({"references": ("references",)} if search.references else {}),
+        **({"confirm": ("confirm",)} if search.confirm else {}),
+        **({"constraints": ("constraints",)} if search.constraints else {}),
+        **{name: ("space", name.removeprefix("space.").removesuffix(".order")) for name in orders},
+        **({} if search.strategy.kind in _KINDS else {"strategy.kind": ("strategy", "kind")}),
+    }
+    for name, path in fields.items():
+        raise UserError(
+            f"`{name}` is not supported yet",
+            where=search.where(*path),
+            hint=f"remove `{name}`"
+            if name != "strategy.kind"
+            else f"write `kind: {' or '.join(_KINDS)}`",
+        )
 
 
 def resolve_search(

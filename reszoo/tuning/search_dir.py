@@ -188,7 +188,7 @@ def identity_of(resolved: ResolvedSearch, data: Mapping[str, Any]) -> dict[str, 
         "limits": resolved.constraints.limits,
         "strategy": [strategy.kind, strategy.factor or DEFAULT_FACTOR],
         "start_from": [resolved.space.changes(start) for start in resolved.initial_candidates],
-        "objective": resolved.search.objective,
+        "objective": next(iter(resolved.search.goals)),
         # May grow when a search runs again: the earlier candidates stay the same.
         "budget": resolved.planned,
     }

@@ -15,7 +15,8 @@ from reszoo import spec
 from reszoo.errors import Place, UserError, did_you_mean
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.base import KeyPath, Value, format_path
-from reszoo.spec.search import EACH, SHARED, Choices, Pattern, Search, parse_patterns
+from reszoo.spec.search import Search
+from reszoo.spec.search_space import EACH, SHARED, Choices, Pattern, parse_patterns
 
 Candidate = tuple[int, ...]
 """A network of the space: the index of the choice in each dimension."""

@@ -12,7 +12,7 @@ from reszoo.errors import GateError, UserError
 from reszoo.runs.run_dir import default_name
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.search import Search
-from reszoo.tuning.resolved_search import ResolvedSearch, resolve_search
+from reszoo.tuning.resolved_search import ResolvedSearch, refuse_unsupported, resolve_search
 from reszoo.tuning.search_dir import DEFAULT_FOLDER, SearchFolder, open_search_folder
 from reszoo.tuning.search_run import Event, Runner, SearchRun
 from reszoo.tuning.trial_log import TrialRecord, ranked
@@ -115,6 +115,7 @@ def tune(
     refuse_distributed_search()
     search_data = SearchData(data, skip_bad_images, None if data_dir is None else Path(data_dir))
     resolved = resolve_search(search, seed=seed)
+    refuse_unsupported(resolved.search)
     if runner is None:
         classes = _count_classes(search_data, resolved)
         if classes != resolved.space.base.classes:

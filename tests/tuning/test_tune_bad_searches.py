@@ -56,6 +56,15 @@ def _refused(tmp_path, search: str) -> UserError:
         ("stages[*].depth: {min: 1, max: 9999}", 20, "stages[*].depth", "at most 1000 values"),
         ("stages[*].depth: {max: 2, choices: [1]}", 20, "stages[*].depth", "one of: choices"),
         ("stages[*].depth: {from: 1, to: 2}", 21, "from", ""),
+        ("stages[*].depth: {log: [4, 2]}", 20, "stages[*].depth", "write `log: [2, 4]`"),
+        ("stages[*].depth: {log: [2, 2]}", 20, "stages[*].depth", "write `choices: [2]`"),
+        ("stages[*].depth: {log: [2]}", 26, "log", "at least 2"),
+        ("stages[*].depth: {log: [0, 2]}", 27, "log", "above 0"),
+        ("stages[*].depth: {choices: [1], values: 2}", 20, "stages[*].depth", "belong to log"),
+        ("stages[*].depth: {log: [1, 2], values: 1}", 42, "values", "at least 2"),
+        ("stages[each].depth: {choices: [1], order: falling}", 45, "order", "rising"),
+        ("stages[*].depth: {choices: [1], order: rising}", 3, "space", "write [each]"),
+        ("stem.filters, recipe.batch: {choices: [8]}", 3, "stem.filters", "a line for each"),
         ("stages[*].width: {multiply: [0]}", 32, "multiply", "above 0"),
         ("block.connection: {multiply: [2]}", 32, "cannot be multiplied", "choices: [...]"),
         ("stages[*.depth: {choices: [1]}", 3, "stages[*.depth", "a path into a spec"),
@@ -84,7 +93,26 @@ def test_a_mistake_in_the_space_is_named_with_its_place(tmp_path, line, column, 
         ("strategy", "{kind: hyperband, trials: 5}", 11, "plans its own trials"),
         ("strategy", "{kind: random, factor: 3}", 11, "belong to kind: hyperband"),
         ("strategy", "{kind: hyperband, factor: 1}", 37, "at least 2"),
-        ("strategy", "bayes", 11, "hyperband"),
+        ("strategy", "bayes", 11, "bayesian"),
+        ("strategy", "{kind: grid, batch: 3}", 11, "belong to kind: bayesian or tpe or pareto"),
+        ("strategy", "{kind: list, trials: 3}", 11, "no trials, which belong to kind: random"),
+        ("strategy", "list", 11, "candidates under `start_from:`"),
+        ("strategy", "pareto", 11, "add `objectives: {val_accuracy: max, macs: min}`"),
+        ("strategy", "{kind: tpe, batch: 0}", 30, "at least 1"),
+        ("limits", "{macs: [1, 2, 3]}", 16, "a range [LEAST, MOST] of two"),
+        ("limits", "{macs: [2.0e+6, 1.0e+6]}", 16, "write `[1e+06, 2e+06]`"),
+        ("limits", "{macs: [0, 1.0e+6]}", 16, "above 0"),
+        ("limits", "{macs: yes}", 16, "without quotes or units"),
+        ("limits", "{macs: 1M}", 16, "without quotes or units"),
+        ("limits", "{latency_ms: -1}", 22, "above 0"),
+        ("limits", "{target: 3}", 18, "text"),
+        ("limits", "{macs: " + "9" * 400 + "}", 16, "remove the limit"),
+        ("objectives", "{val_accuracy: max, size: min}", 13, "latency_ms"),
+        ("objectives", "{macs: min}", 13, "add `val_accuracy: max`"),
+        ("objectives", "{val_accuracy: min}", 13, "write `val_accuracy: max`"),
+        ("objectives", "{val_accuracy: max, macs: low}", 39, "min"),
+        ("confirm", "{best: 0}", 17, "at least 1"),
+        ("constraints", "sum(stages[*].depth) > 3", 14, "a list"),
         ("objective", "test_accuracy", 12, "val_accuracy"),
         ("validation", "0", 13, "above 0"),
         ("seed", "-1", 7, "at least 0"),
@@ -122,6 +150,13 @@ def test_an_unknown_recipe_is_named(tmp_path):
     error = _refused(tmp_path, with_space(DEPTH).replace("short8", "short9"))
     assert "short8" in str(error)
     assert error.where == Place(str(tmp_path / "search.yaml"), 3, 9)
+
+
+def test_both_spellings_of_the_objectives_are_refused(tmp_path):
+    fields = {"objective": "val_accuracy", "objectives": "{val_accuracy: max, macs: min}"}
+    error = _refused(tmp_path, with_space(DEPTH, **fields))
+    assert error.hint == "remove `objective`"
+    assert error.where == Place(str(tmp_path / "search.yaml"), 4, 12)
 
 
 def test_epochs_given_twice_are_refused(tmp_path):
@@ -167,3 +202,22 @@ def test_nothing_feasible_ends_a_search_before_a_trial_exists(tmp_path):
 def test_data_without_a_name_are_refused(tmp_path):
     with pytest.raises(UserError, match="the name of its data"):
         tune(write(tmp_path, with_space(DEPTH)), ([], []))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "column"),
+    [
+        ("confirm", "{best: 2}", 10),
+        ("constraints", '["1 < 2"]', 14),
+        ("limits", "{macs: 2.0e+6, arena_bytes: 9.0e+4}", 37),
+        ("objectives", "{val_accuracy: max, macs: min}", 13),
+        ("references", "[resnet8]", 13),
+        ("strategy", "{kind: bayesian}", 18),
+    ],
+)
+def test_a_field_that_nothing_acts_upon_yet_is_refused(tmp_path, field, value, column):
+    file = write(tmp_path, with_space(DEPTH, **{field: value}))
+    with pytest.raises(UserError, match="not supported yet") as caught:
+        tune(file, out=tmp_path / "out", runner=lambda job: pytest.fail("a trial was trained"))
+    assert caught.value.where == Place(str(file), 4, column)
+    assert caught.value.hint

@@ -8,7 +8,7 @@ import keras_tuner
 import pytest
 
 from reszoo.errors import MachineError, UserError
-from reszoo.spec.search import Strategy
+from reszoo.spec.search_strategy import Strategy
 from reszoo.tuning import Outcome
 from reszoo.tuning.hyperband import rungs
 from reszoo.tuning.resolved_search import resolve_search
