@@ -56,13 +56,11 @@ class Strategy(Kinded):
             if getattr(self, field) is not None and self.kind not in kinds
         ]
         if foreign:
-            kinds = " or ".join(_KINDS_OF[foreign[0]])
+            kinds, fields = _KINDS_OF[foreign[0]], " or ".join(foreign)
             raise PydanticCustomError(
                 "strategy_fields",
-                f"no {' or '.join(foreign)}, which belong to kind: {kinds}",
-                {
-                    "hint": f"remove {' and '.join(foreign)}, or write `kind: {_KINDS_OF[foreign[0]][0]}`"
-                },
+                f"no {fields}, which belong to kind: {' or '.join(kinds)}",
+                {"hint": f"remove {fields.replace(' or ', ' and ')}, or write `kind: {kinds[0]}`"},
             )
         return self
 
