@@ -35,7 +35,7 @@ demo: $(VENV)/installed
 	$(BIN)/reszoo demo
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest -m "not slow and not edge" -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest -m "not slow and not edge" -n $(WORKERS)
 
 test-quick: $(VENV)/dev
 	$(BIN)/ruff check --quiet .
@@ -53,7 +53,7 @@ test-edge:
 	$(VENV)-edge/bin/python -m pytest tests/edge -n $(WORKERS) --dist loadfile
 
 coverage: $(VENV)/dev
-	$(BIN)/python -m pytest -m "not slow and not edge" -n $(WORKERS) --dist worksteal --cov --cov-report term --cov-report html
+	$(BIN)/python -m pytest -m "not slow and not edge" -n $(WORKERS) --cov --cov-report term --cov-report html
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .

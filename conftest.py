@@ -1,4 +1,7 @@
-"""Which tests import TensorFlow, and a run without them: `pytest --light`.
+"""Which tests import TensorFlow, a run without them (`pytest --light`), and who runs what.
+
+With `pytest -n 2`, a test file is run by one worker, and so are all files of a folder that share
+what takes long to make.
 
 `pytest --doctest-modules reszoo` runs the examples of the floors that import no TensorFlow.
 """
@@ -8,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,6 +42,14 @@ TESTS_ON_TENSORFLOW = (
 )
 """Other tests that do, or that start processes which do."""
 
+ON_ONE_WORKER = ("exporting", "training")
+"""Folders of tests that share trained runs and bundles."""
+LONGEST = (
+    "exporting",
+    "training",
+)
+"""Folders and files of tests that begin first, so that no worker ends with a long one."""
+
 collect_ignore = [f"reszoo/{package}" for package in ON_TENSORFLOW]
 
 
@@ -52,6 +64,37 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     heavy = [ROOT / "tests" / name for name in (*ON_TENSORFLOW, *TESTS_ON_TENSORFLOW)]
     return True if config.getoption("light") and collection_path in heavy else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Moves the longest to the front."""
+
+    def place(item: pytest.Item) -> int:
+        names = {item.path, *item.path.parents}
+        found = [ROOT / "tests" / name in names for name in LONGEST]
+        return found.index(True) if True in found else len(found)
+
+    items.sort(key=place)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Distributes files and folders for `-n`, unless `--dist` says otherwise."""
+    if config.getoption("dist") != "load":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    config.option.loadscopereorder = False
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = _file_or_folder
+    return scheduler
+
+
+def _file_or_folder(nodeid: str) -> str:
+    """What the worker that runs this test runs as a whole."""
+    file = nodeid.partition("::")[0]
+    folder = file.removeprefix("tests/").partition("/")[0]
+    return folder if folder in ON_ONE_WORKER else file
 
 
 @pytest.fixture(autouse=True)
