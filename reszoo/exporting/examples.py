@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -29,22 +30,23 @@ def write_examples(
 
     `expected` are Keras's log-probabilities for the sample images, `(images, classes)`.
     """
-    count = min(len(file.probabilities) for file in files)
-    images, labels = job.samples.first(count)
-    outputs = [np.exp(expected[:count]), *(file.probabilities[:count] for file in files)]
-    index = choose_golden_image(outputs, labels)
+    common = functools.reduce(np.intersect1d, [file.rows for file in files])
+    answers = {file.name: file.probabilities[np.searchsorted(file.rows, common)] for file in files}
+    labels = job.samples.labels_of(common)
+    chosen = choose_golden_image([np.exp(expected[common]), *answers.values()], labels)
+    image = job.samples.images[common[chosen]]
     photograph = _write_photograph(job, files, folder)
     vectors = {}
     if "tflite" in job.target.writes:
-        vectors = {"vectors": {"tflite": write_golden_vectors(job, images[index], folder)}}
+        vectors = {"vectors": {"tflite": write_golden_vectors(job, image, folder)}}
     return (
         vectors
         | photograph
         | write_golden_example(
             job.network,
-            images[index],
-            int(labels[index]) if labels is not None else None,
-            {file.name: (file.probabilities[index], file.arithmetic) for file in files},
+            image,
+            int(labels[chosen]) if labels is not None else None,
+            {file.name: (answers[file.name][chosen], file.arithmetic) for file in files},
             folder,
         )
     )

@@ -244,20 +244,21 @@ def _write_saved_model(job: ExportJob, expected: np.ndarray, folder: Path) -> Ex
     if job.network.is_fake_quantized:
         # It rounds as well: a difference in the last bit of a float kernel can become a whole step.
         arithmetic = "int8"
-    images, _ = job.samples.first(_SAVED_MODEL_IMAGES if arithmetic == "float32" else None)
-    probabilities = LoadedSavedModel(path).probabilities(images)
+    rows = job.samples.evenly_spaced(_SAVED_MODEL_IMAGES if arithmetic == "float32" else None)
+    probabilities = LoadedSavedModel(path).probabilities(job.samples.images[rows])
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     entry = saved_model_entry(job.network, size, arithmetic)
-    return ExportedFile("saved_model", probabilities, entry, arithmetic)
+    return ExportedFile("saved_model", rows, probabilities, entry, arithmetic)
 
 
 def _write_onnx(job: ExportJob, expected: np.ndarray, folder: Path) -> ExportedFile:
     path = folder / ONNX
     write_onnx(job.network, path)
     model = OnnxModel(path)
-    images, _ = job.samples.first(model.most_images)
+    rows = job.samples.evenly_spaced(model.most_images)
     entry = onnx_entry(job.network, path.stat().st_size, model.runtime)
-    return ExportedFile("onnx", model.probabilities(images), entry, "float32")
+    probabilities = model.probabilities(job.samples.images[rows])
+    return ExportedFile("onnx", rows, probabilities, entry, "float32")
 
 
 def _write_documents(

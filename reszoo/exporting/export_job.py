@@ -41,7 +41,10 @@ class ExportedFile:
     """A written file, its outputs for the sample images, and its entry in the contract."""
 
     name: str
+    rows: np.ndarray
+    """Indices of the sample images that it was run on."""
     probabilities: np.ndarray
+    """Of these images, `(rows, classes)`."""
     entry: dict[str, Any]
     arithmetic: Arithmetic
     float_layers: tuple[str, ...] = ()

@@ -42,7 +42,7 @@ def measure_parity(
     tflite = parity.comparison("tflite")
     if tflite is None or tflite.agrees:
         return parity
-    images, _ = job.samples.first(_LAYER_IMAGES)
+    images = job.samples.images[job.samples.evenly_spaced(_LAYER_IMAGES)]
     layers = compare_layers(job.network.reference, (folder / MODEL_FILE).read_bytes(), images)
     return replace(
         parity,
@@ -66,10 +66,14 @@ def _with_reference_parity(
 
 
 def _compare_file(job: ExportJob, expected: np.ndarray, file: ExportedFile) -> Comparison:
-    count = len(file.probabilities)
-    _, labels = job.samples.first(count)
+    labels = job.samples.labels_of(file.rows)
     return compare(
-        file.name, expected[:count], file.probabilities, labels, job.target.gate, file.arithmetic
+        file.name,
+        expected[file.rows],
+        file.probabilities,
+        labels,
+        job.target.gate,
+        file.arithmetic,
     )
 
 

@@ -24,7 +24,7 @@ from reszoo.tflite.arena import arena_of
 from reszoo.tflite.contents import TFLiteModel
 from reszoo.tflite.image_metadata import put_image_metadata
 from reszoo.tflite.interpreter import TFLiteInterpreter
-from reszoo.tflite.memory_plan import plan_memory, put_memory_plan
+from reszoo.tflite.memory_plan import MemoryPlan, plan_memory, put_memory_plan
 from reszoo.tflite.model_file import MODEL_FILE, read_model
 from reszoo.tflite.verdict import judge
 
@@ -44,7 +44,7 @@ def write_tflite(job: ExportJob, expected: np.ndarray, folder: Path) -> Exported
       GateError: the file has lost weights or learned ranges, or does not meet the target.
     """
     converted, float_units = _convert(job, expected, folder)
-    model = read_model(complete_file(converted, job.network, job.target), MODEL_FILE)
+    model, plan = complete_tflite(converted, job.network, job.target)
     refuse_lost_weights(model, job.network.weight_bytes, job.target)
     arena = arena_of(model) if _has_arena(job.target) else None
     refuse_oversized(model, job.target, job.network.plan, arena)
@@ -61,12 +61,12 @@ def write_tflite(job: ExportJob, expected: np.ndarray, folder: Path) -> Exported
     interpreter = TFLiteInterpreter(path)
     images = report_progress(job.samples.images, "comparing the .tflite")
     probabilities = interpreter.probabilities(images)
-    plan = plan_memory(model) if arena is not None else None
     entry = tflite_entry(interpreter, model, job.target, arena, plan)
     layers = tuple(layer for unit in float_units for layer in unit.layers)
     if layers:
         entry["float_layers"] = list(layers)
-    return ExportedFile("tflite", probabilities, entry, job.tflite_arithmetic, layers)
+    rows = job.samples.evenly_spaced(None)
+    return ExportedFile("tflite", rows, probabilities, entry, job.tflite_arithmetic, layers)
 
 
 def mixed_precision_of(job: ExportJob, folder: Path) -> MixedPrecision:
@@ -85,7 +85,7 @@ def _convert(job: ExportJob, expected: np.ndarray, folder: Path) -> tuple[bytes,
     if job.keep_float != ("auto",):
         units = mixed.find(job.keep_float)
         return mixed.convert(units), units
-    images, labels = job.samples.first(None)
+    images, labels = job.samples.images, job.samples.labels
 
     def passes(units: Sequence[Unit]) -> bool:
         progress = report_progress(images, f"comparing with {len(units)} layers in float")
@@ -94,19 +94,6 @@ def _convert(job: ExportJob, expected: np.ndarray, folder: Path) -> tuple[bytes,
 
     units = find_float_units(mixed, passes)
     return mixed.convert(units), units
-
-
-def complete_file(content: bytes, network: InferenceGraph, target: Target) -> bytes:
-    """Returns a converted file with the metadata and the memory plan that a target asks for."""
-    if target.metadata:
-        content = put_image_metadata(
-            content,
-            name=network.name,
-            description=network.title or f"{network.name}, an image classifier",
-            channels=network.image_shape[-1],
-            labels=network.labels,
-        )
-    return put_memory_plan(content) if target.memory_plan else content
 
 
 def refuse_lost_weights(model: TFLiteModel, weight_bytes: int, target: Target) -> None:
@@ -159,6 +146,30 @@ def _where(model: TFLiteModel, tensor: str, layers: Sequence[str]) -> str:
     names = [tensor, *(each.name for each in model.main.tensors)]
     found = layer_names(names, {layer: position for position, layer in enumerate(layers)})[0]
     return f"the layer {found[-1]}" if found else f"the tensor {tensor}"
+
+
+def complete_tflite(
+    content: bytes, network: InferenceGraph, target: Target
+) -> tuple[TFLiteModel, MemoryPlan | None]:
+    """Adds to a converted file the metadata and the memory plan that the target asks for.
+
+    Returns:
+      The file, and the memory plan that was computed for it: None where the target speaks of no
+      arena, or where the arena cannot be computed. A plan that saves nothing is not in the file.
+    """
+    if target.metadata:
+        content = put_image_metadata(
+            content,
+            name=network.name,
+            description=network.title or f"{network.name}, an image classifier",
+            channels=network.image_shape[-1],
+            labels=network.labels,
+        )
+    model = read_model(content, MODEL_FILE)
+    plan = plan_memory(model) if _has_arena(target) else None
+    if plan is None or not target.memory_plan:
+        return model, plan
+    return read_model(put_memory_plan(model, plan), MODEL_FILE), plan
 
 
 def _has_arena(target: Target) -> bool:

@@ -16,7 +16,7 @@ from reszoo.data.dataset import numbered_classes
 from reszoo.data.images.resizing import evaluation_format
 from reszoo.exporting.inference_graph import SCOPE, InferenceGraph
 from reszoo.exporting.tflite_converter import convert
-from reszoo.exporting.tflite_file import complete_file
+from reszoo.exporting.tflite_file import complete_tflite
 from reszoo.inference.trained import at_size
 from reszoo.model.build import build
 from reszoo.planning.network import plan
@@ -41,7 +41,8 @@ def untrained_file(spec: Architecture, target: Target) -> bytes:
     calibration = _random_images(network.image_shape) if target.calibrates else None
     with tempfile.TemporaryDirectory(prefix="reszoo-untrained-") as scratch:
         content = convert(network, target, calibration, scratch=Path(scratch))
-    return complete_file(content, network, target)
+    model, _ = complete_tflite(content, network, target)
+    return model.content
 
 
 def _untrained_network(spec: Architecture) -> InferenceGraph:

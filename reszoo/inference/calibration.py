@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from reszoo.data import ImageData, ImageFormat, Split
+from reszoo.data.dataset import evenly_spaced
 from reszoo.data.pipeline.batches import batches
 from reszoo.data.splits import stratified_holdout
 from reszoo.errors import UserError
@@ -32,9 +33,16 @@ class SampleImages:
     original: np.ndarray | None = None
     """The largest of some originals, uint8 `(height, width, 1 or 3)`, if larger than the input."""
 
-    def first(self, count: int | None) -> tuple[np.ndarray, np.ndarray | None]:
-        """Returns the first `count` images and labels; None takes all."""
-        return self.images[:count], None if self.labels is None else self.labels[:count]
+    def evenly_spaced(self, count: int | None) -> np.ndarray:
+        """Returns the indices of up to `count` images, of every class if they are sorted by class.
+
+        None takes all.
+        """
+        return evenly_spaced(len(self.images), len(self.images) if count is None else count)
+
+    def labels_of(self, rows: np.ndarray) -> np.ndarray | None:
+        """Returns the labels of the images with these indices, if they are known."""
+        return None if self.labels is None else self.labels[rows]
 
 
 def calibration_images(

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from reszoo.tflite.contents import TFLiteModel
 from reszoo.tflite.flatbuffer_writer import put_metadata
 from reszoo.tflite.lifetimes import ALIGNMENT, FeatureMap, feature_maps, live_bytes, lower_bound
-from reszoo.tflite.model_file import damaged, read_model
+from reszoo.tflite.model_file import damaged
 
 NAME = "OfflineMemoryAllocation"
 TRIES = 200
@@ -77,19 +77,15 @@ def plan_memory(model: TFLiteModel) -> MemoryPlan | None:
     return MemoryPlan(best.bytes, best.offsets, bound, greedy.bytes, tries)
 
 
-def put_memory_plan(content: bytes) -> bytes:
-    """Returns a `.tflite` with the best memory plan found.
-
-    A plan that saves nothing is left out: then the bytes are returned as they are.
+def put_memory_plan(model: TFLiteModel, plan: MemoryPlan) -> bytes:
+    """Returns the bytes of a `.tflite` with its memory plan, or without one that saves nothing.
 
     Raises:
-      UserError: the file is damaged.
+      UserError: the file is of a schema that is too new.
     """
-    model = read_model(content)
-    plan = plan_memory(model)
-    if plan is None or plan.saved_bytes <= 0:
-        return content
-    return put_metadata(content, {NAME: pack_plan(plan.offsets, len(model.main.tensors))})
+    if plan.saved_bytes <= 0:
+        return model.content
+    return put_metadata(model.content, {NAME: pack_plan(plan.offsets, len(model.main.tensors))})
 
 
 def pack_plan(offsets: Mapping[int, int], tensors: int) -> bytes:

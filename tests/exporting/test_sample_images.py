@@ -11,10 +11,14 @@ from reszoo.data import ImageData, ImageFormat
 from reszoo.data.open_data import open_data
 from reszoo.data.splits import stratified_holdout
 from reszoo.errors import UserError
-from reszoo.exporting.export import export
+from reszoo.exporting.export import _write_saved_model, export
+from reszoo.exporting.export_job import ExportJob
+from reszoo.exporting.inference_graph import build_inference_graph
+from reszoo.exporting.measure_parity import measure_parity
 from reszoo.exporting.sample_images import comparison_images, generated_images
-from reszoo.inference.calibration import calibration_images, refuse_noise
+from reszoo.inference.calibration import SampleImages, calibration_images, refuse_noise
 from reszoo.inference.trained import TrainedModel
+from reszoo.spec import load_target
 from reszoo.spec.target import Calibration
 
 from .conftest import TEST, TRAINING, digits
@@ -127,3 +131,31 @@ def test_int8_calibrated_on_noise_is_refused(nets: dict[str, TrainedModel], tmp_
             out=tmp_path / "bundle",
             data=(noise, np.arange(100) % 10),
         )
+
+
+def test_a_saved_model_is_compared_on_images_of_every_class(
+    nets: dict[str, TrainedModel], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    images, labels = digits()
+    order = np.argsort(labels, kind="stable")  # as in a folder of classes
+    samples = SampleImages(images[order], labels[order], "sorted")
+    network = build_inference_graph(nets["residual"])
+    compared = []
+
+    class Spy:
+        def __init__(self, path: Path) -> None:
+            pass
+
+        def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+            compared.append(pixels)
+            return np.exp(network.log_probabilities(pixels))
+
+    monkeypatch.setattr("reszoo.exporting.export.LoadedSavedModel", Spy)
+    monkeypatch.setattr("reszoo.exporting.export.write_saved_model", lambda *arguments: None)
+    job = ExportJob(network, load_target("server"), samples, None)
+    expected = network.log_probabilities(samples.images)
+    file = _write_saved_model(job, expected, tmp_path)
+    np.testing.assert_array_equal(compared[0], samples.images[file.rows])
+    assert len(file.rows) == 100 and set(samples.labels[file.rows]) == set(range(10))
+    [comparison] = measure_parity(job, expected, [file], tmp_path).comparisons
+    assert comparison.images == 100 and comparison.agreement == 1
