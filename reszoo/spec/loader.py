@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 
 from reszoo.errors import Place
 from reszoo.spec.base import SET_PREFIX, Document, KeyPath
+from reszoo.spec.document.aliases import key_for
 from reszoo.spec.document.overrides import (
     IDENTITY,
     MOST_EXTENDS,
@@ -157,7 +159,7 @@ def override(document: AnyDocument, overrides: Sequence[str]) -> AnyDocument:
 
 
 def kind_of(file: str | Path) -> str:
-    """Returns the kind of document in a file, by its keys and, if these are ambiguous, its parent.
+    """Returns the kind of document in a file, the one that fits its keys and its parent best.
 
     Raises:
       UserError: the file does not exist or is not YAML.
@@ -166,16 +168,30 @@ def kind_of(file: str | Path) -> str:
     file = os.fspath(file)
     for _ in range(MOST_EXTENDS + 2):  # A circle of `extends` is reported when the file is loaded.
         root = cast("dict[str, Node]", parse_document(read_bytes(file), file).value)
-        keys = set(root) - {"extends", *IDENTITY}
-        scores = {kind: len(keys & set(document_class(kind).model_fields)) for kind in KINDS}
-        best = [kind for kind in KINDS if scores[kind] == max(scores.values())]
         extends = root.get("extends")
         parent = extends.value if extends is not None else None
-        shipped = next((kind for kind in best if parent in names_of(kind)), None)
-        if extends is None or not isinstance(parent, str) or len(best) == 1 or shipped:
-            return shipped or best[0]
-        file = find_file(parent, best[0], Path(file).parent, extends.place)
-    return best[0]
+        fits = {kind: _fit(root, kind, parent) for kind in KINDS}
+        # Within one key of the best: misspelt, it may be a key of another kind.
+        likely = [
+            kind
+            for kind in sorted(KINDS, key=lambda kind: -fits[kind])
+            if fits[kind] > max(fits.values()) - 1
+        ]
+        shipped = any(parent in names_of(kind) for kind in likely)
+        if extends is None or not isinstance(parent, str) or len(likely) == 1 or shipped:
+            break
+        file = find_file(parent, likely[0], Path(file).parent, extends.place)
+    return likely[0]
+
+
+def _fit(root: Iterable[str], kind: str, parent: Any) -> float:
+    """Counts the keys that a kind of document has, misspelt ones half, and a shipped parent."""
+    fields = document_class(kind).model_fields
+    fit = float(parent in names_of(kind))
+    for key in set(root) - {"extends", *IDENTITY}:
+        misspelt = key_for(key, kind) or difflib.get_close_matches(key, fields, cutoff=0.75)
+        fit += 1 if key in fields else 0.5 * bool(misspelt)
+    return fit
 
 
 def _validate(

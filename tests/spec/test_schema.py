@@ -119,3 +119,22 @@ def test_the_kind_of_a_bare_child_is_its_parents(tmp_path: Path) -> None:
     assert kind_of(child) == "recipe"
     assert kind_of(write(tmp_path, "d.yaml", "extends: resnet20\nname: d\n")) == "architecture"
     assert kind_of(write(tmp_path, "e.yaml", "extends: e.yaml\nname: e\n")) == "architecture"
+
+
+@pytest.mark.parametrize(
+    "text, kind",
+    [
+        ("extends: mobile-int8\nname: f\nquantize: int8\n", "target"),
+        ("extends: parent.yaml\nname: f\nquantize: int8\n", "target"),
+        ("name: f\nwrites: [tflite]\nquantize: int8\n", "target"),
+        ("name: f\nlr: 0.1\nepochs: 3\n", "recipe"),
+        ("name: f\nepohcs: 3\n", "recipe"),
+        ("extends: quantize\nname: f\nquantize: int8\n", "recipe"),
+        ("extends: resnet20\nname: f\nnum_classes: 3\n", "architecture"),
+    ],
+)
+def test_the_kind_of_a_file_with_a_misspelt_key_is_the_one_that_fits_best(
+    text: str, kind: str, tmp_path: Path
+) -> None:
+    write(tmp_path, "parent.yaml", "extends: mobile-int8\nname: parent\n")
+    assert kind_of(write(tmp_path, "f.yaml", text)) == kind
