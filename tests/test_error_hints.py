@@ -390,6 +390,12 @@ COMMANDS = [
         "such as 500",
         "train tiny.yaml --checkpoint-every 10min --data x",
     ),
+    ("train tiny.yaml --quantize int8", "pass that run to --from", "train --from gone"),
+    (
+        "train tiny.yaml --recipe quantize",
+        "pass that run to --from",
+        "train --from gone --recipe quantize",
+    ),
     ("train tiny.yaml --recipe shrt32", "did you mean", "train tiny.yaml --recipe {0} --data x"),
     ("data", "write `", "data x"),
     ("data dgits", "did you mean", "data {0} --sheet x"),

@@ -5,6 +5,11 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reszoo.spec.recipe import Recipe
+    from reszoo.spec.target import Target
 
 
 def check_network(target: str) -> None:
@@ -40,6 +45,40 @@ def check_weights(source: str | None) -> None:
 
     if source is not None:
         parse_weight_source(source)
+
+
+def check_float_layers(text: str | None, source: str, target: Target) -> None:
+    """Raises a `UserError` for --keep-float with a name that no layer of a run has; None passes.
+
+    The layers of a .keras file are read later.
+    """
+    from reszoo.exporting.float_layers import (
+        parse_float_layers,
+        require_float_allowed,
+        require_layers,
+    )
+    from reszoo.inference.find_network import find_network
+    from reszoo.planning.network import plan
+    from reszoo.runs import Run
+
+    if not text:
+        return
+    names = parse_float_layers(text)
+    require_float_allowed(target)
+    if isinstance(run := find_network(source), Run):
+        require_layers(names, [row.name for row in plan(run.architecture()).rows])
+
+
+def check_quantize(
+    quantize: str | None, recipe: Recipe | None, start: str | None, weights: str | None
+) -> None:
+    """Raises a `UserError` for --quantize, or a recipe that quantizes, without --from."""
+    from reszoo.inference.find_network import require_trained_start
+
+    if quantize is not None:
+        require_trained_start("--quantize", start, weights)
+    elif recipe is not None and recipe.quantize is not None:
+        require_trained_start(recipe.where("quantize"), start, weights)
 
 
 def check_devices(options: Namespace) -> None:

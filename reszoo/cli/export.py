@@ -8,7 +8,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from reszoo import spec
-from reszoo.cli.early_checks import check_data, check_network
+from reszoo.cli.early_checks import check_data, check_float_layers, check_network
 from reszoo.cli.options import add_data, add_output, add_overrides
 from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.report.bundle_summary import bundle_text
@@ -42,6 +42,7 @@ def run(options: Namespace) -> None:
     target = spec.load_target(options.target, options.overrides)
     check_network(options.source)
     check_data(options.data)
+    check_float_layers(options.keep_float, options.source, target)
     start_tensorflow(debug=options.debug)
     from reszoo.exporting.export import export
 

@@ -11,7 +11,13 @@ from typing import TypeVar
 
 from reszoo import spec
 from reszoo.cli.distribution import add_distribution, add_precision, distribution_arguments
-from reszoo.cli.early_checks import check_data, check_devices, check_network, check_weights
+from reszoo.cli.early_checks import (
+    check_data,
+    check_devices,
+    check_network,
+    check_quantize,
+    check_weights,
+)
 from reszoo.cli.options import (
     add_data,
     add_output,
@@ -114,8 +120,10 @@ def run(options: Namespace) -> int | None:
         options.set_recipe = [*options.set_recipe, f"precision={options.precision}"]
     if options.patience is not None:
         options.set_recipe = [*options.set_recipe, f"early_stopping={options.patience}"]
+    recipe = None
     if options.recipe is not None:
-        spec.load_recipe(options.recipe, options.set_recipe)
+        recipe = spec.load_recipe(options.recipe, options.set_recipe)
+    check_quantize(options.quantize, recipe, options.start, options.weights)
     check_devices(options)
     if options.supervise:  # its child checks the rest, and its errors end both
         return supervise_train(options, architecture.name if architecture else None)

@@ -27,9 +27,13 @@ from reszoo.exporting.contract import (
 from reszoo.exporting.device_limits import refuse_too_large
 from reszoo.exporting.examples import write_examples
 from reszoo.exporting.export_job import ExportedFile, ExportJob
+from reszoo.exporting.float_layers import (
+    parse_float_layers,
+    require_float_allowed,
+    require_layers,
+)
 from reszoo.exporting.inference_graph import InferenceGraph, build_inference_graph
 from reszoo.exporting.measure_parity import gate_error, measure_parity
-from reszoo.exporting.mixed_precision import require_float_allowed
 from reszoo.exporting.onnx_file import ONNX, OnnxModel, require_converter, write_onnx
 from reszoo.exporting.parity import Arithmetic
 from reszoo.exporting.sample_images import comparison_images, generated_images
@@ -101,13 +105,14 @@ def export(
     for problem in unknown_operators(spec):
         raise UserError(problem.text, expected="operators of TFLite", hint=problem.hint)
     if isinstance(keep_float, str):
-        keep_float = _layer_names(keep_float)
+        keep_float = parse_float_layers(keep_float)
     if keep_float:
         require_float_allowed(spec)
     source = load_trained(trained)
     has_data = data is not None or source.run is not None
     image_data = open_images(source, data, skip_bad_images, data_dir) if has_data else None
     network = build_inference_graph(source)
+    require_layers(keep_float, [layer.name for layer in network.reference.layers])
     refuse_too_large(network.plan, spec)
     if image_data is not None:
         outputs = source.model.output_shape[-1]
@@ -128,18 +133,6 @@ def export(
         return _write_bundle(job, folder, gate=gate, began=began)
     finally:
         gc.collect()  # a converter leaves cycles behind that hold whole copies of the weights
-
-
-def _layer_names(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",")]
-    if text and not all(names):
-        raise UserError(
-            f"keep_float cannot be {text!r}",
-            expected="auto, or names of layers with commas between them",
-            found="a name that is empty",
-            hint="write --keep-float auto, or such as --keep-float stem_conv,head_logits",
-        )
-    return names if text else []
 
 
 def _prepare(

@@ -13,7 +13,7 @@ from reszoo.exporting.bundle import Parity
 from reszoo.exporting.export_job import ExportedFile, ExportJob
 from reszoo.exporting.layer_parity import compare_layers, first_divergent_layer
 from reszoo.exporting.parity import Comparison, compare
-from reszoo.exporting.reference_parity import compare_reference, is_integer_only
+from reszoo.exporting.reference_parity import compare_reference
 from reszoo.exporting.tflite_file import mixed_precision_of
 from reszoo.tflite.model_file import MODEL_FILE
 
@@ -34,10 +34,10 @@ def measure_parity(
         calibration=job.calibration.source if job.calibration is not None else None,
         comparisons=tuple(_compare_file(job, expected, file) for file in files),
         notes=(job.network.note,) if job.network.note else (),
-        allows_float=job.int8 and not is_integer_only(job.target),
+        allows_float=job.int8 and not job.target.is_integer_only,
         float_layers=tuple(layer for file in files for layer in file.float_layers),
     )
-    if job.int8 and is_integer_only(job.target):
+    if job.int8 and job.target.is_integer_only:
         parity = _with_reference_parity(job, expected, parity, (folder / MODEL_FILE).read_bytes())
     tflite = parity.comparison("tflite")
     if tflite is None or tflite.agrees:

@@ -15,7 +15,6 @@ from tensorflow.lite.python.util import modify_model_io_type
 from reszoo.errors import UserError, nearest
 from reszoo.exporting.inference_graph import InferenceGraph
 from reszoo.exporting.layer_parity import layer_names
-from reszoo.exporting.reference_parity import is_integer_only
 from reszoo.exporting.report_progress import report_progress
 from reszoo.exporting.tflite_converter import calibrated_model
 from reszoo.spec.target import Target
@@ -139,29 +138,6 @@ class MixedPrecision:
                     "use --keep-float auto",
                 )
         return tuple(unit for unit in self.units if set(names) & set(unit.layers))
-
-
-def require_float_allowed(target: Target) -> None:
-    """Raises if a target does not allow float operators in an int8 file.
-
-    Raises:
-      UserError: the target is not int8, or its device computes in integers only.
-    """
-    if target.quantization != "int8":
-        raise UserError(
-            f"the target {target.name} is not int8, so there is nothing to keep in float",
-            expected="a target with quantization: int8",
-            found=f"quantization: {target.quantization}",
-            hint="leave out --keep-float, or export with --target mobile-int8",
-        )
-    if is_integer_only(target):
-        raise UserError(
-            f"the target {target.name} computes in integers only: no layer can stay in float",
-            expected="a target that allows float, such as mobile-int8",
-            found="int8 input and output",
-            hint="leave out --keep-float; if int8 loses accuracy, calibrate on more images (--set "
-            "calibration.images=500) or train with `reszoo train --from RUN --quantize int8`",
-        )
 
 
 def find_units(content: bytes, reference: keras.Model) -> list[Unit]:

@@ -9,7 +9,7 @@ import numpy as np
 from reszoo.data.dataset import evenly_spaced
 from reszoo.exporting.parity import GUESSING, Comparison, compare
 from reszoo.exporting.report_progress import report_progress
-from reszoo.spec.target import ParityLimits, Target
+from reszoo.spec.target import ParityLimits
 from reszoo.tflite.interpreter import TFLiteInterpreter, dequantize, quantize
 from reszoo.tflite.micro_outputs import MicroOutputs, micro_outputs
 
@@ -37,12 +37,6 @@ class ReferenceParity:
     comparisons: tuple[Comparison, ...]
     kernels: tuple[KernelDifference, ...]
     notes: tuple[str, ...]
-
-
-def is_integer_only(target: Target) -> bool:
-    """Whether a target is for microcontrollers or NPUs, which compute in integers only."""
-    ends: set[str] = {target.input, target.output}
-    return ends == {"int8"} or target.memory_plan
 
 
 def compare_reference(

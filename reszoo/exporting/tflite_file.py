@@ -11,6 +11,7 @@ from reszoo.errors import GateError
 from reszoo.exporting.contract import tflite_entry
 from reszoo.exporting.device_limits import refuse_oversized
 from reszoo.exporting.export_job import ExportedFile, ExportJob
+from reszoo.exporting.float_layers import AUTO
 from reszoo.exporting.inference_graph import InferenceGraph
 from reszoo.exporting.keep_float import find_float_units
 from reszoo.exporting.layer_parity import layer_names
@@ -82,7 +83,7 @@ def _convert(job: ExportJob, expected: np.ndarray, folder: Path) -> tuple[bytes,
         calibration = job.calibration.images if job.calibration is not None else None
         return convert(job.network, job.target, calibration, scratch=folder), ()
     mixed = mixed_precision_of(job, folder)
-    if job.keep_float != ("auto",):
+    if job.keep_float != AUTO:
         units = mixed.find(job.keep_float)
         return mixed.convert(units), units
     images, labels = job.samples.images, job.samples.labels

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from reszoo.data.images.image_files import SUFFIXES
-from reszoo.errors import UserError
+from reszoo.errors import Place, UserError
 from reszoo.runs import Run
 from reszoo.spec import names_of
 from reszoo.tflite.contract_file import is_bundle
@@ -62,6 +62,22 @@ def _other_file_hint(path: Path) -> str:
     if suffix in (".yaml", ".yml"):
         return f"`reszoo train {path}` makes a run of it"
     return "`reszoo train` makes a run, `reszoo build -o` a .keras file"
+
+
+def require_trained_start(where: Place | str | None, start: object, weights: str | None) -> None:
+    """Raises a `UserError` if a quantization-aware training has no trained network to start from.
+
+    `start` and `weights` are those of `reszoo.train`; `where` asked for the quantization.
+    """
+    if start is None:
+        raise UserError(
+            "quantization-aware training starts from a trained network",
+            where=where,
+            expected="--from RUN or --from FILE.keras",
+            found=f"published weights ({weights})" if weights else "random initial weights",
+            hint="train the network without --quantize first, then pass that run to --from; "
+            "`reszoo build NAME --weights SOURCE -o FILE.keras` makes a file of published weights",
+        )
 
 
 def require_model(run: Run) -> None:

@@ -130,6 +130,12 @@ class Target(Document):
         """Whether the ranges of activations come from calibration images."""
         return self.quantization in ("int8", "int16x8")
 
+    @property
+    def is_integer_only(self) -> bool:
+        """Whether it is for microcontrollers or NPUs, which compute in integers only."""
+        ends: set[str] = {self.input, self.output}
+        return ends == {"int8"} or self.memory_plan
+
     @model_validator(mode="after")
     def _check_tflite_fields(self) -> Target:
         if "tflite" in self.writes:

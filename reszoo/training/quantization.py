@@ -8,6 +8,7 @@ from dataclasses import replace
 from reszoo.data.images.resizing import training_format
 from reszoo.errors import UserError
 from reszoo.inference.calibration import draw_images
+from reszoo.inference.find_network import require_trained_start
 from reszoo.inference.trained import at_size
 from reszoo.model.build import build_canonical
 from reszoo.model.quantized_model import is_fake_quantized, quantized_model
@@ -28,17 +29,9 @@ def require_quantizable(
     Raises:
       UserError: see above.
     """
-    if recipe.quantize and options.start is None:
-        raise UserError(
-            "quantization-aware training starts from a trained network",
-            where=option_or_place(recipe, "quantize"),
-            expected="--from RUN or --from FILE.keras",
-            found=f"published weights ({options.weights})"
-            if options.weights
-            else "random initial weights",
-            hint="train the network without --quantize first, then pass that run to --from; "
-            "`reszoo build NAME --weights SOURCE -o FILE.keras` makes a file of published weights",
-        )
+    if recipe.quantize:
+        place = option_or_place(recipe, "quantize")
+        require_trained_start(place, options.start, options.weights)
     if initial_weights and not recipe.quantize and is_fake_quantized(initial_weights.model):
         raise UserError(
             f"{initial_weights.source} was trained with --quantize, and cannot be trained in float",

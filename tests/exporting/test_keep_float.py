@@ -19,9 +19,11 @@ from reszoo.model.copy_weights import copy_weights
 from reszoo.spec import load_target
 from reszoo.tflite.model_file import load_model_file
 from reszoo.tflite.operators import float_operators
+from tests.cli.conftest import call
 
 from .test_reference_parity import integer_target
 
+FINISHED = Path(__file__).parents[1] / "fixtures" / "v0_1" / "finished"
 WRITER, READER = "stage2_block1_conv1", "stage2_block1_conv2"
 
 
@@ -167,3 +169,32 @@ def test_fewest_keeps_what_is_needed_and_drops_the_rest(ordered: str, needed: st
 
 def test_fewest_is_none_where_all_do_not_suffice() -> None:
     assert fewest("abc", lambda items: False) is None
+
+
+def test_a_misspelt_layer_is_refused_before_any_calibration(
+    nets: dict[str, TrainedModel],
+    data: ImageData,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr("reszoo.exporting.export.calibration_images")
+    names = ["head_logits", "stem_cnv"]
+    with pytest.raises(UserError, match="has no layer stem_cnv") as refused:
+        export(nets["residual"], "mobile-int8", out=tmp_path / "x", data=data, keep_float=names)
+    assert "did you mean 'stem_conv'" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("target", "names", "hint"),
+    [
+        ("mobile-int8", "stage1_block1_cnv1", "did you mean 'stage1_block1_conv1'"),
+        ("mobile-int8", "stem_conv,,", "write --keep-float auto"),
+        ("mobile-float32", "auto", "leave out --keep-float"),
+    ],
+)
+def test_words_of_keep_float_are_checked_before_tensorflow_starts(
+    target: str, names: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("reszoo.cli.export.start_tensorflow")
+    refused = call("export", FINISHED, "--target", target, "--keep-float", names)
+    assert refused.code == 2 and hint in refused.err

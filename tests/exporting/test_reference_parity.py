@@ -12,7 +12,6 @@ import pytest
 from reszoo.data import ImageData
 from reszoo.exporting import Bundle
 from reszoo.exporting.export import export
-from reszoo.exporting.reference_parity import is_integer_only
 from reszoo.inference.trained import TrainedModel
 from reszoo.spec import load_target
 from reszoo.spec.target import Target
@@ -52,8 +51,8 @@ def test_reference_kernels_are_compared_with_keras_on_200_images(bundle: Bundle)
 
 
 def test_phones_are_not_compared_with_reference_kernels() -> None:
-    assert is_integer_only(integer_target())
-    assert not is_integer_only(load_target("mobile-int8"))
+    assert integer_target().is_integer_only
+    assert not load_target("mobile-int8").is_integer_only
 
 
 @pytest.mark.skipif(not INSTALLED, reason="needs the package tflite-micro")
