@@ -134,7 +134,8 @@ def benchmark(
         batches. Defaults to as many as take half a second, at least 200.
 
     Raises:
-      UserError: there is no such network, or it cannot be run.
+      UserError: there is no such network, it cannot be run, or the inputs of the two differ in
+        batch size or number of dimensions.
       MachineError: a measuring process ended unexpectedly, for example for lack of memory.
     """
     _refuse_many_threads(threads)
@@ -198,6 +199,7 @@ def _measure(
             stack.enter_context(BenchmarkProcess(side.kind, side.path, threads, batch))
             for side in sides
         ]
+        _refuse_other_inputs(sides, [process.start["shape"] for process in processes])
         slowest = max(process.start["warm_seconds"] for process in processes)
         for index, count in enumerate(_rounds(batch, images, slowest)):
             # The order alternates, since the network that goes first may find its memory still
@@ -209,6 +211,24 @@ def _measure(
             for side, process in zip(sides, processes, strict=True)
         ]
     return timings, _ratio(processes, threads, batch)
+
+
+def _refuse_other_inputs(sides: Sequence[_Subject], shapes: Sequence[Sequence[int]]) -> None:
+    """Raises for two networks that do not take the same number of images per call.
+
+    The sides of the images may differ: that is a comparison of two resolutions.
+    """
+    if len({(len(shape), *shape[:1]) for shape in shapes}) > 1:
+        raise UserError(
+            "the inputs of the two networks differ, so that a ratio of their times means nothing",
+            where="--vs",
+            expected="inputs of the same batch size and number of dimensions",
+            found="; ".join(
+                f"{side.name} takes ({', '.join(map(str, shape))})"
+                for side, shape in zip(sides, shapes, strict=True)
+            ),
+            hint="leave out --vs, and measure each alone",
+        )
 
 
 def _rounds(batch: int, images: int | None, seconds: float) -> Iterator[int]:

@@ -41,7 +41,7 @@ class BenchmarkProcess:
         """CPU time of each call in seconds, one array per round."""
         try:
             self.start: dict[str, Any] = self._process.read()
-            """The worker's first line: runtime, load time and warm-up."""
+            """The worker's first line: runtime, shape of the input, load time and warm-up."""
         except BaseException:
             self._process.close()
             raise

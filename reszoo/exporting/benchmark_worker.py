@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,6 +32,16 @@ _RUNTIMES = {
 Call = Callable[[], Any]
 
 
+class Loaded(NamedTuple):
+    """A network, ready to be measured."""
+
+    call: Call
+    runtime: str
+    """Name and version."""
+    shape: tuple[int, ...]
+    """Of the input tensor, with the batch."""
+
+
 def main(kind: str, path: str, threads: str, batch: str) -> None:
     """Serves the parent process until stdin is closed."""
     obey_supervisor()
@@ -44,7 +54,7 @@ def _serve(kind: str, path: Path, threads: int, batch: int) -> Iterator[dict[str
     try:
         before = _import_runtime(kind, threads)
         began = time.perf_counter()
-        call, runtime = _LOADERS[kind](path, threads, batch)
+        call, runtime, shape = _LOADERS[kind](path, threads, batch)
         loaded = time.perf_counter()
         call()
         first = time.perf_counter() - loaded
@@ -55,6 +65,7 @@ def _serve(kind: str, path: Path, threads: int, batch: int) -> Iterator[dict[str
         return
     yield {
         "runtime": runtime,
+        "shape": shape,
         "load_seconds": loaded - began,
         "first_seconds": first,
         "warm_up_calls": warm_up,
@@ -88,12 +99,13 @@ def _import_runtime(kind: str, threads: int) -> int | None:
     return peak_memory()
 
 
-def _load_tflite(path: Path, threads: int, batch: int) -> tuple[Call, str]:
+def _load_tflite(path: Path, threads: int, batch: int) -> Loaded:
     from reszoo.tflite.interpreter import TFLiteInterpreter, quantize
 
     interpreter = TFLiteInterpreter(path, threads=threads)
     details = interpreter.input
-    given = quantize(_pixels(tuple(details["shape"])), details)
+    shape = tuple(int(side) for side in details["shape"])
+    given = quantize(_pixels(shape), details)
     try:
         interpreter.run(given)
     except (ValueError, RuntimeError) as error:
@@ -102,35 +114,37 @@ def _load_tflite(path: Path, threads: int, batch: int) -> tuple[Call, str]:
             found=first_line(error),
             hint="give a file with one numeric input, such as one that `reszoo export` wrote",
         ) from error
-    return lambda: interpreter.run(given), f"ai-edge-litert {version_of('ai-edge-litert')}"
+    runtime = f"ai-edge-litert {version_of('ai-edge-litert')}"
+    return Loaded(lambda: interpreter.run(given), runtime, shape)
 
 
-def _load_keras(path: Path, threads: int, batch: int) -> tuple[Call, str]:
+def _load_keras(path: Path, threads: int, batch: int) -> Loaded:
     from reszoo.inference.keras_classifier import load_classifier
 
     classifier = load_classifier(path, fast=False, images=batch)
     images = _pixels((batch, *classifier.image_format.shape))
     versions = (f"{name} {version_of(name)}" for name in ("keras", "tensorflow"))
-    return lambda: classifier.probabilities(images), ", ".join(versions)
+    return Loaded(lambda: classifier.probabilities(images), ", ".join(versions), images.shape)
 
 
-def _load_saved_model(path: Path, threads: int, batch: int) -> tuple[Call, str]:
+def _load_saved_model(path: Path, threads: int, batch: int) -> Loaded:
     from reszoo.exporting.saved_model import LoadedSavedModel
 
     model = LoadedSavedModel(path)
     images = _pixels((batch, *_bundle_shape(path.parent)))
-    return lambda: model.probabilities(images), f"tensorflow {version_of('tensorflow')}"
+    runtime = f"tensorflow {version_of('tensorflow')}"
+    return Loaded(lambda: model.probabilities(images), runtime, images.shape)
 
 
-def _load_onnx(path: Path, threads: int, batch: int) -> tuple[Call, str]:
+def _load_onnx(path: Path, threads: int, batch: int) -> Loaded:
     from reszoo.exporting.onnx_file import OnnxModel
 
     model = OnnxModel(path, threads)
     images = _pixels((batch, *_bundle_shape(path.parent)))
-    return lambda: model.probabilities(images), model.runtime
+    return Loaded(lambda: model.probabilities(images), model.runtime, images.shape)
 
 
-_LOADERS: dict[str, Callable[[Path, int, int], tuple[Call, str]]] = {
+_LOADERS: dict[str, Callable[[Path, int, int], Loaded]] = {
     "tflite": _load_tflite,
     "keras": _load_keras,
     "saved_model": _load_saved_model,

@@ -13,6 +13,7 @@ from reszoo.exporting.benchmark import benchmark
 from reszoo.exporting.benchmark_process import BenchmarkProcess
 from reszoo.inference.trained import TrainedModel
 from reszoo.model.saving import save_model
+from tests.tflite.handmade import Tensor, write_tflite
 
 
 @pytest.mark.slow
@@ -59,3 +60,18 @@ def test_a_process_that_is_killed_is_the_machines_fault(
 def test_more_threads_than_any_processor_has_are_refused(tmp_path):
     with pytest.raises(UserError, match="100,000 threads are too many"):
         benchmark(tmp_path / "x.tflite", threads=(1, 100_000))
+
+
+def test_networks_with_inputs_of_another_batch_or_rank_are_not_compared(tmp_path: Path) -> None:
+    def file(*shape: int) -> Path:
+        path = tmp_path / f"{'x'.join(map(str, shape))}.tflite"
+        tensors = [Tensor(shape), Tensor(shape)]
+        path.write_bytes(write_tflite(tensors, [("RELU", (0,), (1,))], (0,), (1,)))
+        return path
+
+    one = file(1, 8, 8, 1)
+    for other in (file(4, 8, 8, 1), file(1, 64)):
+        with pytest.raises(UserError, match="inputs of the two networks differ") as refused:
+            benchmark(one, versus=other, images=3)
+        assert f"{one} takes (1, 8, 8, 1)" in refused.value.found
+    assert benchmark(one, versus=file(1, 4, 4, 1), images=3).pairs

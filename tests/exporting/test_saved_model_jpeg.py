@@ -34,6 +34,8 @@ with np.load(inputs) as given:
     jpegs = tf.constant([given[name].tobytes() for name in sorted(given.files)])
 classify = tf.saved_model.load(folder).signatures["classify_jpeg"]
 np.savez(outputs, **{key: value.numpy() for key, value in classify(jpeg=jpegs).items()})
+shapes = {key: value.shape.as_list() for key, value in classify(jpeg=jpegs[:0]).items()}
+assert shapes == {"probabilities": [0, 5], "logits": [0, 5], "class": [0]}, shapes
 for bad in (b"garbage", b"", jpegs[0].numpy()[:300]):
     try:
         classify(jpeg=tf.constant([bad]))
