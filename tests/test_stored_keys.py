@@ -240,6 +240,22 @@ def test_networks_keep_their_members(today):
     assert network_spellings(today / network) == network_spellings(FIXTURES / network)
 
 
+EVALUATION = {
+    *("format = reszoo evaluation", "format_version = 1", "data", "split", "examples"),
+    *("accuracy", "interval95", "top5", "loss", "classes", "confusion"),
+    *("views", "views.count", "views.flip", "views.crops", "views.shift", "views.average"),
+    "calibration",
+    *(f"calibration[].{key}" for key in ("low", "high", "examples", "confidence", "accuracy")),
+    "mistakes",
+    *(f"mistakes[].{key}" for key in ("index", "true", "predicted", "confidence", "png")),
+}
+"""Of evaluation.json, which version 0.1 did not write."""
+
+
+def test_evaluations_keep_their_keys(today):
+    assert read_document(today, "finished/evaluation.json") == EVALUATION
+
+
 def test_keys_are_found_at_any_depth():
     text = '{"format_version": 3, "a": {"b": [{"c": null}, {"d": {}}]}, "e": []}'
     assert spellings("x.json", text) == {

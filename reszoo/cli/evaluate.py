@@ -1,14 +1,22 @@
-"""Compute accuracy with its confidence interval, scores per class and the confusion matrix."""
+"""Compute accuracy with its confidence interval, scores per class and the confusion matrix.
+
+Of a run on its own data, evaluation.json in its folder keeps them for `reszoo report`.
+"""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reszoo.cli.early_checks import check_data, check_network
 from reszoo.cli.options import add_data, add_fast, add_json, add_target, add_views
 from reszoo.cli.output import print_json, print_warnings
 from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.report.evaluation_summary import evaluation_text
+
+if TYPE_CHECKING:
+    from reszoo.inference.metrics import Evaluation
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -41,7 +49,18 @@ def run(options: Namespace) -> None:
             views=options.views,
             skip_bad_images=options.skip_bad_images,
         )
+        _record(options, evaluation)
     if options.json:
         print_json(evaluation.to_dict())
     else:
         print(evaluation_text(evaluation))
+
+
+def _record(options: Namespace, evaluation: Evaluation) -> None:
+    """Keeps the evaluation of a run as trained: on its own data, in its own views, not folded."""
+    from reszoo.inference.record_evaluation import record_evaluation
+    from reszoo.runs import Run
+
+    changed = options.data is not None or options.views is not None or options.fast
+    if not changed and Path(options.target, "run.json").is_file():
+        record_evaluation(Run.open(options.target), evaluation)

@@ -6,7 +6,7 @@ the digits without it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,9 @@ from reszoo.inference.finite_outputs import finite_outputs
 from reszoo.inference.metrics import Agreement, Evaluation, agreement, clipped_log, score
 from reszoo.inference.plain_evaluation import plain_logits
 from reszoo.inference.predict import batch_size_for
+from reszoo.inference.reliability import Mistake
 from reszoo.inference.tflite_classifier import TFLiteClassifier
+from reszoo.inference.thumbnails import thumbnails
 from reszoo.inference.tta import resolve_views, tta_formats, tta_logits
 from reszoo.runs import Run
 from reszoo.spec.test_time import ONE_VIEW, Views
@@ -69,8 +71,8 @@ def evaluate(
       data_dir: folder of downloaded data sets.
 
     Returns:
-      Accuracy with its 95 % interval, top-5 accuracy, loss, precision and recall per class, and
-      the confusion matrix.
+      Accuracy with its 95 % interval, top-5 accuracy, loss, precision and recall per class, the
+      confusion matrix, calibration, and the most confident mistakes with their pictures.
 
     Raises:
       UserError: the target, the data or the split does not exist or is damaged, the classes of
@@ -106,7 +108,13 @@ def evaluate(
     )
     evaluation = score(examples.labels, logits, classes, data=image_data.name, split=examples.name)
     comparison = _compare(trained, examples, network) if isinstance(network, FoldedModel) else None
-    return replace(evaluation, views=views, agreement=comparison)
+    mistakes = _with_pictures(evaluation.mistakes, examples)
+    return replace(evaluation, views=views, agreement=comparison, mistakes=mistakes)
+
+
+def _with_pictures(mistakes: Sequence[Mistake], examples: Split) -> tuple[Mistake, ...]:
+    pictures = thumbnails(examples, [mistake.index for mistake in mistakes])
+    return tuple(replace(mistake, png=png) for mistake, png in zip(mistakes, pictures, strict=True))
 
 
 def _compare(trained: TrainedModel, split: Split, folded: FoldedModel) -> Agreement:

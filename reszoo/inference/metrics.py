@@ -8,6 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from reszoo.inference.reliability import (
+    CalibrationBin,
+    Mistake,
+    calibration_bins,
+    most_confident_mistakes,
+)
 from reszoo.spec.test_time import ONE_VIEW, Views
 
 TOP_K = 5
@@ -70,6 +76,9 @@ class Evaluation:
     """Set where a folded network was evaluated."""
     views: Views = ONE_VIEW
     """Views averaged by test-time augmentation."""
+    calibration: tuple[CalibrationBin, ...] = ()
+    mistakes: tuple[Mistake, ...] = ()
+    """The mistakes with the highest probabilities, most confident first."""
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values for JSON."""
@@ -98,7 +107,8 @@ def score(
     confusion = np.zeros((len(classes), len(classes)), np.int64)
     np.add.at(confusion, (labels, predicted), 1)
     # Clipped, so that a class whose probability underflows keeps the loss finite.
-    log_probabilities = clipped_log(softmax(logits))
+    probabilities = softmax(logits)
+    log_probabilities = clipped_log(probabilities)
     return Evaluation(
         data=data,
         split=split,
@@ -111,6 +121,8 @@ def score(
         loss=float(-log_probabilities[np.arange(len(labels)), labels].mean()),
         classes=_class_scores(confusion, classes),
         confusion=tuple(map(tuple, confusion.tolist())),
+        calibration=calibration_bins(labels, probabilities),
+        mistakes=most_confident_mistakes(labels, probabilities),
     )
 
 

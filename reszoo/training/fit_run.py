@@ -13,6 +13,7 @@ from reszoo.data import ImageData
 from reszoo.errors import MachineError, RestartError, ReszooError
 from reszoo.inference.evaluate import evaluate
 from reszoo.inference.metrics import Evaluation
+from reszoo.inference.record_evaluation import record_evaluation
 from reszoo.runs import Run
 from reszoo.runs.checkpoint_policy import CheckpointPolicy
 from reszoo.training import run_record
@@ -65,6 +66,7 @@ def _test(trainer: Trainer) -> Evaluation | None:
         return None
     evaluation = evaluate(trainer.run, data, split=split)
     trainer.run.append_metrics(run_record.evaluation_line(trainer, evaluation))
+    record_evaluation(trainer.run, evaluation)
     low, high = evaluation.interval
     averaged = f", {evaluation.views.text}" if evaluation.views.count > 1 else ""
     say(

@@ -1,0 +1,77 @@
+"""Calibration of probabilities, and the mistakes of which a network was most certain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+BINS = 15
+"""As in Guo 2017, "On Calibration of Modern Neural Networks"."""
+MISTAKES = 25
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationBin:
+    """The images whose highest probability lies in one interval of a reliability diagram."""
+
+    low: float
+    high: float
+    examples: int
+    confidence: float | None
+    """Mean highest probability; None of an empty bin."""
+    accuracy: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """An image that a network put into a wrong class."""
+
+    index: int
+    """Position in the split."""
+    label: int
+    predicted: int
+    confidence: float
+    """Probability of the predicted class."""
+    png: bytes | None = None
+    """The image, with sides of at most 64 pixels."""
+
+
+def calibration_bins(labels: np.ndarray, probabilities: np.ndarray) -> tuple[CalibrationBin, ...]:
+    """Returns `BINS` equally wide bins of confidence.
+
+    Args:
+      labels: shape `(images,)`.
+      probabilities: shape `(images, classes)`.
+    """
+    confidence = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == labels
+    numbers = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+    bins = []
+    for number in range(BINS):
+        members = numbers == number
+        count = int(members.sum())
+        bins.append(
+            CalibrationBin(
+                low=number / BINS,
+                high=(number + 1) / BINS,
+                examples=count,
+                confidence=float(confidence[members].mean()) if count else None,
+                accuracy=float(correct[members].mean()) if count else None,
+            )
+        )
+    return tuple(bins)
+
+
+def most_confident_mistakes(labels: np.ndarray, probabilities: np.ndarray) -> tuple[Mistake, ...]:
+    """Returns up to `MISTAKES` mistakes, most confident first; see `calibration_bins`.
+
+    Images with a hidden label (-1) are no mistakes.
+    """
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    (wrong,) = np.nonzero((predicted != labels) & (labels >= 0))
+    order = wrong[np.argsort(-confidence[wrong], kind="stable")][:MISTAKES]
+    return tuple(
+        Mistake(int(index), int(labels[index]), int(predicted[index]), float(confidence[index]))
+        for index in order
+    )
