@@ -61,7 +61,7 @@ def completed_values() -> dict[str, tuple[list[str], str | None]]:
         "BUNDLE": ([], FOLDERS),
         "BUNDLE|FILE|RUN": ([], FILES),
         "COMMAND": (list(COMMANDS), None),
-        "DATA": (["digits", "folder:", "tfds:"], None),
+        "DATA": (["digits", "folder:", "csv:", "tfds:"], None),
         "FAMILY": (spec.families(), None),
         "FILE": ([], FILES),
         "FILE.keras": ([], FILES),

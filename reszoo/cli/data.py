@@ -17,7 +17,7 @@ from reszoo.report.dataset_summary import dataset_text
 
 def add_options(parser: ArgumentParser) -> None:
     add = parser.add_argument
-    add("data", metavar="DATA", help="digits, folder:PATH or tfds:NAME")
+    add("data", metavar="DATA", help="digits, folder:PATH, csv:FILE or tfds:NAME")
     add("--sheet", metavar="FILE.png", help="draw a contact sheet with some images of each class")
     add("--augment", metavar="RECIPE", help="draw images as this recipe augments them instead")
     add_json(parser)

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 def add_options(parser: ArgumentParser) -> None:
     add_target(parser)
-    add_data(parser, default=None, text="digits, folder:PATH or tfds:NAME (default: the run's own)")
+    add_data(
+        parser,
+        default=None,
+        text="digits, folder:PATH, csv:FILE or tfds:NAME (default: the run's own)",
+    )
     parser.add_argument("--split", default="test", help="split to evaluate (default: test)")
     add_fast(parser, "store_true", default="off")
     add_views(parser, "test_time of the run's recipe, else 1")

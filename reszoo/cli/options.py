@@ -58,7 +58,7 @@ def add_weights(parser: Options) -> None:
 
 def add_data(parser: Options, *, default: str | None, text: str = "") -> None:
     """Adds --data and --skip-bad-images."""
-    help_text = text or f"digits, folder:PATH or tfds:NAME (default: {default})"
+    help_text = text or f"digits, folder:PATH, csv:FILE or tfds:NAME (default: {default})"
     parser.add_argument("--data", default=default, help=help_text)
     parser.add_argument(
         "--skip-bad-images",

@@ -194,7 +194,7 @@ class _Parser(argparse.ArgumentParser):
         option = next((word for word in unknown if word.startswith("-")), None)
         if option is None:
             text = " ".join(unknown)
-            is_data = text.startswith(("folder:", "tfds:")) and "--data" in known
+            is_data = text.startswith(("folder:", "csv:", "tfds:")) and "--data" in known
             raise UserError(
                 f"unexpected: {text}",
                 hint=f"write `--data {text}`"

@@ -1,13 +1,14 @@
-"""Words that name data: `digits`, `folder:PATH` and `tfds:NAME`, checked without TensorFlow."""
+"""Words that name data, such as `digits` and `folder:PATH`, checked without TensorFlow."""
 
 from __future__ import annotations
 
 import os
 
 from reszoo.data.sources.folder.listing import require_folder
+from reszoo.data.sources.folder.table import require_table
 from reszoo.errors import UserError, did_you_mean
 
-WORDS = "digits, folder:PATH or tfds:NAME"
+WORDS = "digits, folder:PATH, csv:FILE or tfds:NAME"
 
 
 def check_data_word(word: str) -> None:
@@ -21,9 +22,14 @@ def check_data_word(word: str) -> None:
     if kind == "folder" and rest:
         require_folder(rest)
         return
+    if kind == "csv" and rest:
+        require_table(rest)
+        return
     hint = did_you_mean(word, ["digits", "folder:PATH"])
     if os.path.isdir(os.path.expanduser(word)):
         hint = f"write folder:{word}"
+    elif os.path.isfile(os.path.expanduser(word)):
+        hint = f"write csv:{word} for a table of files and labels"
     elif hint is None and word.isidentifier():
         hint = f"write tfds:{word} for TensorFlow Datasets' {word}"
     hint = hint or "write digits, or folder: and the path of a folder that has a folder per class"

@@ -21,6 +21,7 @@ from reszoo.data.sources.folder import folder_dataset_builder
 from reszoo.data.sources.folder.broken_files import BrokenFile, broken_files_error
 from reszoo.data.sources.folder.image_check import CheckedImages, check_images, contents_hashes
 from reszoo.data.sources.folder.listing import FolderListing, list_folder
+from reszoo.data.sources.folder.table import list_table
 from reszoo.data.sources.tfds import open_tfds
 from reszoo.data.sources.tfrecord import TFRecordSource
 from reszoo.errors import UserError
@@ -41,8 +42,8 @@ def open_data(
     """Opens a data set.
 
     Args:
-      data: `"digits"` (built in); `"folder:PATH"` (class folders); `"tfds:NAME/CONFIG:VERSION"`;
-        a pair `(x, y)` of arrays or a `tf.data.Dataset` of (image, label), which become the split
+      data: `"digits"` (built in); `"folder:PATH"` (class folders); `"csv:FILE"` (a table of files
+        and labels); `"tfds:NAME/CONFIG:VERSION"`; a pair `(x, y)` of arrays or a `tf.data.Dataset` of (image, label), which become the split
         `train`; a pair of these (train and test, as `keras.datasets.mnist.load_data()` returns),
         or a mapping of them by split name. Images are uint8 or float 0..255.
       seed: chooses the test images of a folder without a test split. Use the same one for training
@@ -84,7 +85,9 @@ def _open_word(
         return _open_digits(data_folder(data_dir))
     kind, _, rest = word.partition(":")
     if kind == "folder":
-        return _open_folder(word, list_folder(rest, seed), skip, data_folder(data_dir))
+        return _open_listing(word, list_folder(rest, seed), skip, data_folder(data_dir))
+    if kind == "csv":
+        return _open_listing(word, list_table(rest, seed), skip, data_folder(data_dir))
     return open_tfds(word, data_dir)
 
 
@@ -103,11 +106,11 @@ def _open_digits(folder: Path) -> ImageData:
     )
 
 
-def _open_folder(word: str, listing: FolderListing, skip: bool, cache: Path) -> ImageData:
-    root = listing.root.resolve()
+def _open_listing(word: str, listing: FolderListing, skip: bool, cache: Path) -> ImageData:
+    root, origin = listing.root.resolve(), listing.origin.resolve()
     # TensorFlow Datasets takes no path that is not UTF-8; the hash tells such folders apart.
-    shown = root.name.encode(errors="replace").decode() or "root"
-    folder = cache / "folders" / f"{shown}-{short_hash(root)}" / listing.fingerprint
+    shown = origin.name.encode(errors="replace").decode() or "root"
+    folder = cache / "folders" / f"{shown}-{short_hash(origin)}" / listing.fingerprint
     make = partial(
         folder_dataset_builder.FolderBuilder, listing=listing, checked=None, data_dir=str(folder)
     )

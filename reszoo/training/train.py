@@ -91,7 +91,7 @@ def train(
 
     Args:
       spec: an architecture, its name in the zoo or a file. Left out with `start`, which brings one.
-      data: `digits`, `folder:PATH`, `tfds:NAME`, arrays `(images, labels)` of shapes
+      data: `digits`, `folder:PATH`, `csv:FILE`, `tfds:NAME`, arrays `(images, labels)` of shapes
         `(n, height, width, channels)` and `(n,)`, or a `tf.data.Dataset`.
       recipe: a recipe, its name or a file. Defaults to the short recipe for the image size, or to
         the fine-tuning one with `start` or `weights`.

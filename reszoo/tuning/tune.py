@@ -108,7 +108,7 @@ def tune(
     if not isinstance(data, str):
         raise UserError(
             "a search needs the name of its data, because its trials run in other processes",
-            expected="digits, folder:PATH or tfds:NAME",
+            expected="digits, folder:PATH, csv:FILE or tfds:NAME",
             found=type(data).__name__,
             hint="save the arrays as a folder of images",
         )

@@ -55,7 +55,7 @@ def numbered_batches(preprocessing: Preprocessing, first: int, end: int) -> tf.d
     if reader is None:
         raise UserError(
             "a data service cannot read these data",
-            expected="data in files: folder:PATH or tfds:NAME",
+            expected="data in files: folder:PATH, csv:FILE or tfds:NAME",
             found="images in this process's memory",
             hint="leave out --data-service: such data need no decoding",
         )

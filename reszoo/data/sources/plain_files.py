@@ -18,8 +18,11 @@ from reszoo.data.images.decoding import BrokenImageError, SixteenBit, decode, re
 from reszoo.data.sources.digits.digits import CLASSES, load_digits
 from reszoo.data.sources.folder.broken_files import BrokenFile
 from reszoo.data.sources.folder.listing import ImageFile, list_folder
+from reszoo.data.sources.folder.table import list_table
 
 Image = np.ndarray | BrokenFile
+
+_LISTINGS = {"folder": list_folder, "csv": list_table}
 
 
 class FileSource:
@@ -66,11 +69,12 @@ def is_plain(data: object, split: str) -> bool:
     """Whether `open_plain_files` opens these data for this split."""
     if not isinstance(data, str) or "[" in split:
         return False
-    return data == "digits" or (data.startswith("folder:") and data != "folder:")
+    kind, _, rest = data.partition(":")
+    return data == "digits" or (kind in _LISTINGS and bool(rest))
 
 
 def open_plain_files(data: object, split: str, seed: int = 0) -> ImageData | None:
-    """Opens `digits` or `folder:PATH` for a whole split; None where `open_data` is needed.
+    """Opens `digits`, `folder:PATH` or `csv:FILE` for a whole split; None where `open_data` is needed.
 
     Broken files are found when they are read. `seed` draws the test images of a folder that has
     none, as for `open_data`.
@@ -83,7 +87,8 @@ def open_plain_files(data: object, split: str, seed: int = 0) -> ImageData | Non
         return None
     if data == "digits":
         return _digits()
-    listing = list_folder(data.removeprefix("folder:"), seed)
+    kind, _, rest = data.partition(":")
+    listing = _LISTINGS[kind](rest, seed)
     files = [file for split_files in listing.splits.values() for file in split_files]
     return ImageData(
         name=data,

@@ -41,7 +41,7 @@ TEST_FRACTION = 0.2
 FORMAT = 2
 """Version of prepared data, part of every fingerprint."""
 
-_SPLIT_NAMES = {
+SPLIT_NAMES = {
     "train": "train",
     "training": "train",
     "test": "test",
@@ -50,6 +50,7 @@ _SPLIT_NAMES = {
     "valid": "validation",
     "validation": "validation",
 }
+"""The split of each name that a folder, or a cell of a table, may have."""
 _LAYOUT = "PATH/train/<class>/* and PATH/test/<class>/*, or PATH/<class>/*"
 
 
@@ -65,7 +66,7 @@ class ImageFile:
 
 @dataclass(frozen=True, slots=True)
 class FolderListing:
-    """The contents of a folder of images, before any image is opened."""
+    """The contents of a folder, or a table, of images, before any image is opened."""
 
     root: Path
     classes: tuple[str, ...]
@@ -75,6 +76,13 @@ class FolderListing:
     ignored_links: tuple[str, ...]
     """Links to folders that are not followed, relative to the root."""
     fingerprint: str
+    table: Path | None = None
+    """The table that lists the files, None for a folder."""
+
+    @property
+    def origin(self) -> Path:
+        """The folder, or the table that names its files."""
+        return self.table or self.root
 
     @property
     def bytes(self) -> int:
@@ -114,7 +122,7 @@ def list_folder(path: str | os.PathLike[str], seed: int = 0) -> FolderListing:
     classes = _common_classes(root, split_files)
     files = {split: _image_files(members, classes) for split, members in split_files.items()}
     if only_train:
-        files = _draw_test_split(files["train"], seed)
+        files = draw_test_split(files["train"], seed)
     return FolderListing(
         root=root,
         classes=classes,
@@ -125,7 +133,7 @@ def list_folder(path: str | os.PathLike[str], seed: int = 0) -> FolderListing:
             for members in split_files.values()
             for link in members.ignored_links
         ),
-        fingerprint=_fingerprint(files, classes),
+        fingerprint=fingerprint(files, classes),
     )
 
 
@@ -183,7 +191,7 @@ def _split_folders(root: Path, folders: Sequence[str]) -> dict[str, str]:
     """
     splits: dict[str, str] = {}
     for folder in folders:
-        split = _SPLIT_NAMES.get(folder.lower())
+        split = SPLIT_NAMES.get(folder.lower())
         if split is None or not _has_folders(root / folder):
             continue
         if split in splits:
@@ -324,7 +332,8 @@ def _image_files(split: _SplitFiles, classes: Sequence[str]) -> tuple[ImageFile,
     )
 
 
-def _draw_test_split(files: tuple[ImageFile, ...], seed: int) -> dict[str, tuple[ImageFile, ...]]:
+def draw_test_split(files: tuple[ImageFile, ...], seed: int) -> dict[str, tuple[ImageFile, ...]]:
+    """Returns `train` and a seeded, stratified `test` of the files of a single split."""
     labels = np.array([file.label for file in files])
     kept, held_out = stratified_holdout(labels, TEST_FRACTION, seed)
     if not len(held_out):  # As with one image of each class.
@@ -332,7 +341,8 @@ def _draw_test_split(files: tuple[ImageFile, ...], seed: int) -> dict[str, tuple
     return {"train": tuple(files[i] for i in kept), "test": tuple(files[i] for i in held_out)}
 
 
-def _fingerprint(files: Mapping[str, Sequence[ImageFile]], classes: Sequence[str]) -> str:
+def fingerprint(files: Mapping[str, Sequence[ImageFile]], classes: Sequence[str]) -> str:
+    """Returns a hash of the classes and of each file's path, size, time and label."""
     digest = hashlib.sha256(repr((FORMAT, tuple(classes))).encode())
     for split, members in files.items():
         digest.update(f"\n{split}\n".encode())
