@@ -26,7 +26,8 @@ def add_options(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--data",
-        help="new location of the data, if they have moved: digits, folder:PATH, csv:FILE or tfds:NAME",
+        help="new location of the data, if they have moved: digits, folder:PATH, csv:FILE or "
+        "tfds:NAME",
     )
     add_checkpointing(parser, defaults=False)
     add_distribution(parser, defaults=False)

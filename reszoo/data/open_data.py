@@ -43,9 +43,10 @@ def open_data(
 
     Args:
       data: `"digits"` (built in); `"folder:PATH"` (class folders); `"csv:FILE"` (a table of files
-        and labels); `"tfds:NAME/CONFIG:VERSION"`; a pair `(x, y)` of arrays or a `tf.data.Dataset` of (image, label), which become the split
-        `train`; a pair of these (train and test, as `keras.datasets.mnist.load_data()` returns),
-        or a mapping of them by split name. Images are uint8 or float 0..255.
+        and labels); `"tfds:NAME/CONFIG:VERSION"`; a pair `(x, y)` of arrays or a `tf.data.Dataset`
+        of (image, label), which become the split `train`; a pair of these (train and test, as
+        `keras.datasets.mnist.load_data()` returns), or a mapping of them by split name. Images
+        are uint8 or float 0..255.
       seed: chooses the test images of a folder without a test split. Use the same one for training
         and evaluation, or the network is evaluated on images it was trained on.
       skip_bad_images: leave unreadable images of a folder out (they are listed in

@@ -74,7 +74,7 @@ def is_plain(data: object, split: str) -> bool:
 
 
 def open_plain_files(data: object, split: str, seed: int = 0) -> ImageData | None:
-    """Opens `digits`, `folder:PATH` or `csv:FILE` for a whole split; None where `open_data` is needed.
+    """Opens digits, a folder or a table for a whole split; None where `open_data` is needed.
 
     Broken files are found when they are read. `seed` draws the test images of a folder that has
     none, as for `open_data`.

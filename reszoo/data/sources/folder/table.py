@@ -1,4 +1,4 @@
-"""Listing images from a table: a CSV file with a column of files, of labels and, perhaps, of splits.
+"""Listing images from a table: a CSV file of image files, their labels and, perhaps, splits.
 
     file,label,split
     photos/0001.jpg,cat,train
