@@ -1,0 +1,147 @@
+"""Limits that need the converted file: arena, latency, and the rules of an export target.
+
+Converting takes seconds, so a candidate is measured only when it has passed its plan and is about
+to become a trial, one at a time, untrained, in one helper process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from reszoo import spec
+from reszoo.errors import UserError
+from reszoo.runs.line_process import LineProcess
+from reszoo.spec.architecture import Architecture
+from reszoo.spec.search import Limits, Search
+from reszoo.spec.target import Target
+from reszoo.tuning.constraints import bounds
+from reszoo.tuning.initial_candidates import resolve_path
+from reszoo.tuning.measurement import Measurement, MeasurementLog, measurement_of
+
+MEASURED = ("arena_bytes", "latency_ms")
+"""Costs that are measured, each of which may be a limit or an objective."""
+TARGET = "target"
+"""The limit whose rules and sizes are those of an export target."""
+DEFAULT_TARGET = "microcontroller"
+"""The target whose file is measured for a search that names none."""
+WORKER = "reszoo.tuning.measure_worker"
+
+Measure = Callable[[Architecture], Measurement]
+
+
+class MeasuredLimits:
+    """Checks networks on their converted files, each network once.
+
+    Args:
+      limits: the limits of the search.
+      target: the target whose file is measured, and whose rules hold if the limits name it.
+      log: what was measured before, and takes what is measured now.
+      measure: measures a network.
+    """
+
+    def __init__(
+        self, limits: Limits, target: Target, log: MeasurementLog, measure: Measure
+    ) -> None:
+        self.target = target
+        self._judges = limits.target is not None
+        self._limits = {
+            name: limit for name in MEASURED if (limit := getattr(limits, name)) is not None
+        }
+        self._log = log
+        self._measure = measure
+
+    def check(self, architecture: Architecture) -> Mapping[str, str]:
+        """Returns a sentence for each limit that a network violates, by the limit's name."""
+        measurement = self.measurement(architecture)
+        violations = {}
+        if measurement.problems and (self._judges or measurement.file_bytes is None):
+            violations[TARGET] = "; ".join(measurement.problems)
+        for name, limit in self._limits.items():
+            if sentence := _violation(name, getattr(measurement, name), *bounds(limit)):
+                violations[name] = sentence
+        return violations
+
+    def measurement(self, architecture: Architecture) -> Measurement:
+        """Returns what a network costs; it is measured unless the log has it."""
+        key = spec.fingerprint(architecture)
+        if (known := self._log.get(key)) is not None:
+            return known
+        measured = self._measure(architecture)
+        self._log.add(key, measured)
+        return measured
+
+
+@contextlib.contextmanager
+def measured_limits(
+    search: Search, target: Target | None, log: Path | None = None
+) -> Iterator[MeasuredLimits | None]:
+    """Yields the measured limits of a search, or None where it needs no measurement.
+
+    `target` is that of `measured_target`, and `log` the `measured.jsonl` of the search's folder.
+    The helper process starts with the first measurement, and ends with the block.
+
+    Raises:
+      UserError: the log is damaged.
+    """
+    if target is None:
+        yield None
+        return
+    words = {
+        "target": spec.to_mapping(target),
+        "judge": search.limits.target is not None,
+        "latency": search.limits.latency_ms is not None or "latency_ms" in search.goals,
+    }
+    with contextlib.ExitStack() as stack:
+        worker: list[LineProcess] = []
+
+        def measure(architecture: Architecture) -> Measurement:
+            if not worker:
+                worker.append(stack.enter_context(start_worker()))
+            request = {"spec": spec.to_mapping(architecture), **words}
+            return measurement_of(worker[0].ask({"file": request}))
+
+        yield MeasuredLimits(search.limits, target, MeasurementLog(log), measure)
+
+
+def measured_target(search: Search) -> Target | None:
+    """Returns the target whose file is measured, or None where a search needs no measurement.
+
+    Raises:
+      UserError: there is no such target, or it writes no `.tflite`.
+    """
+    name, where = search.limits.target, search.where("limits", TARGET)
+    if name is None:
+        is_limited = any(getattr(search.limits, measure) is not None for measure in MEASURED)
+        is_measured = is_limited or any(measure in search.goals for measure in MEASURED)
+        return spec.load_target(DEFAULT_TARGET) if is_measured else None
+    try:
+        target = spec.load_target(resolve_path(search, name))
+    except UserError as error:
+        raise error.changed(where=error.where or where) from None
+    if "tflite" not in target.writes:
+        raise UserError(
+            f"the target {target.name} writes no .tflite that could be measured",
+            where=where,
+            expected="a target with tflite among writes",
+            hint="write `target: mobile-int8`, or leave it out",
+        )
+    return target
+
+
+def start_worker() -> LineProcess:
+    """Starts the helper process, in which TensorFlow sees no GPU: a trial may use it."""
+    return LineProcess(
+        WORKER,
+        what="the process that measures candidates",
+        environment={"CUDA_VISIBLE_DEVICES": "-1"},
+    )
+
+
+def _violation(name: str, amount: float | None, least: float, most: float) -> str | None:
+    if amount is None:
+        return f"{name} cannot be measured"
+    if amount > most:
+        return f"{amount:,} {name} are above {most:,g}"
+    return f"{amount:,} {name} are below {least:,g}" if amount < least else None
