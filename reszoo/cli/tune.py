@@ -13,10 +13,13 @@ from reszoo import spec
 from reszoo.cli.early_checks import check_data
 from reszoo.cli.options import add_data, add_output, add_overrides, nonnegative_int
 from reszoo.cli.start_tensorflow import start_tensorflow
+from reszoo.errors import UserError
+from reszoo.report.measured_summary import measured_text, time_text
 from reszoo.report.search_summary import event_text, preview_text, result_text
 from reszoo.report.text import format_command
 
 if TYPE_CHECKING:
+    from reszoo.spec.search import Search
     from reszoo.tuning import Event
 
 
@@ -30,16 +33,25 @@ def add_options(parser: ArgumentParser) -> None:
         action="store_true",
         help="print the space, its cost and the planned trainings; train nothing",
     )
+    parser.add_argument(
+        "--measure",
+        action="store_true",
+        help="with --plan: also estimate the time, from a training step of three candidates",
+    )
     parser.add_argument("--seed", type=nonnegative_int, help="random seed (overrides the search)")
     add_output(parser, "FOLDER", "the search folder (default: searches/SEARCH-DATA)")
 
 
 def run(options: Namespace) -> None:
     search = spec.load_search(options.search, options.overrides)
+    if options.measure and not options.plan:
+        raise UserError(
+            "--measure belongs to --plan: a search measures its trials anyway",
+            where="--measure",
+            hint="add --plan, or leave out --measure",
+        )
     if options.plan:
-        from reszoo.tuning.preview import preview
-
-        print(preview_text(preview(search, seed=options.seed)))
+        _print_plan(search, options)
         return
     from reszoo.tuning.tune import refuse_distributed_search, tune
 
@@ -60,6 +72,25 @@ def run(options: Namespace) -> None:
         stop.args = (f"stopped; the same command resumes the search: {command}",)
         raise
     print(result_text(result))
+
+
+def _print_plan(search: Search, options: Namespace) -> None:
+    """Prints the plan of a search; what has to be measured is measured in a process of its own."""
+    from reszoo.tuning.measured_sample import measure_sample
+    from reszoo.tuning.preview import preview
+    from reszoo.tuning.resolved_search import resolve_search
+
+    print(preview_text(preview(search, seed=options.seed)))
+    resolved = resolve_search(search, seed=options.seed)
+    if (sample := measure_sample(resolved)) is not None:
+        print(f"\n{measured_text(sample)}")
+    if options.measure:
+        from reszoo.training.jobs.task import DataArguments
+        from reszoo.tuning.time_estimate import estimate_time
+
+        data = DataArguments(options.data, options.skip_bad_images)
+        if (estimate := estimate_time(resolved, data)) is not None:
+            print(f"\n{time_text(estimate)}")
 
 
 def _print_event(event: Event) -> None:

@@ -35,7 +35,7 @@ def rungs(strategy: Strategy, max_epochs: int) -> tuple[Rung, ...]:
     For Hyperband they are those of keras-tuner's oracle: brackets from the one that discards most
     often to plain random search (bracket 0), each training for about as many epochs.
     """
-    if strategy.kind == "random":
+    if strategy.kind != "hyperband":
         return (Rung(0, 0, strategy.trials or DEFAULT_TRIALS, 0, max_epochs),)
     factor = strategy.factor or DEFAULT_FACTOR
     return tuple(

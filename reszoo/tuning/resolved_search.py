@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,6 +12,7 @@ from reszoo import spec
 from reszoo.errors import UserError
 from reszoo.spec.recipe import Recipe, Validation, default_recipe_name
 from reszoo.spec.search import Search
+from reszoo.spec.target import Target
 from reszoo.tuning.constraints import Constraints
 from reszoo.tuning.hyperband import Rung, rungs
 from reszoo.tuning.initial_candidates import (
@@ -18,10 +20,12 @@ from reszoo.tuning.initial_candidates import (
     load_architecture,
     resolve_path,
 )
+from reszoo.tuning.measured_limits import MeasuredLimits, measured_target
+from reszoo.tuning.measured_sampling import MeasuredSampler
 from reszoo.tuning.sampling import CandidateSampler
 from reszoo.tuning.space import Candidate, Space, build_space
 
-_MEASURED = ("target", "arena_bytes", "latency_ms")
+_NEEDS_FILE = ("target", "arena_bytes", "latency_ms")
 """Limits that need the converted file of a candidate."""
 
 _KINDS = ("random", "hyperband")
@@ -37,6 +41,10 @@ class ResolvedSearch:
     """The recipe of every candidate; its epochs are those of a fully trained one."""
     constraints: Constraints
     initial_candidates: tuple[Candidate, ...]
+    target: Target | None = None
+    """The target whose file is measured; None where no limit needs a measurement."""
+    measured: MeasuredLimits | None = None
+    """Checks the files of candidates while the search runs; without it they pass."""
 
     @property
     def max_epochs(self) -> int:
@@ -58,14 +66,27 @@ class ResolvedSearch:
         """Number of trainings, in a space that is large enough."""
         return self.iterations * sum(rung.candidates for rung in self.rungs)
 
-    def sampler(self) -> CandidateSampler:
+    def sampler(self) -> CandidateSampler | MeasuredSampler:
         """Returns a sampler that draws this search's candidates from the first one on."""
-        return CandidateSampler(self.constraints, self.search.seed, self.initial_candidates)
+        sampler = CandidateSampler(self.constraints, self.search.seed, self.initial_candidates)
+        if self.measured is None:
+            return sampler
+        return MeasuredSampler(sampler, self.measured, self.search, self.space)
+
+    def violations(self, candidate: Candidate) -> Mapping[str, str]:
+        """Returns a sentence for each limit that a candidate violates, by the limit's name.
+
+        Its file is measured only where its plan is within all limits.
+        """
+        check = self.constraints.check(candidate)
+        if check.violations or self.measured is None:
+            return check.violations
+        return self.measured.check(self.space.spec(candidate))
 
 
 def refuse_unsupported(search: Search) -> None:
     """Raises UserError for a field of the page that a search does not act upon yet."""
-    limits = [f"limits.{name}" for name in _MEASURED if getattr(search.limits, name) is not None]
+    limits = [f"limits.{name}" for name in _NEEDS_FILE if getattr(search.limits, name) is not None]
     orders = [f"space.{key}.order" for key, choices in search.space.items() if choices.order]
     fields = {
         **{name: ("limits", name.removeprefix("limits.")) for name in limits},
@@ -105,7 +126,8 @@ def resolve_search(
     recipe = _resolve_recipe(search, space)
     constraints = Constraints(space, search.limits)
     initial_candidates = find_initial_candidates(search, space, constraints)
-    return ResolvedSearch(search, space, recipe, constraints, initial_candidates)
+    target = measured_target(search)
+    return ResolvedSearch(search, space, recipe, constraints, initial_candidates, target)
 
 
 def _resolve_recipe(search: Search, space: Space) -> Recipe:
