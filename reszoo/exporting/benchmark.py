@@ -29,6 +29,7 @@ from reszoo.tflite.contract_file import (
     read_contract,
 )
 from reszoo.tflite.model_file import find_model_file
+from reszoo.tflite.trial_run import require_runnable
 
 _SERVER_BATCH = 32
 _ROUNDS = 20
@@ -177,7 +178,9 @@ def _resolve(target: str | Path) -> _Subject:
     """Returns the network that a path names, without loading it."""
     path = Path(target)
     if (file := find_tflite(path)) is not None:
-        return _Subject(str(target), "tflite", find_model_file(file))
+        file = find_model_file(file)
+        require_runnable(file)
+        return _Subject(str(target), "tflite", file)
     if is_bundle(path):
         try:
             files = read_contract(path / CONTRACT)["files"]

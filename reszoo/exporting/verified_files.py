@@ -21,6 +21,7 @@ from reszoo.tflite.interpreter import TFLiteInterpreter
 from reszoo.tflite.lifetimes import lower_bound
 from reszoo.tflite.memory_plan import plannable_maps
 from reszoo.tflite.model_file import load_model_file
+from reszoo.tflite.trial_run import require_runnable
 from reszoo.tflite.verdict import judge
 
 _OWN_BYTES_TOLERANCE = 0.15
@@ -30,6 +31,7 @@ _OWN_BYTES_TOLERANCE = 0.15
 def tflite_claims(inputs: BundleInputs) -> Iterator[Claim]:
     """Yields the claims about the `.tflite`; it is run without TensorFlow."""
     entry, path = inputs.entry("tflite"), inputs.path("tflite")
+    require_runnable(path)
     model, interpreter = load_model_file(path), TFLiteInterpreter(path)
     yield from _end_claims(entry, interpreter)
     counts = Counter(operator.name for operator in model.main.operators)

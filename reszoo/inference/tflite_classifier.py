@@ -23,6 +23,7 @@ from reszoo.tflite.contract_file import (
 )
 from reszoo.tflite.image_metadata import LABELS
 from reszoo.tflite.interpreter import TFLiteInterpreter
+from reszoo.tflite.trial_run import require_runnable
 
 _FORMAT_KEYS = ("crop", "interpolation", "antialias")
 
@@ -54,6 +55,7 @@ class TFLiteClassifier:
                 hint="name the file, or the bundle that `reszoo export` wrote",
             )
         preprocessing = _read_contract(path)
+        require_runnable(path)
         self._path = path
         self._interpreter = TFLiteInterpreter(path)
         shape = [int(side) for side in self._interpreter.input["shape"]]
