@@ -82,12 +82,14 @@ def estimate_time(
         for candidate, step in zip(chosen, steps, strict=True)
     )
     brackets = planned_brackets(resolved)
-    seconds = [
-        search_seconds(brackets, workers, lambda rung, each=each: start + _epochs(rung) * each)
-        for each in (smallest.epoch_seconds, median.epoch_seconds, largest.epoch_seconds)
-    ]
+
+    def total(candidate: CandidateTime) -> float:
+        each = candidate.epoch_seconds
+        return search_seconds(brackets, workers, lambda rung: start + _epochs(rung) * each)
+
+    seconds = (total(smallest), total(median), total(largest))
     batch = int(steps[0]["batch"])
-    return TimeEstimate(smallest, median, largest, batch, start, tuple(seconds), workers)
+    return TimeEstimate(smallest, median, largest, batch, start, seconds, workers)
 
 
 def planned_brackets(resolved: ResolvedSearch) -> list[list[Rung]]:

@@ -83,7 +83,8 @@ def list_table(path: str | os.PathLike[str], seed: int = 0) -> FolderListing:
     classes = _classes(rows)
     check_classes(len(classes), str(table), classes, hint="label images with another class")
     files = _files(table, rows, classes)
-    splits = {split: files[split] for split in ("train", "validation", "test") if split in files}
+    order: tuple[str, ...] = ("train", "validation", "test")
+    splits = {split: files[split] for split in order if split in files}
     _require_trained(table, splits, classes)
     if set(splits) == {"train"}:
         splits = draw_test_split(splits["train"], seed)
