@@ -82,6 +82,8 @@ def _print_plan(search: Search, options: Namespace) -> None:
 
     print(preview_text(preview(search, seed=options.seed)))
     resolved = resolve_search(search, seed=options.seed)
+    if resolved.target is not None or options.measure:
+        print("measuring some candidates, a few seconds each", file=sys.stderr, flush=True)
     if (sample := measure_sample(resolved)) is not None:
         print(f"\n{measured_text(sample)}")
     if options.measure:
