@@ -34,7 +34,7 @@ def refuse_too_large(plan: Plan | None, target: Target) -> None:
     """
     if plan is None:
         return
-    if found := list(_excesses(cost(plan), target)):
+    if found := list(plan_excesses(cost(plan), target)):
         raise _refusal(found, target, plan)
 
 
@@ -50,7 +50,8 @@ def refuse_oversized(
         raise _refusal(found, target, plan)
 
 
-def _excesses(network: Cost, target: Target) -> Iterator[tuple[str, str]]:
+def plan_excesses(network: Cost, target: Target) -> Iterator[tuple[str, str]]:
+    """Yields what exceeds a limit of the target however it is converted, and a sentence of it."""
     limits = target.limits
     for what, value, limit, unit in (
         ("network", network.macs, limits.macs, "multiply-adds"),

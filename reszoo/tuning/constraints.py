@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reszoo.errors import UserError
+from reszoo.exporting.device_limits import plan_excesses
 from reszoo.planning import Cost
 from reszoo.planning.cost import cost
 from reszoo.spec.search import Limits, Search
+from reszoo.spec.target import Target
 from reszoo.tuning.space import Candidate, Space
 
 MEASURES: Mapping[str, str] = {
@@ -21,6 +23,9 @@ MEASURES: Mapping[str, str] = {
 
 _REMEMBERED = 100_000
 """Number of checks held in memory, about 100 MB."""
+
+TARGET = "target"
+"""The limit whose rules and sizes are those of an export target; a plan decides some of them."""
 
 IMPOSSIBLE = "impossible"
 """The violation of a candidate whose choices do not go together."""
@@ -44,8 +49,9 @@ class CandidateCheck:
 class Constraints:
     """Checks candidates on their plans, before any network is built, and remembers the latest."""
 
-    def __init__(self, space: Space, limits: Limits) -> None:
+    def __init__(self, space: Space, limits: Limits, target: Target | None = None) -> None:
         self.space = space
+        self._target = target
         self.limits = {
             name: limit for name in MEASURES if (limit := getattr(limits, name)) is not None
         }
@@ -100,6 +106,8 @@ class Constraints:
             for name, limit in self.limits.items()
             if (sentence := _violation(name, amount_of(price, name), limit)) is not None
         }
+        if self._target is not None and (excesses := list(plan_excesses(price, self._target))):
+            violations[TARGET] = "; ".join(text for _, text in excesses)
         return CandidateCheck(price, violations)
 
     def _amount(self, candidate: Candidate, measure: str) -> float:
@@ -143,6 +151,13 @@ def nothing_feasible(
     ]
     if not amounts:
         violations = constraints.check(constraints.space.candidate(0)).violations
+        if TARGET in violations:
+            return UserError(
+                f"{nothing}: none fits the target",
+                where=search.where("limits", TARGET),
+                found=violations[TARGET],
+                hint="choose a target for a larger device, or add smaller choices to the space",
+            )
         return UserError(
             f"{nothing}: the choices are incompatible",
             where=search.where("space"),

@@ -16,14 +16,12 @@ from reszoo.runs.line_process import LineProcess
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.search import Limits, Search
 from reszoo.spec.target import Target
-from reszoo.tuning.constraints import bounds
+from reszoo.tuning.constraints import TARGET, bounds
 from reszoo.tuning.initial_candidates import resolve_path
 from reszoo.tuning.measurement import Measurement, MeasurementLog, measurement_of
 
 MEASURED = ("arena_bytes", "latency_ms")
 """Costs that are measured, each of which may be a limit or an objective."""
-TARGET = "target"
-"""The limit whose rules and sizes are those of an export target."""
 DEFAULT_TARGET = "microcontroller"
 """The target whose file is measured for a search that names none."""
 WORKER = "reszoo.tuning.measure_worker"

@@ -124,9 +124,10 @@ def resolve_search(
         base = base.model_copy(update={"classes": classes})
     space = build_space(search, base)
     recipe = _resolve_recipe(search, space)
-    constraints = Constraints(space, search.limits)
-    initial_candidates = find_initial_candidates(search, space, constraints)
     target = measured_target(search)
+    is_limit = search.limits.target is not None
+    constraints = Constraints(space, search.limits, target if is_limit else None)
+    initial_candidates = find_initial_candidates(search, space, constraints)
     return ResolvedSearch(search, space, recipe, constraints, initial_candidates, target)
 
 

@@ -7,6 +7,7 @@ import pytest
 from reszoo.errors import UserError
 from reszoo.planning.cost import cost
 from reszoo.tuning import sampling
+from reszoo.tuning.constraints import nothing_feasible
 from reszoo.tuning.resolved_search import ResolvedSearch, resolve_search
 from reszoo.tuning.sampling import CandidateSampler
 from tests.tuning.searches import SEARCH, with_space, write
@@ -185,3 +186,24 @@ def test_a_start_above_a_limit_is_refused(tmp_path):
         UserError, match=r"start_from\[0\] cannot be tried: .* parameters are above"
     ):
         _resolved(tmp_path, limits="{parameters: 9000}", start_from='[{"stages[each].depth": 3}]')
+
+
+TARGET = "name: device\nquantization: int8\nlimits: {macs: 250000, file_bytes: 40000}\n"
+
+
+def test_what_a_plan_says_about_a_target_is_decided_without_a_conversion(tmp_path):
+    (tmp_path / "device.yaml").write_text(TARGET)
+    resolved = _resolved(tmp_path, limits="{target: device.yaml}")
+    expected = _feasible_by_hand(resolved, "macs", 250_000)
+    expected &= _feasible_by_hand(resolved, "weight_bytes_int8", 40_000)
+    sampler = resolved.sampler()
+    assert set(_drawn(sampler)) == expected
+    assert sampler.rejected == {"target": resolved.space.size - len(expected)}
+
+
+def test_a_target_that_no_plan_fits_is_named(tmp_path):
+    (tmp_path / "device.yaml").write_text(TARGET.replace("250000", "250"))
+    resolved = _resolved(tmp_path, limits="{target: device.yaml}")
+    error = nothing_feasible(resolved.search, resolved.constraints)
+    assert error.what == "no feasible candidate in the space: none fits the target"
+    assert "multiply-adds of 250" in str(error.found)
