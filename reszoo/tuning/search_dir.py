@@ -5,7 +5,8 @@ search.yaml      the search, resolved; base.yaml and recipe.yaml stand beside it
 candidates/      the network of each trial as a spec
 trials/          the run folder of each trial
 logs/            what each training printed
-trials.jsonl     one line per trial and rung
+trials.jsonl     one line per trial and rung, in the order of asking once a rung is done
+timing.jsonl     what each training cost: seconds, host, attempts, memory
 best.yaml        the best network so far, ready for `reszoo train`
 """
 
@@ -13,9 +14,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from reszoo import spec
 from reszoo.atomic_files import append_line, atomic_folder, recover_all, write_json, write_text
 from reszoo.errors import UserError
 from reszoo.json_text import parse_json
-from reszoo.runs.jsonl import read_lines, write_lines
+from reszoo.runs.jsonl import read_lines, read_valid_lines, write_lines
 from reszoo.runs.lock import hold_lock
 from reszoo.runs.run_dir import contents
 from reszoo.spec.architecture import Architecture
@@ -31,7 +32,7 @@ from reszoo.spec.search import Search
 from reszoo.tuning.hyperband import DEFAULT_FACTOR
 from reszoo.tuning.resolved_search import ResolvedSearch
 from reszoo.tuning.space import DESCRIPTIVE, plain
-from reszoo.tuning.trial_log import TrialJob, TrialRecord, was_lost
+from reszoo.tuning.trial_log import Key, TrialJob, TrialRecord, TrialTiming, was_lost
 
 FORMAT = "reszoo search"
 FORMAT_VERSION = 1
@@ -47,16 +48,17 @@ class SearchFolder:
         self.recipe_path = path / "recipe.yaml"
         self.trials = path / "trials"
         self.trial_log = path / "trials.jsonl"
+        self.timing_log = path / "timing.jsonl"
         self.best_path = path / "best.yaml"
         """The spec of the best network, which exists once a trial has finished."""
 
-    def run_path(self, trial: int) -> Path:
-        """Returns the run folder of a trial."""
-        return self.trials / f"{trial:04d}"
+    def run_path(self, trial: int | str) -> Path:
+        """Returns the run folder of a trial, by its number or the name of its job."""
+        return self.trials / (trial if isinstance(trial, str) else f"{trial:04d}")
 
-    def log_path(self, trial: int) -> Path:
+    def log_path(self, trial: int | str) -> Path:
         """Returns the file of what the training of a trial printed."""
-        return self.path / "logs" / f"{trial:04d}.txt"
+        return self.path / "logs" / f"{self.run_path(trial).name}.txt"
 
     def records(self) -> list[TrialRecord]:
         """Returns the lines of trials.jsonl, oldest first; raises UserError if one is damaged."""
@@ -74,6 +76,21 @@ class SearchFolder:
         """Appends a line to trials.jsonl."""
         append_line(self.trial_log, json.dumps(asdict(record), allow_nan=False))
 
+    def append_timing(self, timing: TrialTiming) -> None:
+        """Appends a line to timing.jsonl."""
+        append_line(self.timing_log, json.dumps(asdict(timing), allow_nan=False))
+
+    def timings(self) -> list[TrialTiming]:
+        """Returns what trainings cost; damaged lines are left out, as nothing depends on them."""
+        names = {field.name for field in fields(TrialTiming)}
+        lines = read_valid_lines(self.timing_log)
+        return [TrialTiming(**line) for line in lines if line.keys() == names]
+
+    def sort_log(self, keys: Sequence[Key]) -> None:
+        """Puts the lines of trials.jsonl into the order of their keys, completely or not at all."""
+        lines = {TrialRecord(**line).key: line for line in read_lines(self.trial_log)}
+        write_lines(self.trial_log, [lines[key] for key in keys])
+
     def repair_log(self) -> None:
         """Removes the lines of trials.jsonl that are no results.
 
@@ -89,7 +106,7 @@ class SearchFolder:
 
     def write_candidate(self, job: TrialJob) -> Path:
         """Writes the network of a trial as a spec, and returns its file."""
-        path = self.path / "candidates" / f"{job.trial:04d}.yaml"
+        path = self.path / "candidates" / f"{job.name}.yaml"
         if not path.exists():
             write_text(path, spec.to_yaml(job.architecture))
         return path
@@ -176,13 +193,13 @@ def read_identity(path: Path) -> dict[str, Any]:
 def identity_of(resolved: ResolvedSearch, data: Mapping[str, Any]) -> dict[str, Any]:
     """Returns everything that a search's proposals and trainings depend on, as plain values."""
     strategy = resolved.search.strategy
-    fields = spec.to_mapping(resolved.space.base).items()
+    base = spec.to_mapping(resolved.space.base).items()
     identity = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "data": dict(data),
         "seed": resolved.search.seed,
-        "base": {key: value for key, value in fields if key not in ("name", *DESCRIPTIVE)},
+        "base": {key: value for key, value in base if key not in ("name", *DESCRIPTIVE)},
         "recipe": spec.to_mapping(resolved.recipe),
         "space": {dimension.name: dimension.labels for dimension in resolved.space.dimensions},
         "limits": resolved.constraints.limits,

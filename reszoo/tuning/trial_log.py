@@ -1,8 +1,7 @@
-"""Trials of a search: the job, the outcome and the record of each, and their ranking."""
+"""Trials of a search: the job and the record of each, and their ranking."""
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,8 +9,19 @@ from typing import Any, Literal
 
 from reszoo.planning import Cost
 from reszoo.spec.architecture import Architecture
+from reszoo.training.jobs.task import JobOutcome
 from reszoo.tuning.constraints import MEASURES, amount_of
 from reszoo.tuning.space import plain
+
+Kind = Literal["trial", "reference", "confirm"]
+"""`trial` is a candidate of the strategy, `reference` a spec beside the search, and `confirm` one
+of the best candidates once more, with another seed."""
+
+KINDS: tuple[Kind, ...] = ("trial", "reference", "confirm")
+"""In the order of their rows."""
+
+Key = tuple[Kind, int, int, int]
+"""What tells the rows of a log apart: kind, trial, repeat and epochs."""
 
 _LOST = re.compile(
     r"the training was ended by |"
@@ -37,19 +47,34 @@ class TrialJob:
     """The searched fields and their values."""
     architecture: Architecture
     cost: Cost
+    kind: Kind = "trial"
+    repeat: int = 0
+    """Number of the training with another seed; 0 is the one with the seed of the search."""
+    place: tuple[int, ...] = (0,)
+    """Its place in the order of asking: the group (a rung or batch), and the number therein."""
 
+    @property
+    def key(self) -> Key:
+        """The key of its row."""
+        return (self.kind, self.trial, self.repeat, self.epochs)
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """Outcome of a training: a validation accuracy, or the reason why there is none."""
+    @property
+    def order(self) -> tuple[int, ...]:
+        """What the rows of a log are sorted by."""
+        return (KINDS.index(self.kind), *self.place)
 
-    val_accuracy: float | None = None
-    message: str | None = None
+    @property
+    def group(self) -> tuple[int, ...]:
+        """The rung or batch that it belongs to, whose results a strategy is told in order."""
+        return self.order[:-1]
 
-    def __post_init__(self) -> None:
-        if self.val_accuracy is not None and not math.isfinite(self.val_accuracy):
-            object.__setattr__(self, "message", f"val_accuracy is {self.val_accuracy}")
-            object.__setattr__(self, "val_accuracy", None)
+    @property
+    def name(self) -> str:
+        """The name of its run folder, its log and its spec; all rungs of a trial share it."""
+        name = f"{self.trial:04d}"
+        if self.kind == "reference":
+            return f"reference-{name}"
+        return f"{name}-seed-{self.repeat}" if self.repeat else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +92,22 @@ class TrialRecord:
     """Each measure (the name of a limit) and its amount."""
     message: str | None = None
     """The last lines of a failed training."""
+    kind: Kind = "trial"
+    repeat: int = 0
+    """Number of the training with another seed; 0 is the one with the seed of the search."""
+    val_accuracies: tuple[float, ...] = ()
+    """Validation accuracy after each epoch; version 0.1 did not record it."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "val_accuracies", tuple(self.val_accuracies))
+
+    @property
+    def key(self) -> Key:
+        """What tells it apart from the other rows."""
+        return (self.kind, self.trial, self.repeat, self.epochs)
 
     @classmethod
-    def of(cls, job: TrialJob, outcome: Outcome) -> TrialRecord:
+    def of(cls, job: TrialJob, outcome: JobOutcome) -> TrialRecord:
         """Returns the record of a job and its outcome."""
         return cls(
             trial=job.trial,
@@ -81,7 +119,36 @@ class TrialRecord:
             changes=plain(job.changes),
             cost={name: amount_of(job.cost, name) for name in MEASURES},
             message=outcome.message,
+            kind=job.kind,
+            repeat=job.repeat,
+            val_accuracies=outcome.history,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class TrialTiming:
+    """A line of timing.jsonl: what a training cost, which no two searches share."""
+
+    kind: Kind
+    trial: int
+    repeat: int
+    epochs: int
+    seconds: float
+    host: str
+    attempts: int
+    peak_memory: int | None
+    """Largest resident memory of the training, in bytes."""
+
+    @property
+    def key(self) -> Key:
+        """The key of its row in trials.jsonl."""
+        return (self.kind, self.trial, self.repeat, self.epochs)
+
+    @classmethod
+    def of(cls, job: TrialJob, outcome: JobOutcome) -> TrialTiming:
+        """Returns the timing of a job and its outcome."""
+        seconds = round(outcome.seconds, 3)
+        return cls(*job.key, seconds, outcome.host, outcome.attempts, outcome.peak_memory)
 
 
 def was_lost(message: str | None) -> bool:
@@ -95,13 +162,13 @@ def best_of(records: Iterable[TrialRecord]) -> TrialRecord | None:
     Only those trained longest are compared, because a schedule that was cut short says little about
     its end. Among them the highest accuracy wins, then the fewest multiply-adds, then the earliest.
     """
-    finished = [record for record in records if record.state == "finished"]
+    finished = [one for one in records if one.state == "finished" and one.kind == "trial"]
     return max(finished, key=_merit, default=None)
 
 
 def ranked(records: Iterable[TrialRecord]) -> list[TrialRecord]:
     """Returns the last record of each trial, best first, failed ones last."""
-    last = {record.trial: record for record in records}
+    last = {record.trial: record for record in records if record.kind == "trial"}
     finished = [record for record in last.values() if record.state == "finished"]
     failed = [record for record in last.values() if record.state == "failed"]
     return sorted(finished, key=_merit, reverse=True) + failed

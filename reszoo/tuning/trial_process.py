@@ -25,9 +25,10 @@ from reszoo.runs.subprocesses import (
     temporary_variables,
 )
 from reszoo.spec.recipe import Recipe
+from reszoo.training.jobs.task import JobOutcome as Outcome
 from reszoo.tuning.resolved_search import ResolvedSearch
 from reszoo.tuning.search_dir import SearchFolder
-from reszoo.tuning.trial_log import Outcome, TrialJob
+from reszoo.tuning.trial_log import TrialJob
 
 STOP_SECONDS = 60.0
 """Seconds that a stopped training gets to save its checkpoint."""

@@ -14,7 +14,9 @@ from reszoo.spec.architecture import Architecture
 from reszoo.spec.search import Search
 from reszoo.tuning.resolved_search import ResolvedSearch, refuse_unsupported, resolve_search
 from reszoo.tuning.search_dir import DEFAULT_FOLDER, SearchFolder, open_search_folder
-from reszoo.tuning.search_run import Event, Runner, SearchRun
+from reszoo.tuning.search_run import Event, SearchRun
+from reszoo.tuning.strategies import create_proposer
+from reszoo.tuning.trial_engine import Runner, RunnerEngine
 from reszoo.tuning.trial_log import TrialRecord, ranked
 from reszoo.tuning.trial_process import ChildRunner, DataCheck, SearchData
 
@@ -124,15 +126,13 @@ def tune(
     facts = {"name": data, "skip_bad_images": skip_bad_images}
     facts["classes"] = resolved.space.base.classes
     folder = open_search_folder(path, resolved, facts)
-    from reszoo.tuning.tuner import ChildTuner
-
     with folder.lock():
         folder.wait_for_training()
-        runner = runner or ChildRunner(folder, resolved, search_data)
-        search_run = SearchRun(resolved, folder, runner, progress)
-        tuner = ChildTuner(resolved, search_run)
-        tuner.search()
-        return _result(search_run, dict(tuner.oracle.rejected), search_data)
+        engine = RunnerEngine(runner or ChildRunner(folder, resolved, search_data))
+        search_run = SearchRun(resolved, folder, engine, progress)
+        proposer = create_proposer(resolved)
+        search_run.run(proposer)
+        return _result(search_run, dict(proposer.rejected), search_data)
 
 
 def refuse_distributed_search() -> None:
@@ -150,7 +150,7 @@ def _count_classes(data: SearchData, resolved: ResolvedSearch) -> int:
     """Checks that the data fit the search, and returns their number of classes."""
     with closing(DataCheck(data, resolved)) as check:
         # Imported meanwhile: it takes as long as the check.
-        import reszoo.tuning.tuner  # noqa: F401
+        import reszoo.tuning.strategies.keras_oracles  # noqa: F401
 
         return len(check.classes())
 
@@ -159,9 +159,10 @@ def _result(search_run: SearchRun, rejected: Mapping[str, int], data: SearchData
     folder, resolved = search_run.folder, search_run.resolved
     best, architecture = search_run.best, search_run.best_architecture
     if best is None or architecture is None:
-        last = search_run.records[-1].message if search_run.records else None
+        records = search_run.records
+        last = records[-1].message if records else None
         raise GateError(
-            f"none of the {len(search_run.records)} trainings finished: there is no best network",
+            f"none of the {len(records)} trainings finished: there is no best network",
             where=str(folder.trial_log),
             found=last,
             hint=f"see {folder.path / 'logs'}; then start the search again in another folder",

@@ -12,8 +12,8 @@ from reszoo.spec.search_strategy import Strategy
 from reszoo.tuning import Outcome
 from reszoo.tuning.hyperband import rungs
 from reszoo.tuning.resolved_search import resolve_search
+from reszoo.tuning.strategies.keras_oracles import HyperbandOracle, RandomOracle
 from reszoo.tuning.tune import tune
-from reszoo.tuning.tuner import HyperbandOracle, RandomOracle
 from tests.tuning.searches import HYPERBAND, SEARCH, Trainings, accuracy, with_space, write
 
 RUNGS = [(2, 9, 1), (2, 3, 3), (2, 1, 9), (1, 5, 3), (1, 2, 9), (0, 3, 9)]

@@ -1,0 +1,34 @@
+"""Strategies: each proposes the trials of a search, from its seed and the results so far.
+
+None keeps a state on disk. A search that is resumed asks for the same jobs again and tells the
+recorded results.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Protocol
+
+from reszoo.tuning.resolved_search import ResolvedSearch
+from reszoo.tuning.trial_log import TrialJob, TrialRecord
+
+
+class Proposer(Protocol):
+    """Proposes jobs; what it proposes depends on neither the number nor the speed of workers."""
+
+    @property
+    def rejected(self) -> Counter[str]:
+        """Number of candidates that each limit turned away before they became trials."""
+
+    def ask(self, room: int) -> list[TrialJob]:
+        """Returns at most `room` further jobs, fewer where they depend on results to come."""
+
+    def tell(self, job: TrialJob, record: TrialRecord) -> None:
+        """Takes a result; those of a group come in the order in which its jobs were asked for."""
+
+
+def create_proposer(resolved: ResolvedSearch) -> Proposer:
+    """Returns the strategy of a search."""
+    from reszoo.tuning.strategies.keras_oracles import OracleProposer
+
+    return OracleProposer(resolved)

@@ -1,0 +1,160 @@
+"""Several trials at a time give, byte for byte, the files of one after the other."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from reszoo.errors import MachineError
+from reszoo.training.jobs.task import JobOutcome
+from reszoo.tuning.resolved_search import resolve_search
+from reszoo.tuning.search_dir import SearchFolder, open_search_folder
+from reszoo.tuning.search_run import SearchRun
+from reszoo.tuning.strategies import create_proposer
+from tests.tuning.searches import HYPERBAND, SEARCH, Trainings, write
+
+DATA = {"name": "digits", "skip_bad_images": False, "classes": 10}
+
+
+class ShuffledEngine:
+    """Several workers that end in a random order, and fail or stop where they are told to."""
+
+    def __init__(self, workers: int, seed: int = 0, trainings: Trainings | None = None) -> None:
+        self.workers = workers
+        self.stopped = 0
+        self.most = 0
+        self._trainings = trainings or Trainings()
+        self._random = random.Random(seed)
+        self._jobs = {}
+
+    def submit(self, key, job):
+        self._jobs[key] = job
+        self.most = max(self.most, len(self._jobs))
+        assert len(self._jobs) <= self.workers
+
+    def wait(self, seconds=None):
+        key = self._random.choice(list(self._jobs))
+        return key, self._trainings(self._jobs.pop(key))
+
+    def progress(self):
+        return {}
+
+    def stop(self):
+        self.stopped += 1
+        self._jobs.clear()
+
+
+def _search(file, out, engine) -> SearchRun:
+    resolved = resolve_search(file)
+    folder = open_search_folder(out, resolved, DATA)
+    search_run = SearchRun(resolved, folder, engine)
+    search_run.run(create_proposer(resolved))
+    return search_run
+
+
+def _files(out) -> dict[str, bytes]:
+    paths = [out / "trials.jsonl", out / "best.yaml", *sorted((out / "candidates").iterdir())]
+    return {path.name: path.read_bytes() for path in paths}
+
+
+def _fails(job) -> str | None:
+    return "out of memory" if job.trial % 5 == 2 else None
+
+
+@pytest.mark.parametrize("text", [SEARCH, HYPERBAND])
+def test_any_number_of_workers_writes_the_files_of_one(tmp_path, text):
+    file = write(tmp_path, text)
+    _search(file, tmp_path / "serial", ShuffledEngine(1, trainings=Trainings(_fails)))
+    for workers in (2, 4, 7, 30):
+        for seed in range(3):
+            out = tmp_path / f"{workers}-{seed}"
+            engine = ShuffledEngine(workers, seed, Trainings(_fails))
+            _search(file, out, engine)
+            assert _files(out) == _files(tmp_path / "serial")
+            assert engine.most == min(workers, 6 if text == SEARCH else 17)
+
+
+@pytest.mark.parametrize("text", [SEARCH, HYPERBAND])
+def test_a_parallel_search_that_was_stopped_ends_as_if_it_never_was(tmp_path, text):
+    file = write(tmp_path, text)
+    _search(file, tmp_path / "serial", ShuffledEngine(1))
+    for seed in range(5):
+        out, trainings = tmp_path / str(seed), Trainings()
+        stops = random.Random(seed).randrange(6)
+
+        class Stopping(ShuffledEngine):
+            def wait(self, seconds=None):
+                if len(self._trainings.jobs) == stops:  # noqa: B023
+                    raise KeyboardInterrupt
+                return super().wait(seconds)
+
+        engine = Stopping(4, seed, trainings)
+        with pytest.raises(KeyboardInterrupt):
+            _search(file, out, engine)
+        assert engine.stopped == 1
+        again = Trainings()
+        _search(file, out, ShuffledEngine(3, seed, again))
+        assert {job.key for job in trainings.jobs}.isdisjoint(job.key for job in again.jobs)
+        assert _files(out) == _files(tmp_path / "serial")
+
+
+def test_a_fault_of_the_machine_stops_the_other_trials(tmp_path):
+    class Faulty(ShuffledEngine):
+        def wait(self, seconds=None):
+            raise MachineError("full")
+
+    engine = Faulty(4)
+    with pytest.raises(MachineError, match="full"):
+        _search(write(tmp_path), tmp_path / "out", engine)
+    assert engine.stopped == 1
+    assert not (tmp_path / "out" / "trials.jsonl").exists()
+
+
+def test_what_a_training_cost_is_in_a_log_of_its_own(tmp_path):
+    class Slow(Trainings):
+        def __call__(self, job):
+            outcome = super().__call__(job)
+            history = (0.25, outcome.val_accuracy)
+            return JobOutcome(outcome.val_accuracy, history, None, 2, 1.5, "node-7", 10**9)
+
+    search_run = _search(write(tmp_path), tmp_path / "out", ShuffledEngine(2, trainings=Slow()))
+    folder = SearchFolder(tmp_path / "out")
+    assert folder.records() == search_run.records
+    assert all(record.val_accuracies[0] == 0.25 for record in search_run.records)
+    assert "node-7" not in folder.trial_log.read_text()
+    timings = folder.timings()
+    assert {timing.key for timing in timings} == {record.key for record in search_run.records}
+    assert {(timing.seconds, timing.host, timing.attempts) for timing in timings} == {
+        (1.5, "node-7", 2)
+    }
+
+
+class TimedEngine(ShuffledEngine):
+    """Workers that need an hour for an epoch, by a clock of their own."""
+
+    def __init__(self, workers: int) -> None:
+        super().__init__(workers)
+        self.hours = 0
+        self._ends: dict[int, int] = {}
+
+    def submit(self, key, job):
+        super().submit(key, job)
+        self._ends[key] = self.hours + job.epochs - job.from_epoch
+
+    def wait(self, seconds=None):
+        key = min(self._ends, key=lambda key: (self._ends[key], key))
+        self.hours = self._ends.pop(key)
+        return key, self._trainings(self._jobs.pop(key))
+
+
+def test_all_brackets_at_once_keep_many_workers_busy(tmp_path):
+    """The schedule of the shipped digits search, with epochs that all take as long."""
+    hours = {}
+    for workers in (1, 4, 8, 22):
+        engine = TimedEngine(workers)
+        _search("digits", tmp_path / str(workers), engine)
+        hours[workers] = engine.hours
+    assert hours[1] == 196
+    speedups = {workers: round(hours[1] / hours[workers], 1) for workers in (4, 8, 22)}
+    assert speedups == {4: 3.6, 8: 5.8, 22: 10.9}
