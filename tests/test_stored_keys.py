@@ -77,6 +77,9 @@ DIFFERENCES = {
     ("contract.json", "- format_version = 1"): "a contract with hashes says 2",
     ("contract.json", "+ format_version = 2"): "the same",
     ("contract.json", "+ sha256"): "by the hashes of its files a damaged bundle is found",
+    ("trials.jsonl", "+ kind"): "references and confirming trainings have rows too",
+    ("trials.jsonl", "+ repeat"): "the best candidates are trained with several seeds",
+    ("trials.jsonl", "+ val_accuracies"): "curves are drawn from every epoch",
     ("parity.json", "+ comparisons[].mcnemar_p"): "whether chance alone explains a drop",
     ("parity.json", "+ comparisons[].accuracy_drop_interval95"): "how large the drop may be",
     ("parity.json", "+ kernels"): "microcontrollers compute with other kernels than phones",
@@ -145,11 +148,15 @@ class Interrupt(keras.callbacks.Callback):
 def spellings(name: str, text: str) -> Spellings:
     """Every key in a document, nested ones joined by dots, and what its formats say.
 
-    The elements of a list are taken together. Lines of a log that say their `kind` stay apart.
+    The elements of a list are taken together. Lines of a log that say their `kind` stay apart,
+    except for the trials of a search, which are all alike.
     """
     if name.endswith(".jsonl"):
         lines = [json.loads(line) for line in text.splitlines()]
-        pairs = [(f"{line['kind']}: " if "kind" in line else "", line) for line in lines]
+        kinds = [line.get("kind") if name != "trials.jsonl" else None for line in lines]
+        pairs = [
+            (f"{kind}: " if kind else "", line) for kind, line in zip(kinds, lines, strict=True)
+        ]
     else:
         pairs = [("", yaml.safe_load(text) if name.endswith(".yaml") else json.loads(text))]
     return {spelling for prefix, value in pairs for spelling in _spellings(name, prefix, "", value)}

@@ -130,7 +130,7 @@ def tune(
         folder.wait_for_training()
         engine = RunnerEngine(runner or ChildRunner(folder, resolved, search_data))
         search_run = SearchRun(resolved, folder, engine, progress)
-        proposer = create_proposer(resolved)
+        proposer = create_proposer(resolved, engine.workers)
         search_run.run(proposer)
         return _result(search_run, dict(proposer.rejected), search_data)
 

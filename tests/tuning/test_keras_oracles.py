@@ -43,7 +43,8 @@ def test_a_search_needs_no_tensorboard(tmp_path, monkeypatch):
 @pytest.mark.parametrize("oracle", [RandomOracle, HyperbandOracle])
 def test_zero_is_a_seed(tmp_path, oracle):
     text = HYPERBAND if oracle is HyperbandOracle else SEARCH
-    assert oracle(resolve_search(write(tmp_path, text), seed=0)).seed == 0
+    arguments = (1,) if oracle is HyperbandOracle else ()
+    assert oracle(resolve_search(write(tmp_path, text), seed=0), *arguments).seed == 0
 
 
 @pytest.mark.parametrize("text", [SEARCH, HYPERBAND])

@@ -20,6 +20,8 @@ from reszoo.tuning import Outcome, TrialJob, trial_process
 from reszoo.tuning.resolved_search import ResolvedSearch, resolve_search
 from reszoo.tuning.search_dir import SearchFolder, open_search_folder
 from reszoo.tuning.search_run import SearchRun
+from reszoo.tuning.strategies import create_proposer
+from reszoo.tuning.trial_engine import RunnerEngine
 from reszoo.tuning.trial_log import was_lost
 from reszoo.tuning.trial_process import ChildRunner, DataCheck, SearchData, outcome_of
 from reszoo.tuning.tune import tune
@@ -154,9 +156,7 @@ def test_a_lost_child_with_new_checkpoints_is_started_again_until_it_ends(
         "MemoryError('no room')",
     ],
 )
-def test_a_machine_at_fault_stops_the_search_without_a_row(
-    monkeypatch, folder, resolved, job, error
-):
+def test_a_machine_at_fault_stops_the_search_without_a_row(monkeypatch, folder, resolved, error):
     program = (
         "import sys; from reszoo.errors import MachineError\n"
         "from reszoo.tuning import trial_worker\n"
@@ -164,9 +164,10 @@ def test_a_machine_at_fault_stops_the_search_without_a_row(
         "trial_worker._train = train; sys.exit(trial_worker.main(['train', *sys.argv[1:]]))"
     )
     _run_as(monkeypatch, program)
-    search_run = SearchRun(resolved, folder, ChildRunner(folder, resolved, SearchData("digits")))
+    engine = RunnerEngine(ChildRunner(folder, resolved, SearchData("digits")))
+    search_run = SearchRun(resolved, folder, engine)
     with pytest.raises(MachineError, match="too little disk or memory") as caught:
-        search_run.perform(job)
+        search_run.run(create_proposer(resolved))
     assert (caught.value.found or "").endswith("no room")
     assert not folder.trial_log.exists()
 

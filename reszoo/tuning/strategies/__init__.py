@@ -27,8 +27,12 @@ class Proposer(Protocol):
         """Takes a result; those of a group come in the order in which its jobs were asked for."""
 
 
-def create_proposer(resolved: ResolvedSearch) -> Proposer:
-    """Returns the strategy of a search."""
+def create_proposer(resolved: ResolvedSearch, workers: int = 1) -> Proposer:
+    """Returns the strategy of a search.
+
+    The number of workers may change the order in which independent jobs are asked for, so that
+    none is idle; it changes no job.
+    """
     from reszoo.tuning.strategies.keras_oracles import OracleProposer
 
-    return OracleProposer(resolved)
+    return OracleProposer(resolved, workers)

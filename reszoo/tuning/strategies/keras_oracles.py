@@ -17,10 +17,10 @@ tests/tuning/test_keras_oracles.py:
 
 from __future__ import annotations
 
+import itertools
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,42 +101,39 @@ class _Promotion:
 class HyperbandOracle(_Oracle, keras_tuner.oracles.HyperbandOracle):
     """Hyperband over feasible candidates (Li 2018), with all brackets at once.
 
-    Candidates are drawn in the order of the brackets, which no result changes.
+    Candidates are drawn in the order of the brackets, which no result changes. One worker finishes
+    a bracket before the next; several begin with the new candidates of all brackets, which have the
+    most epochs before them and keep the workers busy while a rung ends.
     """
 
-    def __init__(self, resolved: ResolvedSearch) -> None:
+    def __init__(self, resolved: ResolvedSearch, workers: int) -> None:
         super().__init__(
             resolved,
             max_epochs=resolved.max_epochs,
             factor=resolved.search.strategy.factor or DEFAULT_FACTOR,
             hyperband_iterations=resolved.iterations,
         )
+        self._several = workers > 1
         self._exhausted = False
         self.promotions: dict[str, _Promotion] = {}
         """By the id of each trial."""
+        for _ in range(resolved.iterations * (self._current_bracket + 1) - 1):
+            self._increment_bracket_num()
+            self._start_new_bracket()
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Returns the values of the next trial: a new candidate, or one that is promoted."""
-        for number, bracket in enumerate(self._open_brackets()):
-            values = self._new_candidate(trial_id, number, bracket)
-            if values is None:
-                values = self._promote(trial_id, number, bracket)
+        steps = (self._new_candidate, self._promote)
+        brackets = list(enumerate(self._brackets))
+        if self._several:
+            order = itertools.product(steps, brackets)
+        else:
+            order = ((step, bracket) for bracket in brackets for step in steps)
+        for step, (number, bracket) in order:
+            values = step(trial_id, number, bracket)
             if values is not None:
                 return {"status": TrialStatus.RUNNING, "values": values}
         return _IDLE if self.ongoing_trials else _STOPPED
-
-    def _open_brackets(self) -> Iterator[dict[str, Any]]:
-        """Yields the brackets in the order of the search; each opens when it is reached."""
-        yield from list(self._brackets)
-        while not (self._exhausted or self._is_last_bracket):
-            self._increment_bracket_num()
-            self._start_new_bracket()
-            yield self._brackets[-1]
-
-    @property
-    def _is_last_bracket(self) -> bool:
-        last_iteration = self._current_iteration + 1 == self.hyperband_iterations
-        return self._current_bracket == 0 and last_iteration
 
     def _new_candidate(
         self, trial_id: str, number: int, bracket: dict[str, Any]
@@ -191,10 +188,13 @@ class HyperbandOracle(_Oracle, keras_tuner.oracles.HyperbandOracle):
 class OracleProposer:
     """A strategy that an oracle of keras-tuner proposes for."""
 
-    def __init__(self, resolved: ResolvedSearch) -> None:
+    def __init__(self, resolved: ResolvedSearch, workers: int = 1) -> None:
         self._resolved = resolved
-        hyperband = resolved.search.strategy.kind == "hyperband"
-        self._oracle = HyperbandOracle(resolved) if hyperband else RandomOracle(resolved)
+        self._oracle: _Oracle
+        if resolved.search.strategy.kind == "hyperband":
+            self._oracle = HyperbandOracle(resolved, workers)
+        else:
+            self._oracle = RandomOracle(resolved)
         self._numbers: dict[str, int] = {}
         self._ongoing: dict[tuple[int, ...], Any] = {}
 
