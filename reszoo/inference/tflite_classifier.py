@@ -139,7 +139,7 @@ def _read_labels(path: Path, outputs: int) -> tuple[str, ...]:
     if not labels.is_file():
         return numbered_classes(outputs)
     try:
-        names = tuple(labels.read_text(encoding="utf-8").splitlines())
+        names = tuple(labels.read_text(encoding="utf-8-sig").splitlines())
     except UnicodeDecodeError as error:
         raise UserError(
             f"{labels} is not UTF-8 text",

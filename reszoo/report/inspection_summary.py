@@ -16,6 +16,8 @@ _BAR_COLUMNS = 40
 _MOST_BARS = 48
 _LABELS_SHOWN = 10
 _NAMES_SHOWN = 5
+_NAME, _SENTENCE = 60, 300
+"""Letters that are shown of a name or a description."""
 _UNKNOWN_ARENA = "unknown: a shape or the path through the graphs is known only at run time"
 
 
@@ -168,21 +170,22 @@ def _bars(inspection: TFLiteInspection) -> list[tuple[str, str, str]]:
 def _metadata_facts(note: ModelNote | None) -> list[tuple[str, str]]:
     if note is None:
         return [("metadata", "none: MediaPipe Tasks shows class numbers in place of names")]
-    lines = [("metadata", note.name or MISSING), ("described as", note.description or MISSING)]
+    texts = (("metadata", note.name), ("described as", note.description))
+    lines = [(label, _short(text, _SENTENCE) or MISSING) for label, text in texts]
     for label, tensors in (("takes", note.inputs), ("gives", note.outputs)):
         lines += [(label, _note_text(tensor)) for tensor in tensors]
     return lines
 
 
 def _note_text(note: TensorNote) -> str:
-    parts = [note.name]
+    parts = [_short(note.name, _NAME)]
     if note.color is not None:
         parts.append(f"{note.color} image")
     if note.std:
         mean, std = (", ".join(f"{value:g}" for value in side) for side in (note.mean, note.std))
         parts.append(f"normalized by mean {mean} and standard deviation {std}")
     if note.labels is not None:
-        parts.append(f"{len(note.labels):,} labels: {_some(note.labels, _LABELS_SHOWN)}")
+        parts.append(f"{len(note.labels):,} labels: {_some_labels(note.labels)}")
     return ", ".join(part for part in parts if part)
 
 
@@ -261,6 +264,16 @@ def _shapes(shapes: Sequence[Sequence[int]]) -> str:
 def _shape(sides: Sequence[int]) -> str:
     """A dynamic dimension is a question mark; a scalar is 1."""
     return "x".join("?" if side < 0 else str(side) for side in sides) or "1"
+
+
+def _some_labels(labels: Sequence[str]) -> str:
+    shown = [_short(label, _NAME) for label in labels[:_LABELS_SHOWN]]
+    return _some((*shown, *labels[_LABELS_SHOWN:]), _LABELS_SHOWN)
+
+
+def _short(text: str, most: int) -> str:
+    """Returns a text of someone else's file, cut off after so many letters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _some(names: Sequence[str], count: int = _NAMES_SHOWN) -> str:

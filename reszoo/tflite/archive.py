@@ -13,7 +13,7 @@ from reszoo.tflite.model_file import damaged
 
 _DATE = (1980, 1, 1, 0, 0, 0)
 """The earliest that a zip can hold: the same labels give the same bytes at any time."""
-_MOST_BYTES = 16 << 20
+MOST_BYTES = 16 << 20
 """Of one file in the zip; a thousand labels take about 20 kB."""
 _UNIX, _MODE = 3, 0o644
 _ZIP_ERRORS = (
@@ -62,9 +62,9 @@ def append_files(body: bytes, files: Mapping[str, bytes]) -> bytes:
 def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> bytes:
     # Not by `entry.file_size`, which the file claims: a few bytes may unpack to gigabytes.
     with archive.open(entry) as opened:
-        data = opened.read(_MOST_BYTES + 1)
-    if len(data) > _MOST_BYTES:
-        raise damaged(name, f"{entry.filename} is over {_MOST_BYTES >> 20} MiB", "labels in a zip")
+        data = opened.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise damaged(name, f"{entry.filename} is over {MOST_BYTES >> 20} MiB", "labels in a zip")
     if len(data) != entry.file_size:
         found = f"{entry.filename} has {len(data):,} bytes and claims {entry.file_size:,}"
         raise damaged(name, found, "labels in a zip")

@@ -151,3 +151,18 @@ def test_a_test_split_may_lack_a_class_but_training_may_not(write, data_dir):
         open_data(f"folder:{folder}", data_dir=data_dir)
     (folder / "train/cat/0.png").write_bytes(encoded(picture(7)))  # As the error says.
     assert open_data(f"folder:{folder}", data_dir=data_dir).classes == ("bird", "cat", "dog")
+
+
+def test_class_names_that_are_not_utf8_are_refused(write, data_dir):
+    folder = write({f"tea/{n}.png": encoded(picture(n)) for n in range(3)})
+    latin = os.fsencode(folder) + b"/caf\xe9"
+    try:
+        os.mkdir(latin)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    for n in range(3):
+        with open(latin + b"/%d.png" % n, "wb") as file:
+            file.write(encoded(picture(n + 5)))
+    with pytest.raises(UserError, match="class folder is not UTF-8") as caught:
+        open_data(f"folder:{folder}", data_dir=data_dir)
+    assert caught.value.found == r"b'caf\xe9'"

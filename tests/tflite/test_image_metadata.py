@@ -15,6 +15,7 @@ from reszoo.tflite.flatbuffer_writer import put_metadata
 from reszoo.tflite.image_metadata import LABELS, put_image_metadata, read_metadata
 from reszoo.tflite.labels import unpack_labels
 from reszoo.tflite.model_file import read_model
+from tests.cli.conftest import call
 from tests.tflite.handmade import Tensor, answers, write_tflite
 
 DIGITS = tuple("0123456789")
@@ -108,10 +109,42 @@ def test_new_labels_replace_the_old(digits_file):
     assert list(read_model(content).metadata).count("TFLITE_METADATA") == 1
 
 
-@pytest.mark.parametrize("label", ["two\nlines", "two\rlines", "", "   "])
+@pytest.mark.parametrize("label", ["two\nlines", "two\rlines", "", "   ", "caf\udce9"])
 def test_a_label_that_would_not_be_one_line_is_refused(digits_file, label):
     with pytest.raises(UserError, match="class 3 has a name that does not fit in one line"):
         labelled(digits_file, (*DIGITS[:3], label, *DIGITS[4:]))
+
+
+def test_labels_that_a_reader_would_refuse_are_not_written(digits_file):
+    with pytest.raises(UserError, match="10 class names are too long"):
+        labelled(digits_file, tuple(digit * (2 << 20) for digit in DIGITS))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(
+            b"".join(b"%d\n" % i for i in range(9)) + b"\x1b[2J\x07\x00\x9b31m\n", id="control"
+        ),
+        pytest.param(b"\n" * 10, id="empty"),
+        pytest.param(b"\r\n\r\n\n\n\n\n\n\n\n\n", id="returns"),
+        pytest.param(b"a\rb\n" * 10, id="return inside"),
+        pytest.param(b"\xff\xfe\xe9\n" * 10, id="not UTF-8"),
+        pytest.param(b"\xef\xbb\xbf0\n" + b"1\n" * 9, id="byte order mark"),
+        pytest.param("\u202eevil\u2066\n".encode() * 10, id="direction"),
+        pytest.param(b"x" * (15 << 20), id="one, very long"),
+        pytest.param(b"\n" * (2 << 20), id="two million"),
+        pytest.param(b"", id="none"),
+    ],
+)
+def test_labels_of_others_cannot_harm_a_terminal(digits_file, text, tmp_path):
+    path = tmp_path / "x.tflite"
+    path.write_bytes(append_files(split_archive(labelled(digits_file))[0], {LABELS: text}))
+    result = call("inspect", path)
+    assert result.code == 0, result.err
+    assert len(result.out) < 20_000
+    assert all(letter.isprintable() or letter == "\n" for letter in result.out)
+    assert "\u202e" not in result.out
 
 
 def test_the_number_of_labels_must_be_that_of_the_outputs(digits_file):
@@ -122,6 +155,7 @@ def test_the_number_of_labels_must_be_that_of_the_outputs(digits_file):
 def test_labels_of_others_are_read_with_any_line_ends():
     assert unpack_labels(b"cat\r\ndog\r\n") == ("cat", "dog")
     assert unpack_labels("cat\nd\u2028og".encode()) == ("cat", "d\u2028og")
+    assert unpack_labels(b"\xef\xbb\xbfcat\n") == ("cat",)
     assert unpack_labels(b"") == ()
 
 

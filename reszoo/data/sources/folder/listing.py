@@ -297,6 +297,7 @@ def _common_classes(root: Path, splits: Mapping[str, _SplitFiles]) -> tuple[str,
             hint="fill the empty folders, or remove them"
             + " and the folders of that name in every split" * (len(splits) > 1),
         )
+    _refuse_unreadable_names(root, classes)
     check_classes(len(classes), str(root), classes, hint=_deeper_hint(root, classes))
     return tuple(classes)
 
@@ -315,6 +316,22 @@ def _by_nfc(root: Path, split: str, members: _SplitFiles) -> dict[str, str]:
                 hint="move the images of one into the other, and remove the empty folder",
             )
     return names
+
+
+def _refuse_unreadable_names(root: Path, classes: Sequence[str]) -> None:
+    """Refuses class names that are no text: runs and bundles store them as UTF-8."""
+    for name in classes:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise UserError(
+                "the name of a class folder is not UTF-8",
+                where=str(root),
+                expected="names in UTF-8, as other systems write them",
+                found=str(os.fsencode(name)),
+                hint="rename the folder; an archive from Windows may have to be unpacked with "
+                "another encoding, such as `unzip -O cp437`",
+            ) from None
 
 
 def _deeper_hint(root: Path, classes: Sequence[str]) -> str:
