@@ -1,0 +1,1 @@
+"""Figures of results: typed tables in, matplotlib figures out; TensorFlow is never imported."""

@@ -1,0 +1,33 @@
+"""Studies: the papers' experiments on trained runs and on any spec, with figures and tables.
+
+    >>> from reszoo import studies
+    >>> result = studies.gates("runs/highway8_digits-digits-1")  # doctest: +SKIP
+    >>> result.table.to_pandas()  # doctest: +SKIP
+
+Each study is a function here, a file `<name>_study.py`, and a command `reszoo study <name>`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reszoo.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from reszoo.studies.flow_study import flow
+    from reszoo.studies.gates_study import gates
+    from reszoo.studies.lesion_study import lesion
+    from reszoo.studies.responses_study import responses
+    from reszoo.studies.study_folder import StudyResult
+
+__all__ = ["StudyResult", "flow", "gates", "lesion", "responses"]
+
+_MODULES = {
+    "StudyResult": "reszoo.studies.study_folder",
+    "flow": "reszoo.studies.flow_study",
+    "gates": "reszoo.studies.gates_study",
+    "lesion": "reszoo.studies.lesion_study",
+    "responses": "reszoo.studies.responses_study",
+}
+
+__getattr__ = lazy_exports(__name__, _MODULES)

@@ -1,0 +1,372 @@
+"""Signal flow: norms of activations and gradients per block, at initialisation and checkpoints.
+
+A net whose activations or gradients shrink or grow by the same factor in every block cannot be
+trained when it is deep, and neither can one whose outputs for different images become alike.
+Normalisation, gates, shortcuts and the initialisation decide about that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from reszoo.data import ImageFormat
+from reszoo.data.images.resizing import evaluation_format
+from reszoo.data.open_data import open_data
+from reszoo.errors import UserError
+from reszoo.exporting.report_progress import report_progress
+from reszoo.figures.line_panels import Line, LinePanel, line_panels
+from reszoo.figures.typed_table import Table
+from reszoo.inference.calibration import read_images
+from reszoo.inference.trained import at_size, load_trained
+from reszoo.model.build import build
+from reszoo.model.copy_weights import copy_weights, finalize_normalization
+from reszoo.planning.block_chain import blocks_of
+from reszoo.planning.network import plan
+from reszoo.planning.rows import Plan, Ref
+from reszoo.runs import Run
+from reszoo.runs.checkpoint_listing import list_checkpoints
+from reszoo.spec.architecture import Architecture
+from reszoo.spec.loader import load
+from reszoo.studies.studied_network import open_network, run_rows, tick_blocks, without_remapping
+from reszoo.studies.study_folder import StudyFolder, StudyResult
+from reszoo.training.checkpoint.checkpoint_file import DamagedCheckpoint, read_checkpoint
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FLOW_LIMIT = 128
+"""Images of one batch: the norms of a batch say enough, and normalisation needs a whole one."""
+_PASSES = 100.0
+"""A signal passes if first and last block differ by less than this factor."""
+_PANELS = (
+    ("activation", "Activations", "root mean square"),
+    ("gradient", "Gradients", "root mean square"),
+    ("similarity", "Are all images alike?", "mean cosine of two images"),
+)
+START = "initialisation"
+_FINAL = "trained"
+
+
+@dataclass(frozen=True, slots=True)
+class BlockFlow:
+    """The signal at the output of one block."""
+
+    network: str
+    state: str
+    """`initialisation`, `step N` of a checkpoint that is kept, or `trained`."""
+    block_number: int
+    """From 1, through all stages; 0 is the stem."""
+    stage: int | None
+    block: int | None
+    activation: float | None
+    """Root mean square of the output. None where it is not finite."""
+    gradient: float | None
+    """Root mean square of the gradient of the loss with respect to that output, for one image."""
+    weight_gradient: float | None
+    """Norm of the gradient with respect to the block's weights."""
+    similarity: float | None
+    """Mean cosine between the outputs for two different images."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """A network whose signal is measured, in one or more states."""
+
+    name: str
+    spec: Architecture
+    seed: int
+    run: Run | None
+
+
+def flow(
+    targets: str | Path | Run | Architecture | Sequence[str | Path | Run | Architecture],
+    *,
+    data: Any = None,
+    limit: int = FLOW_LIMIT,
+    seed: int = 0,
+    out: Path | str | None = None,
+    data_dir: Path | str | None = None,
+) -> StudyResult[BlockFlow]:
+    """Measures how activations and gradients pass through the blocks of networks.
+
+        >>> from reszoo import studies
+        >>> result = studies.flow(["plain_dense50_mnist", "highway_dense50_mnist"])
+
+    Args:
+      targets: specs (their names or files) as initialised, and runs: as initialised from their
+        seed, at each checkpoint that is still kept, and trained.
+      data: the images of specs. Defaults to noise, which suffices at initialisation. Runs use
+        images they trained on.
+      limit: number of images, which are one batch.
+      seed: seed of the initial weights of specs.
+      out: folder of the study. Defaults to `RUN/study/flow`, or `studies/flow-NAMES`.
+      data_dir: folder of downloaded data sets.
+
+    Raises:
+      UserError: a target is neither a spec nor a run, or its data cannot be opened.
+    """
+    listed = list(targets) if isinstance(targets, (list, tuple)) else [targets]
+    subjects = [_subject(target, seed) for target in listed]
+    word = data if isinstance(data, str) or data is None else "in memory"
+    inputs = {
+        "networks": [[s.name, s.run.path if s.run else None, s.seed] for s in subjects],
+        "data": word,
+        "limit": limit,
+    }
+    folder = StudyFolder(Path(out) if out else _folder(subjects), "flow", inputs)
+    rows: list[BlockFlow] = []
+    sources = []
+    for number, subject in enumerate(subjects):
+        batch, source = _images(subject, data, limit, data_dir)
+        sources.append(f"{subject.name}: {source}.")
+        states = list(_states(subject))
+        for state in report_progress(states, f"signal flow of {subject.name}", "states"):
+            measured = folder.step(f"{number} {state}", partial(_measure, subject, state, batch))
+            rows += [BlockFlow(subject.name, state, *row) for row in measured]
+    table = Table(BlockFlow, tuple(rows))
+    return folder.finish(
+        title="Signal flow",
+        table=table,
+        figure=_draw(table, subjects),
+        findings=[*_findings(table)],
+        measured=[
+            "Root mean square of each block's output, and of the gradient of the cross-entropy of "
+            "one image with respect to it; normalisation as in training, dropout off.",
+            *sources,
+        ],
+    )
+
+
+def _subject(target: Any, seed: int) -> _Subject:
+    if isinstance(target, Architecture):
+        return _Subject(target.name, target, seed, None)
+    if isinstance(target, Run) or (Path(target) / "run.json").is_file():
+        run = target if isinstance(target, Run) else Run.open(target)
+        return _Subject(run.name, run.architecture(), run.seed, run)
+    if Path(target).is_dir():
+        Run.open(target)  # Says why it is none.
+    spec = load(target)
+    return _Subject(spec.name, spec, seed, None)
+
+
+def _images(
+    subject: _Subject, data: Any, limit: int, data_dir: Path | str | None
+) -> tuple[tuple[np.ndarray, np.ndarray], str]:
+    """Returns one batch of images, float32, with labels, and where they are from."""
+    if subject.run is not None and subject.run.model_path.is_file():
+        network = open_network(subject.run, data=data, limit=limit, data_dir=data_dir)
+        pixels, labels = read_images(network.images, network.trained.image_format)
+        return (pixels.astype(np.float32), labels), network.source
+    image_format = evaluation_format(subject.spec.input)
+    if data is None and subject.run is not None:
+        data = subject.run.data()["name"]
+    if data is None:
+        return _noise(image_format, subject.spec.classes, limit), f"{limit} images of noise"
+    opened = open_data(data, data_dir=data_dir)
+    if len(opened.classes) > subject.spec.classes:
+        raise UserError(
+            f"{subject.name} has fewer classes than the data {opened.name}",
+            expected=f"at most {subject.spec.classes} classes",
+            found=str(len(opened.classes)),
+            hint="leave out --data: noise suffices for a net that is not trained",
+        )
+    split = opened.split(opened.only_split or "train").sample(limit)
+    pixels, labels = read_images(split, image_format)
+    return (pixels.astype(np.float32), labels), f"{len(labels)} images of {opened.name}"
+
+
+def _noise(image_format: ImageFormat, classes: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(0)
+    pixels = generator.integers(0, 256, (count, *image_format.shape)).astype(np.float32)
+    return pixels, generator.integers(0, classes, count)
+
+
+def _states(subject: _Subject) -> Iterator[str]:
+    yield START
+    if subject.run is not None:
+        yield from (path.name for path in list_checkpoints(subject.run.checkpoints))
+        if subject.run.model_path.is_file():
+            yield _FINAL
+
+
+def _measure(subject: _Subject, state: str, batch: tuple[np.ndarray, np.ndarray]) -> list[Any]:
+    spec = at_size(subject.spec, evaluation_format(subject.spec.input))
+    rows = plan(spec)
+    model = build(rows, seed=subject.seed)
+    if state == _FINAL:
+        assert subject.run is not None
+        copy_weights(load_trained(subject.run).model, model)
+    elif state != START:
+        assert subject.run is not None
+        _read_weights(subject.run.checkpoints / state, model)
+    return _signal(rows, model, *batch)
+
+
+def _read_weights(path: Path, model: keras.Model) -> None:
+    """Assigns the variables of a checkpoint to the layers of the same paths."""
+    try:
+        arrays = read_checkpoint(path).arrays
+    except DamagedCheckpoint as error:
+        raise UserError(
+            f"the checkpoint {path} cannot be read", found=str(error), hint=f"remove {path}"
+        ) from error
+    by_path = {name.split("/", 2)[2]: array for name, array in arrays.items() if "model/" in name}
+    for weight in model.weights:
+        if weight.path in by_path and by_path[weight.path].shape == tuple(weight.shape):
+            weight.assign(by_path[weight.path])
+    finalize_normalization(model)
+
+
+def _signal(rows: Plan, model: keras.Model, pixels: np.ndarray, labels: np.ndarray) -> list[Any]:
+    layers = {layer.name: layer for layer in model.layers}
+    blocks = blocks_of(rows)
+    refs = [blocks[0].inputs[0], *(block.output for block in blocks)]
+    weights = [
+        [w for row in block.rows for w in layers[row.name].trainable_variables] for block in blocks
+    ]
+    (logits,) = rows.outputs
+    loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    @tf.function(jit_compile=False)
+    def compute(images: Any, targets: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tensors = run_rows(
+                rows.rows,
+                layers,
+                {Ref(rows.rows[0].name): images},
+                training=lambda row: row.op == "norm",
+            )
+            loss = loss_of(targets, tensors[logits])
+        outputs = [tensors[ref] for ref in refs]
+        variables = [[w.value for w in own] for own in weights]
+        zero = tf.UnconnectedGradients.ZERO
+        gradients, slopes = tape.gradient(loss, [outputs, variables], unconnected_gradients=zero)
+        norms = [tf.linalg.global_norm(own) if own else tf.constant(0.0) for own in slopes]
+        sizes = [[_rms(x) for x in tensors] for tensors in (outputs, gradients)]
+        return *sizes, norms, [_similarity(x) for x in outputs]
+
+    with without_remapping():
+        values, gradients, norms, similarities = compute(tf.constant(pixels), tf.constant(labels))
+    # The loss is a mean over the batch; one image's gradient does not depend on the batch's size.
+    per_image = len(labels)
+    places = [(None, None), *((block.stage, block.block) for block in blocks)]
+    return [
+        (
+            number,
+            *place,
+            _finite(value),
+            _finite(gradient, per_image),
+            _finite(norm),
+            _finite(alike),
+        )
+        for number, (place, value, gradient, norm, alike) in enumerate(
+            zip(places, values, gradients, [math.nan, *norms], similarities, strict=True)
+        )
+    ]
+
+
+def _rms(x: Any) -> Any:
+    return tf.sqrt(tf.reduce_mean(tf.square(tf.cast(x, tf.float64))))
+
+
+def _similarity(x: Any) -> Any:
+    """Returns the mean cosine between the rows of a batch, each row with every other one."""
+    rows = tf.cast(tf.reshape(x, (tf.shape(x)[0], -1)), tf.float64)
+    units = rows / tf.maximum(tf.norm(rows, axis=1, keepdims=True), 1e-300)
+    count = tf.cast(tf.shape(units)[0], tf.float64)
+    total = tf.reduce_sum(tf.square(tf.reduce_sum(units, axis=0)))
+    return (total - count) / tf.maximum(count * (count - 1.0), 1.0)
+
+
+def _finite(value: Any, factor: float = 1.0) -> float | None:
+    number = float(value) * factor
+    return number if math.isfinite(number) else None
+
+
+def _draw(table: Table[BlockFlow], subjects: Sequence[_Subject]) -> Figure:
+    several = len(subjects) > 1
+    states = list(dict.fromkeys(table.column("state")))
+    panels = []
+    for column, title, label in _PANELS:
+        lines = []
+        for index, subject in enumerate(subjects):
+            for number, state in enumerate(states):
+                own = table.where(network=subject.name, state=state)
+                if len(own):
+                    name = " ".join(([subject.name] if several else []) + [_state_label(state)])
+                    if several and len(states) == 1:
+                        name = subject.name
+                    color, style = (index, number) if several else (number, 0)
+                    y = own.column(column)
+                    lines.append(Line(name, own.column("block_number"), y, color, style))
+        ticks: list[tuple[float, str]] = []
+        blocks = blocks_of(plan(subjects[0].spec))
+        if len(subjects) == 1 and len(subjects[0].spec.stages) > 1:
+            ticks = [(0.0, "stem"), *tick_blocks(blocks)]
+        panels.append(
+            LinePanel(title, "block", label, lines, log=column != "similarity", x_ticks=ticks)
+        )
+    return line_panels(panels, panel_size=(3.3, 2.8))
+
+
+def _state_label(state: str) -> str:
+    if state.startswith("step-"):
+        return f"step {int(state.removeprefix('step-').partition('.')[0]):,}"
+    return state
+
+
+def _findings(table: Table[BlockFlow]) -> Iterable[str]:
+    for name, state in dict.fromkeys((row.network, row.state) for row in table):
+        own = [row for row in table if (row.network, row.state) == (name, state)]
+        forward = _quotient(own[-1].activation, own[0].activation)
+        backward = _quotient(own[0].gradient, own[-1].gradient)
+        differences = [None if row.similarity is None else 1 - row.similarity for row in own]
+        apart = _quotient(differences[-1], differences[0])
+        yield (
+            f"{name}, {_state_label(state)}: from the stem to block {own[-1].block_number} "
+            f"activations change by a factor of {_number(forward)}, and gradients on the way back "
+            f"by {_number(backward)}, while the difference between two images (1 - cosine) changes "
+            f"by {_number(apart)}: {_verdict(forward, backward, apart)}."
+        )
+
+
+def _quotient(end: float | None, start: float | None) -> float | None:
+    return None if end is None or start is None or start == 0 else end / start
+
+
+def _number(value: float | None) -> str:
+    return "infinity" if value is None else f"{value:.2g}"
+
+
+def _verdict(forward: float | None, backward: float | None, apart: float | None) -> str:
+    ways = {
+        way: kind
+        for way, value in (("activations", forward), ("gradients", backward))
+        if (kind := _kind(value)) is not None
+    }
+    if ways:
+        return " and ".join(f"{way} {kind}" for way, kind in ways.items())
+    if apart is not None and apart < 1 / _PASSES:
+        return "all images become alike"
+    return "the signal passes"
+
+
+def _kind(value: float | None) -> str | None:
+    if value is None or value > _PASSES:
+        return "explode"
+    return "vanish" if value < 1 / _PASSES else None
+
+
+def _folder(subjects: Sequence[_Subject]) -> Path:
+    if len(subjects) == 1 and (run := subjects[0].run) is not None:
+        return run.path / "study" / "flow"
+    return Path("studies") / "-".join(["flow", *(subject.name for subject in subjects)])[:100]

@@ -1,0 +1,411 @@
+"""Gates: what they learned and for what they open, as in Srivastava 2015, Figures 2 and 3.
+
+In a residual net, where nothing opens or closes, the share of H takes the gate's place: how large
+what a block adds is, |H| / (|x| + |H|), which is 0 for a block that does nothing.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+
+from reszoo.errors import UserError, did_you_mean
+from reszoo.figures.heat_maps import HeatMap, heat_maps
+from reszoo.figures.line_panels import Line, LinePanel, line_panels
+from reszoo.figures.typed_table import Table
+from reszoo.inference.calibration import read_images
+from reszoo.inference.trained import Target
+from reszoo.planning.block_chain import Segment
+from reszoo.planning.rows import Ref, Row
+from reszoo.studies.studied_network import (
+    LIMIT,
+    StudiedNetwork,
+    Tensors,
+    open_network,
+    run_rows,
+    tick_blocks,
+    without_remapping,
+)
+from reszoo.studies.study_folder import StudyFolder, StudyResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_PERMUTATIONS = 20
+_NOTICEABLE = 0.1
+"""Of the largest difference between classes: less is as good as none."""
+_MAP_IMAGES = 4
+_MAP_BLOCKS = 7
+_CLOSED = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class GateUnit:
+    """The gate of one unit (channel) of one block."""
+
+    block_number: int
+    """From 1, through the blocks with a gate (with a shortcut)."""
+    stage: int
+    block: int
+    unit: int
+    bias: float | None
+    """The learned bias of the gate; None in a residual net."""
+    mean: float
+    """Mean of the gate over images and positions."""
+    single: float
+    """The gate for a single image, mean over positions."""
+    output: float
+    """Output of the block for that image, mean over positions."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateLayer:
+    """The gates of one block."""
+
+    block_number: int
+    stage: int
+    block: int
+    bias: float | None
+    mean: float
+    variation: float
+    """Standard deviation over images of a unit's gate, mean over units."""
+    class_difference: float
+    """Root mean square over classes and units of (mean over a class) - (mean over all)."""
+    chance: float
+    """The same for randomly exchanged labels."""
+
+
+def gates(
+    run: Target,
+    *,
+    classes: Sequence[str] | None = None,
+    data: Any = None,
+    limit: int = LIMIT,
+    out: Path | str | None = None,
+    data_dir: Path | str | None = None,
+) -> StudyResult[GateUnit]:
+    """Measures the gates of a trained network by unit and block, and how they differ by class.
+
+        >>> from reszoo import studies
+        >>> result = studies.gates("runs/highway8_digits-digits-1")  # doctest: +SKIP
+
+    Args:
+      run: a trained network: a run, its folder, or a `.keras` file.
+      classes: names of the classes that are compared with all images. Defaults to the first and
+        the eighth (the last of fewer), as in the paper.
+      data: the data, where they have moved. Defaults to the run's own.
+      limit: number of images of the training split.
+      out: folder of the study. Defaults to `RUN/study/gates`.
+      data_dir: folder of downloaded data sets.
+
+    Returns:
+      The gates by unit; `tables["layers"]` has them by block.
+
+    Raises:
+      UserError: the network has neither gates nor shortcuts, or a class does not exist.
+    """
+    network = open_network(run, data=data, limit=limit, data_dir=data_dir)
+    blocks = [block for block in network.blocks if block.addition is not None]
+    network.require(bool(blocks), "gates", "gates and no shortcuts")
+    if any(block.gate for block in blocks):
+        blocks = [block for block in blocks if block.gate]
+    chosen = _chosen(network, classes)
+    gated = blocks[0].gate is not None
+    inputs = network.facts() | {"classes": [network.classes[index] for index in chosen]}
+    folder = StudyFolder(Path(out) if out else network.default_folder("gates"), "gates", inputs)
+    means, outputs, labels = _unit_means(network, blocks)
+    units = _unit_table(network, blocks, means, outputs)
+    layers = _layer_table(blocks, units, means, labels, len(network.classes))
+    word = "gate" if gated else "share of H"
+    figures = {
+        "classes": _draw_classes(network, means, labels, chosen, word),
+        "layers": _draw_layers(layers, blocks, word),
+    }
+    if len(network.plan.row(_value_row(blocks[0]).name).shape) == 3:
+        figures["maps"] = _draw_maps(network, blocks, word)
+    return folder.finish(
+        title=f"Gates of {network.name}" if gated else f"What {network.name} has for gates",
+        table=units,
+        figure=_draw_units(units, gated),
+        findings=[*_findings(units, layers, gated)],
+        measured=[
+            "The transform gate T(x) of every unit, mean over positions (Srivastava 2015, "
+            "Figures 2 and 3)."
+            if gated
+            else "A net without gates: instead of T(x), the share |H| / (|x| + |H|) of what a "
+            "block adds, mean over positions.",
+            f"{network.source}; the single image is the first of them.",
+            "Class differences are compared with those of randomly exchanged labels "
+            f"({_PERMUTATIONS} times).",
+        ],
+        tables={"layers": layers},
+        figures=figures,
+    )
+
+
+def _chosen(network: StudiedNetwork, classes: Sequence[str] | None) -> list[int]:
+    names = network.classes
+    if classes is None:
+        return sorted({0, min(7, len(names) - 1)})
+    for name in classes:
+        if name not in names:
+            shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+            raise UserError(
+                f"{network.name} has no class '{name}'",
+                where="--classes",
+                expected=f"one of {shown}",
+                found=f"'{name}'",
+                hint=did_you_mean(name, names) or f"write {names[0]}",
+            )
+    return [names.index(name) for name in dict.fromkeys(classes)]
+
+
+def _value_row(block: Segment) -> Row:
+    """Returns the row whose shape the gate (the share of H) has."""
+    assert block.addition is not None
+    return block.gate or block.addition
+
+
+def _gate(block: Segment, tensors: Tensors) -> Any:
+    """Returns the gate of a block, or what takes its place, `(images, ..., units)`."""
+    if block.gate is not None:
+        return tensors[Ref(block.gate.name)]
+    assert block.addition is not None
+    x, h = (tf.abs(tensors[ref]) for ref in block.addition.inputs)
+    return tf.math.divide_no_nan(h, x + h)
+
+
+def _mean_of(function: Callable[[Tensors], Any], tensors: Tensors) -> Any:
+    """Returns the mean over positions, `(images, units)`."""
+    values = function(tensors)
+    return tf.reduce_mean(values, axis=range(1, len(values.shape) - 1))
+
+
+def _unit_means(
+    network: StudiedNetwork, blocks: Sequence[Segment]
+) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
+    """Returns gates and outputs by block, each `(images, units)`, and the labels."""
+    measures = {}
+    for number, block in enumerate(blocks):
+        output = block.output
+        measures[number, "gate"] = partial(_mean_of, partial(_gate, block))
+        measures[number, "output"] = partial(_mean_of, operator.itemgetter(output))
+    parts: dict[Any, list[np.ndarray]] = {key: [] for key in measures}
+    labels = []
+    for values, _, batch_labels in network.measure(measures, f"gates of {network.name}"):
+        labels.append(batch_labels)
+        for key, value in values.items():
+            parts[key].append(value)
+    whole = {key: np.concatenate(arrays) for key, arrays in parts.items()}
+    numbers = range(len(blocks))
+    return (
+        [whole[number, "gate"] for number in numbers],
+        [whole[number, "output"] for number in numbers],
+        np.concatenate(labels),
+    )
+
+
+def _unit_table(
+    network: StudiedNetwork,
+    blocks: Sequence[Segment],
+    means: Sequence[np.ndarray],
+    outputs: Sequence[np.ndarray],
+) -> Table[GateUnit]:
+    rows = []
+    for number, (block, gate, output) in enumerate(zip(blocks, means, outputs, strict=True), 1):
+        biases = _biases(network, block)
+        rows += [
+            GateUnit(
+                number,
+                block.stage or 0,
+                block.block or 0,
+                unit + 1,
+                None if biases is None else float(biases[unit]),
+                float(gate[:, unit].mean(dtype=np.float64)),
+                float(gate[0, unit]),
+                float(output[0, unit]),
+            )
+            for unit in range(gate.shape[1])
+        ]
+    return Table(GateUnit, tuple(rows))
+
+
+def _biases(network: StudiedNetwork, block: Segment) -> np.ndarray | None:
+    if block.gate is None:
+        return None
+    weighted = next(row for row in block.rows if row.name == block.gate.inputs[0].row)
+    return network.weight(weighted, "bias")
+
+
+def _layer_table(
+    blocks: Sequence[Segment],
+    units: Table[GateUnit],
+    means: Sequence[np.ndarray],
+    labels: np.ndarray,
+    classes: int,
+) -> Table[GateLayer]:
+    generator = np.random.default_rng(0)
+    shuffled = [generator.permutation(labels) for _ in range(_PERMUTATIONS)]
+    rows = []
+    for number, (block, gate) in enumerate(zip(blocks, means, strict=True), start=1):
+        own = [unit for unit in units if unit.block_number == number]
+        biases = [unit.bias for unit in own if unit.bias is not None]
+        rows.append(
+            GateLayer(
+                number,
+                block.stage or 0,
+                block.block or 0,
+                float(np.mean(biases)) if biases else None,
+                float(np.mean([unit.mean for unit in own])),
+                float(gate.std(axis=0).mean()),
+                _class_difference(gate, labels, classes),
+                float(np.mean([_class_difference(gate, order, classes) for order in shuffled])),
+            )
+        )
+    return Table(GateLayer, tuple(rows))
+
+
+def _class_difference(gate: np.ndarray, labels: np.ndarray, classes: int) -> float:
+    counts = np.bincount(labels, minlength=classes)
+    sums = np.zeros((classes, gate.shape[1]))
+    np.add.at(sums, labels, gate)
+    present = counts > 0
+    differences = sums[present] / counts[present, None] - gate.mean(axis=0, dtype=np.float64)
+    return float(np.sqrt(np.mean(differences**2)))
+
+
+def _matrix(rows: Sequence[Any]) -> np.ndarray:
+    """Returns rows of different lengths as one matrix with NaN where there is no value."""
+    matrix = np.full((len(rows), max(map(len, rows))), np.nan)
+    for index, row in enumerate(rows):
+        matrix[index, : len(row)] = row
+    return matrix
+
+
+def _draw_units(units: Table[GateUnit], gated: bool) -> Figure:
+    numbers = sorted(set(units.column("block_number")))
+
+    def matrix(column: str) -> np.ndarray:
+        own = [units.where(block_number=number) for number in numbers]
+        return _matrix([rows.column(column) for rows in own])
+
+    word = "Gate" if gated else "Share of H"
+    maps = [HeatMap("Gate biases", matrix("bias"), "unit", "block")] if gated else []
+    maps += [
+        HeatMap(f"{word}, mean over images", matrix("mean"), "unit", "block", limits=(0, 1)),
+        HeatMap(f"{word} for one image", matrix("single"), "unit", "block", limits=(0, 1)),
+        HeatMap("Block outputs, same image", matrix("output"), "unit", "block"),
+    ]
+    return heat_maps(maps, map_size=(2.7, 3.4))
+
+
+def _draw_classes(
+    network: StudiedNetwork,
+    means: Sequence[np.ndarray],
+    labels: np.ndarray,
+    chosen: Sequence[int],
+    word: str,
+) -> Figure:
+    maps = []
+    for index in chosen:
+        own = labels == index
+        rows = [
+            gate[own].mean(axis=0) - gate.mean(axis=0) if own.any() else np.zeros(gate.shape[1])
+            for gate in means
+        ]
+        title = f"Class {network.classes[index]}: {word}, difference"
+        maps.append(HeatMap(title, _matrix(rows), "unit", "block", "diverging"))
+    most = max(float(np.nanmax(np.abs(heat_map.values))) for heat_map in maps) or 1.0
+    same = [HeatMap(m.title, m.values, m.x_label, m.y_label, m.kind, (-most, most)) for m in maps]
+    return heat_maps(same, map_size=(3.4, 3.4))
+
+
+def _draw_layers(layers: Table[GateLayer], blocks: Sequence[Segment], word: str) -> Figure:
+    x = layers.column("block_number")
+    stages = len({block.stage for block in blocks})
+    ticks = tick_blocks(blocks) if stages > 1 else ()
+    mean, variation = layers.column("mean"), layers.column("variation")
+    panels = [
+        LinePanel(
+            f"{word[0].upper()}{word[1:]} by block",
+            "block",
+            "value",
+            [
+                Line("mean", x, mean, 0, marker="o"),
+                Line("standard deviation over images", x, variation, 1, marker="o"),
+            ],
+            x_ticks=ticks,
+            y_range=(0, None),
+        ),
+        LinePanel(
+            "Difference between classes",
+            "block",
+            "root mean square",
+            [
+                Line("classes", x, layers.column("class_difference"), 2, marker="o"),
+                Line("exchanged labels", x, layers.column("chance"), 6, 1),
+            ],
+            x_ticks=ticks,
+            y_range=(0, None),
+        ),
+    ]
+    return line_panels(panels, panel_size=(3.7, 2.7))
+
+
+def _draw_maps(network: StudiedNetwork, blocks: Sequence[Segment], word: str) -> Figure:
+    """Draws the mean over channels at each position of some images, beside the images."""
+    picked = np.linspace(0, len(blocks) - 1, min(_MAP_BLOCKS, len(blocks))).astype(int)
+    shown = [blocks[index] for index in dict.fromkeys(picked)]
+    pixels, _ = read_images(network.images.sample(_MAP_IMAGES), network.trained.image_format)
+
+    @tf.function(jit_compile=False)
+    def compute(images: Any) -> Any:
+        start = Ref(network.plan.rows[0].name)
+        tensors = run_rows(network.plan.rows, network.layers, {start: images})
+        return [tf.reduce_mean(_gate(block, tensors), axis=-1) for block in shown]
+
+    with without_remapping():
+        arrays = [np.asarray(a) for a in compute(tf.constant(pixels.astype(np.float32)))]
+    maps = []
+    for index, image in enumerate(pixels):
+        picture = np.repeat(image, 3, axis=-1) if image.shape[-1] == 1 else image[..., :3]
+        maps.append(HeatMap("image" if index == 0 else "", picture, kind="image"))
+        for block, values in zip(shown, arrays, strict=True):
+            limits = (float(values.min()), float(values.max()) + 1e-9)
+            title = f"{block.name}\n{limits[0]:.2f} to {limits[1]:.2f}" if index == 0 else ""
+            maps.append(HeatMap(title, values[index], limits=limits))
+    title = f"{word[0].upper()}{word[1:]} at each position, mean over channels"
+    return heat_maps(maps, columns=1 + len(shown), title=title, map_size=(1.3, 1.4), bars=False)
+
+
+def _findings(units: Table[GateUnit], layers: Table[GateLayer], gated: bool) -> Iterable[str]:
+    word = "gate" if gated else "share of H"
+    numbers = ", ".join(f"{mean:.2f}" for mean in layers.column("mean")[:20])
+    more = ", ..." if len(layers) > 20 else ""
+    yield f"Mean {word} by block: {numbers}{more}."
+    if gated:
+        closed = np.mean(np.asarray(units.column("mean")) < _CLOSED)
+        single = np.mean(np.asarray(units.column("single")) < _CLOSED)
+        yield (
+            f"{100 * closed:.0f} % of the gates are below {_CLOSED} on average, and "
+            f"{100 * single:.0f} % for the single image."
+        )
+    differences = np.asarray(layers.column("class_difference"))
+    chance = np.asarray(layers.column("chance"))
+    differ = (differences > _NOTICEABLE * differences.max()) & (differences > 2 * chance)
+    last = int(np.flatnonzero(differ)[-1]) + 1 if differ.any() else 0
+    most = int(differences.argmax()) + 1
+    if last:
+        yield (
+            f"The {word} differs between classes up to block {last} of {len(layers)}, most in "
+            f"block {most} ({differences.max():.3f}; {chance[most - 1]:.3f} with exchanged labels)."
+        )
+    else:
+        yield f"The {word} does not differ between classes more than by chance."
