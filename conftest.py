@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parent
-ON_TENSORFLOW = ("data", "exporting", "inference", "model", "training", "tuning")
+ON_TENSORFLOW = ("data", "exporting", "inference", "model", "studies", "training", "tuning")
 """Packages of reszoo that import TensorFlow; so do their tests."""
 TESTS_ON_TENSORFLOW = (
     "cli/test_train_fine_tuning.py",

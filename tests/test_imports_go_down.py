@@ -18,11 +18,12 @@ FLOORS = (
     ("weight_source", "atomic_files", "resources", "system_info"),
     ("spec",),
     ("planning",),
-    ("model", "data", "runs", "tflite"),
+    ("model", "data", "runs", "tflite", "figures"),
     ("inference",),
     ("training",),
     ("exporting",),
     ("tuning",),
+    ("studies",),
     ("report",),
     ("cli",),
     ("__init__",),
@@ -74,8 +75,8 @@ BELOW_TENSORFLOW = {
     "counted",
     "atomic_files",
 } | {
-    *("resources", "system_info", "spec", "planning", "runs", "tflite", "report", "cli"),
-    *("__init__", "__main__"),
+    *("resources", "system_info", "spec", "planning", "runs", "tflite", "figures", "report"),
+    *("cli", "__init__", "__main__"),
 }
 NO_TENSORFLOW_INSIDE = ("model/net2net/identity_blocks.py", "model/net2net/nonnegative.py")
 """Files of a package with TensorFlow that do arithmetic on plans alone."""

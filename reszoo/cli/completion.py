@@ -22,8 +22,9 @@ SHELLS = ("bash", "zsh", "fish")
 FILES, FOLDERS = "files", "folders"
 
 FREE_VALUES = (
-    *("ADDRESS", "B", "DEVICES", "EPOCH", "FIELD=VALUE", "GROUP,...", "K", "N", "N,N,..."),
-    *("N|TIME", "PORT", "SECONDS", "SEED", "SPLIT"),
+    *("ADDRESS", "B", "CLASS,...", "DEVICES", "EPOCH", "FIELD=VALUE", "GROUP,...", "K", "N"),
+    "N,N,...",
+    *("N|TIME", "POINTS", "PORT", "SECONDS", "SEED", "SPLIT"),
 )
 """Metavars of values that nothing completes."""
 
@@ -73,6 +74,7 @@ def completed_values() -> dict[str, tuple[list[str], str | None]]:
         "RECIPE": (recipes, FILES),
         "RUN": ([], FOLDERS),
         "RUN|FILE.keras": ([], FILES),
+        "RUN|NAME|FILE": (networks, FILES),
         "FILE|BUNDLE": ([], FILES),
         "RUN|MODEL": ([], FILES),
         "RUN|MODEL|TFLITE": ([], FILES),

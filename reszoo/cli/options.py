@@ -100,6 +100,11 @@ def add_json(parser: Options) -> None:
     parser.add_argument("--json", action="store_true", help="print machine-readable output")
 
 
+def split_words(text: str) -> tuple[str, ...]:
+    """Returns comma-separated words; an argparse type."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
 def keras_file(word: str) -> str:
     """Returns the name of a `.keras` file; an argparse type, so it fails before any work."""
     if not word.endswith(".keras"):

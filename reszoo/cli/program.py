@@ -35,6 +35,7 @@ COMMANDS = {
     "inspect": "inspect a .tflite file: operators, arena, metadata, targets",
     "verify": "check a bundle against its contract",
     "benchmark": "measure latency, throughput and memory on this machine",
+    "study": "run one of the papers' experiments, with figures and tables",
     "tune": "search depth, width and other fields",
     "demo": "run the whole workflow on the embedded digits",
     "completion": "print a script that completes commands, options and names",

@@ -26,6 +26,7 @@ from reszoo.cli.options import (
     add_weights,
     nonnegative_int,
     positive_int,
+    split_words,
 )
 from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.cli.supervision import add_checkpointing, supervise_train
@@ -86,7 +87,7 @@ def _add_initial_weights(parser: ArgumentParser) -> None:
     )
     add(
         "--freeze",
-        type=_split_words,
+        type=split_words,
         default=(),
         metavar="GROUP,...",
         help="layer groups to freeze: backbone, stem, stage1, or a range such as stem..stage2",
@@ -103,10 +104,6 @@ def _add_initial_weights(parser: ArgumentParser) -> None:
         help="quantization-aware training of the network of --from, with the recipe quantize "
         "unless --recipe names another (docs/quantize_training.md)",
     )
-
-
-def _split_words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def run(options: Namespace) -> int | None:

@@ -72,8 +72,7 @@ def _draw(figure: Figure, axes: Axes, heat_map: HeatMap, *, bar: bool) -> None:
     import numpy as np
 
     values = np.asarray(heat_map.values, float)
-    colors = matplotlib.colormaps[_COLOR_MAPS[heat_map.kind]].copy()
-    colors.set_bad(MISSING)
+    colors = matplotlib.colormaps[_COLOR_MAPS[heat_map.kind]].with_extremes(bad=MISSING)
     low, high = _limits(heat_map, values)
     is_image = heat_map.kind == "image"
     picture = axes.imshow(

@@ -1,0 +1,77 @@
+"""Line panels and heat maps: what is drawn, and that equal figures are equal files."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import pytest
+from PIL import Image
+
+from reszoo.figures.heat_maps import HeatMap, heat_maps
+from reszoo.figures.line_panels import Line, LinePanel, line_panels
+from reszoo.figures.style import figure_bytes, save_figure
+
+
+def lines():
+    y = [3.0, None, 1.0]
+    return line_panels(
+        [
+            LinePanel("left", "x", "y", [Line("a", [1, 2, 3], y), Line("b", [1, 2, 3], [1, 2, 3])]),
+            LinePanel("right", "x", "y", [Line("a", [1], [0.0])], log=True, baseline=1.0),
+        ]
+    )
+
+
+def maps():
+    return heat_maps(
+        [
+            HeatMap("m", [[0.0, math.nan], [1.0, -1.0]], "unit", "block", "diverging"),
+            HeatMap("image", [[[0, 128, 255]]], kind="image"),
+        ]
+    )
+
+
+@pytest.mark.parametrize("draw", [lines, maps])
+@pytest.mark.parametrize("kind", ["svg", "png"])
+def test_equal_figures_are_equal_files(draw, kind):
+    assert figure_bytes(draw(), kind) == figure_bytes(draw(), kind)
+
+
+@pytest.mark.parametrize("draw", [lines, maps])
+def test_a_figure_is_saved_as_svg_and_png(draw, tmp_path):
+    save_figure(draw(), tmp_path / "figure")
+    assert ElementTree.parse(tmp_path / "figure.svg").getroot().tag.endswith("svg")
+    with Image.open(tmp_path / "figure.png") as picture:
+        assert min(picture.size) > 300
+
+
+def test_panels_share_one_legend_with_each_label_once():
+    (legend,) = lines().legends
+    assert [text.get_text() for text in legend.get_texts()] == ["a", "b"]
+
+
+def test_a_diverging_map_is_white_at_zero():
+    picture = maps().axes[0].images[0]
+    assert picture.get_clim() == (-1.0, 1.0)
+
+
+def test_settings_of_the_user_change_nothing():
+    import matplotlib
+
+    before = figure_bytes(lines(), "svg")
+    with matplotlib.rc_context({"lines.linewidth": 9.0, "font.size": 30.0}):
+        assert figure_bytes(lines(), "svg") == before
+
+
+def test_matplotlib_is_imported_when_a_figure_is_drawn():
+    program = (
+        "import sys, reszoo.cli, reszoo.figures.line_panels, reszoo.figures.heat_maps\n"
+        "from reszoo.cli.program import main\n"
+        "main(['list', 'resnet20']); main(['show', 'resnet20'])\n"
+        "print('matplotlib' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "False", done.stderr

@@ -1,0 +1,78 @@
+"""The lesion study: closed blocks, resuming, and the pruned network."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import reszoo
+from reszoo.errors import UserError
+from reszoo.inference.trained import load_trained
+from reszoo.model.net2net.remove_blocks import remove_blocks
+from reszoo.studies import lesion, lesion_study
+from reszoo.studies.studied_network import open_network
+
+
+@pytest.mark.parametrize("connection", ["residual", "highway"])
+def test_a_closed_block_is_a_missing_one(saved, data, connection):
+    network = open_network(saved(connection), data=data)
+    operation = lesion_study._Operation(network)
+    pixels = data[0].astype(np.float32)
+    change = lesion_study._Change("block", 1, frozenset({1}), tuple(range(5)))
+    closed = operation.finish(operation.start(pixels), 0, change)
+    model, spec = remove_blocks(network.model, network.trained.spec, [(1, 2)])
+    assert [stage.depth for stage in spec.stages] == [2, 2]
+    np.testing.assert_allclose(closed, model(pixels), rtol=1e-4, atol=1e-4)
+
+
+def test_accuracies_are_those_of_the_network_and_its_blocks(saved, data, tmp_path):
+    result = lesion(saved("residual"), data=data, out=tmp_path / "l")
+    intact = reszoo.evaluate(saved("residual"), data, split="train").accuracy
+    assert result.table.rows[0].accuracy == pytest.approx(intact)
+    singles = result.table.where(kind="block")
+    assert singles.column("blocks")[:2] == ("stage1.block1", "stage1.block2")
+    assert len(singles) == 5 and len(result.table.where(kind="pair")) == 10
+    assert {row.count for row in result.table.where(kind="random")} == {1, 2, 3, 4, 5}
+    assert (tmp_path / "l" / "pairs.svg").exists()
+
+
+def test_what_was_measured_before_a_kill_is_not_measured_again(saved, data, tmp_path, monkeypatch):
+    counted = []
+    measure = lesion_study._accuracy
+
+    def count(*arguments):
+        counted.append(1)
+        if len(counted) == 4:
+            raise KeyboardInterrupt
+        return measure(*arguments)
+
+    monkeypatch.setattr(lesion_study, "_accuracy", count)
+    with pytest.raises(KeyboardInterrupt):
+        lesion(saved("residual"), data=data, out=tmp_path / "l")
+    resumed = lesion(saved("residual"), data=data, out=tmp_path / "l")
+    whole = lesion(saved("residual"), data=data, out=tmp_path / "other")
+    assert resumed.table == whole.table
+    combinations = sum(row.kind in ("pair", "random", "shuffle") for row in whole.table) + 1
+    assert len(counted) == 2 * combinations + 1
+
+
+def test_the_pruned_network_is_saved_with_its_spec(saved, data, tmp_path):
+    file = tmp_path / "pruned.keras"
+    result = lesion(saved("residual"), data=data, write=file, max_drop=100, out=tmp_path / "l")
+    pruned = load_trained(file)
+    assert [stage.depth for stage in pruned.spec.stages] == [1, 1]
+    assert pruned.classes[0] == "digit 0"
+    assert str(file) in result.findings[-1]
+    assert reszoo.cost(pruned.spec).parameters < 2000
+
+
+def test_nothing_is_removed_where_every_block_costs_more(saved, data, tmp_path):
+    with pytest.raises(UserError, match="costs more than -200 points"):
+        lesion(saved("residual"), data=data, write=tmp_path / "p.keras", max_drop=-200)
+    with pytest.raises(UserError, match="no name of a network"):
+        lesion(saved("residual"), data=data, write=tmp_path / "p.h5")
+
+
+def test_plain_nets_have_nothing_to_close(saved, data):
+    with pytest.raises(UserError, match="no shortcuts"):
+        lesion(saved("plain"), data=data)
