@@ -32,7 +32,7 @@ def test_segments_one_after_the_other_are_the_network(saved, data):
 def test_images_are_evenly_spaced_and_no_more_than_the_limit(saved, data):
     network = open_network(saved("residual"), data=data, limit=7)
     assert len(network.images) == 7
-    assert network.source == "7 of 60 images of data in memory, train"
+    assert network.source == "7 of 60 images of arrays, train"
 
 
 def test_a_file_without_data_says_how_to_give_them(saved):
