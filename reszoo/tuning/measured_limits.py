@@ -44,9 +44,7 @@ class MeasuredLimits:
     ) -> None:
         self.target = target
         self._judges = limits.target is not None
-        self._limits = {
-            name: limit for name in MEASURED if (limit := getattr(limits, name)) is not None
-        }
+        self._limits = limits_measured(limits)
         self._log = log
         self._measure = measure
 
@@ -60,6 +58,12 @@ class MeasuredLimits:
             if sentence := _violation(name, getattr(measurement, name), *bounds(limit)):
                 violations[name] = sentence
         return violations
+
+    def costs(self, architecture: Architecture) -> Mapping[str, float]:
+        """Returns what a network costs by each measure that was measured, by the limit's name."""
+        measured = self.measurement(architecture)
+        amounts = {name: getattr(measured, name) for name in MEASURED}
+        return {name: amount for name, amount in amounts.items() if amount is not None}
 
     def measurement(self, architecture: Architecture) -> Measurement:
         """Returns what a network costs; it is measured unless the log has it."""
@@ -103,6 +107,11 @@ def measured_limits(
         yield MeasuredLimits(search.limits, target, MeasurementLog(log), measure)
 
 
+def limits_measured(limits: Limits) -> dict[str, float | tuple[float, float]]:
+    """Returns those of a search's limits that are measured, but for the target's."""
+    return {name: limit for name in MEASURED if (limit := getattr(limits, name)) is not None}
+
+
 def measured_target(search: Search) -> Target | None:
     """Returns the target whose file is measured, or None where a search needs no measurement.
 
@@ -111,8 +120,8 @@ def measured_target(search: Search) -> Target | None:
     """
     name, where = search.limits.target, search.where("limits", TARGET)
     if name is None:
-        is_limited = any(getattr(search.limits, measure) is not None for measure in MEASURED)
-        is_measured = is_limited or any(measure in search.goals for measure in MEASURED)
+        is_objective = any(measure in search.goals for measure in MEASURED)
+        is_measured = is_objective or bool(limits_measured(search.limits))
         return spec.load_target(DEFAULT_TARGET) if is_measured else None
     try:
         target = spec.load_target(resolve_path(search, name))

@@ -25,9 +25,6 @@ from reszoo.tuning.measured_sampling import MeasuredSampler
 from reszoo.tuning.sampling import CandidateSampler
 from reszoo.tuning.space import Candidate, Space, build_space
 
-_NEEDS_FILE = ("target", "arena_bytes", "latency_ms")
-"""Limits that need the converted file of a candidate."""
-
 _KINDS = ("random", "hyperband")
 
 
@@ -83,13 +80,17 @@ class ResolvedSearch:
             return check.violations
         return self.measured.check(self.space.spec(candidate))
 
+    def measured_costs(self, candidate: Candidate) -> Mapping[str, float]:
+        """Returns the measured costs of a candidate, by the limit's name; none without a target."""
+        if self.measured is None:
+            return {}
+        return self.measured.costs(self.space.spec(candidate))
+
 
 def refuse_unsupported(search: Search) -> None:
     """Raises UserError for a field of the page that a search does not act upon yet."""
-    limits = [f"limits.{name}" for name in _NEEDS_FILE if getattr(search.limits, name) is not None]
     orders = [f"space.{key}.order" for key, choices in search.space.items() if choices.order]
     fields = {
-        **{name: ("limits", name.removeprefix("limits.")) for name in limits},
         **({"objectives": ("objectives",)} if search.objectives else {}),
         **({"references": ("references",)} if search.references else {}),
         **({"confirm": ("confirm",)} if search.confirm else {}),

@@ -7,6 +7,7 @@ trials/          the run folder of each trial
 logs/            what each training printed
 trials.jsonl     one line per trial and rung, in the order of asking once a rung is done
 timing.jsonl     what each training cost: seconds, host, attempts, memory
+measured.jsonl   what the converted files of candidates cost, where a limit needs them
 best.yaml        the best network so far, ready for `reszoo train`
 """
 
@@ -30,6 +31,7 @@ from reszoo.runs.run_dir import contents
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.search import Search
 from reszoo.tuning.hyperband import DEFAULT_FACTOR
+from reszoo.tuning.measured_limits import limits_measured
 from reszoo.tuning.resolved_search import ResolvedSearch
 from reszoo.tuning.space import DESCRIPTIVE, plain
 from reszoo.tuning.trial_log import Key, TrialJob, TrialRecord, TrialTiming, was_lost
@@ -49,6 +51,7 @@ class SearchFolder:
         self.trials = path / "trials"
         self.trial_log = path / "trials.jsonl"
         self.timing_log = path / "timing.jsonl"
+        self.measured_log = path / "measured.jsonl"
         self.best_path = path / "best.yaml"
         """The spec of the best network, which exists once a trial has finished."""
 
@@ -202,7 +205,7 @@ def identity_of(resolved: ResolvedSearch, data: Mapping[str, Any]) -> dict[str, 
         "base": {key: value for key, value in base if key not in ("name", *DESCRIPTIVE)},
         "recipe": spec.to_mapping(resolved.recipe),
         "space": {dimension.name: dimension.labels for dimension in resolved.space.dimensions},
-        "limits": resolved.constraints.limits,
+        "limits": _limits(resolved),
         "strategy": [strategy.kind, strategy.factor or DEFAULT_FACTOR],
         "start_from": [resolved.space.changes(start) for start in resolved.initial_candidates],
         "objective": next(iter(resolved.search.goals)),
@@ -213,11 +216,23 @@ def identity_of(resolved: ResolvedSearch, data: Mapping[str, Any]) -> dict[str, 
     return dict(json.loads(json.dumps(plain(identity))))
 
 
+def _limits(resolved: ResolvedSearch) -> dict[str, Any]:
+    """Returns all limits, with the target's own in place of its name."""
+    limits = resolved.constraints.limits | limits_measured(resolved.search.limits)
+    return (
+        limits
+        if resolved.target is None
+        else {**limits, "target": spec.to_mapping(resolved.target)}
+    )
+
+
 def _create(path: Path, resolved: ResolvedSearch, identity: Mapping[str, Any]) -> None:
     with atomic_folder(path) as folder:
         write_text(folder / "search.yaml", spec.to_yaml(_self_contained(resolved)))
         write_text(folder / "base.yaml", spec.to_yaml(resolved.space.base))
         write_text(folder / "recipe.yaml", spec.to_yaml(resolved.recipe))
+        if resolved.search.limits.target is not None and resolved.target is not None:
+            write_text(folder / "target.yaml", spec.to_yaml(resolved.target))
         write_json(folder / "search.json", identity)
         for name in _SUBFOLDERS:
             (folder / name).mkdir()
@@ -227,7 +242,11 @@ def _self_contained(resolved: ResolvedSearch) -> Search:
     """Returns the search with the files in its own folder, independent of the zoo."""
     starts = [plain(resolved.space.changes(start)) for start in resolved.initial_candidates]
     files = {"base": "./base.yaml", "recipe": "./recipe.yaml", "recipe_overrides": {}}
-    return resolved.search.model_copy(update={**files, "start_from": tuple(starts)})
+    search = resolved.search.model_copy(update={**files, "start_from": tuple(starts)})
+    if search.limits.target is None:
+        return search
+    limits = search.limits.model_copy(update={"target": "./target.yaml"})
+    return search.model_copy(update={"limits": limits})
 
 
 def _refuse_other_search(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from reszoo.planning import Cost
@@ -47,6 +47,8 @@ class TrialJob:
     """The searched fields and their values."""
     architecture: Architecture
     cost: Cost
+    measured: Mapping[str, float] = field(default_factory=dict)
+    """Costs of its converted file by the limit's name, where the search needs them."""
     kind: Kind = "trial"
     repeat: int = 0
     """Number of the training with another seed; 0 is the one with the seed of the search."""
@@ -88,7 +90,7 @@ class TrialRecord:
     state: Literal["finished", "failed"]
     val_accuracy: float | None
     changes: Mapping[str, Any]
-    cost: Mapping[str, int]
+    cost: Mapping[str, float]
     """Each measure (the name of a limit) and its amount."""
     message: str | None = None
     """The last lines of a failed training."""
@@ -117,7 +119,7 @@ class TrialRecord:
             state="failed" if outcome.val_accuracy is None else "finished",
             val_accuracy=outcome.val_accuracy,
             changes=plain(job.changes),
-            cost={name: amount_of(job.cost, name) for name in MEASURES},
+            cost={name: amount_of(job.cost, name) for name in MEASURES} | dict(job.measured),
             message=outcome.message,
             kind=job.kind,
             repeat=job.repeat,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reszoo.errors import GateError, UserError
 from reszoo.runs.run_dir import default_name
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.search import Search
+from reszoo.tuning.measured_limits import measured_limits
 from reszoo.tuning.resolved_search import ResolvedSearch, refuse_unsupported, resolve_search
 from reszoo.tuning.search_dir import DEFAULT_FOLDER, SearchFolder, open_search_folder
 from reszoo.tuning.search_run import Event, SearchRun
@@ -126,8 +127,12 @@ def tune(
     facts = {"name": data, "skip_bad_images": skip_bad_images}
     facts["classes"] = resolved.space.base.classes
     folder = open_search_folder(path, resolved, facts)
-    with folder.lock():
+    with (
+        folder.lock(),
+        measured_limits(resolved.search, resolved.target, folder.measured_log) as measured,
+    ):
         folder.wait_for_training()
+        resolved = replace(resolved, measured=measured)
         engine = RunnerEngine(runner or ChildRunner(folder, resolved, search_data))
         search_run = SearchRun(resolved, folder, engine, progress)
         proposer = create_proposer(resolved, engine.workers)

@@ -209,7 +209,6 @@ def test_data_without_a_name_are_refused(tmp_path):
     [
         ("confirm", "{best: 2}", 10),
         ("constraints", '["1 < 2"]', 14),
-        ("limits", "{macs: 2.0e+6, arena_bytes: 9.0e+4}", 37),
         ("objectives", "{val_accuracy: max, macs: min}", 13),
         ("references", "[resnet8]", 13),
         ("strategy", "{kind: bayesian}", 18),

@@ -45,5 +45,6 @@ def trial_job(
             update={"name": f"{resolved.search.name}-{trial:04d}"}
         ),
         cost=price,
+        measured=resolved.measured_costs(candidate),
         place=place,
     )
