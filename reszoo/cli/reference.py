@@ -36,7 +36,7 @@ machine-readable output, and `--data` takes [one word](data.md). `list`, `show`,
 _KINDS = {
     "architecture": "a network. [Writing a spec](specs.md) is the guide",
     "recipe": "how a network is trained. [Recipes](recipes.md) is the guide",
-    "search": "which fields are searched, within which limits. [Searching](search.md) is the guide",
+    "search": "which fields are searched, within which limits. [Tuning](tuning.md) is the guide",
     "target": "where an exported network runs. [Exporting](exporting.md) is the guide",
 }
 """What each kind of file defines, and where to read on."""

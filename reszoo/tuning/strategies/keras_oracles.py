@@ -21,6 +21,7 @@ import itertools
 import sys
 import warnings
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,6 +126,7 @@ class HyperbandOracle(_Oracle, keras_tuner.oracles.HyperbandOracle):
         """Returns the values of the next trial: a new candidate, or one that is promoted."""
         steps = (self._new_candidate, self._promote)
         brackets = list(enumerate(self._brackets))
+        order: Iterable[tuple[Any, tuple[int, Any]]]
         if self._several:
             order = itertools.product(steps, brackets)
         else:
