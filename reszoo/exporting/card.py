@@ -11,7 +11,6 @@ import numpy as np
 
 from reszoo.exporting.bundle import Parity
 from reszoo.exporting.export_job import ExportJob
-from reszoo.exporting.parity import Comparison
 from reszoo.exporting.parity_report import TITLES
 from reszoo.inference.metrics import wilson_interval
 from reszoo.planning.cost import cost
@@ -25,12 +24,22 @@ _WARM_UP, _TIMED = 5, 30
 _SLOWEST_SECONDS = 2.0
 
 
-def as_card(job: ExportJob, entries: dict[str, Any], parity: Parity, folder: Path) -> str:
-    """Returns the text of CARD.md; `entries` are those of `files` in the contract."""
+def as_card(
+    job: ExportJob, expected: np.ndarray, entries: dict[str, Any], parity: Parity, folder: Path
+) -> str:
+    """Returns the text of CARD.md.
+
+    Args:
+      job: the network, the target and the sample images.
+      expected: Keras's log-probabilities for the sample images, `(images, classes)`.
+      entries: those of `files` in the contract.
+      parity: the comparison with Keras.
+      folder: the bundle's, with its files.
+    """
     sections = [
         _heading(job),
         _facts(job, entries, folder),
-        _accuracy(parity),
+        _accuracy(job, expected, parity),
         _how_to_run(job.target, entries),
     ]
     return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
@@ -110,26 +119,32 @@ def _latency(job: ExportJob, folder: Path) -> str:
     )
 
 
-def _accuracy(parity: Parity) -> list[str]:
-    rows = [row for row in parity.comparisons if row.accuracy is not None]
-    lines = [f"Compared with the Keras model on {parity.source}; parity.md has the details.", ""]
-    if not rows:
-        return lines[:1]
-    lines += ["| file | accuracy | accuracy of Keras | same class |", "|---|---|---|---|"]
+def _accuracy(job: ExportJob, expected: np.ndarray, parity: Parity) -> list[str]:
+    """Returns accuracies that can be compared: of Keras and of files, all on the same images."""
+    labels = job.samples.labels
+    lines = [f"Compared with the Keras model on {parity.source}; parity.md has the details."]
+    if labels is None:
+        return lines
+    images = len(labels)
+    rows = [("Keras model", float((expected.argmax(-1) == labels).mean()), "")]
+    fewer = []
+    for each in parity.comparisons:
+        if each.images < images:
+            fewer.append(f"{TITLES[each.file]} ({each.images:,})")
+        elif each.accuracy is not None:
+            rows.append((TITLES[each.file], each.accuracy, f"{each.agreement:.2%}"))
+    lines += ["", f"| | accuracy on {images:,} images | same class as Keras |", "|---|---|---|"]
     lines += [
-        f"| {TITLES[row.file]} | {_with_interval(row, row.accuracy)} | "
-        f"{_with_interval(row, row.keras_accuracy)} | {row.agreement:.2%} |"
-        for row in rows
+        f"| {name} | {_with_interval(value, images)} | {same} |" for name, value, same in rows
     ]
+    if fewer:
+        lines += ["", f"Compared on fewer of these images, and not listed: {', '.join(fewer)}."]
     return lines
 
 
-def _with_interval(row: Comparison, accuracy: float | None) -> str:
-    if accuracy is None:
-        return "-"
-    low, high = wilson_interval(round(accuracy * row.images), row.images)
-    interval = f"95 % confidence interval {low:.2%} to {high:.2%}"
-    return f"{accuracy:.2%} ({interval}, {row.images:,} images)"
+def _with_interval(accuracy: float, images: int) -> str:
+    low, high = wilson_interval(round(accuracy * images), images)
+    return f"{accuracy:.2%} (95 % confidence interval {low:.2%} to {high:.2%})"
 
 
 def _how_to_run(target: Target, entries: dict[str, Any]) -> list[str]:

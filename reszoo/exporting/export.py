@@ -264,7 +264,7 @@ def _write_documents(
     gate = "passed" if parity.passed else "failed"
     example = write_examples(job, expected, files, folder)
     entries = {file.name: file.entry for file in files}
-    write_text(folder / CARD, as_card(job, entries, parity, folder))
+    write_text(folder / CARD, as_card(job, expected, entries, parity, folder))
     contract = build_contract(
         job.network, job.target, gate=gate, files=entries, example=example, folder=folder
     )
