@@ -17,14 +17,15 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTR
 # An interrupted installation starts over.
 .DELETE_ON_ERROR:
 
-.PHONY: help demo test test-quick test-slow test-edge coverage lint format diagrams docs wheel clean
+.PHONY: help demo test test-quick test-slow test-edge test-pages coverage lint format diagrams docs wheel clean
 
 help:
 	@echo "make demo        set up .venv and run the whole workflow on the embedded digits (4 minutes)"
 	@echo "make test-quick  run ruff, doctests and the tests that import no TensorFlow (1 minute)"
 	@echo "make test        run the tests that are not slow (25 minutes)"
-	@echo "make test-slow   run all tests except test-edge"
+	@echo "make test-slow   run all tests except test-edge and test-pages"
 	@echo "make test-edge   open bundles in third-party runtimes and in export/clients/"
+	@echo "make test-pages  open reports in the system's chromium"
 	@echo "make coverage    run the tests that are not slow, with a report in htmlcov/"
 	@echo "make lint        run ruff and mypy"
 	@echo "make diagrams    draw the diagrams in docs/images/"
@@ -35,15 +36,15 @@ demo: $(VENV)/installed
 	$(BIN)/reszoo demo
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest -m "not slow and not edge" -n $(WORKERS)
+	$(BIN)/python -m pytest -m "not slow and not edge and not pages" -n $(WORKERS)
 
 test-quick: $(VENV)/dev
 	$(BIN)/ruff check --quiet .
-	$(BIN)/python -m pytest --quiet --light -m "not slow and not edge" -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest --quiet --light -m "not slow and not edge and not pages" -n $(WORKERS) --dist worksteal
 	$(BIN)/python -m pytest --quiet --doctest-modules reszoo
 
 test-slow: $(VENV)/dev
-	$(BIN)/python -m pytest -m "not edge"
+	$(BIN)/python -m pytest -m "not edge and not pages"
 
 # Third-party runtimes have an environment of their own. Those of the web page are installed if npm
 # is there; otherwise its test is skipped.
@@ -52,8 +53,11 @@ test-edge:
 	@! command -v npm > /dev/null || npm ci --silent --prefix $(WEB)
 	$(VENV)-edge/bin/python -m pytest tests/edge -n $(WORKERS) --dist loadfile
 
+test-pages: $(VENV)/pages
+	$(BIN)/python -m pytest tests/pages
+
 coverage: $(VENV)/dev
-	$(BIN)/python -m pytest -m "not slow and not edge" -n $(WORKERS) --cov --cov-report term --cov-report html
+	$(BIN)/python -m pytest -m "not slow and not edge and not pages" -n $(WORKERS) --cov --cov-report term --cov-report html
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -96,6 +100,10 @@ $(VENV)/dev: $(BIN)/python pyproject.toml constraints.txt
 $(VENV)/edge: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) -e ".[dev,onnx,edge]"
 	@touch $@
+
+$(VENV)/pages: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) -e ".[dev,pages]"
+	@touch $@ $(VENV)/dev $(VENV)/installed
 
 $(VENV)/docs: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) -e ".[docs]"

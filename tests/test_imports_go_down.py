@@ -86,9 +86,13 @@ NUMPY_INSIDE = ("tflite/interpreter.py",)
 
 HEAVY = {
     "ai_edge_litert",
+    "altair",
     "flatbuffers",
+    "jinja2",
     "keras",
     "keras_tuner",
+    "markdown_it",
+    "markupsafe",
     "matplotlib",
     "numpy",
     "PIL",
@@ -98,6 +102,7 @@ HEAVY = {
     "tensorflow",
     "tensorflow_datasets",
     "tflite_micro",
+    "vl_convert",
 }
 
 

@@ -18,6 +18,9 @@ from reszoo.spec import Document, Origin, ResolvedDocument, to_yaml
 from reszoo.spec.architecture import Architecture, Published, Weights
 from reszoo.spec.base import KeyPath, format_path
 
+STAGE_HEADER = ("part", "output", "layers", "blocks", "parameters", "multiply-adds")
+STAGE_ALIGN = "lllrrr"
+
 
 def network_text(resolved: ResolvedDocument, spec: Architecture, plan: Plan) -> str:
     """Returns the text of `reszoo show`: heading, stages, cost, values with their origins."""
@@ -32,7 +35,12 @@ def network_text(resolved: ResolvedDocument, spec: Architecture, plan: Plan) -> 
 
 def stages_text(plan: Plan) -> str:
     """Returns the stage table, as in He 2015, Table 1."""
-    rows = [
+    return table(STAGE_HEADER, stage_rows(plan), STAGE_ALIGN)
+
+
+def stage_rows(plan: Plan) -> list[tuple[str, ...]]:
+    """Returns the cells of the stage table; those of a block are lines of one cell."""
+    return [
         (
             part.name,
             format_shape(part.output),
@@ -43,12 +51,15 @@ def stages_text(plan: Plan) -> str:
         )
         for part in stage_table(plan)
     ]
-    header = ("part", "output", "layers", "blocks", "parameters", "multiply-adds")
-    return table(header, rows, "lllrrr")
 
 
 def cost_text(spec: Architecture, cost: Cost) -> str:
     """Returns the cost, compared with what is published."""
+    return facts(cost_lines(spec, cost))
+
+
+def cost_lines(spec: Architecture, cost: Cost) -> list[tuple[str, str]]:
+    """Returns the labels and values of `cost_text`."""
     weights = _both_sizes(cost.weight_bytes_fp32, cost.weight_bytes_int8)
     activations = _both_sizes(cost.peak_activation_bytes_fp32, cost.peak_activation_bytes_int8)
     lines = [
@@ -57,7 +68,7 @@ def cost_text(spec: Architecture, cost: Cost) -> str:
         ("weights", weights),
         ("activations", f"at most {activations}, for one image"),
     ]
-    return facts([*lines, *_accuracy_line(spec.published), *weights_lines(spec)])
+    return [*lines, *_accuracy_line(spec.published), *weights_lines(spec)]
 
 
 def _both_sizes(float32: int, int8: int) -> str:

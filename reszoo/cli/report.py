@@ -1,0 +1,33 @@
+"""Write one HTML file about runs, a search, a bundle or a study.
+
+One run has a page of its own: network, training, accuracy, mistakes, exports. Several are compared
+in a table and in charts. The file needs no network, and TensorFlow is not loaded.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from reszoo.cli.options import add_output
+
+
+def add_options(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="RUN|FOLDER|BUNDLE|SEARCH|STUDY",
+        help="a run, a folder of runs, a bundle, a search or a study",
+    )
+    add_output(parser, "FILE.html", "the file to write (default: report.html)")
+    parser.add_argument("--open", action="store_true", help="open the file in a browser")
+
+
+def run(options: Namespace) -> None:
+    from reszoo.report.pages.report import write_report
+
+    file = write_report(options.paths, options.out)
+    print(f"wrote {file}")
+    if options.open:
+        import webbrowser
+
+        webbrowser.open(file.resolve().as_uri())

@@ -1,0 +1,1 @@
+"""Pages in HTML: a run, a comparison of runs, a search, a bundle, a study."""

@@ -1,0 +1,60 @@
+// Draws each chart when it comes into view, in the page's theme, and shows the chosen runs.
+(() => {
+  "use strict";
+  const specs = JSON.parse(document.getElementById("charts").textContent);
+  const views = new Map();
+  const seen = new Set();
+  document.documentElement.classList.add("scripted");
+  const boxes = [...document.querySelectorAll("input[data-run]")];
+  const chosen = () => boxes.filter((box) => box.checked).map((box) => box.dataset.run);
+
+  const config = () => {
+    const style = getComputedStyle(document.body);
+    const probe = document.createElement("span");
+    document.body.append(probe);
+    const colour = (name) => {
+      probe.style.color = `var(${name})`;
+      return getComputedStyle(probe).color;
+    };
+    const [ink, faint, line] = ["--ink", "--faint", "--line"].map(colour);
+    const dark = document.documentElement.dataset.theme
+      ? document.documentElement.dataset.theme === "dark"
+      : matchMedia("(prefers-color-scheme: dark)").matches;
+    probe.remove();
+    return {
+      background: "transparent",
+      font: style.fontFamily,
+      axis: { labelColor: faint, titleColor: faint, gridColor: line, domainColor: line, tickColor: line, titleFontWeight: "normal" },
+      legend: { labelColor: ink, titleColor: ink },
+      view: { stroke: null },
+      range: { category: { scheme: dark ? "set2" : "dark2" } },
+    };
+  };
+
+  const draw = async (id) => {
+    const element = document.getElementById(id);
+    seen.add(id);
+    const tooltip = { theme: document.documentElement.dataset.theme ?? "light" };
+    const result = await vegaEmbed(element, specs[id], { actions: false, ast: true, renderer: "svg", config: config(), tooltip });
+    views.set(id, result.view);
+    if (id === "chart-curves") await showChosen();
+  };
+
+  const showChosen = async () => {
+    const view = views.get("chart-curves");
+    if (view && boxes.length) await view.signal("shown", chosen()).runAsync();
+  };
+
+  const observer = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      if (!entry.isIntersecting) continue;
+      observer.unobserve(entry.target);
+      draw(entry.target.id);
+    }
+  }, { rootMargin: "300px" });
+  for (const id of Object.keys(specs)) observer.observe(document.getElementById(id));
+
+  for (const box of boxes) box.addEventListener("change", showChosen);
+  document.addEventListener("themechange", () => seen.forEach(draw));
+  addEventListener("beforeprint", () => Object.keys(specs).forEach((id) => seen.has(id) || draw(id)));
+})();
