@@ -85,6 +85,7 @@ DIFFERENCES = {
     ("parity.json", "+ kernels"): "microcontrollers compute with other kernels than phones",
     ("parity.json", "+ costs"): "the layers that cost most where int8 fails",
     ("parity.json", "+ float_layers"): "int8 files may keep layers in float",
+    ("search.json", "+ constraints"): "the same search has the same orders and constraints",
     ("search.yaml", "+ constraints"): "searches may compare fields",
     ("search.yaml", "+ references"): "searches may train specs outside the space",
     **{

@@ -80,7 +80,7 @@ def _print_plan(search: Search, options: Namespace) -> None:
     from reszoo.tuning.preview import preview
     from reszoo.tuning.resolved_search import resolve_search
 
-    print(preview_text(preview(search, seed=options.seed)))
+    print(preview_text(preview(search, seed=options.seed, data=options.data)))
     resolved = resolve_search(search, seed=options.seed)
     if resolved.target is not None or options.measure:
         print("measuring some candidates, a few seconds each", file=sys.stderr, flush=True)

@@ -60,8 +60,8 @@ def cost(what: Plan | Architecture) -> Cost:
     """
     plan = what if isinstance(what, Plan) else plan_of(what)
     deployed = fold_norms(for_inference(plan))
-    weights, biases = _weights_and_biases(deployed.rows)
-    peak = max(values for _, values in _alive_values(deployed))
+    weights, biases = weights_and_biases(deployed.rows)
+    peak = max(values for _, values in alive_values(deployed))
     return Cost(
         parameters=sum(row.parameters for row in plan.rows),
         other_parameters=sum(row.other_parameters for row in plan.rows),
@@ -71,11 +71,11 @@ def cost(what: Plan | Architecture) -> Cost:
         weight_bytes_fp32=4 * (weights + biases),
         peak_activation_bytes_int8=peak,
         peak_activation_bytes_fp32=4 * peak,
-        depth=_depth(plan.rows),
+        depth=max(depths(plan.rows).values()),
     )
 
 
-def _weights_and_biases(rows: Iterable[Row]) -> tuple[int, int]:
+def weights_and_biases(rows: Iterable[Row]) -> tuple[int, int]:
     """Numbers of weights and biases at inference.
 
     An unfolded normalisation is a factor and a bias per channel, a mean image is itself.
@@ -96,22 +96,23 @@ def _weights_and_biases(rows: Iterable[Row]) -> tuple[int, int]:
     return weights, biases
 
 
-def _depth(rows: Iterable[Row]) -> int:
-    depths: dict[str, int] = {}
+def depths(rows: Iterable[Row]) -> dict[str, int]:
+    """Returns the most weighted layers on a path to each row, by its name; see `Cost.depth`."""
+    most: dict[str, int] = {}
     for row in rows:
         weighted = row.op in ("conv", "dense") and row.tags.role not in BRANCH_ROLES
-        before = max((depths[ref.row] for ref in row.inputs), default=0)
-        depths[row.name] = before + weighted
-    return max(depths.values())
+        before = max((most[ref.row] for ref in row.inputs), default=0)
+        most[row.name] = before + weighted
+    return most
 
 
 def fullest_row(plan: Plan) -> Row:
     """Returns the row of a canonical plan during which most feature maps are alive."""
     deployed = fold_norms(for_inference(plan))
-    return max(_alive_values(deployed), key=lambda pair: pair[1])[0]
+    return max(alive_values(deployed), key=lambda pair: pair[1])[0]
 
 
-def _alive_values(plan: Plan) -> Iterator[tuple[Row, int]]:
+def alive_values(plan: Plan) -> Iterator[tuple[Row, int]]:
     """Yields the values alive during each row, freed after their last reader.
 
     An elementwise row reuses the memory of an input that nothing else reads, which also covers an

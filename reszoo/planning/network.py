@@ -8,7 +8,7 @@ from reszoo.planning.builder import PlanBuilder, Scope
 from reszoo.planning.connections import connect
 from reszoo.planning.head import write_head
 from reszoo.planning.pools import NONNEGATIVE, write_pool
-from reszoo.planning.rows import Plan, Ref
+from reszoo.planning.rows import Plan, Ref, Shape, Tags
 from reszoo.planning.shortcuts import shortcut
 from reszoo.planning.stem import stem_activation, write_input, write_stem
 from reszoo.planning.transforms import transform
@@ -47,6 +47,38 @@ def plan(spec: Architecture, *, head: bool = True) -> Plan:
     if head:
         x = write_head(Scope(builder, ("head",)), x)
     return Plan(spec.name, tuple(builder.rows), (x,), stages)
+
+
+def plan_stem(spec: Architecture) -> Plan:
+    """Plans the input and the stem alone; see `plan`."""
+    builder = PlanBuilder(spec)
+    x = write_stem(Scope(builder, ("stem",)), write_input(builder))
+    return Plan(spec.name, tuple(builder.rows), (x,), {})
+
+
+def plan_stage(spec: Architecture, index: int, shape: Shape) -> Plan:
+    """Plans one stage alone, on an input of this shape, with what follows it up to the next."""
+    builder, x = _begin(spec, shape)
+    progress = _Progress(spec)
+    progress.done = sum(stage.depth for stage in spec.stages[:index])
+    x = _stage(builder, index, x, progress)
+    if index == len(spec.stages) - 1:
+        x = _final_norm(builder, x)
+    x = _after_stage(builder, index, x)
+    return Plan(spec.name, tuple(builder.rows), (x,), {})
+
+
+def plan_head(spec: Architecture, shape: Shape) -> Plan:
+    """Plans the head alone, on an input of this shape."""
+    builder, x = _begin(spec, shape)
+    x = write_head(Scope(builder, ("head",)), x)
+    return Plan(spec.name, tuple(builder.rows), (x,), {})
+
+
+def _begin(spec: Architecture, shape: Shape) -> tuple[PlanBuilder, Ref]:
+    """Returns a builder whose only row stands for what comes before."""
+    builder = PlanBuilder(spec)
+    return builder, builder.add("before", "input", (), Tags("stem", "image"), {"shape": shape})
 
 
 class _Progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from reszoo.counted import counted
@@ -18,7 +19,7 @@ from reszoo.report.text import (
 )
 
 if TYPE_CHECKING:
-    from reszoo.tuning import Event, Example, Preview, SearchResult, TrialRecord
+    from reszoo.tuning import Dimension, Event, Example, Preview, SearchResult, TrialRecord
 
 _MEASURES = {
     "parameters": ("parameters", "{:,}".format),
@@ -28,12 +29,15 @@ _MEASURES = {
 }
 """Each limit of a search: its label, and the format of its values."""
 
+_LISTED_VALUES = 12
+
 
 def preview_text(preview: Preview) -> str:
     """Returns the space, its costs, the training budget and what is tried first."""
-    values = [(axis.name, ", ".join(map(str, axis.labels))) for axis in preview.dimensions]
+    values = [(axis.name, _values(axis)) for axis in preview.dimensions]
     fields = table(("field", "values"), values, "ll")
-    return "\n\n".join([_candidates(preview), fields, _costs(preview), _budget(preview)])
+    parts = [_candidates(preview), fields, _costs(preview), _tenths(preview), _budget(preview)]
+    return "\n\n".join(filter(None, parts))
 
 
 def event_text(event: Event) -> str | None:
@@ -105,6 +109,18 @@ def _outcome(record: TrialRecord) -> str:
     return "failed" if record.val_accuracy is None else format_percent(record.val_accuracy)
 
 
+def _values(axis: Dimension) -> str:
+    """Returns the values of a field; of a long run of whole numbers, its ends."""
+    labels = axis.labels
+    whole = all(isinstance(label, int) and not isinstance(label, bool) for label in labels)
+    if whole and len(labels) > _LISTED_VALUES:
+        steps = {after - before for before, after in pairwise(labels)}
+        if len(steps) == 1:
+            (step,) = steps
+            return f"{labels[0]} to {labels[-1]}{f' in steps of {step}' if step != 1 else ''}"
+    return ", ".join(map(str, labels))
+
+
 def _candidates(preview: Preview) -> str:
     examined = "all" if preview.exact else f"{preview.examined:,} of them"
     feasible = f"{preview.feasible_candidates:,}"
@@ -112,9 +128,13 @@ def _candidates(preview: Preview) -> str:
         feasible = f"{preview.feasible:,} of {preview.examined:,} drawn, so about {feasible}"
     lines = [
         ("base", f"{preview.base}, trained by the recipe {preview.recipe}"),
-        ("candidates", f"{preview.candidates:,}, {examined} examined"),
+        ("candidates", f"{preview.candidates:,}"),
+        ("weighed", examined),
         ("within the limits", feasible),
     ]
+    if preview.combinations < preview.candidates:
+        rules = "in order" if not preview.search.constraints else "that meet the constraints"
+        lines.insert(2, (f"  {rules}", f"{preview.combinations:,}"))
     for name, number in preview.violations.items():
         label, _ = _MEASURES.get(name, (name, str))
         lines.append((f"  rejected: {label}", f"{number:,}"))
@@ -128,8 +148,33 @@ def _costs(preview: Preview) -> str:
         ends = limit if isinstance(limit, tuple) else (limit,)
         shown = MISSING if limit is None else " to ".join(write(int(end)) for end in ends)
         rows.append((label, *map(write, preview.ranges[name]), shown))
-    examples = [("smallest", _example(preview.smallest)), ("largest", _example(preview.largest))]
+    of_weighed = "" if preview.exact else " of those weighed"
+    examples = [
+        (f"smallest{of_weighed}", _example(preview.smallest)),
+        (f"largest{of_weighed}", _example(preview.largest)),
+    ]
     return f"{table(('cost', 'least', 'most', 'limit'), rows, 'lrrr')}\n\n{facts(examples)}"
+
+
+def _tenths(preview: Preview) -> str | None:
+    """Returns how many feasible candidates lie in each tenth of each limit, with an advice."""
+    if not preview.tenths:
+        return None
+    header = ("tenth of the limit", *(f"{10 * tenth}%" for tenth in range(1, 11)))
+    rows = [
+        (_MEASURES[name][0], *(f"{count:,}" for count in counts))
+        for name, counts in preview.tenths.items()
+    ]
+    text = table(header, rows, "l" + "r" * 10)
+    if preview.lower_bound is not None:
+        name, least = preview.lower_bound
+        most = getattr(preview.search.limits, name)
+        advice = (
+            "of every limit, half of the candidates use less than half; larger ones mostly win: "
+            f"`limits: {{{name}: [{least:g}, {most:g}]}}`"
+        )
+        text += f"\n\n{facts([('advice', advice)])}"
+    return text
 
 
 def _example(example: Example) -> str:
@@ -156,6 +201,10 @@ def _budget(preview: Preview) -> str:
         lines.append(("iterations", f"{preview.iterations} times the table"))
     if preview.start_from:
         lines.append(("tries first", "; ".join(map(changes_text, preview.start_from))))
+    if preview.held_out is not None and preview.smallest_difference is not None:
+        difference = format_percent(preview.smallest_difference)
+        shows = f"{preview.held_out:,} images, which show differences above {difference} (95 %)"
+        lines.append(("held out", f"{shows} between nets of 90 % accuracy"))
     if preview.runs_out:
         lines.append(("note", "the space holds fewer networks than that; all of them are tried"))
     return f"{table(header, rows, 'rrrrr')}\n\n{facts(lines)}"

@@ -1,10 +1,10 @@
 """Tuning: searches over depth, width and any other field of a spec, within limits on cost."""
 
 from reszoo.training.jobs.task import JobOutcome as Outcome
+from reszoo.tuning.dimensions import Choice, Dimension
 from reszoo.tuning.hyperband import Rung
 from reszoo.tuning.preview import Example, Preview
 from reszoo.tuning.search_run import Event
-from reszoo.tuning.space import Choice, Dimension
 from reszoo.tuning.trial_log import TrialJob, TrialRecord
 from reszoo.tuning.tune import SearchResult
 

@@ -12,9 +12,11 @@ from reszoo.errors import Place, UserError, did_you_mean
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.lookup import is_path
 from reszoo.spec.search import Search
-from reszoo.spec.search_space import EACH
+from reszoo.spec.search_space import EACH, RECIPE
 from reszoo.tuning.constraints import Constraints
-from reszoo.tuning.space import DESCRIPTIVE, Candidate, Dimension, Space, plain, same, value_at
+from reszoo.tuning.dimensions import DESCRIPTIVE, Dimension
+from reszoo.tuning.searched_paths import plain, same, value_at
+from reszoo.tuning.space import Candidate, Space
 
 
 def resolve_path(search: Search, name: str) -> str:
@@ -91,7 +93,14 @@ def _from_spec(
 
 
 def _find_choice(space: Space, dimension: Dimension, start: Architecture) -> int | None:
-    """Returns the index of the choice that gives a dimension's fields the values of a spec."""
+    """Returns the index of the choice that gives a dimension's fields the values of a spec.
+
+    Specs say nothing about the recipe: there, that of the choice which leaves it as it is.
+    """
+    if dimension.of_recipe:
+        choices = enumerate(dimension.choices)
+        values = ((i, space.recipe_with_choices([choice])) for i, choice in choices)
+        return next((i for i, recipe in values if same(recipe, space.base_recipe)), None)
     for index, choice in enumerate(dimension.choices):
         candidate = space.with_choices([choice])
         try:
@@ -152,7 +161,11 @@ def _by_dimension(
 
 
 def _base_value(space: Space, dimension: Dimension) -> Any:
-    values = [value_at(space.base, path) for path, _ in dimension.choices[0].values]
+    paths = (path for path, _ in dimension.choices[0].values)
+    values = [
+        value_at(space.base_recipe, path[1:]) if path[0] == RECIPE else value_at(space.base, path)
+        for path in paths
+    ]
     return values[0] if all(same(value, values[0]) for value in values) else values
 
 

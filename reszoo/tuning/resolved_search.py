@@ -10,9 +10,12 @@ from functools import cached_property
 
 from reszoo import spec
 from reszoo.errors import UserError
+from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import Recipe, Validation, default_recipe_name
 from reszoo.spec.search import Search
+from reszoo.spec.search_space import RECIPE, parse_patterns
 from reszoo.spec.target import Target
+from reszoo.tuning.bound_constraints import bind_constraints
 from reszoo.tuning.constraints import Constraints
 from reszoo.tuning.hyperband import Rung, rungs
 from reszoo.tuning.initial_candidates import (
@@ -22,7 +25,7 @@ from reszoo.tuning.initial_candidates import (
 )
 from reszoo.tuning.measured_limits import MeasuredLimits, measured_target
 from reszoo.tuning.measured_sampling import MeasuredSampler
-from reszoo.tuning.sampling import CandidateSampler
+from reszoo.tuning.sampling import ENUMERABLE_BEFORE, CandidateSampler
 from reszoo.tuning.space import Candidate, Space, build_space
 
 _KINDS = ("random", "hyperband")
@@ -35,7 +38,8 @@ class ResolvedSearch:
     search: Search
     space: Space
     recipe: Recipe
-    """The recipe of every candidate; its epochs are those of a fully trained one."""
+    """The recipe of every candidate but for what is searched; see `Space.recipe`. Its epochs are
+    those of a fully trained candidate."""
     constraints: Constraints
     initial_candidates: tuple[Candidate, ...]
     target: Target | None = None
@@ -63,6 +67,11 @@ class ResolvedSearch:
         """Number of trainings, in a space that is large enough."""
         return self.iterations * sum(rung.candidates for rung in self.rungs)
 
+    @property
+    def is_drawn_as_before(self) -> bool:
+        """Whether candidates are drawn in the order of searches of format version 1."""
+        return self.constraints.combinations.is_space and self.space.size <= ENUMERABLE_BEFORE
+
     def sampler(self) -> CandidateSampler | MeasuredSampler:
         """Returns a sampler that draws this search's candidates from the first one on."""
         sampler = CandidateSampler(self.constraints, self.search.seed, self.initial_candidates)
@@ -89,13 +98,12 @@ class ResolvedSearch:
 
 def refuse_unsupported(search: Search) -> None:
     """Raises UserError for a field of the page that a search does not act upon yet."""
-    orders = [f"space.{key}.order" for key, choices in search.space.items() if choices.order]
+    recipes = [key for key in search.space if parse_patterns(key)[0][0] == RECIPE]
     fields = {
+        **{f"space: {key}": ("space", key) for key in recipes},
         **({"objectives": ("objectives",)} if search.objectives else {}),
         **({"references": ("references",)} if search.references else {}),
         **({"confirm": ("confirm",)} if search.confirm else {}),
-        **({"constraints": ("constraints",)} if search.constraints else {}),
-        **{name: ("space", name.removeprefix("space.").removesuffix(".order")) for name in orders},
         **({} if search.strategy.kind in _KINDS else {"strategy.kind": ("strategy", "kind")}),
     }
     for name, path in fields.items():
@@ -123,18 +131,19 @@ def resolve_search(
     base = load_architecture(search, search.base, search.where("base"))
     if classes is not None and classes != base.classes:
         base = base.model_copy(update={"classes": classes})
-    space = build_space(search, base)
-    recipe = _resolve_recipe(search, space)
+    recipe = _resolve_recipe(search, base)
+    space = build_space(search, base, recipe)
     target = measured_target(search)
     is_limit = search.limits.target is not None
-    constraints = Constraints(space, search.limits, target if is_limit else None)
+    bound = bind_constraints(search, space)
+    constraints = Constraints(space, search.limits, bound, target if is_limit else None)
     initial_candidates = find_initial_candidates(search, space, constraints)
     return ResolvedSearch(search, space, recipe, constraints, initial_candidates, target)
 
 
-def _resolve_recipe(search: Search, space: Space) -> Recipe:
+def _resolve_recipe(search: Search, base: Architecture) -> Recipe:
     """Returns the recipe of a search with its overrides, epochs and validation."""
-    side = max(space.base.input.shape[:2])
+    side = max(base.input.shape[:2])
     overrides = [f"{path}={json.dumps(value)}" for path, value in search.recipe_overrides.items()]
     try:
         name = resolve_path(search, search.recipe) if search.recipe else default_recipe_name(side)

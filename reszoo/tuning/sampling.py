@@ -2,85 +2,80 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
+from reszoo.tuning.combinations import SeededOrder
 from reszoo.tuning.constraints import IMPOSSIBLE, Constraints
-from reszoo.tuning.space import Candidate, Space
+from reszoo.tuning.space import Candidate
 
-ENUMERABLE = 20_000
-"""Spaces up to this size are shuffled as a whole, so that every candidate is drawn exactly once."""
+ENUMERABLE_BEFORE = 20_000
+"""Spaces above this size were drawn in another order by searches of format version 1."""
 
-MAX_REDRAWS = 1_000
-"""In larger spaces, this many infeasible or repeated draws in a row are followed by enumeration."""
+MOST_INFEASIBLE = 20_000
+"""In spaces that are not listed, a search ends after so many infeasible candidates in a row."""
 
-COUNTABLE = 1_000_000
-"""Spaces up to this size are enumerated when drawing fails, so that no candidate is missed."""
-
-MAX_DRAWS = 10_000
-"""In spaces above `COUNTABLE`, a search gives up after this many such draws in a row."""
+_OUT_OF_REACH = 1_000
+"""After so many infeasible candidates and no other, the least costly one is looked for."""
 
 
 class CandidateSampler:
-    """Draws the candidates of a search: the initial ones, then others at random.
+    """Draws the candidates of a search: the initial ones, then others in a seeded order.
 
-    The order is a pure function of space, limits and seed: what a search draws next does not
-    depend on when or how often it was stopped.
+    What a search draws next is a function of space, limits and seed: it does not depend on when or
+    how often the search was stopped.
     """
 
     def __init__(
         self, constraints: Constraints, seed: int, initial: Iterable[Candidate] = ()
     ) -> None:
         self._constraints = constraints
-        self._initial = list(initial)
-        self._seed = seed
-        self._enumerates = constraints.space.size <= ENUMERABLE
-        self._order = (shuffled if self._enumerates else draws)(constraints.space, seed)
-        self._drawn: set[Candidate] = set()
+        self._initial = list(dict.fromkeys(initial))
+        self._first = frozenset(self._initial)
+        self._order = SeededOrder(constraints.combinations, seed)
+        self._infeasible = 0
+        self._any_feasible = bool(self._initial)
+        self._ended = False
         self.rejected: Counter[str] = Counter()
         """Number of candidates that each limit has turned away."""
+        self.gave_up: str | None = None
+        """A sentence if the search ended although the space may have other candidates that fit."""
 
     @property
     def drawn_of_more(self) -> int | None:
-        """Number of candidates drawn; None once all of the space is drawn."""
-        return len(self._drawn) if len(self._drawn) < self._constraints.space.size else None
+        """Number of combinations drawn; None once all are drawn."""
+        all_drawn = self._order.is_listed and self._order.drawn == self._order.total
+        return None if all_drawn else self._order.drawn
 
     def draw(self) -> Candidate | None:
         """Returns a feasible candidate that was not drawn before; None when there is no other."""
-        while self._initial:
-            if (candidate := self._initial.pop(0)) not in self._drawn:
-                self._drawn.add(candidate)
-                return candidate
-        size = self._constraints.space.size
-        max_redraws = MAX_REDRAWS if size <= COUNTABLE else MAX_DRAWS
-        for attempt, candidate in enumerate(self._order, 1):
-            if candidate not in self._drawn:
-                self._drawn.add(candidate)
-                check = self._constraints.check(candidate)
-                if check.feasible:
-                    return candidate
-                self.rejected.update(check.violations.keys())
-            if attempt >= max_redraws and not self._enumerates:
+        if self._initial:
+            return self._initial.pop(0)
+        while not self._ended:
+            candidate = next(self._order, None)
+            if candidate is None:
+                self._end("no other candidate that meets the constraints was drawn")
                 break
-        if self._enumerates or size > COUNTABLE:
-            return None
-        if not self.rejected[IMPOSSIBLE] and self._constraints.out_of_reach():
-            return None  # An answer after a second, not after the hour that a large space takes.
-        self._enumerates = True
-        self._order = shuffled(self._constraints.space, self._seed)
-        return self.draw()
+            if candidate in self._first:
+                continue
+            check = self._constraints.check(candidate)
+            if check.feasible:
+                self._infeasible, self._any_feasible = 0, True
+                return candidate
+            self.rejected.update(check.violations.keys())
+            self._infeasible += 1
+            if self._infeasible >= MOST_INFEASIBLE and not self._order.is_listed:
+                self._end(f"{self._infeasible:,} candidates in a row were infeasible")
+            elif self._infeasible == _OUT_OF_REACH and self._is_out_of_reach():
+                self._ended = True  # An answer in a second, not after the hour of a large space.
+        return None
 
+    def _is_out_of_reach(self) -> bool:
+        impossible = self._any_feasible or self.rejected[IMPOSSIBLE]
+        return not impossible and self._constraints.out_of_reach()
 
-def shuffled(space: Space, seed: int) -> Iterator[Candidate]:
-    """Yields all candidates, each once, in a seeded order."""
-    numbers = list(range(space.size))
-    random.Random(f"reszoo search {seed}").shuffle(numbers)
-    yield from map(space.candidate, numbers)
-
-
-def draws(space: Space, seed: int) -> Iterator[Candidate]:
-    """Yields seeded draws from the space with replacement, for ever."""
-    generator = random.Random(f"reszoo search {seed}")
-    while True:
-        yield space.candidate(generator.randrange(space.size))
+    def _end(self, reason: str) -> None:
+        self._ended = True
+        if not self._order.is_listed:
+            drawn, total = self._order.drawn, self._order.total
+            self.gave_up = f"{reason}, after {drawn:,} of {total:,} were drawn"

@@ -37,7 +37,8 @@ from reszoo.tuning.space import DESCRIPTIVE, plain
 from reszoo.tuning.trial_log import Key, TrialJob, TrialRecord, TrialTiming, was_lost
 
 FORMAT = "reszoo search"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Searches whose candidates are drawn as version 0.1 drew them say 1."""
 DEFAULT_FOLDER = Path("searches")
 _SUBFOLDERS = ("candidates", "trials", "logs")
 
@@ -199,13 +200,14 @@ def identity_of(resolved: ResolvedSearch, data: Mapping[str, Any]) -> dict[str, 
     base = spec.to_mapping(resolved.space.base).items()
     identity = {
         "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        "format_version": 1 if resolved.is_drawn_as_before else FORMAT_VERSION,
         "data": dict(data),
         "seed": resolved.search.seed,
         "base": {key: value for key, value in base if key not in ("name", *DESCRIPTIVE)},
         "recipe": spec.to_mapping(resolved.recipe),
         "space": {dimension.name: dimension.labels for dimension in resolved.space.dimensions},
         "limits": _limits(resolved),
+        "constraints": _orders_and_constraints(resolved.search),
         "strategy": [strategy.kind, strategy.factor or DEFAULT_FACTOR],
         "start_from": [resolved.space.changes(start) for start in resolved.initial_candidates],
         "objective": next(iter(resolved.search.goals)),
@@ -224,6 +226,11 @@ def _limits(resolved: ResolvedSearch) -> dict[str, Any]:
         if resolved.target is None
         else {**limits, "target": spec.to_mapping(resolved.target)}
     )
+
+
+def _orders_and_constraints(search: Search) -> list[str]:
+    orders = [f"{key} is {item.order}" for key, item in search.space.items() if item.order]
+    return [*orders, *search.constraints]
 
 
 def _create(path: Path, resolved: ResolvedSearch, identity: Mapping[str, Any]) -> None:
@@ -252,7 +259,16 @@ def _self_contained(resolved: ResolvedSearch) -> Search:
 def _refuse_other_search(
     path: Path, before: Mapping[str, Any], identity: Mapping[str, Any]
 ) -> None:
+    before = {"constraints": [], **before}
     different = [key for key in identity if key != "budget" and before.get(key) != identity[key]]
+    if different == ["format_version"] and before["format_version"] == 1:
+        raise UserError(
+            f"{path} holds a search of version 0.1, which drew candidates of so many in another "
+            "order",
+            expected="a search folder of this version",
+            found="format_version 1",
+            hint="choose another folder with -o; the runs in trials/ can still be used",
+        )
     if different:
         key = different[0]
         raise UserError(

@@ -4,15 +4,23 @@ import itertools
 
 import pytest
 
+from reszoo import spec
 from reszoo.errors import UserError
 from reszoo.planning.cost import cost
-from reszoo.tuning import sampling
+from reszoo.tuning import combinations, sampling
 from reszoo.tuning.constraints import nothing_feasible
+from reszoo.tuning.preview import preview
 from reszoo.tuning.resolved_search import ResolvedSearch, resolve_search
 from reszoo.tuning.sampling import CandidateSampler
 from tests.tuning.searches import SEARCH, with_space, write
 
 SPACE = ("stages[each].depth: {min: 1, max: 3}", "stages[*].width: {multiply: [1, 2]}")
+
+FROM_0_1 = {
+    "digits": ["limits={parameters: 100000, macs: 2.0e+6}"],
+    "cifar10": ["limits={parameters: 275000, macs: 41.0e+6}"],
+}
+"""What the searches of the zoo were in version 0.1, where they have changed."""
 
 
 def _resolved(tmp_path, **fields: str) -> ResolvedSearch:
@@ -81,46 +89,76 @@ def test_neighbouring_seeds_do_not_draw_the_same_one_later(tmp_path):
     assert max(overlaps) < len(second) // 2
 
 
-def test_a_large_space_is_sampled_with_bounded_redraws(tmp_path, monkeypatch):
-    monkeypatch.setattr(sampling, "ENUMERABLE", 10)
-    monkeypatch.setattr(sampling, "COUNTABLE", 20)
-    monkeypatch.setattr(sampling, "MAX_DRAWS", 200)
+def test_a_large_space_is_drawn_from_without_repetition(tmp_path, monkeypatch):
+    monkeypatch.setattr(combinations, "COUNTABLE", 20)
+    monkeypatch.setattr(combinations, "MOST_DRAWS", 2_000)
     resolved = _resolved(tmp_path, limits="{parameters: 20000}")
-    drawn = _drawn(resolved.sampler())
+    sampler = resolved.sampler()
+    drawn = _drawn(sampler)
     assert set(drawn) == _feasible_by_hand(resolved, "parameters", 20_000)
     assert len(drawn) == len(set(drawn))
+    assert "after 54 of 54 were drawn" in sampler.gave_up
 
 
-def test_where_drawing_fails_the_rest_of_the_space_is_enumerated(tmp_path, monkeypatch):
-    monkeypatch.setattr(sampling, "ENUMERABLE", 10)
-    resolved = _resolved(tmp_path, limits="{parameters: 20000}")
-    every = _drawn(resolved.sampler())
-    monkeypatch.setattr(sampling, "MAX_REDRAWS", 6)
-    drawn = _drawn(resolved.sampler())
-    assert set(drawn) == set(every) == _feasible_by_hand(resolved, "parameters", 20_000)
-    assert len(drawn) == len(set(drawn))
-    # What drawing finds stays in its place.
-    assert drawn[:2] == every[:2]
-    assert drawn != every
-    monkeypatch.setattr(sampling, "COUNTABLE", 20)
-    monkeypatch.setattr(sampling, "MAX_DRAWS", 2)
-    assert len(_drawn(resolved.sampler())) < len(every)
+def test_a_large_space_of_infeasible_ones_ends_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(combinations, "COUNTABLE", 20)
+    monkeypatch.setattr(sampling, "MOST_INFEASIBLE", 7)
+    sampler = _resolved(tmp_path, limits="{parameters: 10}").sampler()
+    assert sampler.draw() is None
+    assert sampler.draw() is None
+    assert sampler.gave_up == ("7 candidates in a row were infeasible, after 7 of 54 were drawn")
+    assert sampler.drawn_of_more == 7
 
 
-def test_a_large_space_without_a_feasible_candidate_ends(tmp_path, monkeypatch):
-    monkeypatch.setattr(sampling, "ENUMERABLE", 10)
-    monkeypatch.setattr(sampling, "COUNTABLE", 20)
-    monkeypatch.setattr(sampling, "MAX_DRAWS", 50)
-    resolved = _resolved(tmp_path, limits="{parameters: 10}")
-    assert resolved.sampler().draw() is None
+def test_limits_out_of_reach_are_told_without_weighing_the_whole_space(tmp_path, monkeypatch):
+    monkeypatch.setattr(sampling, "_OUT_OF_REACH", 3)
+    for limits in ("{parameters: 10, macs: 1e9}", "{macs: [1e9, 2e9]}"):
+        sampler = _resolved(tmp_path, limits=limits).sampler()
+        assert sampler.draw() is None
+        assert sampler.drawn_of_more == 3
 
 
-def test_limits_out_of_reach_are_told_without_an_enumeration(tmp_path, monkeypatch):
-    monkeypatch.setattr(sampling, "ENUMERABLE", 10)
-    monkeypatch.setattr(sampling, "MAX_REDRAWS", 3)
-    monkeypatch.setattr(sampling, "shuffled", None)
-    resolved = _resolved(tmp_path, limits="{parameters: 10, macs: 1e9}")
-    assert resolved.sampler().draw() is None
+@pytest.mark.parametrize(
+    ("name", "seed", "expected"),
+    [
+        ("digits", 0, "00020 21031 01211 01010 22011 31311 13210 22000 22031 03030 10101 13301"),
+        ("digits", 5, "00020 03301 21301 32030 10000 01311 11030 01030 22011 21001 13011 02200"),
+        ("cifar10", 0, "2222 4521 6111 0430 5401 3001 3010 3450 5151 3030 5601 0140"),
+        ("cifar10", 5, "2222 1502 3060 6401 5620 3111 0212 4100 2340 0010 6310 5650"),
+    ],
+)
+def test_candidates_are_drawn_as_version_0_1_drew_them(name, seed, expected):
+    search = FROM_0_1[name]
+    sampler = resolve_search(spec.load_search(name, search), seed=seed).sampler()
+    drawn = [sampler.draw() for _ in range(12)]
+    assert ["".join(map(str, one)) for one in drawn] == expected.split()
+
+
+def test_a_range_turns_away_what_is_below_it_too(tmp_path):
+    resolved = _resolved(tmp_path, limits="{macs: [200000, 250000]}")
+    expected = {
+        candidate
+        for candidate in itertools.product(
+            *(range(len(d.choices)) for d in resolved.space.dimensions)
+        )
+        if 200_000 <= cost(resolved.space.spec(candidate)).macs <= 250_000
+    }
+    assert set(_drawn(resolved.sampler())) == expected
+    assert expected
+
+
+def test_a_range_that_nothing_meets_names_the_nearest(tmp_path):
+    everything = _resolved(tmp_path)
+    macs = sorted(
+        cost(everything.space.spec(everything.space.candidate(number))).macs
+        for number in range(everything.space.size)
+    )
+    gap = max(range(1, len(macs)), key=lambda i: macs[i] - macs[i - 1])
+    below, above = macs[gap - 1], macs[gap]
+    with pytest.raises(UserError) as caught:
+        preview(write(tmp_path, with_space(*SPACE, limits=f"{{macs: [{below + 1}, {above - 1}]}}")))
+    assert f"the nearest macs are {below:,} below and {above:,} above" in str(caught.value.found)
+    assert "no cost is within its range" in caught.value.what
 
 
 def test_the_smallest_is_the_smallest_of_all(tmp_path):

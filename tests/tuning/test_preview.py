@@ -6,7 +6,10 @@ import sys
 import pytest
 
 from reszoo import spec
-from reszoo.tuning.preview import Preview, preview
+from reszoo.data.sources.digits.digits import load_digits
+from reszoo.planning.cost import cost
+from reszoo.report.search_summary import preview_text
+from reszoo.tuning.preview import TRAINING_IMAGES, Preview, preview
 from reszoo.tuning.resolved_search import resolve_search
 from tests.tuning.searches import HYPERBAND, with_space, write
 
@@ -36,18 +39,71 @@ def test_costs_range_over_the_feasible_ones_alone(tmp_path):
 
 
 def test_a_large_space_is_sampled_and_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr("reszoo.tuning.preview.COUNTABLE", 10)
+    monkeypatch.setattr("reszoo.tuning.preview.WEIGHED_WHOLE", 10)
     monkeypatch.setattr("reszoo.tuning.preview.SAMPLE", 27)
     seen = _preview(tmp_path)
     assert not seen.exact
     assert seen.examined == 27
     assert seen.feasible_candidates == 54
+    assert seen == _preview(tmp_path)
+    text = preview_text(seen)
+    assert "27 of them" in text
+    assert "smallest of those weighed" in text
 
 
-def test_a_slow_count_becomes_a_sample(tmp_path, monkeypatch):
-    monkeypatch.setattr("reszoo.tuning.preview.SAMPLE", 5)
-    seen = preview(write(tmp_path, with_space(*SPACE)), seconds=0)
-    assert (seen.exact, seen.examined) == (False, 5)
+def test_each_tenth_of_a_limit_is_counted(tmp_path):
+    seen = _preview(tmp_path, limits="{parameters: 20000, macs: 1.0e+9}")
+    assert sum(seen.tenths["parameters"]) == seen.feasible
+    assert seen.tenths["macs"] == (seen.feasible, *[0] * 9)
+    resolved = resolve_search(write(tmp_path, with_space(*SPACE)))
+    parameters = [
+        cost(resolved.space.spec(resolved.space.candidate(number))).parameters
+        for number in range(resolved.space.size)
+    ]
+    assert seen.tenths["parameters"][9] == sum(18_000 <= n <= 20_000 for n in parameters)
+
+
+def test_a_lower_bound_is_advised_where_most_candidates_are_small(tmp_path):
+    strategy = "{kind: random, trials: 2}"
+    seen = _preview(tmp_path, limits="{parameters: 60000}", strategy=strategy)
+    name, least = seen.lower_bound
+    assert name == "parameters"
+    assert f"`limits: {{parameters: [{least:g}, 60000]}}`" in preview_text(seen)
+    bounded = _preview(tmp_path, limits=f"{{parameters: [{least}, 60000]}}", strategy=strategy)
+    assert bounded.feasible >= 6
+    assert bounded.lower_bound is None
+    assert _preview(tmp_path, limits="{parameters: 12000}").lower_bound is None
+
+
+def test_the_difference_that_held_out_images_show_is_told(tmp_path):
+    file = write(tmp_path, with_space(*SPACE, validation="0.2"))
+    seen = preview(file, data="digits")
+    assert seen.held_out == 287
+    # 1.96 standard deviations of the difference of two accuracies of 90 %
+    assert seen.smallest_difference == pytest.approx(0.0491, abs=1e-4)
+    assert "287 images, which show differences above 4.91 % (95 %)" in preview_text(seen)
+    assert preview(file, data="folder:photos").held_out is None
+
+
+def test_the_number_of_training_images_is_that_of_the_data():
+    _, _, splits = load_digits()
+    assert TRAINING_IMAGES["digits", (8, 8, 1)] == len(splits["train"])
+
+
+def test_a_long_range_is_printed_by_its_ends(tmp_path):
+    for line, text in (
+        ("recipe.batch: {min: 1, max: 215}", "1 to 215"),
+        ("block.gate.bias: {min: -2, max: 24, step: 2}", "-2 to 24 in steps of 2"),
+    ):
+        assert text in preview_text(preview(write(tmp_path, with_space(line))))
+
+
+def test_orders_and_constraints_are_counted(tmp_path):
+    lines = ("stages[each].width: {choices: [4, 8, 16], order: rising}",)
+    seen = preview(write(tmp_path, with_space(*lines, constraints='["stages[0].width < 16"]')))
+    assert (seen.candidates, seen.combinations) == (27, 9)
+    assert seen.exact
+    assert "that meet the constraints  9" in preview_text(seen)
 
 
 def test_the_budget_of_hyperband_is_told_rung_by_rung(tmp_path):

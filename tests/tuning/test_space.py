@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from reszoo.errors import UserError
 from reszoo.tuning.resolved_search import resolve_search
 from reszoo.tuning.space import Space
 from tests.tuning.searches import BASE, with_space, write
@@ -105,3 +106,58 @@ def test_classes_of_the_data_replace_the_bases(tmp_path):
     file = write(tmp_path, with_space("stages[*].depth: {choices: [2]}"))
     space = resolve_search(file, classes=7).space
     assert space.spec((0,)).classes == 7
+
+
+def test_equal_ratios_lie_between_the_ends_of_log(space_with):
+    (rate,) = space_with("recipe.schedule.peak: {log: [0.02, 0.4], values: 4}").dimensions
+    assert rate.labels == [0.02, 0.05429, 0.1474, 0.4]
+    (width,) = space_with("stages[0].width: {log: [4, 64]}").dimensions
+    assert width.labels == [4, 8, 16, 32, 64]
+
+
+def test_fields_of_the_recipe_change_the_recipe_alone(space_with):
+    space = space_with(
+        "recipe.schedule.peak: {choices: [0.1, 0.2]}",
+        "recipe.optimizer.weight_decay: {choices: [0.0, 1.0e-3]}",
+        "stages[*].depth: {choices: [2]}",
+    )
+    last = _all(space)[-1]
+    recipe = space.recipe(last)
+    assert (recipe.schedule.peak, recipe.optimizer.weight_decay) == (0.2, 1e-3)
+    assert recipe.epochs == space.base_recipe.epochs
+    assert [stage.depth for stage in space.spec(last).stages] == [2, 2, 2]
+    assert space.changes(last)["recipe.schedule.peak"] == 0.2
+
+
+def test_without_fields_of_the_recipe_it_is_that_of_the_search(space_with):
+    space = space_with("stages[*].depth: {choices: [2]}")
+    assert space.recipe((0,)) is space.base_recipe
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("recipe.epochs: {choices: [1, 2]}", "are those of `strategy`"),
+        ("recipe.validation.fraction: {choices: [0.1]}", "the same held-out images"),
+        ("recipe.name: {choices: [a]}", "named after"),
+        ("recipe.title: {choices: [a]}", "nothing about the training"),
+        ("recipe.schedule.peek: {choices: [1]}", "did you mean 'peak'"),
+        ("recipe.schedul.peak: {choices: [1]}", "did you mean 'schedule'"),
+        ("recipe.batch: {choices: [0]}", "recipe.batch cannot be 0"),
+        ("recipe.optimizer: {choices: [adan]}", "did you mean 'adam'"),
+        ("recipe[0].batch: {choices: [1]}", "recipe"),
+    ],
+)
+def test_a_mistake_in_a_field_of_the_recipe_is_named(space_with, line, told):
+    with pytest.raises(UserError) as caught:
+        space_with(line)
+    assert told in str(caught.value)
+    assert caught.value.where.line == 5
+
+
+def test_a_start_leaves_the_recipe_as_it_is(tmp_path):
+    lines = ("stages[*].depth: {choices: [1, 2]}", "recipe.batch: {choices: [16, 32, 64]}")
+    search = with_space(*lines, start_from='[{"stages[*].depth": 2}]')
+    resolved = resolve_search(write(tmp_path, search))
+    (start,) = resolved.initial_candidates
+    assert resolved.space.recipe(start) == resolved.recipe

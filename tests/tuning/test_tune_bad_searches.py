@@ -208,7 +208,6 @@ def test_data_without_a_name_are_refused(tmp_path):
     ("field", "value", "column"),
     [
         ("confirm", "{best: 2}", 10),
-        ("constraints", '["1 < 2"]', 14),
         ("objectives", "{val_accuracy: max, macs: min}", 13),
         ("references", "[resnet8]", 13),
         ("strategy", "{kind: bayesian}", 18),
