@@ -263,12 +263,12 @@ def _refuse_other_search(
     different = [key for key in identity if key != "budget" and before.get(key) != identity[key]]
     if different == ["format_version"] and before["format_version"] == 1:
         raise UserError(
-            f"{path} holds a search of version 0.1, which drew candidates of so many in another "
-            "order",
+            f"{path} holds a search of version 0.1, which drew so many candidates in another order",
             expected="a search folder of this version",
             found="format_version 1",
             hint="choose another folder with -o; the runs in trials/ can still be used",
         )
+    different = [key for key in different if key != "format_version"]
     if different:
         key = different[0]
         raise UserError(

@@ -262,3 +262,29 @@ def test_the_default_folder_is_called_after_search_and_data(tmp_path, monkeypatc
     file = write(tmp_path / "files")
     result = tune(file, "folder:photos/cats", runner=Trainings())
     assert result.path == Path("searches/small-cats")
+
+
+@pytest.mark.parametrize("key", ["constraints", "order"])
+def test_other_orders_and_constraints_make_another_search(tmp_path, key):
+    _search(tmp_path)
+    change = SEARCH + 'constraints: ["stages[0].depth <= 2"]\n'
+    if key == "order":
+        change = SEARCH.replace("max: 3}", "max: 3, order: rising}")
+    with pytest.raises(UserError, match=r"it differs in constraints"):
+        _search(tmp_path, change)
+
+
+def test_a_search_of_version_0_1_whose_candidates_come_in_another_order_is_refused(tmp_path):
+    large = SEARCH.replace("max: 3", "max: 40").replace("trials: 6", "trials: 1")
+    file = _search(tmp_path, large).path / "search.json"
+    identity = json.loads(file.read_text())
+    assert identity["format_version"] == 2
+    file.write_text(json.dumps({**identity, "format_version": 1}))
+    with pytest.raises(UserError, match=r"version 0\.1, which drew .* in another order") as caught:
+        _search(tmp_path, large)
+    assert caught.value.hint
+
+
+def test_a_search_that_version_0_1_would_draw_alike_says_so(tmp_path):
+    identity = json.loads((_search(tmp_path).path / "search.json").read_text())
+    assert identity["format_version"] == 1
