@@ -14,9 +14,9 @@ from reszoo.spec.search import Search
 from reszoo.spec.search_space import RECIPE
 from reszoo.tuning.expressions import (
     Call,
-    Comparison,
     ExpressionError,
     Field,
+    FieldComparison,
     Number,
     Operation,
     Term,
@@ -82,7 +82,7 @@ def _bind(search: Search, space: Space, index: int) -> BoundConstraint:
     text = search.constraints[index]
     binder = _Binder(search, space, index)
     try:
-        comparison: Comparison = parse(text)
+        comparison: FieldComparison = parse(text)
     except ExpressionError as error:
         raise UserError(
             error.what,

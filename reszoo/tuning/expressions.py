@@ -80,7 +80,7 @@ Term = Number | Field | Operation | Call
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class FieldComparison:
     """A chain of comparisons: `operators[i]` stands between `terms[i]` and `terms[i + 1]`."""
 
     text: str
@@ -93,7 +93,7 @@ class Comparison:
             yield from _fields(term)
 
 
-def parse(text: str) -> Comparison:
+def parse(text: str) -> FieldComparison:
     """Parses a constraint.
 
     Raises:
@@ -157,7 +157,7 @@ class _Reader:
         self._start = start
         self._bytes = source[start:].encode()
 
-    def comparison(self, node: ast.expr) -> Comparison:
+    def comparison(self, node: ast.expr) -> FieldComparison:
         if isinstance(node, ast.BoolOp):
             raise self._error(
                 "a constraint joins comparisons",
@@ -185,7 +185,7 @@ class _Reader:
         terms = tuple(self._term(term, 1) for term in (node.left, *node.comparators))
         for term in terms:
             self._refuse_list(term)
-        return Comparison(self._text, terms, tuple(operators))
+        return FieldComparison(self._text, terms, tuple(operators))
 
     def _term(self, node: ast.expr, depth: int) -> Term:
         if depth > MOST_NESTED:
