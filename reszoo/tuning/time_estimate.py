@@ -83,9 +83,15 @@ def estimate_time(
     )
     brackets = planned_brackets(resolved)
 
+    # The best are trained again once all others are known.
+    confirming = confirming_rung(resolved)
+    stages = [brackets, [[confirming]]] if confirming else [brackets]
+
     def total(candidate: CandidateTime) -> float:
-        each = candidate.epoch_seconds
-        return search_seconds(brackets, workers, lambda rung: start + _epochs(rung) * each)
+        def seconds(rung: Rung) -> float:
+            return start + (rung.to_epoch - rung.from_epoch) * candidate.epoch_seconds
+
+        return sum(search_seconds(stage, workers, seconds) for stage in stages)
 
     seconds = (total(smallest), total(median), total(largest))
     batch = int(steps[0]["batch"])
@@ -95,17 +101,27 @@ def estimate_time(
 def planned_brackets(resolved: ResolvedSearch) -> list[list[Rung]]:
     """Returns the rungs that wait for each other, for each part of the search that does not wait.
 
-    A strategy that learns from results trains a batch at a time.
+    A strategy that learns from results trains a batch at a time; references wait for nothing.
     """
     strategy = resolved.search.strategy
     brackets: list[list[Rung]] = []
     for _ in range(resolved.iterations):
         numbers = dict.fromkeys(rung.bracket for rung in resolved.rungs)
         brackets += [[rung for rung in resolved.rungs if rung.bracket == each] for each in numbers]
-    if strategy.kind not in ("bayesian", "tpe", "pareto"):
-        return brackets
-    size = strategy.batch or DEFAULT_BATCH
-    return [[part for rung in bracket for part in _parts(rung, size)] for bracket in brackets]
+    if strategy.kind in ("bayesian", "tpe", "pareto"):
+        size = strategy.batch or DEFAULT_BATCH
+        brackets = [[part for rung in each for part in _parts(rung, size)] for each in brackets]
+    if references := len(resolved.search.references):
+        brackets.append([Rung(0, 0, references, 0, resolved.max_epochs)])
+    return brackets
+
+
+def confirming_rung(resolved: ResolvedSearch) -> Rung | None:
+    """Returns the trainings of the best candidates with other seeds, if the search has them."""
+    confirm = resolved.search.confirm
+    if confirm is None:
+        return None
+    return Rung(0, 0, confirm.best * confirm.seeds, 0, resolved.max_epochs)
 
 
 def search_seconds(
@@ -165,10 +181,6 @@ def _macs(resolved: ResolvedSearch, candidate: Candidate) -> int:
     price = resolved.constraints.check(candidate).cost
     assert price is not None, "a feasible candidate has a cost"
     return price.macs
-
-
-def _epochs(rung: Rung) -> int:
-    return rung.to_epoch - rung.from_epoch
 
 
 def _size(rungs: Sequence[Rung], position: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reszoo import spec
 from reszoo.tuning.hyperband import Rung
 from reszoo.tuning.resolved_search import resolve_search
-from reszoo.tuning.time_estimate import planned_brackets, search_seconds
+from reszoo.tuning.time_estimate import confirming_rung, planned_brackets, search_seconds
 
 
 def epochs(rung: Rung) -> float:
@@ -33,3 +33,13 @@ def test_a_batch_waits_for_the_batch_before():
     brackets = planned_brackets(resolve_search(spec.from_mapping(page, "search")))
     assert [[rung.candidates for rung in bracket] for bracket in brackets] == [[4, 4, 2]]
     assert search_seconds(brackets, 100, epochs) == 6
+
+
+def test_references_wait_for_nothing_and_the_best_are_confirmed_at_the_end():
+    changes = {"references": ["resnet8_digits"], "confirm": {"best": 3, "seeds": 2}}
+    page = {**spec.to_mapping(spec.load_search("digits_tiny")), **changes}
+    resolved = resolve_search(spec.from_mapping(page, "search"))
+    assert [[rung.candidates for rung in each] for each in planned_brackets(resolved)] == [[2], [1]]
+    rung = confirming_rung(resolved)
+    assert rung is not None
+    assert (rung.candidates, rung.epochs) == (6, 12)
