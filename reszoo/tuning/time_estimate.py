@@ -155,7 +155,7 @@ def _measure_step(
 ) -> Mapping[str, float]:
     words = {
         "spec": spec.to_mapping(resolved.space.spec(candidate)),
-        "recipe": spec.to_mapping(resolved.recipe),
+        "recipe": spec.to_mapping(resolved.space.recipe(candidate)),
         "data": data.name,
         "skip_bad_images": data.skip_bad_images,
         "data_dir": None if data.data_dir is None else str(data.data_dir),
