@@ -17,15 +17,16 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTR
 # An interrupted installation starts over.
 .DELETE_ON_ERROR:
 
-.PHONY: help demo test test-quick test-slow test-edge test-pages coverage lint format diagrams docs wheel clean
+.PHONY: help demo test test-quick test-slow test-edge test-pages test-ray coverage lint format diagrams docs wheel clean
 
 help:
 	@echo "make demo        set up .venv and run the whole workflow on the embedded digits (4 minutes)"
 	@echo "make test-quick  run ruff, doctests and the tests that import no TensorFlow (1 minute)"
 	@echo "make test        run the tests that are not slow (25 minutes)"
-	@echo "make test-slow   run all tests except test-edge and test-pages"
+	@echo "make test-slow   run all tests except test-edge, test-pages and test-ray"
 	@echo "make test-edge   open bundles in third-party runtimes and in export/clients/"
 	@echo "make test-pages  open reports in the system's chromium"
+	@echo "make test-ray    search on a Ray cluster of two nodes on this machine (4 GB, 10 minutes)"
 	@echo "make coverage    run the tests that are not slow, with a report in htmlcov/"
 	@echo "make lint        run ruff and mypy"
 	@echo "make diagrams    draw the diagrams in docs/images/"
@@ -36,15 +37,15 @@ demo: $(VENV)/installed
 	$(BIN)/reszoo demo
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest -m "not slow and not edge and not pages" -n $(WORKERS)
+	$(BIN)/python -m pytest -m "not slow and not edge and not pages and not ray" -n $(WORKERS)
 
 test-quick: $(VENV)/dev
 	$(BIN)/ruff check --quiet .
-	$(BIN)/python -m pytest --quiet --light -m "not slow and not edge and not pages" -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest --quiet --light -m "not slow and not edge and not pages and not ray" -n $(WORKERS) --dist worksteal
 	$(BIN)/python -m pytest --quiet --doctest-modules reszoo
 
 test-slow: $(VENV)/dev
-	$(BIN)/python -m pytest -m "not edge and not pages"
+	$(BIN)/python -m pytest -m "not edge and not pages and not ray"
 
 # Third-party runtimes have an environment of their own. Those of the web page are installed if npm
 # is there; otherwise its test is skipped.
@@ -56,8 +57,13 @@ test-edge:
 test-pages: $(VENV)/pages
 	$(BIN)/python -m pytest tests/pages
 
+# Ray has an environment of its own; its tests run one after the other.
+test-ray:
+	$(MAKE) VENV=$(VENV)-ray $(VENV)-ray/ray
+	$(VENV)-ray/bin/python -m pytest -m ray tests/training tests/tuning
+
 coverage: $(VENV)/dev
-	$(BIN)/python -m pytest -m "not slow and not edge and not pages" -n $(WORKERS) --cov --cov-report term --cov-report html
+	$(BIN)/python -m pytest -m "not slow and not edge and not pages and not ray" -n $(WORKERS) --cov --cov-report term --cov-report html
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -104,6 +110,10 @@ $(VENV)/edge: $(BIN)/python pyproject.toml constraints.txt
 $(VENV)/pages: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) -e ".[dev,pages]"
 	@touch $@ $(VENV)/dev $(VENV)/installed
+
+$(VENV)/ray: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) -e ".[dev,ray]"
+	@touch $@
 
 $(VENV)/docs: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) -e ".[docs]"

@@ -62,18 +62,24 @@ def inference_flags() -> tuple[str, ...]:
 
 def peak_memory() -> int | None:
     """Returns the peak memory of this process in bytes; None on Windows."""
-    try:
-        # Unlike getrusage, this does not include the memory of the parent before the exec.
-        text = Path("/proc/self/status").read_text(encoding="utf-8")
-        return 1024 * int(text.split("VmHWM:")[1].split()[0])
-    except (OSError, IndexError):
-        pass
+    # Unlike getrusage, this does not include the memory of the parent before the exec.
+    if peak := peak_memory_of("self"):
+        return peak
     try:
         import resource
     except ImportError:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def peak_memory_of(process: int | str) -> int | None:
+    """Returns the peak memory of a running process in bytes; None where Linux does not tell it."""
+    try:
+        text = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+        return 1024 * int(text.split("VmHWM:")[1].split()[0])
+    except (OSError, IndexError):
+        return None
 
 
 def physical_memory() -> int | None:

@@ -24,7 +24,7 @@ FILES, FOLDERS = "files", "folders"
 FREE_VALUES = (
     *("ADDRESS", "B", "CLASS,...", "DEVICES", "EPOCH", "FIELD=VALUE", "GROUP,...", "K", "N"),
     "N,N,...",
-    *("N|TIME", "POINTS", "PORT", "SECONDS", "SEED", "SPLIT"),
+    *("N|TIME", "POINTS", "PORT", "RESOURCES", "SECONDS", "SEED", "SPLIT"),
 )
 """Metavars of values that nothing completes."""
 

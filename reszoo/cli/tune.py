@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from reszoo import spec
 from reszoo.cli.early_checks import check_data
-from reszoo.cli.options import add_data, add_output, add_overrides, nonnegative_int
+from reszoo.cli.options import add_data, add_output, add_overrides, nonnegative_int, positive_int
+from reszoo.cli.output import print_warnings
 from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.errors import UserError
 from reszoo.report.measured_summary import measured_text, time_text
@@ -40,6 +41,22 @@ def add_options(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=nonnegative_int, help="random seed (overrides the search)")
     add_output(parser, "FOLDER", "the search folder (default: searches/SEARCH-DATA)")
+    several = parser.add_argument_group("several trainings at a time")
+    several.add_argument(
+        "--jobs", type=positive_int, metavar="N", help="trainings at a time here (default: 1)"
+    )
+    several.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="train on the nodes of a Ray cluster that share the folder: HOST:PORT of its head, or "
+        "auto",
+    )
+    several.add_argument(
+        "--per-trial",
+        metavar="RESOURCES",
+        help="what each training gets, such as cpus=2,gpus=1 (default: an equal part of this "
+        "machine, or one CPU of a node)",
+    )
 
 
 def run(options: Namespace) -> None:
@@ -53,20 +70,27 @@ def run(options: Namespace) -> None:
     if options.plan:
         _print_plan(search, options)
         return
+    from reszoo.training.jobs.engines import EngineOptions
+
+    EngineOptions(options.jobs, options.ray, options.per_trial).check()
     from reszoo.tuning.tune import refuse_distributed_search, tune
 
     refuse_distributed_search()
     check_data(options.data)
     start_tensorflow(debug=options.debug)
     try:
-        result = tune(
-            search,
-            options.data,
-            out=options.out,
-            seed=options.seed,
-            skip_bad_images=options.skip_bad_images,
-            progress=_print_event,
-        )
+        with print_warnings():
+            result = tune(
+                search,
+                options.data,
+                out=options.out,
+                seed=options.seed,
+                skip_bad_images=options.skip_bad_images,
+                jobs=options.jobs,
+                ray=options.ray,
+                per_trial=options.per_trial,
+                progress=_print_event,
+            )
     except KeyboardInterrupt as stop:
         command = format_command(*options.command_line[1:])
         stop.args = (f"stopped; the same command resumes the search: {command}",)

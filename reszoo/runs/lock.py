@@ -27,31 +27,40 @@ _HINT = "wait for it to end, or stop that process, which releases the lock"
 
 
 @contextlib.contextmanager
-def hold_lock(folder: Path, busy: str | None = None, hint: str = _HINT) -> Iterator[None]:
+def hold_lock(
+    folder: Path, busy: str | None = None, hint: str = _HINT, *, name: str = LOCK_NAME
+) -> Iterator[None]:
     """Holds the folder for this process and thread while the context is open.
 
     The kernel releases the lock when its process ends, however it ends, so a killed run never has
-    to be unlocked by hand. On Unix this is `flock`, which version 0.1 took on the same file.
+    to be unlocked by hand. On Unix this is `flock`, which version 0.1 took on the same file. A
+    folder can have several locks, each with a `name` of its own.
 
     Raises:
       UserError: another process or thread holds the folder; the message is `busy`, the process
         and `hint`.
       MachineError: the file system has no locks, or the lock file cannot be written.
     """
-    lock = _acquire(folder, busy or f"the run {folder} is in use", hint)
+    path = folder / name
+    lock = _acquire(path, busy or f"the run {folder} is in use", hint)
     try:
-        _write_holder(folder)
+        _write_holder(path)
         yield
     finally:
         with contextlib.suppress(OSError):
-            (folder / HOLDER_NAME).unlink(missing_ok=True)
+            _holder_of(path).unlink(missing_ok=True)
         lock.release()
 
 
-def _acquire(folder: Path, busy: str, hint: str) -> BaseFileLock:
+def _holder_of(path: Path) -> Path:
+    """Returns the file beside a lock that names its holder: `.lock.json` for `.lock`."""
+    return path.with_name(f"{path.name}.json")
+
+
+def _acquire(path: Path, busy: str, hint: str) -> BaseFileLock:
     import filelock  # `reszoo list` needs no lock
 
-    path = folder / LOCK_NAME
+    folder = path.parent
     if filelock.FileLock is filelock.SoftFileLock:
         # A soft lock outlives a killed process, and version 0.1 does not see it.
         raise _unsupported(folder, "this Python has no `fcntl`")
@@ -61,7 +70,7 @@ def _acquire(folder: Path, busy: str, hint: str) -> BaseFileLock:
         os.stat(folder)  # filelock would create it
         lock.acquire(blocking=False)
     except filelock.Timeout:
-        raise UserError(busy, found=f"held by {_read_holder(folder)}", hint=hint) from None
+        raise UserError(busy, found=f"held by {_read_holder(path)}", hint=hint) from None
     except OSError as error:
         if error.errno in NO_LOCKS:
             raise _unsupported(folder, error.strerror) from error
@@ -77,23 +86,23 @@ def _unsupported(folder: Path, reason: str | None) -> MachineError:
     )
 
 
-def _write_holder(folder: Path) -> None:
+def _write_holder(path: Path) -> None:
     with contextlib.suppress(OSError):
-        os.truncate(folder / LOCK_NAME, 0)  # what a killed process of version 0.1 wrote
+        os.truncate(path, 0)  # what a killed process of version 0.1 wrote
     holder = {
         "process": os.getpid(),
         "host": platform.node(),
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    write_json(folder / HOLDER_NAME, holder)
+    write_json(_holder_of(path), holder)
 
 
-def _read_holder(folder: Path) -> str:
+def _read_holder(path: Path) -> str:
     # Version 0.1 wrote into the lock file itself; this version leaves that file empty.
-    for path in (folder / LOCK_NAME, folder / HOLDER_NAME):
-        if special_kind(path):
+    for file in (path, _holder_of(path)):
+        if special_kind(file):
             continue
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            holder = parse_json(path.read_bytes())
+            holder = parse_json(file.read_bytes())
             return f"process {holder['process']} on {holder['host']} since {holder['since']}"
     return "a process that has not yet written its name"

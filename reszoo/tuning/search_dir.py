@@ -26,10 +26,11 @@ from reszoo.atomic_files import append_line, atomic_folder, recover_all, write_j
 from reszoo.errors import UserError
 from reszoo.json_text import parse_json
 from reszoo.runs.jsonl import read_lines, read_valid_lines, write_lines
-from reszoo.runs.lock import hold_lock
+from reszoo.runs.lock import LOCK_NAME, hold_lock
 from reszoo.runs.run_dir import contents
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.search import Search
+from reszoo.training.jobs.job_process import JOB_LOCKS
 from reszoo.tuning.hyperband import DEFAULT_FACTOR
 from reszoo.tuning.measured_limits import limits_measured
 from reszoo.tuning.resolved_search import ResolvedSearch
@@ -121,21 +122,41 @@ class SearchFolder:
         comment = f"trial {best.trial:04d}: {results}"
         write_text(self.best_path, spec.to_yaml(architecture, {("name",): comment}))
 
+    def record_threads(self, threads: int) -> int | None:
+        """Records the CPU threads of each training; returns the number before, if it was another.
+
+        The last digits of a training may depend on them, so equal searches need equal ones.
+        """
+        identity = read_identity(self.path)
+        before = identity.get("threads")
+        if before == threads:
+            return None
+        write_json(self.path / "search.json", {**identity, "threads": threads})
+        return None if before is None else int(before)
+
     def lock(self) -> AbstractContextManager[None]:
         """Holds the folder for this process; see `reszoo.runs.lock.hold_lock`."""
         hint = "wait for it to end, or choose another folder with -o"
         return hold_lock(self.path, f"a search is running in {self.path}", hint)
 
     def wait_for_training(self, seconds: float = 60.0) -> None:
-        """Waits until the training that a killed search left behind has stopped by itself.
+        """Waits until the trainings that a killed search left behind have stopped by themselves.
 
-        Raises UserError if it has not stopped after `seconds`.
+        Each holds a lock of its own; version 0.1 locked the folder of all trials.
+
+        Raises UserError if one has not stopped after `seconds`.
         """
-        busy = f"a training of an earlier search is still running in {self.trials}"
+        names = [LOCK_NAME, *(path.name for path in self.trials.glob(JOB_LOCKS))]
         deadline = time.monotonic() + seconds
+        for name in names:
+            self._wait_for_lock(name, deadline)
+
+    def _wait_for_lock(self, name: str, deadline: float) -> None:
+        busy = f"a training of an earlier search is still running in {self.trials}"
+        hint = "stop that process, then run the search again"
         while True:
             try:
-                with hold_lock(self.trials, busy, "stop that process, then run the search again"):
+                with hold_lock(self.trials, busy, hint, name=name):
                     return
             except UserError:
                 if time.monotonic() > deadline:
@@ -155,6 +176,7 @@ def open_search_folder(
         _create(path, resolved, identity)
         return SearchFolder(path)
     before = read_identity(path)
+    identity |= {key: before[key] for key in ("threads",) if key in before}
     _refuse_other_search(path, before, identity)
     for place in (path, path / "candidates"):
         recover_all(place)

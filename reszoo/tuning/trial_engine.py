@@ -6,7 +6,9 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from reszoo.training.jobs.task import JobOutcome
+from reszoo.training.jobs.task import DataArguments, Engine, JobOutcome, TrainingTask
+from reszoo.tuning.resolved_search import ResolvedSearch
+from reszoo.tuning.search_dir import SearchFolder
 from reszoo.tuning.trial_log import TrialJob
 
 Runner = Callable[[TrialJob], JobOutcome]
@@ -31,6 +33,44 @@ class TrialEngine(Protocol):
 
     def stop(self) -> None:
         """Stops all jobs, each of which saves its checkpoint."""
+
+
+class TaskEngine:
+    """Trains each job in the run folder of its trial, as a task of an engine of processes."""
+
+    def __init__(
+        self, engine: Engine, folder: SearchFolder, resolved: ResolvedSearch, data: DataArguments
+    ) -> None:
+        self.workers = engine.workers
+        self._engine = engine
+        self._folder = folder
+        self._resolved = resolved
+        self._data = data
+
+    def submit(self, key: int, job: TrialJob) -> None:
+        """Queues a job under a key of the caller's."""
+        task = TrainingTask(
+            architecture=self._folder.write_candidate(job),
+            recipe=self._folder.recipe_path,
+            data=self._data,
+            seed=self._resolved.search.seed,
+            epochs=job.epochs,
+            run=self._folder.run_path(job.name),
+            log=self._folder.log_path(job.name),
+        )
+        self._engine.submit(key, task)
+
+    def wait(self, seconds: float | None = None) -> tuple[int, JobOutcome] | None:
+        """Returns the key and the outcome of the next job to end; None if none has in time."""
+        return self._engine.wait(seconds)
+
+    def progress(self) -> Mapping[int, Mapping[str, Any]]:
+        """Returns the last epoch of each job that runs and has one."""
+        return self._engine.progress()
+
+    def stop(self) -> None:
+        """Stops all jobs, each of which saves its checkpoint."""
+        self._engine.stop()
 
 
 class RunnerEngine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -12,14 +13,16 @@ from reszoo.errors import GateError, UserError
 from reszoo.runs.run_dir import default_name
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.search import Search
+from reszoo.training.jobs.data_check import DataCheck
+from reszoo.training.jobs.engines import EngineOptions
+from reszoo.training.jobs.task import DataArguments
 from reszoo.tuning.measured_limits import measured_limits
 from reszoo.tuning.resolved_search import ResolvedSearch, refuse_unsupported, resolve_search
 from reszoo.tuning.search_dir import DEFAULT_FOLDER, SearchFolder, open_search_folder
 from reszoo.tuning.search_run import Event, SearchRun
 from reszoo.tuning.strategies import create_proposer
-from reszoo.tuning.trial_engine import Runner, RunnerEngine
+from reszoo.tuning.trial_engine import Runner, RunnerEngine, TaskEngine, TrialEngine
 from reszoo.tuning.trial_log import TrialRecord, ranked
-from reszoo.tuning.trial_process import ChildRunner, DataCheck, SearchData
 
 _DISTRIBUTED = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
 """Variables that make keras-tuner serve its oracle, or wait for one, for ever."""
@@ -75,6 +78,9 @@ def tune(
     seed: int | None = None,
     skip_bad_images: bool = False,
     data_dir: Path | str | None = None,
+    jobs: int | None = None,
+    ray: str | None = None,
+    per_trial: str | None = None,
     progress: Callable[[Event], None] | None = None,
     runner: Runner | None = None,
 ) -> SearchResult:
@@ -96,6 +102,12 @@ def tune(
         of the search.
       skip_bad_images: whether to leave out broken image files instead of refusing the data.
       data_dir: the folder of downloaded data sets.
+      jobs: number of trainings at a time on this machine. Defaults to 1. Results do not depend on
+        it where the threads of each are the same.
+      ray: trains on the nodes of a Ray cluster instead, as many at a time as they have room for:
+        the address of its head, or `auto`. They share the search folder.
+      per_trial: what each training gets, such as `cpus=2,gpus=1`. Defaults to an equal part of
+        this machine's cores and GPUs, or to one CPU of a node.
       progress: called when a training begins or ends, and for each one recalled.
       runner: trains a job in place of a child process; it opens the data itself.
 
@@ -116,7 +128,9 @@ def tune(
             hint="save the arrays as a folder of images",
         )
     refuse_distributed_search()
-    search_data = SearchData(data, skip_bad_images, None if data_dir is None else Path(data_dir))
+    options = EngineOptions(jobs, ray, per_trial)
+    options.check()
+    search_data = DataArguments(data, skip_bad_images, None if data_dir is None else Path(data_dir))
     resolved = resolve_search(search, seed=seed)
     refuse_unsupported(resolved.search)
     if runner is None:
@@ -133,7 +147,13 @@ def tune(
     ):
         folder.wait_for_training()
         resolved = replace(resolved, measured=measured)
-        engine = RunnerEngine(runner or ChildRunner(folder, resolved, search_data))
+        engine: TrialEngine
+        if runner is None:
+            processes = options.create(folder.path)
+            _note_threads(folder, processes.threads)
+            engine = TaskEngine(processes, folder, resolved, search_data)
+        else:
+            engine = RunnerEngine(runner)
         search_run = SearchRun(resolved, folder, engine, progress)
         proposer = create_proposer(resolved, engine.workers)
         search_run.run(proposer)
@@ -151,16 +171,33 @@ def refuse_distributed_search() -> None:
         )
 
 
-def _count_classes(data: SearchData, resolved: ResolvedSearch) -> int:
+def _note_threads(folder: SearchFolder, threads: int) -> None:
+    """Warns where the trainings of a resumed search have other threads than before."""
+    before = folder.record_threads(threads)
+    if before is not None:
+        warnings.warn(
+            f"each training has {threads} CPU threads now and had {before} before: accuracies may "
+            f"differ from those of an uninterrupted search (--per-trial cpus={before} avoids it)",
+            stacklevel=1,
+        )
+
+
+def _count_classes(data: DataArguments, resolved: ResolvedSearch) -> int:
     """Checks that the data fit the search, and returns their number of classes."""
-    with closing(DataCheck(data, resolved)) as check:
+    with closing(_data_check(data, resolved)) as check:
         # Imported meanwhile: it takes as long as the check.
         import reszoo.tuning.strategies.keras_oracles  # noqa: F401
 
         return len(check.classes())
 
 
-def _result(search_run: SearchRun, rejected: Mapping[str, int], data: SearchData) -> SearchResult:
+def _data_check(data: DataArguments, resolved: ResolvedSearch) -> DataCheck:
+    return DataCheck(data, resolved.space.base, resolved.recipe, seed=resolved.search.seed)
+
+
+def _result(
+    search_run: SearchRun, rejected: Mapping[str, int], data: DataArguments
+) -> SearchResult:
     folder, resolved = search_run.folder, search_run.resolved
     best, architecture = search_run.best, search_run.best_architecture
     if best is None or architecture is None:

@@ -161,6 +161,18 @@ def test_other_programs_read_the_file(tmp_path):
         np.testing.assert_array_equal(file.get_tensor("a"), checkpoint(5).arrays["a"])
 
 
+def test_equal_checkpoints_have_equal_bytes(tmp_path):
+    """safetensors alone writes its metadata in a random order, ten of which are never the same."""
+    arrays = {name: np.arange(3, dtype=np.float32) for name in "bca"}
+    for number in range(10):
+        facts = {"step": 1, "note": "größer \n"}
+        write_checkpoint(tmp_path / f"{number}.safetensors", Checkpoint(facts, arrays))
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+    again = read_checkpoint(tmp_path / "0.safetensors")
+    assert again.facts == facts
+    assert sorted(again.arrays) == ["a", "b", "c"]
+
+
 def test_an_edited_score_is_refused(tmp_path):
     """The checksum covers the facts too: nobody makes a run better than it was by hand."""
     path = tmp_path / "best.safetensors"

@@ -12,7 +12,7 @@ from reszoo.errors import GateError, UserError
 from reszoo.runs.lock import hold_lock
 from reszoo.tuning import Event, SearchResult
 from reszoo.tuning.search_dir import SearchFolder
-from reszoo.tuning.tune import tune
+from reszoo.tuning.tune import _note_threads, tune
 from tests.kills import leftovers
 from tests.tuning.searches import HYPERBAND, SEARCH, Trainings, write
 
@@ -288,3 +288,15 @@ def test_a_search_of_version_0_1_whose_candidates_come_in_another_order_is_refus
 def test_a_search_that_version_0_1_would_draw_alike_says_so(tmp_path):
     identity = json.loads((_search(tmp_path).path / "search.json").read_text())
     assert identity["format_version"] == 1
+
+
+def test_other_threads_than_before_are_noted_and_no_other_search(tmp_path):
+    folder = SearchFolder(_search(tmp_path).path)
+    assert folder.record_threads(2) is None
+    assert folder.record_threads(2) is None
+    assert folder.record_threads(1) == 2
+    with pytest.warns(UserWarning, match="4 CPU threads now and had 1 before.*--per-trial cpus=1"):
+        _note_threads(folder, 4)
+    more = SEARCH.replace("trials: 6", "trials: 7")
+    _search(tmp_path, more)  # writes search.json again
+    assert json.loads((folder.path / "search.json").read_text())["threads"] == 4

@@ -57,12 +57,28 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     }
     # safetensors 0.8 writes the memory of an array as it lies, whatever its strides.
     arrays = {name: np.asarray(array, order="C") for name, array in checkpoint.arrays.items()}
-    content = memoryview(safetensors.numpy.save(arrays, metadata))
-    begin = _digest_begin(content, _BLANK)
+    content = safetensors.numpy.save(arrays, metadata)
+    header = _sorted_header(content)
+    tensors = memoryview(content)[8 + len(_header(content)) :]
+    digest = hashlib.sha256(header)  # in which the digest is left blank
+    digest.update(tensors)
+    begin = _digest_begin(header, _BLANK)
     with atomic_file(path) as temporary, temporary.open("wb") as file:
-        file.write(content[:begin])
-        file.write(_digest(content, begin).encode())
-        file.write(content[begin + len(_BLANK) :])
+        file.write(header[:begin])
+        file.write(digest.hexdigest().encode())
+        file.write(header[begin + len(_BLANK) :])
+        file.write(tensors)
+
+
+def _sorted_header(content: bytes) -> bytes:
+    """Returns the header of a safetensors file, with its length, and with its keys in order.
+
+    safetensors 0.8 writes metadata in the random order of a hash map; equal runs write equal bytes.
+    """
+    fields = json.loads(_header(content))
+    text = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # the tensors stay aligned
+    return len(text).to_bytes(8, "little") + text
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -96,13 +112,13 @@ def _read(content: bytes) -> Checkpoint:
     return Checkpoint(parse_json(metadata["facts"]), safetensors.numpy.load(content))
 
 
-def _digest_begin(content: bytes | memoryview, digest: bytes) -> int:
+def _digest_begin(content: bytes, digest: bytes) -> int:
     """Returns where the digest stands in the header; quotes inside the facts are escaped."""
     field = b'"sha256":"'
     return 8 + _header(content).index(field + digest) + len(field)
 
 
-def _header(content: bytes | memoryview) -> bytes:
+def _header(content: bytes) -> bytes:
     """Returns the JSON before the tensors; its length stands in the first eight bytes."""
     return bytes(content[8 : 8 + int.from_bytes(content[:8], "little")])
 

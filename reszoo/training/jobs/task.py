@@ -74,6 +74,10 @@ class Engine(Protocol):
     def workers(self) -> int:
         """Number of tasks that are performed at the same time."""
 
+    @property
+    def threads(self) -> int:
+        """CPU threads of each task; equal trainings need equal ones."""
+
     def submit(self, key: int, task: TrainingTask) -> None:
         """Queues a task under a key of the caller's."""
 

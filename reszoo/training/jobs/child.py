@@ -1,8 +1,8 @@
-"""The child process of a search: it checks the data, or trains one trial as an ordinary run.
+"""The child process of a job: it checks data, or trains one task as an ordinary run.
 
 A separate process returns all its memory when it ends, keeps its precision to itself, and cannot
-crash the search. It watches its standard input, which closes when the search is gone, however it
-ended: the training then stops as on Ctrl-C and saves a checkpoint.
+crash what started it. It watches its standard input, which closes when its parent is gone, however
+it ended: the training then stops as on Ctrl-C and saves a checkpoint.
 """
 
 from __future__ import annotations
@@ -10,43 +10,58 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import shutil
 import signal
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from reszoo import spec
-from reszoo.errors import MachineError, ReszooError, first_line
+from reszoo.errors import MachineError, RestartError, ReszooError, UserError, first_line
 from reszoo.runs.lock import hold_lock
 from reszoo.runs.parent_watch import stop_without_parent
-from reszoo.tuning.trial_process import MACHINE_FAULT
+from reszoo.training.jobs.job_process import MACHINE_FAULT, lock_name
+
+LOCK_SECONDS = 60.0
+"""Seconds to wait for another training of the same run, which may be saving its checkpoint."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Runs `check`, which prints the data's classes as JSON, or `train`; returns the exit code."""
+    _unblock_signals()
     options = _parser().parse_args(arguments)
     if options.task == "check":
-        print(json.dumps(_check(options)))  # noqa: T201 - the answer to the search.
+        print(json.dumps(_check(options)))  # noqa: T201 - the answer to the parent.
         return 0
     try:
         _train(options)
     except (MachineError, OSError, MemoryError) as error:
         said = error.what if isinstance(error, MachineError) else first_line(error)
         with contextlib.suppress(OSError):  # the log may be on the full disk
-            print(f"error: {said}", file=sys.stderr)  # noqa: T201 - into the trial's log.
+            print(f"error: {said}", file=sys.stderr)  # noqa: T201 - into the log.
         return MACHINE_FAULT
     except ReszooError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - into the trial's log.
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - into the log.
         return error.exit_code
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     return 0
 
 
+def _unblock_signals() -> None:
+    """Lets this process be stopped: Ray's workers block signals, and children inherit that.
+
+    See https://github.com/ray-project/ray/issues/31805.
+    """
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    # What a shell starts in the background ignores Ctrl-C, and its children inherit that too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def _check(options: argparse.Namespace) -> dict[str, Any]:
-    """Checks that the base can train on the data, and returns their classes or the error."""
+    """Checks that a network can train on the data, and returns their classes or the error."""
     request = json.loads(sys.stdin.read())
     try:
         from reszoo.data.open_data import open_data
@@ -57,8 +72,8 @@ def _check(options: argparse.Namespace) -> dict[str, Any]:
             options.data, skip_bad_images=options.skip_bad_images, data_dir=options.data_dir
         )
         recipe = spec.from_mapping(request["recipe"], "recipe")
-        base = fit_to_data(spec.from_mapping(request["base"]), recipe, opened)
-        prepare(base, recipe, opened, seed=options.seed)
+        architecture = fit_to_data(spec.from_mapping(request["architecture"]), recipe, opened)
+        prepare(architecture, recipe, opened, seed=options.seed)
     except ReszooError as error:
         fields = ("what", "where", "expected", "found", "hint")
         details = {name: str(value) for name in fields if (value := getattr(error, name))}
@@ -67,20 +82,16 @@ def _check(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _train(options: argparse.Namespace) -> None:
-    # A search in the background of a shell ignores Ctrl-C, and its children inherit that.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     stop_without_parent(0, signal.SIGINT)
     run: Path = options.out
-    with hold_lock(run.parent):
+    with _only_training_of(run):
         from reszoo.training.train import resume, train
 
         if (run / "run.json").is_file():
             resume(run, epochs=options.until)
             return
-        # A kill while the run folder was created leaves one without run.json, which is no run yet.
-        shutil.rmtree(run, ignore_errors=True)
         train(
-            options.candidate,
+            options.architecture,
             options.data,
             options.recipe,
             stop_after=options.until,
@@ -93,15 +104,38 @@ def _train(options: argparse.Namespace) -> None:
         )
 
 
+@contextlib.contextmanager
+def _only_training_of(run: Path) -> Iterator[None]:
+    """Holds a lock beside the run, from before TensorFlow starts to the end of the training.
+
+    A training that lost its parent, or its node of a cluster, still saves its checkpoint: this one
+    waits for it, and asks to be started again if that takes longer.
+    """
+    run.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + LOCK_SECONDS
+    with contextlib.ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(hold_lock(run.parent, name=lock_name(run)))
+                break
+            except UserError as error:
+                if time.monotonic() > deadline:
+                    raise RestartError(
+                        f"another process still trains {run}", found=error.found, hint=error.hint
+                    ) from None
+            time.sleep(0.2)
+        yield
+
+
 def _equivalent_command(options: argparse.Namespace) -> list[str]:
     """Returns the command that trains the same network from the beginning, for all its epochs."""
-    command = ["reszoo", "train", str(options.candidate), "--data", options.data]
+    command = ["reszoo", "train", str(options.architecture), "--data", options.data]
     command += ["--recipe", str(options.recipe), "--seed", str(options.seed)]
     return command + (["--skip-bad-images"] if options.skip_bad_images else [])
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m reszoo.tuning.trial_worker")
+    parser = argparse.ArgumentParser(prog="python -m reszoo.training.jobs.child")
     tasks = parser.add_subparsers(dest="task", required=True)
     check, train = tasks.add_parser("check"), tasks.add_parser("train")
     for task in (check, train):
@@ -109,7 +143,7 @@ def _parser() -> argparse.ArgumentParser:
         task.add_argument("--data-dir", type=Path)
         task.add_argument("--seed", type=int, required=True)
         task.add_argument("--skip-bad-images", action="store_true")
-    train.add_argument("--candidate", type=Path, required=True)
+    train.add_argument("--architecture", type=Path, required=True)
     train.add_argument("--recipe", type=Path, required=True)
     train.add_argument("--until", type=int, required=True)
     train.add_argument("--out", type=Path, required=True)
