@@ -17,7 +17,7 @@ from tests.tuning.searches import SEARCH, with_space, write
 SPACE = ("stages[each].depth: {min: 1, max: 3}", "stages[*].width: {multiply: [1, 2]}")
 
 FROM_0_1 = {
-    "digits": ["limits={parameters: 100000, macs: 2.0e+6}"],
+    "digits": ["limits={parameters: 100000, macs: 2.0e+6}", "start_from=[resnet8_digits]"],
     "cifar10": ["limits={parameters: 275000, macs: 41.0e+6}"],
 }
 """What the searches of the zoo were in version 0.1, where they have changed."""
