@@ -115,7 +115,7 @@ def _print_plan(search: Search, options: Namespace) -> None:
         from reszoo.tuning.time_estimate import estimate_time
 
         data = DataArguments(options.data, options.skip_bad_images)
-        if (estimate := estimate_time(resolved, data)) is not None:
+        if (estimate := estimate_time(resolved, data, options.jobs or 1)) is not None:
             print(f"\n{time_text(estimate)}")
 
 
