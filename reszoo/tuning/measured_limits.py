@@ -137,12 +137,12 @@ def measured_target(search: Search) -> Target | None:
     return target
 
 
-def start_worker() -> LineProcess:
-    """Starts the helper process, in which TensorFlow sees no GPU: a trial may use it."""
+def start_worker(environment: Mapping[str, str] | None = None) -> LineProcess:
+    """Starts the helper process; by default TensorFlow sees no GPU in it, as a trial may use it."""
     return LineProcess(
         WORKER,
         what="the process that measures candidates",
-        environment={"CUDA_VISIBLE_DEVICES": "-1"},
+        environment={"CUDA_VISIBLE_DEVICES": "-1"} if environment is None else environment,
     )
 
 

@@ -45,7 +45,7 @@ _TENSORFLOW = re.compile(r"[IW]\d{4} |WARNING: All log messages before absl")
 _INTERRUPTED = 128 + signal.SIGINT
 _CANNOT_WRITE = 120
 """Python's exit code when its last output cannot be written."""
-_THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+THREAD_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
 """Variables that TensorFlow and its libraries read when they are imported."""
 
 
@@ -150,7 +150,7 @@ class _Child:
         self._task = task
         self._stopping = stopping
         self._temporary = temporary_folder()
-        variables = dict.fromkeys(_THREADS, str(task.threads)) if task.threads else {}
+        variables = dict.fromkeys(THREAD_VARIABLES, str(task.threads)) if task.threads else {}
         variables |= {**environment, **temporary_variables(self._temporary.name)}
         self._environment = child_environment(variables)
 
