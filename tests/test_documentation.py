@@ -169,11 +169,11 @@ def test_commands_are_found_on_the_pages():
 
 
 def test_a_wrong_command_would_be_found():
-    lines = ["trian resnet20", "train resnet20 --epoch 3", "export runs/a", "list --json"]
+    lines = ["trian resnet20", "train resnet20 --epoch 3", "benchmark", "list --json"]
     assert errors_in_commands(lines) == [
         "reszoo trian resnet20: no command trian",
         "reszoo train resnet20 --epoch 3: ['--epoch', '3']",
-        "reszoo export runs/a: the following arguments are required: --target",
+        "reszoo benchmark: the following arguments are required: BUNDLE|FILE|RUN",
     ]
 
 

@@ -33,7 +33,11 @@ def add_options(parser: ArgumentParser) -> None:
     add_views(parser, "1")
     output_format = parser.add_mutually_exclusive_group()
     add_json(output_format)
-    output_format.add_argument("--csv", action="store_true", help="print CSV")
+    output_format.add_argument(
+        "--csv",
+        action="store_true",
+        help="print CSV, with the true class of pictures in folders of classes",
+    )
 
 
 def run(options: Namespace) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from reszoo.data import ImageFormat
-from reszoo.data.dataset import evenly_spaced
+from reszoo.data.dataset import evenly_spaced, nfc
 from reszoo.data.images.decoding import read_image, to_8_bits
 from reszoo.data.images.image_files import SUFFIXES, FileWalk, reading_folder
 from reszoo.errors import UserError
@@ -40,6 +40,8 @@ class Prediction:
     """Path of the file, or the index of an image from memory."""
     classes: tuple[str, ...]
     probabilities: tuple[float, ...]
+    true_class: str | None = None
+    """The class that the image's folder is named after; None where no folder tells it."""
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values for JSON."""
@@ -138,12 +140,23 @@ def _predict_batch(
 ) -> Iterator[Prediction]:
     probabilities = _probabilities(classifier, named, views)
     indices = top_k(probabilities, top)
-    for (name, _), row, best in zip(named, probabilities, indices, strict=True):
+    names = {nfc(name): name for name in classifier.classes}
+    for (name, image), row, best in zip(named, probabilities, indices, strict=True):
         yield Prediction(
             path=name,
             classes=tuple(classifier.classes[index] for index in best),
             probabilities=tuple(float(row[index]) for index in best),
+            true_class=_folder_class(image, names),
         )
+
+
+def _folder_class(image: Image, classes: Mapping[str, str]) -> str | None:
+    """Returns the class that the nearest folder above a file is named after, if any is.
+
+    `classes` are the names by their NFC.
+    """
+    folders = image.parents if isinstance(image, Path) else ()
+    return next((classes[name] for each in folders if (name := nfc(each.name)) in classes), None)
 
 
 def _probabilities(classifier: Classifier, named: Sequence[NamedImage], views: Views) -> np.ndarray:

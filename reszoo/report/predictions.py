@@ -27,12 +27,16 @@ def predictions_text(predictions: Sequence[Prediction]) -> str:
 
 
 def predictions_csv(predictions: Sequence[Prediction]) -> str:
-    """Returns a line per picture and class: picture, rank, class, probability."""
+    """Returns a line per picture and class: picture, rank, class, probability, true class.
+
+    The true class is empty where no folder is named after one.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("picture", "rank", "class", "probability"))
+    writer.writerow(("picture", "rank", "class", "probability", "true_class"))
     for prediction in predictions:
         pairs = zip(prediction.classes, prediction.probabilities, strict=True)
         for rank, (name, share) in enumerate(pairs, 1):
-            writer.writerow((prediction.path, rank, name, f"{share:.6f}"))
+            row = (prediction.path, rank, name, f"{share:.6f}", prediction.true_class)
+            writer.writerow(row)
     return text.getvalue()

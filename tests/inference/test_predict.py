@@ -155,6 +155,16 @@ def test_a_tflite_predicts_without_tensorflow(reference, tflite, tmp_path):
         assert by_keras.probabilities == pytest.approx(by_tflite.probabilities, abs=1e-5)
 
 
+def test_a_folder_named_after_a_class_tells_the_true_class(tflite, tmp_path):
+    paths = ["down/1.png", "across/down/2.png", "across/old/3.png", "others/4.png"]
+    for path, image in zip(paths, bars(4)[0], strict=True):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[..., 0]).save(tmp_path / path)
+    predictions = predict(tflite, [tmp_path, bars(1)[0][0]])
+    names = {Path(each.path).name: each.true_class for each in predictions}
+    assert names == {"1.png": "down", "2.png": "down", "3.png": "across", "4.png": None, "4": None}
+
+
 def test_labels_that_do_not_fit_a_tflite_are_refused(tflite):
     labels = tflite.with_name("labels.txt")
     text = labels.read_text()

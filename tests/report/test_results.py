@@ -66,16 +66,21 @@ def test_many_classes_have_their_worst_pairs():
 
 def test_predictions_are_a_table_or_csv():
     predictions = [
-        SimpleNamespace(path="a,b.png", classes=("cat", "dog"), probabilities=(0.75, 0.25))
+        SimpleNamespace(
+            path=path, classes=("cat", "dog"), probabilities=(0.75, 0.25), true_class=true
+        )
+        for path, true in (("a,b.png", None), ("dog/c.png", "dog"))
     ]
-    assert predictions_text(predictions).splitlines()[2:] == [
-        "a,b.png  cat        75.00 %",
-        "         dog        25.00 %",
+    assert predictions_text(predictions).splitlines()[2:4] == [
+        "a,b.png    cat        75.00 %",
+        "           dog        25.00 %",
     ]
     assert predictions_csv(predictions).splitlines() == [
-        "picture,rank,class,probability",
-        '"a,b.png",1,cat,0.750000',
-        '"a,b.png",2,dog,0.250000',
+        "picture,rank,class,probability,true_class",
+        '"a,b.png",1,cat,0.750000,',
+        '"a,b.png",2,dog,0.250000,',
+        "dog/c.png,1,cat,0.750000,dog",
+        "dog/c.png,2,dog,0.250000,dog",
     ]
 
 
