@@ -70,12 +70,12 @@ def _facts(job: ExportJob, entries: dict[str, Any], folder: Path) -> list[str]:
         rows.append(("parameters", f"{network.parameters:,}"))
         rows.append(("multiply-adds", f"{network.macs:,}"))
     if tflite := entries.get("tflite"):
-        rows += _tflite_rows(tflite)
+        rows += _tflite_rows(tflite, job.target)
         rows.append(("latency", _latency(job, folder)))
     return ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]
 
 
-def _tflite_rows(entry: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _tflite_rows(entry: dict[str, Any], target: Target) -> Iterator[tuple[str, str]]:
     source, answer = entry["inputs"][0], entry["outputs"][0]
     yield "input", f"{source['dtype']} {_shape(source)}: {source['formula']}"
     yield "output", f"{answer['dtype']} {_shape(answer)}: {answer['formula']}"
@@ -92,8 +92,10 @@ def _tflite_rows(entry: dict[str, Any]) -> Iterator[tuple[str, str]]:
                 f"TFLite-Micro's own planner needs {arena['tflite_micro_bytes']:,}"
             )
         yield "arena", text
-    mediapipe = entry["mediapipe"]
-    yield "MediaPipe Tasks", "opens it" if mediapipe["opens"] else f"refuses it: {mediapipe['why']}"
+    if target.metadata:  # without them, the file is not for MediaPipe
+        mediapipe = entry["mediapipe"]
+        words = "opens it" if mediapipe["opens"] else f"refuses it: {mediapipe['why']}"
+        yield "MediaPipe Tasks", words
 
 
 def _shape(tensor: dict[str, Any]) -> str:
@@ -162,8 +164,27 @@ def _how_to_run(target: Target, entries: dict[str, Any]) -> list[str]:
             f"        --memory-mode {options.memory_mode}",
             "",
         ]
-    lines.append(
-        "Without reszoo: the example programs in export/clients/ of its repository read "
-        "contract.json, check the golden example and classify images."
-    )
+    clients = ", ".join(f"export/clients/{name}" for name in _clients(target, entries))
+    if clients:
+        lines.append(
+            f"Without reszoo: the example programs in its repository ({clients}) read "
+            "contract.json, check themselves by the golden example and classify images."
+        )
+    else:
+        lines.append(
+            "Without reszoo: contract.json describes the input and the outputs of every file, and "
+            "what they are for golden.png."
+        )
     return lines
+
+
+def _clients(target: Target, entries: dict[str, Any]) -> Iterator[str]:
+    """Yields the example programs that use the files of a target."""
+    if "tflite" in entries:
+        if target.memory_plan:
+            yield "micro"
+        yield from ("python", "c")
+        if not target.is_integer_only:
+            yield from ("web", "android")
+    if "saved_model" in entries:
+        yield "serving"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reszoo.report.text import facts, format_bytes, format_percent, table
+from reszoo.report.text import facts, format_bytes, format_command, format_percent, table
 
 if TYPE_CHECKING:
     from reszoo.exporting import Bundle, Comparison
@@ -45,7 +45,14 @@ def bundle_text(bundle: Bundle) -> str:
     if comparisons := [_comparison(comparison) for comparison in bundle.parity.comparisons]:
         header = ("file", "images", "same class", "largest difference", "accuracy", "of Keras")
         sections.append(table(header, comparisons, "lrrrrr"))
-    return "\n\n".join([*sections, *bundle.parity.notes])
+    return "\n\n".join([*sections, *bundle.parity.notes, facts(_next_commands(bundle))])
+
+
+def _next_commands(bundle: Bundle) -> list[tuple[str, str]]:
+    has_tflite = bundle.tflite_bytes is not None
+    first, *others = ["verify", *(["inspect"] if has_tflite else []), "benchmark"]
+    commands = [("", format_command(word, bundle.path)) for word in others]
+    return [("next", format_command(first, bundle.path)), *commands]
 
 
 def _comparison(comparison: Comparison) -> tuple[str, ...]:

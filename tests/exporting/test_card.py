@@ -1,16 +1,22 @@
-"""CARD.md compares accuracies of the same images only."""
+"""CARD.md compares accuracies of the same images, and names the programs that use its files."""
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from reszoo.exporting.bundle import Parity
-from reszoo.exporting.card import _accuracy
+from reszoo.exporting.card import _accuracy, _how_to_run
 from reszoo.exporting.parity import Arithmetic, Comparison, compare
 from reszoo.inference.calibration import SampleImages
+from reszoo.spec import load_target
 from reszoo.spec.target import ParityLimits
+
+CLIENTS = Path(__file__).parents[2] / "export" / "clients"
 
 LABELS = np.arange(200) % 4
 
@@ -57,3 +63,23 @@ def test_accuracies_are_those_of_the_same_images() -> None:
 
 def test_without_labels_there_is_no_accuracy() -> None:
     assert len(card(None)) == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "files", "clients"),
+    [
+        ("mobile-int8", ("saved_model", "tflite"), "python c web android serving"),
+        ("microcontroller-64k", ("saved_model", "tflite"), "micro python c serving"),
+        ("ethos-u55", ("saved_model", "tflite"), "python c serving"),
+        ("server", ("saved_model",), "serving"),
+        ("onnx", ("onnx",), ""),
+    ],
+)
+def test_the_programs_are_those_that_use_its_files(
+    target: str, files: tuple[str, ...], clients: str
+) -> None:
+    lines = _how_to_run(load_target(target), dict.fromkeys(files))
+    named = re.findall(r"export/clients/(\w+)", lines[-1])
+    assert named == clients.split()
+    assert all((CLIENTS / name).is_dir() for name in named)
+    assert ("vela model.tflite" in "\n".join(lines)) == (target == "ethos-u55")
