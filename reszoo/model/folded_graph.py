@@ -154,7 +154,11 @@ def _scale(context: _RowContext, x: tf.Tensor) -> tf.Tensor:
 def _conv(context: _RowContext, x: tf.Tensor) -> tf.Tensor:
     kernel, bias = context.folded_constants()
     stride, padding = context.row.attributes["stride"], context.row.attributes["padding"].upper()
-    return tf.nn.bias_add(tf.nn.conv2d(x, kernel, stride, padding), bias)
+    outputs = tf.nn.conv2d(x, kernel, stride, padding)
+    if context.row.attributes["groups"] > 1:
+        # TensorFlow fuses BiasAdd into a kernel that, without oneDNN, refuses groups.
+        return outputs + bias
+    return tf.nn.bias_add(outputs, bias)
 
 
 def _conv1d(context: _RowContext, x: tf.Tensor) -> tf.Tensor:
@@ -185,6 +189,22 @@ def _norm(context: _RowContext, x: tf.Tensor) -> tf.Tensor:
     return result.y
 
 
+def _group_norm(context: _RowContext, x: tf.Tensor) -> tf.Tensor:
+    """Writes a group normalisation, in float32 as Keras computes it."""
+    shape, groups = context.row.shape, context.row.attributes["groups"]
+    members = shape[-1] // groups
+    grouped = tf.reshape(tf.cast(x, tf.float32), [-1, *shape[:-1], groups, members])
+    axes = [axis for axis in range(1, len(shape) + 2) if axis != len(shape)]
+    mean, variance = tf.nn.moments(grouped, axes, keepdims=True)
+    gamma, beta = (
+        _values(weight).reshape(groups, members).astype(np.float32)
+        for weight in (context.layer.gamma, context.layer.beta)
+    )
+    factor = tf.math.rsqrt(variance + context.row.attributes["epsilon"]) * gamma
+    normalised = grouped * factor + (beta - mean * factor)
+    return tf.cast(tf.reshape(normalised, [-1, *shape]), context.dtype)
+
+
 _WRITERS: Mapping[str, Callable[[_RowContext, tf.Tensor], tf.Tensor]] = {
     "normalize": _normalize,
     "mean_image": _mean_image,
@@ -192,6 +212,7 @@ _WRITERS: Mapping[str, Callable[[_RowContext, tf.Tensor], tf.Tensor]] = {
     "conv1d": _conv1d,
     "dense": _dense,
     "norm": _norm,
+    "group_norm": _group_norm,
     "scale": _scale,
 }
 """By op: all rows with weights, and `normalize`, which is faster this way."""

@@ -136,6 +136,15 @@ def _norm(layer: Callable[..., keras.layers.Layer], **options: Any) -> Factory:
     return make
 
 
+def _group_norm(row: Row, settings: LayerSettings) -> keras.layers.Layer:
+    return keras.layers.GroupNormalization(
+        row.attributes["groups"],
+        epsilon=row.attributes["epsilon"],
+        gamma_initializer="zeros" if row.attributes["gamma_initial"] == 0.0 else "ones",
+        **settings.common(row),
+    )
+
+
 def _activation(row: Row, settings: LayerSettings) -> keras.layers.Layer:
     function, common = row.attributes["function"], settings.common(row)
     if function in _FLOAT64_ACTIVATIONS and common["dtype"].compute_dtype == "float64":
@@ -211,6 +220,7 @@ FACTORIES: Mapping[str, Factory] = {
     "conv1d": _conv1d(keras.layers.Conv1D),
     "dense": _dense(keras.layers.Dense),
     "norm": _norm(keras.layers.BatchNormalization),
+    "group_norm": _group_norm,
     "activation": _activation,
     "pad": _pad,
     "crop": _layer(keras.layers.Cropping2D, "amounts", **_LAST),

@@ -13,6 +13,9 @@ from reszoo.planning.rows import Ref, Row, Shape, Tags
 from reszoo.spec.architecture import Architecture, Block, Initializer, Norm
 from reszoo.spec.base import KeyPath
 
+DEFAULT_GROUPS = 32
+"""Groups of a group normalisation (Wu 2018)."""
+
 
 class PlanBuilder:
     """Collects the rows of a plan."""
@@ -165,6 +168,8 @@ class Scope:
         """Adds a normalisation; none for kind `none`."""
         if norm.kind == "none":
             return x
+        if norm.kind == "group":
+            return self._group_norm(x, norm, role=role, part=part, gamma=gamma)
         return self.add(
             "norm",
             x,
@@ -172,6 +177,27 @@ class Scope:
             part=part,
             epsilon=norm.epsilon,
             momentum=norm.momentum,
+            gamma_initial=gamma,
+        )
+
+    def _group_norm(self, x: Ref, norm: Norm, *, role: str, part: str, gamma: float) -> Ref:
+        channels, groups = self.channels(x), norm.groups or DEFAULT_GROUPS
+        if channels % groups:
+            half = channels // 2 if channels % 2 == 0 else channels
+            self.fail(
+                f"{channels} channels cannot be normalised in {groups} groups",
+                "norm",
+                expected=f"a number of groups that divides {channels}",
+                found=str(groups),
+                hint=f"write `norm: {{kind: group, groups: {math.gcd(half, groups)}}}`",
+            )
+        return self.add(
+            "group_norm",
+            x,
+            role=role,
+            part=part,
+            groups=groups,
+            epsilon=norm.epsilon,
             gamma_initial=gamma,
         )
 

@@ -10,6 +10,7 @@
 | conv1d | 1 | filters, kernel, bias, initial values; over (length, channels), same padding |
 | dense | 1 | units, bias and the initial values |
 | norm | 1 | epsilon, momentum, gamma_initial (0.0 or 1.0) |
+| group_norm | 1 | groups, epsilon, gamma_initial (0.0 or 1.0) |
 | activation | 1 | function: an `Activation` of the spec, or sigmoid |
 | pad | 1 | amounts: ((top, bottom), (left, right)); value: 0.0, or -inf in a plan of one's own |
 | crop | 1 | amounts: ((top, bottom), (left, right)) |
@@ -83,6 +84,10 @@ def _norm(inputs: Sequence[Shape], _: Attributes) -> Size:
     return Size(inputs[0], 2 * channels, 2 * channels)
 
 
+def _group_norm(inputs: Sequence[Shape], _: Attributes) -> Size:
+    return Size(inputs[0], 2 * inputs[0][-1])
+
+
 def _mean_image(inputs: Sequence[Shape], _: Attributes) -> Size:
     # Keras keeps a variance beside the mean, and a count from older versions.
     return Size(inputs[0], 0, 2 * math.prod(inputs[0]) + 1)
@@ -145,6 +150,7 @@ OPS: Mapping[str, Arithmetic] = {
     "conv1d": _conv1d,
     "dense": _dense,
     "norm": _norm,
+    "group_norm": _group_norm,
     "activation": _unchanged,
     "pad": _pad,
     "crop": _crop,

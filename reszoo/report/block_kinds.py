@@ -112,6 +112,8 @@ def label(row: Row) -> tuple[str, str]:
             return str(values["function"]), ""
         case "norm":
             return "batch norm", ""
+        case "group_norm":
+            return "group norm", f"{values['groups']} groups"
         case "pad_channels":
             return "zero channels", f"+{values['before'] + values['after']}"
         case "dropout":

@@ -40,12 +40,25 @@ Order = Literal["post", "bn_after_add", "relu_before_add", "relu_only_pre", "ful
 class Norm(Kinded):
     """Normalisation after (or before) a convolution."""
 
-    kind: Literal["batch", "none"] = "batch"
-    """Batch normalisation, or none."""
+    kind: Literal["batch", "group", "none"] = "batch"
+    """Batch normalisation, group normalisation (Wu 2018), or none."""
+    groups: PositiveInt | None = None
+    """`group`: groups of the channels, which they divide. Defaults to 32."""
     epsilon: Annotated[float, Field(gt=0)] = 1e-5
     """Added to the variance; 1e-5 as in torch (Keras's own default is 1e-3)."""
     momentum: Fraction = 0.9
-    """Decay of the moving statistics at each step; 0.9 is torch's 0.1."""
+    """`batch`: decay of the moving statistics at each step; 0.9 is torch's 0.1."""
+
+    @field_validator("groups")
+    @classmethod
+    def _check_groups(cls, groups: int | None, info: ValidationInfo) -> int | None:
+        if groups is not None and info.data.get("kind") != "group":
+            raise PydanticCustomError(
+                "norm_groups",
+                "no groups beside another kind of normalisation",
+                {"hint": "write `kind: group`, or remove `groups`"},
+            )
+        return groups
 
 
 class Initializer(Kinded):

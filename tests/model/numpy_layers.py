@@ -83,6 +83,16 @@ def batch_norm(x: Array, weights: dict[str, Array], epsilon: float) -> Array:
     return weights["gamma"] * (x - weights["moving_mean"]) / deviation + weights["beta"]
 
 
+def group_norm(x: Array, weights: dict[str, Array], groups: int, epsilon: float) -> Array:
+    """Wu 2018: the mean and variance of an example over pixels and the channels of a group."""
+    parts = []
+    for part in np.split(x, groups, axis=-1):
+        axes = tuple(range(1, x.ndim))
+        mean, variance = part.mean(axes, keepdims=True), part.var(axes, keepdims=True)
+        parts.append((part - mean) / np.sqrt(variance + epsilon))
+    return weights["gamma"] * np.concatenate(parts, axis=-1) + weights["beta"]
+
+
 def max_pool(x: Array, size: int, stride: int, padding: str, border: float = -np.inf) -> Array:
     return windows(surrounded(x, size, stride, padding, border), size, stride).max(axis=(4, 5))
 

@@ -159,6 +159,9 @@ class Reference:
     def norm(self, x: Array, name: str, norm: Norm) -> Array:
         if norm.kind == "none":
             return x
+        if norm.kind == "group":
+            weights = {one: self.weight(name, one) for one in ("gamma", "beta")}
+            return layers.group_norm(x, weights, norm.groups or 32, norm.epsilon)
         names = ("gamma", "beta", "moving_mean", "moving_variance")
         return layers.batch_norm(x, {one: self.weight(name, one) for one in names}, norm.epsilon)
 

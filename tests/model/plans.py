@@ -143,7 +143,17 @@ EVERY_OP = plan_of(
     row("factor", "rescale", "survival", (2, 2, 8), scale=-0.5, offset=1.0),
     row("rezero", "scale", "factor", (2, 2, 8), (1, 0), granularity="scalar", initial=0.25),
     row("layer_scale", "scale", "rezero", (2, 2, 8), (8, 0), granularity="channel", initial=2.0),
-    row("flat", "flatten", "layer_scale", (32,)),
+    row(
+        "group_norm",
+        "group_norm",
+        "layer_scale",
+        (2, 2, 8),
+        (16, 0),
+        groups=4,
+        epsilon=1e-5,
+        gamma_initial=0.0,
+    ),
+    row("flat", "flatten", "group_norm", (32,)),
     dense("logits", "flat", 3, 32 * 3, bias=False),
 )
 """Every op that the other two lack."""

@@ -215,6 +215,7 @@ BLOCKS: dict[str, dict[str, Any]] = {
     "biases": {"bias": True, "shortcut": {"kind": "projection", "bias": True, "norm": False}},
     "one bias": {"bias": ["conv2"]},
     "another epsilon": {"norm": {"epsilon": 0.1, "momentum": 0.5}},
+    "groups of channels": {"norm": {"kind": "group", "groups": 2, "epsilon": 0.01}},
     "gate of kernel 1": {"connection": "highway", "gate": {"kernel": 1}},
     "gates of kernel 5": {"connection": "highway", "gate": {"kernel": 5, "coupled": False}},
     "gated bottleneck": {"transform": "bottleneck", "connection": "shortcut_gate"},

@@ -82,6 +82,7 @@ EXACT = {
     "post, blurred strides": {"antialias": "blur"},
     "post, average projection": {"shortcut": "average_projection"},
     "post, dropout": {"dropout": 0.3, "shortcut": {"kind": "zero_pad", "dropout": 0.2}},
+    "post, group norm": {"norm": {"kind": "group", "groups": 4}},
     "full_pre": {"order": "full_pre"},
     "full_pre, bottleneck": BOTTLENECK | {"order": "full_pre"},
     "full_pre, strided last": BOTTLENECK | {"order": "full_pre", "strided_block": "last"},

@@ -42,6 +42,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "mean image": {
         "input": {"shape": [8, 8, 3], "mean": "image", "contrast": {"kind": "global"}},
     },
+    "group norm": {"norm": {"kind": "group", "groups": 2}},
     "dense": {
         "stem": {"kind": "dense", "filters": 16},
         "block": {"transform": "dense", "connection": "highway"},

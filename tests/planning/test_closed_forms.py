@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reszoo.errors import UserError
 from reszoo.planning.cost import cost
 from reszoo.planning.network import plan
 from tests.planning.specs import architecture, cifar, highway_dense
@@ -192,6 +193,38 @@ def test_int8_weights_take_one_byte_and_biases_four() -> None:
     counted = cost(spec)
     assert counted.weight_bytes_int8 == (18 + 36 + 6) + 4 * (2 + 2 + 3)
     assert counted.weight_bytes_fp32 == 4 * (18 + 36 + 6 + 7)
+
+
+def test_group_normalisation_stays_a_factor_and_a_bias_per_channel() -> None:
+    spec = architecture(
+        name="tiny",
+        input={"shape": [4, 4, 1]},
+        norm={"kind": "group", "groups": 2},
+        stem={"filters": 2, "kernel": 3},
+        block={"transform": "conv", "connection": "plain"},
+        stages=[{"depth": 1, "width": 2}],
+        classes=3,
+    )
+    counted = cost(spec)
+    assert counted.parameters == (18 + 4) + (36 + 4) + (6 + 3)
+    assert (counted.other_parameters, counted.depth) == (0, 3)
+    # Unlike a batch normalisation, it cannot fold into the convolution before it.
+    assert counted.weight_bytes_int8 == (18 + 36 + 6) + 2 * (2 + 4 * 2) + 4 * 3
+
+
+def test_groups_that_do_not_divide_the_channels_are_refused() -> None:
+    with pytest.raises(UserError, match="48 channels cannot be normalised in 32 groups") as caught:
+        plan(
+            architecture(
+                name="tiny",
+                input={"shape": [4, 4, 1]},
+                norm={"kind": "group"},
+                stem={"filters": 48},
+                stages=[{"depth": 1, "width": 48}],
+                classes=3,
+            )
+        )
+    assert caught.value.hint == "write `norm: {kind: group, groups: 8}`"
 
 
 def test_peak_activation_counts_the_maps_that_live_together() -> None:

@@ -15,6 +15,7 @@ _KERAS_WEIGHTS: Mapping[str, tuple[str, ...]] = {
     "conv": ("kernel", "bias"),
     "conv1d": ("kernel", "bias"),
     "dense": ("kernel", "bias"),
+    "group_norm": ("gamma", "beta"),
     "norm": ("gamma", "beta", "moving_mean", "moving_variance"),
     "scale": ("factor",),
 }

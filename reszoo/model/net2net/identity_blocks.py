@@ -22,7 +22,8 @@ IDENTITY = "identity"
 OPEN_BIAS = 20.0
 """Its sigmoid is 1 in float32, and that of its negative so small that 1 minus it is 1."""
 
-_WEIGHTED = ("conv", "dense", "norm")
+_NORMS = ("norm", "group_norm")
+_WEIGHTED = ("conv", "dense", *_NORMS)
 _IDEMPOTENT = ("relu", "relu6", "none")
 """Activations that change nothing when applied a second time."""
 _FLAT_AT_ZERO = ("relu", "relu6")
@@ -144,7 +145,7 @@ class _IdentitySolver:
         """H = x, for one layer and an activation that passes x; None for any other H."""
         layers = self._rows_of("transform")
         single = self.block.transform in ("conv", "dense") and not self._rows_of("attention")
-        if not single or self._rows_of("preactivation") or any(row.op == "norm" for row in layers):
+        if not single or self._rows_of("preactivation") or any(row.op in _NORMS for row in layers):
             return None
         passes_relu = layers[0].inputs[0] in nonnegative_outputs(self.plan)
         passing = ("none", "relu") if passes_relu else ("none",)
@@ -163,7 +164,7 @@ class _IdentitySolver:
                 "order",
             )
         last = last_weighted(self._rows_of("transform"))
-        if last.op == "norm":
+        if last.op in _NORMS:
             return (WeightValue(last.name, "gamma", 0.0), WeightValue(last.name, "beta", 0.0))
         return (WeightValue(last.name, "kernel", 0.0), *_bias(last, 0.0))
 
