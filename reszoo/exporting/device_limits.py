@@ -22,6 +22,8 @@ _WEIGHT_BYTES: dict[str, Callable[[Cost], int]] = {
 }
 _FUSED = ("relu", "relu6")
 """Activations that are part of the operator before them."""
+_OPERATORS = {"norm": 2, "normalize": 2, "centred_group_norm": 11}
+"""Operators of the rows that become several: a product and a sum, or means, a root and reshapes."""
 _LARGER = 1.3
 """A file over its weights, at most: operators, names and scales."""
 
@@ -140,8 +142,8 @@ def _arena_bytes(plan: Plan, map_bytes: int) -> int:
     """Estimates the arena of a network that is not converted yet, from its feature maps."""
     rows = [row for row in fold_norms(for_inference(plan)).rows if not _is_fused(row)]
     convolutions = [row for row in rows if row.op == "conv"]
-    # A normalisation is a product and a sum; the softmax stands in no plan.
-    operators = sum(2 if row.op in ("norm", "normalize") else 1 for row in rows) + 1
+    # The softmax stands in no plan.
+    operators = sum(_OPERATORS.get(row.op, 1) for row in rows) + 1
     # An output each, and weights, biases, paddings, or the constant of a product.
     tensors = 2 * operators + len(convolutions)
     own = own_bytes_of(tensors, operators, sum(row.shape[-1] for row in convolutions))

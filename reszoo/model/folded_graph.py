@@ -212,7 +212,7 @@ _WRITERS: Mapping[str, Callable[[_RowContext, tf.Tensor], tf.Tensor]] = {
     "conv1d": _conv1d,
     "dense": _dense,
     "norm": _norm,
-    "group_norm": _group_norm,
+    "centred_group_norm": _group_norm,
     "scale": _scale,
 }
 """By op: all rows with weights, and `normalize`, which is faster this way."""

@@ -18,7 +18,13 @@ from reszoo.model.fused.conv import ProductConv2D
 from reszoo.model.fused.highway_merge import GatedMerge
 from reszoo.model.fused.relu import AddReLU, FusedReLU
 from reszoo.model.initializers import row_seed
-from reszoo.model.layers import Blur, CentredContrast, ConstantPadding2D, LearnedScale
+from reszoo.model.layers import (
+    Blur,
+    CentredContrast,
+    CentredGroupNorm,
+    ConstantPadding2D,
+    LearnedScale,
+)
 from reszoo.model.quantized_layers import (
     ChannelOffset,
     ChannelScale,
@@ -136,13 +142,16 @@ def _norm(layer: Callable[..., keras.layers.Layer], **options: Any) -> Factory:
     return make
 
 
-def _group_norm(row: Row, settings: LayerSettings) -> keras.layers.Layer:
-    return keras.layers.GroupNormalization(
-        row.attributes["groups"],
-        epsilon=row.attributes["epsilon"],
-        gamma_initializer="zeros" if row.attributes["gamma_initial"] == 0.0 else "ones",
-        **settings.common(row),
-    )
+def _group_norm(layer: Callable[..., keras.layers.Layer]) -> Factory:
+    def make(row: Row, settings: LayerSettings) -> keras.layers.Layer:
+        return layer(
+            row.attributes["groups"],
+            epsilon=row.attributes["epsilon"],
+            gamma_initializer="zeros" if row.attributes["gamma_initial"] == 0.0 else "ones",
+            **settings.common(row),
+        )
+
+    return make
 
 
 def _activation(row: Row, settings: LayerSettings) -> keras.layers.Layer:
@@ -220,7 +229,7 @@ FACTORIES: Mapping[str, Factory] = {
     "conv1d": _conv1d(keras.layers.Conv1D),
     "dense": _dense(keras.layers.Dense),
     "norm": _norm(keras.layers.BatchNormalization),
-    "group_norm": _group_norm,
+    "group_norm": _group_norm(keras.layers.GroupNormalization),
     "activation": _activation,
     "pad": _pad,
     "crop": _layer(keras.layers.Cropping2D, "amounts", **_LAST),
@@ -250,6 +259,7 @@ FACTORIES: Mapping[str, Factory] = {
     "add_relu": _layer(AddReLU, "copies"),
     "gated_merge": _layer(GatedMerge, "relu", "copies"),
     "centred_contrast": _layer(CentredContrast, "epsilon"),
+    "centred_group_norm": _group_norm(CentredGroupNorm),
     "quantized_conv": _conv(QuantizedConv2D),
     "quantized_conv1d": _conv1d(QuantizedConv1D),
     "quantized_dense": _dense(QuantizedDense),
@@ -266,6 +276,7 @@ DEVICE_LAYERS = (
     AddReLU,
     GatedMerge,
     CentredContrast,
+    CentredGroupNorm,
 )
 """Layers of plans that `device_rewrites` and `rewrites` in `reszoo.planning` wrote. A saved model
 has the canonical layers instead."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -135,3 +136,24 @@ class CentredContrast(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "epsilon": self.epsilon}
+
+
+@keras.saving.register_keras_serializable("reszoo")
+class CentredGroupNorm(keras.layers.GroupNormalization):
+    """Group normalisation that int8 can compute: the mean is subtracted first.
+
+    Keras's layer scales first and adds the negative mean (see `CentredContrast`). Tensors have at
+    most 4 dimensions, as TFLite's means need.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        """Returns the map, of the shape of `inputs`, normalised in float32."""
+        shape = inputs.shape[1:]
+        members = shape[-1] // self.groups
+        grouped = ops.reshape(inputs, (-1, math.prod(shape[:-1]), self.groups, members))
+        grouped = ops.cast(grouped, keras.backend.result_type(inputs.dtype, "float32"))
+        centred = grouped - ops.mean(grouped, axis=(1, 3), keepdims=True)
+        variance = ops.mean(ops.square(centred), axis=(1, 3), keepdims=True)
+        normalised = ops.reshape(centred * ops.rsqrt(variance + self.epsilon), (-1, *shape))
+        outputs = normalised * self.gamma + self.beta
+        return ops.cast(outputs, self.compute_dtype)

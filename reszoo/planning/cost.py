@@ -86,7 +86,7 @@ def weights_and_biases(rows: Iterable[Row]) -> tuple[int, int]:
             weights += math.prod(row.shape)
         if not row.parameters:
             continue
-        if row.op in ("norm", "group_norm"):
+        if row.op in ("norm", "centred_group_norm"):
             bias = row.shape[-1]
             weights += bias
         else:

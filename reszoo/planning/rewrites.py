@@ -17,9 +17,10 @@ from reszoo.planning.rows import Plan, Ref, Row
 def for_inference(plan: Plan) -> Plan:
     """Returns the plan without dropout and stochastic depth, the identity at inference.
 
-    Contrast normalisation becomes the op that int8 can compute, too.
+    Contrast and group normalisation become the ops that int8 can compute, too.
     """
     plan = with_op(plan, "centred_contrast", lambda row: row.op == "contrast")
+    plan = with_op(plan, "centred_group_norm", lambda row: row.op == "group_norm")
     return _without_rows(plan, (row for row in plan.rows if row.op == "dropout"))
 
 

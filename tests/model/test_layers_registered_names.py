@@ -10,7 +10,14 @@ import reszoo.model.layers
 import reszoo.training.optimizers.optimizers  # noqa: F401
 
 LAYERS = (
-    *("ConstantPadding2D", "Blur", "LearnedScale", "CentredContrast", "FusedBatchNormalization"),
+    *(
+        "ConstantPadding2D",
+        "Blur",
+        "LearnedScale",
+        "CentredContrast",
+        "CentredGroupNorm",
+        "FusedBatchNormalization",
+    ),
     *("GatedMerge", "ProductConv2D", "FusedReLU", "AddReLU", "DeviceModel"),
     *("FakeQuantize", "QuantizedConv2D", "QuantizedConv1D", "QuantizedDense"),
     *("ChannelScale", "ChannelOffset"),
