@@ -14,6 +14,9 @@ from reszoo.planning.stem import stem_activation, write_input, write_stem
 from reszoo.planning.transforms import transform
 from reszoo.spec.architecture import Architecture, Block
 
+BEFORE = "before"
+"""The row that stands for what comes before a part that is planned alone."""
+
 
 def plan(spec: Architecture, *, head: bool = True) -> Plan:
     """Plans a network as rows, one per Keras layer.
@@ -56,12 +59,18 @@ def plan_stem(spec: Architecture) -> Plan:
     return Plan(spec.name, tuple(builder.rows), (x,), {})
 
 
-def plan_stage(spec: Architecture, index: int, shape: Shape) -> Plan:
-    """Plans one stage alone, on an input of this shape, with what follows it up to the next."""
+def plan_block(spec: Architecture, index: int, number: int, shape: Shape) -> Plan:
+    """Plans one block of a stage alone, on an input of this shape; both count from 0."""
     builder, x = _begin(spec, shape)
     progress = _Progress(spec)
-    progress.done = sum(stage.depth for stage in spec.stages[:index])
-    x = _stage(builder, index, x, progress)
+    progress.done = sum(stage.depth for stage in spec.stages[:index]) + number
+    x = _numbered_block(builder, index, number, spec.stage_block(index), x, progress)
+    return Plan(spec.name, tuple(builder.rows), (x,), {})
+
+
+def plan_after_stage(spec: Architecture, index: int, shape: Shape) -> Plan:
+    """Plans what follows the blocks of a stage alone, which mostly is nothing."""
+    builder, x = _begin(spec, shape)
     if index == len(spec.stages) - 1:
         x = _final_norm(builder, x)
     x = _after_stage(builder, index, x)
@@ -78,7 +87,7 @@ def plan_head(spec: Architecture, shape: Shape) -> Plan:
 def _begin(spec: Architecture, shape: Shape) -> tuple[PlanBuilder, Ref]:
     """Returns a builder whose only row stands for what comes before."""
     builder = PlanBuilder(spec)
-    return builder, builder.add("before", "input", (), Tags("stem", "image"), {"shape": shape})
+    return builder, builder.add(BEFORE, "input", (), Tags("stem", "image"), {"shape": shape})
 
 
 class _Progress:
@@ -103,16 +112,22 @@ def guideline_bias(layers: int) -> float:
 
 
 def _stage(builder: PlanBuilder, index: int, x: Ref, progress: _Progress) -> Ref:
-    spec = builder.spec
-    stage, block = spec.stages[index], spec.stage_block(index)
-    strided = stage.depth - 1 if block.strided_block == "last" else 0
-    for number in range(stage.depth):
-        scope = Scope(builder, ("stages", index), index + 1, number + 1)
-        current = _plain_layer(block) if number == 0 and stage.first == "plain" else block
-        stride = stage.stride if number == strided else 1
-        x = _block(_block_plan(scope, current, stage.width, stride, progress), x)
+    block = builder.spec.stage_block(index)
+    for number in range(builder.spec.stages[index].depth):
+        x = _numbered_block(builder, index, number, block, x, progress)
         progress.done += 1
     return x
+
+
+def _numbered_block(
+    builder: PlanBuilder, index: int, number: int, block: Block, x: Ref, progress: _Progress
+) -> Ref:
+    stage = builder.spec.stages[index]
+    strided = stage.depth - 1 if block.strided_block == "last" else 0
+    scope = Scope(builder, ("stages", index), index + 1, number + 1)
+    current = _plain_layer(block) if number == 0 and stage.first == "plain" else block
+    stride = stage.stride if number == strided else 1
+    return _block(_block_plan(scope, current, stage.width, stride, progress), x)
 
 
 def _plain_layer(block: Block) -> Block:

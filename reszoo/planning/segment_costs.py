@@ -1,30 +1,30 @@
-"""Costs of many similar networks: those of stem, stages and head are computed once and combined.
+"""Costs of many similar networks: those of stem, blocks and head are computed once and combined.
 
-Only one feature map leads from a stage to the next, so parameters and multiply-adds add up, and the
+Only one feature map leads from a block to the next, so parameters and multiply-adds add up, and the
 peak of the activations is the highest of the parts'.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from reszoo.errors import UserError
 from reszoo.planning.cost import Cost, alive_values, cost, depths, weights_and_biases
-from reszoo.planning.network import plan_head, plan_stage, plan_stem
+from reszoo.planning.network import BEFORE, plan_after_stage, plan_block, plan_head, plan_stem
 from reszoo.planning.rewrites import fold_norms, for_inference, reader_counts
 from reszoo.planning.rows import Plan, Ref, Row, Shape
 from reszoo.spec.architecture import Architecture
 
 _OWN_FIELDS = ("stages", "name", "title", "source", "published", "weights")
-"""Fields on which the plan of a stage does not depend, or on its own entry alone."""
+"""Fields on which the plan of a block does not depend, or on its stage's entry alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Segment:
-    """The cost of the stem, a stage or the head; see `Cost`."""
+    """The cost of the stem, a block, what follows a stage, or the head; see `Cost`."""
 
     parameters: int
     other_parameters: int
@@ -42,6 +42,8 @@ class _Segment:
     """The last row, if a normalisation after it would be folded into it."""
     begins_with_norm: bool
     """Whether a normalisation alone reads the input."""
+    is_empty: bool
+    """Whether the output is the input, so that what comes before meets what comes after."""
     closed: bool
     """Whether nothing but the output is alive in the end."""
 
@@ -90,14 +92,33 @@ class SegmentCosts:
         context = tuple(value for field, value in spec if field not in _OWN_FIELDS)
         number = self._contexts.setdefault(context, len(self._contexts))
         segments = [self._segment((number,), plan_stem, spec)]
-        last = len(spec.stages) - 1
-        for index, stage in enumerate(spec.stages):
-            shape = segments[-1].shape
-            key = (number, shape, stage, index == 0, index == last, _survival_key(spec, index))
-            segments.append(self._segment(key, plan_stage, spec, index, shape))
+        for index in range(len(spec.stages)):
+            segments += self._stage(spec, index, number, segments[-1].shape)
         shape = segments[-1].shape
         segments.append(self._segment((number, shape), plan_head, spec, shape))
-        return segments
+        return [segment for segment in segments if not segment.is_empty]
+
+    def _stage(
+        self, spec: Architecture, index: int, context: int, shape: Shape
+    ) -> Iterator[_Segment]:
+        """Yields the segments of a stage, on an input of this shape."""
+        stage = spec.stages[index]
+        entry = tuple(value for field, value in stage if field != "depth")
+        last = stage.depth - 1 if "last" in (stage.strided_block, spec.block.strided_block) else 0
+        survives = _always_survives(spec, index)
+        blocks: dict[Hashable, _Segment] = {}
+        for number in range(stage.depth):
+            # A block depends on its number in nothing else that costs.
+            ends = number == 0, number == last, index == number == 0
+            place = None if survives else (tuple(s.depth for s in spec.stages), index, number)
+            key = (shape, ends, place)
+            if key not in blocks:
+                whole_key = (context, entry, key)
+                blocks[key] = self._segment(whole_key, plan_block, spec, index, number, shape)
+            yield blocks[key]
+            shape = blocks[key].shape
+        after = (context, shape, entry, index == len(spec.stages) - 1)
+        yield self._segment(after, plan_after_stage, spec, index, shape)
 
     def _segment(self, key: Hashable, plan: Callable[..., Plan], *arguments: Any) -> _Segment:
         segment = self._segments.get(key)
@@ -112,16 +133,11 @@ class SegmentCosts:
         return segment
 
 
-def _survival_key(spec: Architecture, index: int) -> Hashable:
-    """Returns what the survival of a stage's blocks depends on beside the stage; mostly nothing.
-
-    Nothing else that costs depends on the number of a block, but for the first of all.
-    """
+def _always_survives(spec: Architecture, index: int) -> bool:
+    """Returns whether no block of a stage is dropped in training, whatever its number."""
     stage, block = spec.stages[index], spec.block
     rates = (stage.survival_probability, block.survival_probability)
-    if rates == (None, None) and "stochastic" not in (stage.connection, block.connection):
-        return None
-    return tuple(other.depth for other in spec.stages), index
+    return rates == (None, None) and "stochastic" not in (stage.connection, block.connection)
 
 
 def _summary(plan: Plan) -> _Segment:
@@ -147,5 +163,6 @@ def _summary(plan: Plan) -> _Segment:
         shape=rows[output].shape,
         foldable=rows[output] if ends_foldable else None,
         begins_with_norm=bool(norms) and readers[first] == 1,
+        is_empty=output == first and first.row == BEFORE,
         closed=all(readers[ref] for ref in rows),
     )

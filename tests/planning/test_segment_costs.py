@@ -87,11 +87,14 @@ def test_a_segment_is_planned_once(monkeypatch):
 
     costs, planned = SegmentCosts(), []
     costs.cost(spec.load("resnet20"))
-    plan_stage = segment_costs.plan_stage
+    plan_block = segment_costs.plan_block
     monkeypatch.setattr(
         segment_costs,
-        "plan_stage",
-        lambda *arguments: planned.append(arguments[1]) or plan_stage(*arguments),
+        "plan_block",
+        lambda *arguments: planned.append(arguments[1:3]) or plan_block(*arguments),
     )
     costs.cost(spec.load("resnet20", ["stages[1].depth=5"]))
-    assert planned == [1]
+    assert planned == []
+    costs.cost(spec.load("resnet20", ["stages[1].width=48"]))
+    # The first block of the stage, those after it, and the first of the next stage.
+    assert planned == [(1, 0), (1, 1), (2, 0)]
