@@ -86,6 +86,7 @@ def result_text(result: SearchResult) -> str:
     if len(result.records) < result.planned:
         trained = f"{len(result.records)} of {result.planned} trainings"
         lines.append(("note", f"after {trained}, no other candidate that fits was found"))
+        lines += [("", result.gave_up)] if result.gave_up else []
     return f"{table(header, rows, 'rrrrrl')}\n\n{facts(lines)}"
 
 

@@ -69,6 +69,8 @@ class Constraints:
         self.limits: dict[str, float | tuple[float, float]] = {
             name: limit for name in MEASURES if (limit := getattr(limits, name)) is not None
         }
+        self.gave_up: str | None = None
+        """A sentence once drawing has ended although other candidates may fit."""
         self._costs = SegmentCosts()
         self._checks: dict[Candidate, CandidateCheck] = {}
         self._nearest = dict.fromkeys(self.limits, (-math.inf, math.inf))

@@ -38,14 +38,17 @@ class CandidateSampler:
         self._ended = False
         self.rejected: Counter[str] = Counter()
         """Number of candidates that each limit has turned away."""
-        self.gave_up: str | None = None
-        """A sentence if the search ended although the space may have other candidates that fit."""
 
     @property
     def drawn_of_more(self) -> int | None:
         """Number of combinations drawn; None once all are drawn."""
         all_drawn = self._order.is_listed and self._order.drawn == self._order.total
         return None if all_drawn else self._order.drawn
+
+    @property
+    def gave_up(self) -> str | None:
+        """A sentence if drawing ended although the space may have other candidates that fit."""
+        return self._constraints.gave_up
 
     def draw(self) -> Candidate | None:
         """Returns a feasible candidate that was not drawn before; None when there is no other."""
@@ -76,6 +79,6 @@ class CandidateSampler:
 
     def _end(self, reason: str) -> None:
         self._ended = True
-        if not self._order.is_listed:
+        if not self._order.is_listed and self._order.drawn < self._order.total:
             drawn, total = self._order.drawn, self._order.total
-            self.gave_up = f"{reason}, after {drawn:,} of {total:,} were drawn"
+            self._constraints.gave_up = f"{reason}, after {drawn:,} of {total:,} were drawn"

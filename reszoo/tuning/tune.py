@@ -48,6 +48,8 @@ class SearchResult:
     data: str
     """The data, as given."""
     skip_bad_images: bool
+    gave_up: str | None = None
+    """A sentence if the search ended although the space may have other candidates that fit."""
 
     @property
     def trials(self) -> list[TrialRecord]:
@@ -219,4 +221,5 @@ def _result(
         planned=resolved.planned,
         data=data.name,
         skip_bad_images=data.skip_bad_images,
+        gave_up=resolved.constraints.gave_up,
     )

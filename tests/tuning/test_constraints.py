@@ -97,7 +97,7 @@ def test_a_large_space_is_drawn_from_without_repetition(tmp_path, monkeypatch):
     drawn = _drawn(sampler)
     assert set(drawn) == _feasible_by_hand(resolved, "parameters", 20_000)
     assert len(drawn) == len(set(drawn))
-    assert "after 54 of 54 were drawn" in sampler.gave_up
+    assert sampler.gave_up is None
 
 
 def test_a_large_space_of_infeasible_ones_ends_and_says_so(tmp_path, monkeypatch):

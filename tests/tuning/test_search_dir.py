@@ -9,8 +9,9 @@ import pytest
 
 from reszoo import spec
 from reszoo.errors import GateError, UserError
+from reszoo.report.search_summary import result_text
 from reszoo.runs.lock import hold_lock
-from reszoo.tuning import Event, SearchResult
+from reszoo.tuning import Event, SearchResult, combinations, sampling
 from reszoo.tuning.search_dir import SearchFolder
 from reszoo.tuning.tune import _note_threads, tune
 from tests.kills import leftovers
@@ -300,3 +301,11 @@ def test_other_threads_than_before_are_noted_and_no_other_search(tmp_path):
     more = SEARCH.replace("trials: 6", "trials: 7")
     _search(tmp_path, more)  # writes search.json again
     assert json.loads((folder.path / "search.json").read_text())["threads"] == 4
+
+
+def test_a_search_that_gives_up_in_a_huge_space_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(combinations, "COUNTABLE", 20)
+    monkeypatch.setattr(sampling, "MOST_INFEASIBLE", 15)
+    result = _search(tmp_path, SEARCH + "limits: {parameters: 5500}\n")
+    assert len(result.records) < result.planned
+    assert "15 candidates in a row were infeasible, after " in result_text(result)
