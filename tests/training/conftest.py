@@ -1,6 +1,7 @@
 """One uninterrupted run, against which the others are held, and a process with four devices."""
 
 import os
+import shutil
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -17,6 +18,24 @@ def reference(tmp_path_factory):
 
     out = tmp_path_factory.mktemp("reference") / "run"
     return train(TINY, bar_data(), SHORT, seed=7, out=out, quiet=True)
+
+
+@pytest.fixture(scope="session")
+def first_epoch(tmp_path_factory):
+    """The folder of the same run, stopped after its first epoch; `begun` is a copy."""
+    from reszoo.training.train import train
+
+    out = tmp_path_factory.mktemp("begun") / "run"
+    words = {"seed": 7, "stop_after": 1, "test": False, "quiet": True}
+    return train(TINY, bar_data(), SHORT, out=out, **words).path
+
+
+@pytest.fixture
+def begun(first_epoch, tmp_path):
+    """A run of three epochs that was stopped after the first, and may be changed."""
+    from reszoo.runs import Run
+
+    return Run.open(shutil.copytree(first_epoch, tmp_path / "run"))
 
 
 @pytest.fixture(scope="session")

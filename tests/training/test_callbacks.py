@@ -4,6 +4,7 @@ import csv
 import importlib.util
 import json
 import os
+import shutil
 import signal
 
 import keras
@@ -238,24 +239,25 @@ def test_early_stopping_has_the_last_word_about_the_weights(tmp_path, ema):
         np.testing.assert_array_equal(one, two)
 
 
-def stop():
+def stopping_early():
     return [EarlyStopping("val_accuracy", mode="min", patience=3, restore_best_weights=True)]
 
 
 @pytest.fixture(scope="module")
 def stopped_early(tmp_path_factory):
     """An uninterrupted run with early stopping."""
-    return trained(tmp_path_factory.mktemp("stopped") / "run", stop())
+    return trained(tmp_path_factory.mktemp("stopped") / "run", stopping_early())
 
 
-@pytest.mark.parametrize(("epoch", "step"), [(2, 3), pytest.param(3, 0, marks=pytest.mark.slow)])
+@pytest.mark.slow  # the next two tests show a kill in an epoch, and early stopping
+@pytest.mark.parametrize(("epoch", "step"), [(2, 3), (3, 0)])
 def test_a_killed_run_with_early_stopping_ends_as_the_uninterrupted_one(
     tmp_path, stopped_early, epoch, step
 ):
     whole = stopped_early
     assert 3 < whole.info["epochs"] < 6
-    run = killed(tmp_path / "run", stop(), epoch, step)
-    (again,) = callbacks = stop()
+    run = killed(tmp_path / "run", stopping_early(), epoch, step)
+    (again,) = callbacks = stopping_early()
     assert_equal(resume(run, data=bar_data(), callbacks=callbacks, quiet=True), whole)
     assert again.best is not None
 
@@ -283,28 +285,15 @@ def test_a_killed_run_with_a_falling_rate_ends_as_the_uninterrupted_one(tmp_path
     assert counter.get_state() == counted.get_state() == {"count": 5}
 
 
-def test_a_run_killed_after_a_callback_ended_it_does_not_train_on(tmp_path):
-    options = {"monitor": "val_accuracy", "mode": "min", "patience": 1}
-    whole = trained(tmp_path / "whole", [EarlyStopping(**options)])
-
+def test_a_run_killed_after_a_callback_ended_it_does_not_train_on(tmp_path, stopped_early):
     class KillAtTheEnd(keras.callbacks.Callback):
         def on_train_end(self, logs=None):
             raise Kill
 
     with pytest.raises(Kill):
-        trained(tmp_path / "run", [EarlyStopping(**options), KillAtTheEnd()])
-    callbacks = [EarlyStopping(**options)]
-    assert_equal(resume(tmp_path / "run", data=bar_data(), callbacks=callbacks, quiet=True), whole)
-
-
-def test_a_callback_may_stop_inside_an_epoch(tmp_path):
-    class StopAt(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            self.model.stop_training = batch == 2
-
-    run = trained(tmp_path / "run", [StopAt()])
-    assert [(line["epoch"], line["step"]) for line in run.metrics()] == [(1, 3)]
-    assert run.state == "finished"
+        trained(tmp_path / "run", [*stopping_early(), KillAtTheEnd()])
+    run = resume(tmp_path / "run", data=bar_data(), callbacks=stopping_early(), quiet=True)
+    assert_equal(run, stopped_early)
 
 
 class StopAt(keras.callbacks.Callback):
@@ -315,9 +304,27 @@ class StopAt(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def test_a_run_killed_in_the_epoch_in_which_a_callback_ended_it_does_not_train_on(tmp_path):
-    whole = trained(tmp_path / "whole", [StopAt()])
+@pytest.fixture(scope="module")
+def ended_inside(tmp_path_factory):
+    """A run that a callback ended inside its first epoch."""
+    return trained(tmp_path_factory.mktemp("ended") / "run", [StopAt()])
 
+
+@pytest.fixture
+def ended(ended_inside, tmp_path):
+    """A copy of it."""
+    return Run.open(shutil.copytree(ended_inside.path, tmp_path / "ended"))
+
+
+def test_a_callback_may_stop_inside_an_epoch(ended_inside):
+    lines = ended_inside.metrics()
+    assert [(line["epoch"], line["step"]) for line in lines] == [(1, 3)]
+    assert ended_inside.state == "finished"
+
+
+def test_a_run_killed_in_the_epoch_in_which_a_callback_ended_it_does_not_train_on(
+    tmp_path, ended_inside
+):
     class KillWhileValidating(keras.callbacks.Callback):
         def on_test_begin(self, logs=None):
             raise Kill
@@ -326,11 +333,11 @@ def test_a_run_killed_in_the_epoch_in_which_a_callback_ended_it_does_not_train_o
     with pytest.raises(Kill):
         trained(tmp_path / "run", callbacks, checkpoint_every=1)
     run = resume(tmp_path / "run", data=bar_data(), callbacks=[StopAt()], quiet=True)
-    assert_equal(run, whole)
+    assert_equal(run, ended_inside)
 
 
-def test_resuming_a_run_that_a_callback_ended_does_not_train_on(tmp_path):
-    run = trained(tmp_path / "run", [StopAt()])
+def test_resuming_a_run_that_a_callback_ended_does_not_train_on(ended):
+    run = ended
     assert run.info["ended_by_callback"] and run.info["epochs"] < run.recipe().epochs
     assert metrics(resume(run, data=bar_data(), quiet=True)) == metrics(run)
     run = resume(run, epochs=2, data=bar_data(), quiet=True)
@@ -382,7 +389,7 @@ def test_a_loss_that_is_no_number_ends_with_our_message_under_terminate_on_nan(t
     assert json.loads((tmp_path / "run" / "run.json").read_text())["state"] == "failed"
 
 
-def test_more_epochs_of_a_run_that_a_callback_ended_survive_an_interrupt(tmp_path):
+def test_more_epochs_of_a_run_that_a_callback_ended_survive_an_interrupt(ended):
     """The callback that ended the run does not end what was asked for afterwards."""
 
     class EndAt(keras.callbacks.Callback):
@@ -390,12 +397,12 @@ def test_more_epochs_of_a_run_that_a_callback_ended_survive_an_interrupt(tmp_pat
             if epoch == 0:
                 self.model.stop_training = True
 
-    run = train(TINY, bar_data(), SHORT, out=tmp_path / "run", callbacks=[EndAt()], quiet=True)
-    assert (run.state, run.info["epochs"]) == ("finished", 1)
+    assert (ended.state, ended.info["epochs"]) == ("finished", 1)
     interrupt = KeyboardInterruptAt(2)
-    with pytest.raises(TrainingStopped):
-        resume(run, epochs=3, data=bar_data(), callbacks=[EndAt(), interrupt], quiet=True)
-    run = resume(run, epochs=3, data=bar_data(), callbacks=[EndAt()], quiet=True)
+    with pytest.raises(TrainingStopped) as stopped:
+        resume(ended, epochs=3, data=bar_data(), callbacks=[EndAt(), interrupt], quiet=True)
+    assert stopped.value.exit_code == 130
+    run = resume(ended, epochs=3, data=bar_data(), callbacks=[EndAt()], quiet=True)
     assert (run.state, run.info["epochs"]) == ("finished", 3)
 
 

@@ -106,6 +106,7 @@ TWO_REPLICAS = """
 """
 
 
+@pytest.mark.slow  # test_replicas.py shows each of it quickly, on networks of our layers
 def test_two_replicas_clip_decay_and_count_as_one():
     process = FourCpus()  # Of its own: in one that had run other programs, this one failed.
     try:

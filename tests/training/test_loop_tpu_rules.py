@@ -79,6 +79,7 @@ def test_every_shape_in_a_step_is_known(traced):
     assert not unknown
 
 
+@pytest.mark.slow
 def test_xla_compiles_what_a_replica_does(traced):
     loop, _ = traced
     compiled = tf.function(loop._replica_step, jit_compile=True)

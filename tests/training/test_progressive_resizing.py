@@ -36,13 +36,14 @@ def test_sizes_are_shares_of_the_training() -> None:
     assert [one.height for one in training_formats(TINY, SHORT)] == [8]
 
 
+@pytest.mark.parametrize("stops", [(1,), pytest.param((1, 2), marks=pytest.mark.slow)], ids=str)
 def test_a_run_that_was_stopped_in_any_size_ends_the_same(
-    tmp_path, reference, assert_equal_runs
+    tmp_path, reference, assert_equal_runs, stops
 ) -> None:
     whole = start(tmp_path / "whole")
     parts = start(tmp_path / "parts", stop_after=1)
-    parts = resume(parts, epochs=2, data=bar_data())
-    parts = resume(parts, epochs=3, data=bar_data())
+    for epochs in (*stops[1:], 3):
+        parts = resume(parts, epochs=epochs, data=bar_data())
     assert_equal_runs(whole, parts)
     ours, others = (load_trained(run).model.get_weights() for run in (whole, reference))
     assert not np.array_equal(ours[0], others[0])

@@ -45,13 +45,13 @@ def difference(one, other):
 """
 
 EXACT = """
-start, ones = trained(1, steps=0), {clip: trained(1, clip=clip) for clip in (None, 0.01)}
-for replicas, clip in ((2, None), (4, 0.01)):
-    one, other = ones[clip], trained(replicas, clip=clip)
-    assert difference(start, one) > 0.001, "nothing was learned"
-    assert other.strategy.num_replicas_in_sync == replicas
-    assert difference(one, other) <= 1e-12, (replicas, clip, difference(one, other))
-assert difference(ones[None], trained(2, sync=False)) > 1e-6, "synchronised or not, all the same"
+start, one = trained(1, steps=0), trained(1, clip=CLIP)
+other = trained(REPLICAS, clip=CLIP)
+assert difference(start, one) > 0.001, "nothing was learned"
+assert other.strategy.num_replicas_in_sync == REPLICAS
+assert difference(one, other) <= 1e-12, difference(one, other)
+loose = trained(REPLICAS, sync=False, clip=CLIP)
+assert difference(one, loose) > 1e-6, "synchronised or not, all the same"
 """
 
 IN_PARTS = """
@@ -122,7 +122,9 @@ OPTIONS = ((1, {"accumulate": 4}), (2, {"xla": True}), (1, {"xla": True}),
 @pytest.mark.parametrize(
     "claim",
     [
-        pytest.param(EXACT, id="exact"),
+        pytest.param("REPLICAS, CLIP = 2, 0.01" + EXACT, id="exact"),
+        pytest.param("REPLICAS, CLIP = 2, None" + EXACT, id="no clip", marks=pytest.mark.slow),
+        pytest.param("REPLICAS, CLIP = 4, 0.01" + EXACT, id="four", marks=pytest.mark.slow),
         pytest.param(PARTS + IN_PARTS, id="parts"),
         pytest.param(MORE_PARTS + IN_PARTS, id="more parts", marks=pytest.mark.slow),
         pytest.param(STATE, id="state"),
@@ -169,18 +171,18 @@ FROZEN = """
     words |= {{"data": bar_data(), "recipe": SHORT, "devices": "cpu:2"}}
     words |= {{"quiet": True, "test": False}}
     whole = train(out="whole", **words)
-    for epoch in (0, 1):  # Interrupted in the epoch that is frozen, and in the next.
-        out = f"stopped-{{epoch}}"
-        try:
-            train(out=out, callbacks=[StopIn(epoch)], **words)
-        except TrainingStopped:
-            pass
-        run = resume(out, data=bar_data(), quiet=True)
-        assert run.state == "finished"
-        for one, other in zip(*(load_trained(r).model.get_weights() for r in (whole, run))):
-            np.testing.assert_array_equal(one, other)
+    try:
+        train(out="stopped", callbacks=[StopIn({epoch})], **words)
+    except TrainingStopped:
+        pass
+    run = resume("stopped", data=bar_data(), quiet=True)
+    assert run.state == "finished"
+    for one, other in zip(*(load_trained(r).model.get_weights() for r in (whole, run))):
+        np.testing.assert_array_equal(one, other)
 """
 
 
-def test_a_run_with_frozen_layers_resumes_on_several_replicas(on_four_cpus, tmp_path):
-    on_four_cpus(FROZEN.format(folder=str(tmp_path)))
+@pytest.mark.parametrize("epoch", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_run_with_frozen_layers_resumes_on_several_replicas(on_four_cpus, tmp_path, epoch):
+    """Interrupted in the epoch that is frozen, or in the next."""
+    on_four_cpus(FROZEN.format(folder=str(tmp_path), epoch=epoch))

@@ -1,5 +1,6 @@
 """What a training leaves, how it chooses, and how it refuses what cannot work."""
 
+import contextlib
 import json
 import os
 import re
@@ -65,28 +66,40 @@ def test_the_best_validated_state_is_kept(reference):
         np.testing.assert_array_equal(value, kept[path])
 
 
-def test_a_saved_network_has_canonical_float32_layers(tmp_path):
-    run = start(tmp_path, recipe_overrides=["precision=mixed_bfloat16"])
-    assert run.info["precision"] == "mixed_bfloat16"
-    layers = load_trained(run).model.layers
+@pytest.fixture(scope="module")
+def varied(tmp_path_factory):
+    """A run of one epoch with much that is not the default."""
+    images, labels = bars(120)
+    kept = np.concatenate([np.flatnonzero(labels < 2), np.flatnonzero(labels == 2)[:10]])
+    names = np.array(["across", "down", "slanted"])[labels]
+    return start(
+        tmp_path_factory.mktemp("varied"),
+        spec=TINY.model_copy(update={"classes": 1000}),
+        data=(images[kept], names[kept]),
+        class_weights="balanced",
+        recipe_overrides=[
+            "precision=mixed_bfloat16",
+            "regularization.dropout=0.25",
+            "regularization.survival_probability=0.9",
+        ],
+    )
+
+
+def test_a_saved_network_has_canonical_float32_layers(varied):
+    assert varied.info["precision"] == "mixed_bfloat16"
+    layers = load_trained(varied).model.layers
     assert {layer.dtype_policy.name for layer in layers} == {"float32"}
     assert {type(layer).__module__.partition(".")[0] for layer in layers} == {"keras"}
 
 
-def test_class_names_and_count_come_from_the_data(tmp_path):
-    images, labels = bars(60)
-    names = np.array(["across", "down", "slanted"])[labels]
-    spec = TINY.model_copy(update={"classes": 1000})
-    run = start(tmp_path, spec=spec, data=(images, names))
-    assert run.architecture().classes == 3
-    assert load_trained(run).classes == ("across", "down", "slanted")
+def test_class_names_and_count_come_from_the_data(varied):
+    assert varied.architecture().classes == 3
+    assert load_trained(varied).classes == ("across", "down", "slanted")
 
 
-def test_the_recipe_regularises_the_architecture_once(tmp_path):
-    overrides = ["regularization.dropout=0.25", "regularization.survival_probability=0.9"]
-    run = start(tmp_path, recipe_overrides=overrides)
-    assert run.architecture().head.dropout == 0.25
-    assert run.architecture().block.survival_probability == 0.9
+def test_the_recipe_regularises_the_architecture_once(varied):
+    assert varied.architecture().head.dropout == 0.25
+    assert varied.architecture().block.survival_probability == 0.9
 
 
 def test_callbacks_see_the_epochs_and_may_end_the_training(tmp_path):
@@ -127,12 +140,9 @@ def test_the_default_recipe_goes_by_the_image_size(tmp_path):
     assert run.recipe().name == "short8"
 
 
-def test_balanced_weights_stand_in_the_run(tmp_path):
-    images, labels = bars(120)
-    rare = np.concatenate([np.flatnonzero(labels < 2), np.flatnonzero(labels == 2)[:10]])
-    run = start(tmp_path, data=(images[rare], labels[rare]), class_weights="balanced")
+def test_balanced_weights_stand_in_the_run(varied):
     counts = np.array([32, 32, 8])  # 80 % of 40, 40 and 10
-    assert run.data()["class_weights"] == pytest.approx(list(72 / (3 * counts)))
+    assert varied.data()["class_weights"] == pytest.approx(list(72 / (3 * counts)))
 
 
 @pytest.mark.parametrize(
@@ -191,12 +201,11 @@ def test_only_labelled_images_that_did_not_train_are_reported(splits, labels, re
     assert _is_test_split(data, "test") == reported
 
 
-def test_a_resume_that_fails_leaves_the_schedule_as_it_was(tmp_path):
-    run = start(tmp_path)
-    before = (run.path / "recipe.yaml").read_bytes()
+def test_a_resume_that_fails_leaves_the_schedule_as_it_was(begun):
+    before = (begun.path / "recipe.yaml").read_bytes()
     with pytest.raises(UserError, match="have changed since"):
-        resume(run, epochs=9, data=bars(30, seed=5), quiet=True)
-    assert (run.path / "recipe.yaml").read_bytes() == before
+        resume(begun, epochs=9, data=bars(30, seed=5), quiet=True)
+    assert (begun.path / "recipe.yaml").read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -243,12 +252,27 @@ def test_a_batch_of_all_images_divides_over_replicas_and_parts():
     assert batch(7, 1) == 7
 
 
-def test_data_that_have_moved_are_named_when_a_run_is_resumed(tmp_path):
-    write_folder(tmp_path / "here")
-    run = train(
-        TINY, f"folder:{tmp_path / 'here'}", SHORT, out=tmp_path / "run", stop_after=1, quiet=True
-    )
-    (tmp_path / "here").rename(tmp_path / "there")
+@pytest.fixture(scope="module")
+def run_on_photos(tmp_path_factory):
+    """A folder with photos, and a run that was stopped after its first epoch on them."""
+    folder = tmp_path_factory.mktemp("photos")
+    write_folder(folder / "photos")
+    with contextlib.chdir(folder):
+        train(TINY, "folder:photos", SHORT, out="run", stop_after=1, test=False, quiet=True)
+    return folder
+
+
+@pytest.fixture
+def on_photos(run_on_photos, tmp_path, monkeypatch):
+    """A copy of the run, in the current folder beside a copy of the photos."""
+    shutil.copytree(run_on_photos, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return Run.open(tmp_path / "run")
+
+
+def test_data_that_have_moved_are_named_when_a_run_is_resumed(on_photos, tmp_path):
+    run = on_photos
+    (tmp_path / "photos").rename(tmp_path / "there")
     with pytest.raises(UserError, match=r"the data of .*run cannot be opened") as error:
         resume(run, quiet=True)
     assert "--data folder:PATH" in error.value.hint
@@ -258,23 +282,16 @@ def test_data_that_have_moved_are_named_when_a_run_is_resumed(tmp_path):
     evaluate(run)  # Finds them where they are now.
 
 
-def stopped_on_folder(folder, out):
-    write_folder(folder)
-    return train(TINY, f"folder:{folder}", SHORT, out=out, stop_after=1, quiet=True)
-
-
-def test_a_data_set_that_was_copied_and_touched_is_the_same(tmp_path):
-    run = stopped_on_folder(tmp_path / "here", tmp_path / "run")
-    shutil.copytree(tmp_path / "here", tmp_path / "there", copy_function=shutil.copyfile)
+def test_a_data_set_that_was_copied_and_touched_is_the_same(on_photos, tmp_path):
+    shutil.copytree(tmp_path / "photos", tmp_path / "there", copy_function=shutil.copyfile)
     for path in (tmp_path / "there").rglob("*.png"):
         os.utime(path, (1, 1))
-    shutil.rmtree(tmp_path / "here")
-    assert resume(run, data=f"folder:{tmp_path / 'there'}", quiet=True).state == "finished"
+    shutil.rmtree(tmp_path / "photos")
+    assert resume(on_photos, data=f"folder:{tmp_path / 'there'}", quiet=True).state == "finished"
 
 
-def test_pictures_replaced_under_the_same_names_are_named(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    run = stopped_on_folder(tmp_path / "photos", tmp_path / "run")
+def test_pictures_replaced_under_the_same_names_are_named(on_photos, tmp_path):
+    run = on_photos
     paths = sorted((tmp_path / "photos").rglob("*.png"))
     before = [path.read_bytes() for path in paths[:7]]
     for path in paths[:7]:
@@ -294,32 +311,29 @@ def test_pictures_replaced_under_the_same_names_are_named(tmp_path, monkeypatch)
     assert resume(run, quiet=True).state == "finished"
 
 
-def test_another_name_for_a_picture_is_named(tmp_path):
-    run = stopped_on_folder(tmp_path / "photos", tmp_path / "run")
+def test_another_name_for_a_picture_is_named(on_photos, tmp_path):
     path = min((tmp_path / "photos" / "train").rglob("*.png"))
     path.rename(path.with_name("other.png"))
     with pytest.raises(UserError, match=r"1 of 60 images") as error:
-        resume(run, quiet=True)
+        resume(on_photos, quiet=True)
     assert error.value.found == f"{path.relative_to(tmp_path / 'photos').as_posix()} (is gone)"
 
 
-def test_a_run_without_a_fingerprint_goes_on(tmp_path):
-    run = stopped_on_folder(tmp_path / "photos", tmp_path / "run")
-    (run.path / "data_files.jsonl").unlink()
+def test_a_run_without_a_fingerprint_goes_on(on_photos, tmp_path):
+    (on_photos.path / "data_files.jsonl").unlink()
     path = min((tmp_path / "photos").rglob("*.png"))
     Image.fromarray(np.full((8, 8), 77, np.uint8)).save(path)
-    assert resume(run, quiet=True).state == "finished"
+    assert resume(on_photos, quiet=True).state == "finished"
 
 
-def test_other_pixels_in_memory_are_refused(tmp_path):
+def test_other_pixels_in_memory_are_refused(begun):
     (images, labels), test = bar_data().values()
-    run = train(TINY, bar_data(), SHORT, out=tmp_path / "run", stop_after=1, quiet=True)
     other = images.copy()
     other[3] = 255 - other[3]
     with pytest.raises(UserError, match="have changed") as error:
-        resume(run, data={"train": (other, labels), "test": test}, quiet=True)
+        resume(begun, data={"train": (other, labels), "test": test}, quiet=True)
     assert error.value.found == "image 3"
-    assert resume(run, data=bar_data(), quiet=True).state == "finished"
+    assert resume(begun, data=bar_data(), quiet=True).state == "finished"
 
 
 def write_folder(folder):

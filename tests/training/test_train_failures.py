@@ -3,10 +3,9 @@
 import errno
 import os
 import resource
+import shutil
 import signal
 import subprocess
-import sys
-import textwrap
 
 import keras
 import numpy as np
@@ -15,6 +14,7 @@ import tensorflow as tf
 
 from reszoo.errors import GateError, MachineError, UserError
 from reszoo.runs import Run
+from reszoo.runs import run as run_module
 from reszoo.training import TrainingStopped
 from reszoo.training.checkpoint.checkpoints import Checkpoints
 from reszoo.training.loop.loop import Loop
@@ -62,6 +62,7 @@ def test_a_disk_that_fills_stops_the_training_and_leaves_the_last_state(
     assert_equal_runs(resume(tmp_path / "run", data=bar_data(), quiet=True), reference)
 
 
+@pytest.mark.slow
 def test_a_file_that_may_not_grow_stops_the_training_likewise(
     tmp_path, reference, assert_equal_runs
 ):
@@ -95,6 +96,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
+@pytest.mark.slow
 def test_a_real_full_disk(small_disk, reference, assert_equal_runs):
     """It takes what it can; the run goes on when there is room again."""
     filler = small_disk / "filler"
@@ -155,12 +157,19 @@ def test_no_state_is_written_of_weights_that_are_no_numbers(tmp_path):
     assert Checkpoints(tmp_path / "run" / "checkpoints").last().facts["steps"] == 8
 
 
-def test_a_truncated_state_is_passed_over_on_the_way_to_the_same_end(
-    tmp_path, reference, assert_equal_runs, capsys
-):
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """A run that SIGTERM stopped in its second epoch."""
+    out = tmp_path_factory.mktemp("stopped") / "run"
     with pytest.raises(TrainingStopped):
-        start(tmp_path / "run", lambda model: os.kill(os.getpid(), signal.SIGTERM))
-    newest = Run.open(tmp_path / "run").newest_checkpoint()
+        start(out, lambda model: os.kill(os.getpid(), signal.SIGTERM))
+    return out
+
+
+def test_a_truncated_state_is_passed_over_on_the_way_to_the_same_end(
+    tmp_path, stopped, reference, assert_equal_runs, capsys
+):
+    newest = Run.open(shutil.copytree(stopped, tmp_path / "run")).newest_checkpoint()
     assert newest.name == "step-000000009.safetensors"
     newest.write_bytes(newest.read_bytes()[:-100])
     run = resume(tmp_path / "run", data=bar_data())
@@ -170,10 +179,8 @@ def test_a_truncated_state_is_passed_over_on_the_way_to_the_same_end(
     assert_equal_runs(run, reference)
 
 
-def test_a_state_of_another_network_is_refused(tmp_path):
-    with pytest.raises(TrainingStopped):
-        start(tmp_path / "run", lambda model: os.kill(os.getpid(), signal.SIGTERM))
-    run = Run.open(tmp_path / "run")
+def test_a_state_of_another_network_is_refused(tmp_path, stopped):
+    run = Run.open(shutil.copytree(stopped, tmp_path / "run"))
     run.write_architecture(
         TINY.model_copy(update={"stem": TINY.stem.model_copy(update={"filters": 6})})
     )
@@ -203,6 +210,7 @@ def test_a_signal_while_the_network_is_judged_is_obeyed_at_once(
     assert_equal_runs(resume(tmp_path / "run", data=bar_data(), quiet=True), reference)
 
 
+@pytest.mark.slow
 def test_a_signal_while_a_state_is_written_waits_for_it(
     tmp_path, reference, assert_equal_runs, monkeypatch
 ):
@@ -239,34 +247,30 @@ def test_an_interrupt_while_the_saved_network_is_tested_asks_for_a_restart(
     assert_equal_runs(resume(tmp_path / "run", data=bar_data(), quiet=True), reference)
 
 
-CUT_SHORT = textwrap.dedent(
-    """
-    import os, signal, sys
-    from reszoo.runs import run
-    write_json = run.write_json
-
-    def killed(path, value):
-        if path.name == "run.json":
-            os.kill(os.getpid(), signal.SIGKILL)
-        write_json(path, value)
-
-    run.write_json = killed
-    from reszoo.training.train import train
-    from tests.training.samples import SHORT, TINY, bar_data
-    train(TINY, bar_data(), SHORT, seed=7, out=sys.argv[1], quiet=True)
-    """
-)
+class Killed(BaseException):
+    """Ends a training as a kill does: nothing catches it."""
 
 
 def test_a_run_killed_before_it_was_one_is_begun_again_in_its_folder(
-    tmp_path, reference, assert_equal_runs
+    tmp_path, reference, assert_equal_runs, monkeypatch
 ):
-    out = tmp_path / "run"
-    done = subprocess.run([sys.executable, "-c", CUT_SHORT, str(out)], check=False)
-    assert done.returncode == -signal.SIGKILL
-    assert (out / "recipe.yaml").exists()
-    assert not (out / "run.json").exists()
-    assert_equal_runs(train(TINY, bar_data(), SHORT, seed=7, out=out, quiet=True), reference)
+    """The folder is a copy of what a kill would leave before run.json is written."""
+
+    def killed(path, value):
+        if path.name == "run.json":
+            shutil.copytree(path.parent, tmp_path / "left")
+            raise Killed
+        write_json(path, value)
+
+    write_json = run_module.write_json
+    monkeypatch.setattr(run_module, "write_json", killed)
+    with pytest.raises(Killed):
+        start(tmp_path / "run", checkpoint_every=None)
+    monkeypatch.undo()
+    left = tmp_path / "left"
+    assert (left / "recipe.yaml").exists()
+    assert not (left / "run.json").exists()
+    assert_equal_runs(train(TINY, bar_data(), SHORT, seed=7, out=left, quiet=True), reference)
 
 
 def test_the_cadence_is_kept_by_a_resumed_run(tmp_path):

@@ -56,7 +56,7 @@ def moved(source, run):
     }
 
 
-@pytest.mark.parametrize("decay", ["coupled", "decoupled"])
+@pytest.mark.parametrize("decay", ["coupled", pytest.param("decoupled", marks=pytest.mark.slow)])
 def test_a_frozen_backbone_stays_bit_for_bit_and_the_new_head_learns(tmp_path, source, decay):
     overrides = [f"optimizer.decay={decay}", "optimizer.decay_norm_and_bias=true"]
     run = tune(tmp_path, source, freeze=["backbone"], stop_after=2, recipe_overrides=overrides)
@@ -172,9 +172,8 @@ class Stop(keras.callbacks.Callback):
             raise ZeroDivisionError
 
 
-@pytest.mark.parametrize(
-    "at", [*(pytest.param(at, marks=pytest.mark.slow) for at in [(0, 0), (2, 0)]), (2, 3)], ids=str
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("at", [(0, 0), (2, 0), (2, 3)], ids=str)
 def test_a_run_killed_inside_an_epoch_resumes_bit_for_bit(
     tmp_path, source, opened, assert_equal_runs, at
 ):
@@ -334,6 +333,7 @@ def test_weights_of_others_begin_a_training_and_other_classes_a_new_head(tmp_pat
     assert run.architecture().weights is None
 
 
+@pytest.mark.slow
 def test_weights_of_others_keep_their_head_for_their_own_classes(tmp_path, source):
     images, labels = bars(120)
     named = (images, np.array(["a", "b", "c", "d"])[(labels + np.arange(120) // 60)])

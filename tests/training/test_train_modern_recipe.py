@@ -37,8 +37,9 @@ CHANGES = {
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_run_that_goes_on_ends_where_the_whole_one_ends(name, tmp_path):
     recipe = type(SHORT).model_validate(SHORT.model_dump() | CHANGES[name])
-    whole = train(TINY, bar_data(), recipe, epochs=4, seed=5, out=tmp_path / "whole", quiet=True)
-    part = train(TINY, bar_data(), recipe, epochs=2, seed=5, out=tmp_path / "part", quiet=True)
+    words = {"seed": 5, "quiet": True, "test": False}
+    whole = train(TINY, bar_data(), recipe, epochs=4, out=tmp_path / "whole", **words)
+    part = train(TINY, bar_data(), recipe, epochs=2, out=tmp_path / "part", **words)
     resume(part.path, data=bar_data(), epochs=4, quiet=True)
     part = Run.open(part.path)
     assert part.metrics() == whole.metrics()

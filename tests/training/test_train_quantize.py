@@ -118,6 +118,7 @@ def test_what_needs_the_norms_is_refused(whole, tmp_path, monkeypatch, use, mess
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_two_sizes_share_their_ranges(source, tmp_path):
     overrides = ["input.train_size=12", "input.test_size=8"]
     run = quantize(

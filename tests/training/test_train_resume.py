@@ -53,6 +53,7 @@ def test_two_runs_with_one_seed_are_equal(tmp_path, reference, assert_equal_runs
     assert_equal_runs(again, reference)
 
 
+@pytest.mark.slow  # cli/test_kill9.py kills one run quickly
 def test_a_killed_run_resumes_bit_for_bit(tmp_path, reference, assert_equal_runs):
     out = tmp_path / "run"
     with subprocess.Popen([sys.executable, "-c", CHILD, str(out)]) as child:
@@ -69,7 +70,9 @@ def test_a_killed_run_resumes_bit_for_bit(tmp_path, reference, assert_equal_runs
 
 
 @pytest.mark.parametrize(
-    ("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)], ids=["SIGINT", "SIGTERM"]
+    ("number", "exit_code"),
+    [pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow), (signal.SIGTERM, 75)],
+    ids=["SIGINT", "SIGTERM"],
 )
 def test_a_signal_stops_after_the_step_and_the_run_resumes(
     tmp_path, reference, assert_equal_runs, number, exit_code
@@ -94,12 +97,10 @@ def test_a_signal_stops_after_the_step_and_the_run_resumes(
     assert Run.open(out).state == "finished"
 
 
-def test_an_early_end_goes_on_to_the_same_end(tmp_path, reference, assert_equal_runs):
-    out = tmp_path / "run"
-    run = train(TINY, bar_data(), SHORT, seed=7, out=out, stop_after=1, test=False, quiet=True)
-    assert run.info["epochs"] == 1
-    assert run.model_path.exists()
-    run = resume(run, epochs=2, data=bar_data(), quiet=True)
+def test_an_early_end_goes_on_to_the_same_end(begun, reference):
+    assert begun.info["epochs"] == 1
+    assert begun.model_path.exists()
+    run = resume(begun, epochs=2, data=bar_data(), quiet=True)
     assert [line["epoch"] for line in run.metrics()] == [1, 2]
     run = resume(run, data=bar_data(), quiet=True)
     assert run.metrics() == reference.metrics()[:-1]
@@ -130,12 +131,10 @@ def test_data_given_in_memory_must_be_given_again(reference):
     reference.set_state("finished")
 
 
-def test_other_training_images_are_refused(tmp_path):
-    out = tmp_path / "run"
-    run = train(TINY, bar_data(), SHORT, out=out, stop_after=1, test=False, quiet=True)
+def test_other_training_images_are_refused(begun):
     images, labels = bars(120)
     with pytest.raises(UserError, match="have changed"):
-        resume(run, data={"train": (images, labels[::-1]), "test": bars(30)}, quiet=True)
+        resume(begun, data={"train": (images, labels[::-1]), "test": bars(30)}, quiet=True)
 
 
 def test_a_run_in_use_is_not_resumed(reference):
