@@ -6,7 +6,7 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
@@ -20,9 +20,9 @@ from reszoo.exporting.export import export
 from reszoo.inference.trained import TrainedModel
 from reszoo.model.build import build
 from reszoo.spec import from_mapping
+from tests.programs import Programs
 
 NETS = ("residual", "highway")
-TARGETS = ("server", "server-cpu", "mobile-float32", "mobile-int8")
 TRAINING, TEST = slice(0, 1437), slice(1437, 1797)
 
 
@@ -88,3 +88,28 @@ def bundle_of(
         return bundles[net, target]
 
     return bundle
+
+
+@pytest.fixture(scope="session")
+def onnx_bundle_of(bundle_of: Callable[[str, str], Bundle]) -> Callable[[str], Bundle]:
+    """Returns the bundle of a network for ONNX."""
+    pytest.importorskip("tf2onnx", reason="the extra reszoo[onnx] is not installed")
+    return lambda net: bundle_of(net, "onnx")
+
+
+@pytest.fixture(scope="session")
+def tensorflow_alone() -> Iterator[Programs]:
+    """Runs programs where neither Keras nor reszoo can be imported."""
+    programs = Programs(
+        "import sys; sys.modules |= dict.fromkeys(['keras', 'reszoo']); import tensorflow"
+    )
+    yield programs
+    programs.close()
+
+
+@pytest.fixture(scope="session")
+def bare_python() -> Iterator[Programs]:
+    """Runs programs that import what they need themselves, and neither TensorFlow nor reszoo."""
+    programs = Programs()
+    yield programs
+    programs.close()

@@ -34,12 +34,8 @@ def test_a_keras_model_and_its_savedmodel_take_turns(
     assert (pair.batch, len(pair.processor)) == (1, 3)
 
 
-def test_an_onnx_file_is_timed(nets: dict[str, TrainedModel], data: object, tmp_path: Path) -> None:
-    pytest.importorskip("tf2onnx", reason="the extra reszoo[onnx] is not installed")
-    from reszoo.exporting.export import export
-
-    bundle = export(nets["residual"], "onnx", out=tmp_path / "bundle", data=data)
-    single, batch = benchmark(bundle.path, images=3).timings
+def test_an_onnx_file_is_timed(onnx_bundle_of: Callable[[str], Bundle]) -> None:
+    single, batch = benchmark(onnx_bundle_of("residual").path, images=3).timings
     assert (single.batch, batch.batch) == (1, 32)
     assert single.runtime.startswith("onnx")
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from reszoo.inference.evaluate import evaluate
 from reszoo.inference.predict import predict
 from reszoo.inference.trained import TrainedModel
 from reszoo.tflite.interpreter import dequantize, quantize
+from tests.programs import Programs
 
 from .conftest import NETS, digits, small_net
 
@@ -50,20 +49,15 @@ assert probabilities.argmax() == expected["class"]
 labels = (folder / contract["classes"]["file"]).read_text().splitlines()
 assert labels[expected["class"]] == expected["class_name"] == contract["example"]["label"]
 assert not {"tensorflow", "keras", "reszoo"} & set(sys.modules)
-print("reproduced")
 """
 
 
 @pytest.mark.parametrize("net", NETS)
 @pytest.mark.parametrize("target", ["mobile-float32", "mobile-int8"])
 def test_worked_example_is_reproduced_with_litert_alone(
-    bundle_of: Callable[[str, str], Bundle], net: str, target: str
+    bundle_of: Callable[[str, str], Bundle], bare_python: Programs, net: str, target: str
 ) -> None:
-    bundle = bundle_of(net, target)
-    process = subprocess.run(
-        [sys.executable, "-c", CLIENT, str(bundle.path)], capture_output=True, text=True
-    )
-    assert process.stdout.strip() == "reproduced", process.stderr
+    bare_python(CLIENT, bundle_of(net, target).path)
 
 
 def test_contract_says_how_pixels_become_input_and_output_probabilities(
@@ -166,19 +160,14 @@ probabilities = runner(**{source["name"]: image})[sink["name"]][0]
 expected = photo["expected"]["tflite"]
 assert np.abs(probabilities - expected["probabilities"]).max() <= expected["tolerance"]
 assert not {"tensorflow", "keras", "reszoo"} & set(sys.modules)
-print("reproduced")
 """
 
 
 @pytest.mark.parametrize("target", ["mobile-float32", "mobile-int8"])
 def test_the_photograph_is_turned_resized_and_classified_by_a_client_alone(
-    bundle_of: Callable[[str, str], Bundle], target: str
+    bundle_of: Callable[[str, str], Bundle], bare_python: Programs, target: str
 ) -> None:
-    bundle = bundle_of("residual", target)
-    process = subprocess.run(
-        [sys.executable, "-c", PHOTO_CLIENT, str(bundle.path)], capture_output=True, text=True
-    )
-    assert process.stdout.strip() == "reproduced", process.stderr
+    bare_python(PHOTO_CLIENT, bundle_of("residual", target).path)
 
 
 def test_predict_agrees_with_the_contract_about_the_photograph(
@@ -197,7 +186,7 @@ def test_predict_agrees_with_the_contract_about_the_photograph(
 
 
 def test_the_photograph_is_an_image_of_the_data_where_one_is_larger(
-    nets: dict[str, TrainedModel], tmp_path: Path
+    nets: dict[str, TrainedModel], bundle_of: Callable[[str, str], Bundle], tmp_path: Path
 ) -> None:
     images, labels = digits()
     large = images[:200].repeat(5, axis=1).repeat(6, axis=2)
@@ -208,8 +197,8 @@ def test_the_photograph_is_an_image_of_the_data_where_one_is_larger(
     upright = read_image(bundle.path / photo["image"])
     nearest = np.abs(large.astype(int) - upright).mean(axis=(1, 2, 3)).min()
     assert nearest < 8  # what JPEG of quality 90 changes in hard edges
-    small = export(nets["residual"], "server", out=tmp_path / "small", data=(images, labels))
-    assert small.contract["example"]["photograph"]["source"] == "generated"
+    small = bundle_of("residual", "server").contract
+    assert small["example"]["photograph"]["source"] == "generated"
 
 
 def test_contract_holds_the_hash_of_every_other_file(

@@ -44,7 +44,11 @@ def sabotage(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("sabotage")
 @pytest.mark.parametrize(
-    ("net", "target"), [("residual", "mobile-float32"), ("highway", "mobile-int8")]
+    ("net", "target"),
+    [
+        ("highway", "mobile-int8"),
+        pytest.param("residual", "mobile-float32", marks=pytest.mark.slow),
+    ],
 )
 def test_changed_weights_are_refused_with_the_first_divergent_layer(
     nets: dict[str, TrainedModel], data: ImageData, tmp_path: Path, net: str, target: str
@@ -80,6 +84,7 @@ def test_without_the_gate_the_contract_records_the_failure(
     ]
 
 
+@pytest.mark.slow  # a bundle that replaces a bundle shows it quickly
 def test_a_later_success_removes_the_report_of_a_refusal(
     nets: dict[str, TrainedModel], data: ImageData, tmp_path: Path
 ) -> None:
@@ -101,6 +106,7 @@ def test_untrained_network_that_agrees_with_itself_is_refused_in_int8(
     assert "GUESSES" in (tmp_path / "bundle.parity.md").read_text()
 
 
+@pytest.mark.slow
 def test_untrained_network_is_refused_in_int8(data: ImageData, tmp_path: Path) -> None:
     net = small_net("residual")
     # Tiny weights in the head: every class is as likely as any other.

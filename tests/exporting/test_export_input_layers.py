@@ -44,7 +44,9 @@ def net(data: ImageData) -> TrainedModel:
     return TrainedModel(model, spec, tuple("0123456789"), None)
 
 
-@pytest.mark.parametrize("target", ["mobile-float32", "mobile-int8"])
+@pytest.mark.parametrize(
+    "target", [pytest.param("mobile-float32", marks=pytest.mark.slow), "mobile-int8"]
+)
 def test_contrast_and_mean_image_pass_the_gate(
     net: TrainedModel, data: ImageData, tmp_path: Path, target: str
 ) -> None:

@@ -92,6 +92,7 @@ def test_auto_keeps_the_broken_layers_in_float_and_no_others(
         assert "in float" in refused.value.found
 
 
+@pytest.mark.slow
 def test_auto_keeps_nothing_where_int8_suffices(
     nets: dict[str, TrainedModel], data: ImageData, tmp_path: Path
 ) -> None:
@@ -106,7 +107,7 @@ def test_auto_keeps_nothing_where_int8_suffices(
     ("net", "layers"),
     [
         # The softmax has no layer of its own and goes with the logits.
-        ("residual", "head_logits"),
+        pytest.param("residual", "head_logits", marks=pytest.mark.slow),
         ("highway", "stem_conv,stage2_block1_transform_gate_conv"),
     ],
 )

@@ -14,12 +14,12 @@ import pytest
 
 from reszoo.data import ImageData
 from reszoo.errors import UserError
-from reszoo.exporting import onnx_file
+from reszoo.exporting import Bundle, onnx_file
 from reszoo.exporting.export import export
 from reszoo.exporting.onnx_file import OnnxModel
 from reszoo.inference.trained import TrainedModel
 
-from .conftest import NETS, TEST, digits
+from .conftest import TEST, digits
 
 
 def test_the_target_names_the_extra_that_is_missing(
@@ -52,14 +52,13 @@ def need_tf2onnx() -> None:
     pytest.importorskip("tf2onnx", reason="the extra reszoo[onnx] is not installed")
 
 
-@pytest.mark.usefixtures("need_tf2onnx")
-@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("net", ["residual", pytest.param("highway", marks=pytest.mark.slow)])
 def test_the_file_equals_keras_for_any_batch(
-    nets: dict[str, TrainedModel], data: ImageData, tmp_path: Path, net: str
+    nets: dict[str, TrainedModel], onnx_bundle_of: Callable[[str], Bundle], net: str
 ) -> None:
     import onnx
 
-    bundle = export(nets[net], "onnx", out=tmp_path / "bundle", data=data)
+    bundle = onnx_bundle_of(net)
     assert bundle.onnx is not None
     assert bundle.onnx_bytes == bundle.onnx.stat().st_size
     [comparison] = bundle.parity.comparisons
@@ -87,10 +86,8 @@ def test_the_file_equals_keras_for_any_batch(
     assert golden["class_name"] == bundle.contract["example"]["label"]
 
 
-@pytest.mark.usefixtures("need_tf2onnx")
-def test_a_file_is_compared_without_onnxruntime_too(
-    nets: dict[str, TrainedModel], data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def no_onnxruntime(monkeypatch: pytest.MonkeyPatch) -> None:
     version_of = onnx_file.version_of
     monkeypatch.setattr(
         onnx_file, "version_of", lambda name: None if name == "onnxruntime" else version_of(name)
@@ -102,6 +99,25 @@ def test_a_file_is_compared_without_onnxruntime_too(
         return imported(name, *arguments, **options)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
+
+
+@pytest.mark.usefixtures("no_onnxruntime")
+def test_a_file_is_computed_without_onnxruntime_too(
+    nets: dict[str, TrainedModel], onnx_bundle_of: Callable[[str], Bundle]
+) -> None:
+    model = OnnxModel(onnx_bundle_of("residual").onnx)
+    assert model.runtime.startswith("onnx.reference ")
+    assert model.most_images == 8
+    images = digits()[0][TEST][:2]
+    expected = keras.ops.softmax(nets["residual"].model(images)).numpy()
+    np.testing.assert_allclose(model.probabilities(images), expected, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("need_tf2onnx", "no_onnxruntime")
+def test_a_file_is_compared_without_onnxruntime_too(
+    nets: dict[str, TrainedModel], data: ImageData, tmp_path: Path
+) -> None:
     bundle = export(nets["residual"], "onnx", out=tmp_path / "bundle", data=data)
     assert bundle.contract["files"]["onnx"]["compared_in"].startswith("onnx.reference ")
     assert bundle.parity.comparisons[0].images == 8

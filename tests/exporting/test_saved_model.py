@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
@@ -19,14 +17,13 @@ from reszoo.errors import UserError
 from reszoo.exporting import Bundle
 from reszoo.exporting.export import export
 from reszoo.inference.trained import TrainedModel
+from tests.programs import Programs
 
 from .conftest import TEST, digits
 
-# Runs in a process of its own, with the folder, the images and the output file as arguments.
+# Its arguments are the folder, the images and the output file.
 CLIENT = """
 import sys
-sys.modules["keras"] = None
-sys.modules["reszoo"] = None
 import numpy as np
 import tensorflow as tf
 
@@ -55,6 +52,7 @@ np.savez(outputs_file, **results)
 def test_saved_model_agrees_with_keras_without_keras(
     bundle_of: Callable[[str, str], Bundle],
     nets: dict[str, TrainedModel],
+    tensorflow_alone: Programs,
     tmp_path: Path,
     net: str,
     target: str,
@@ -63,8 +61,7 @@ def test_saved_model_agrees_with_keras_without_keras(
     images = digits()[0][TEST][:5]
     np.save(tmp_path / "images.npy", images)
     folder = bundle_of(net, target).saved_model
-    arguments = [str(folder), str(tmp_path / "images.npy"), str(tmp_path / "answers.npz")]
-    subprocess.run([sys.executable, "-c", CLIENT, *arguments], check=True, capture_output=True)
+    tensorflow_alone(CLIENT, folder, tmp_path / "images.npy", tmp_path / "answers.npz")
     answers = np.load(tmp_path / "answers.npz")
 
     logits = np.asarray(nets[net].model(images))
@@ -83,7 +80,7 @@ def test_saved_model_agrees_with_keras_without_keras(
 def test_folded_saved_model_holds_its_weights_once_and_in_bfloat16(
     bundle_of: Callable[[str, str], Bundle], nets: dict[str, TrainedModel]
 ) -> None:
-    bundle = bundle_of("residual", "server-cpu")
+    bundle = bundle_of("highway", "server-cpu")
     text = (bundle.saved_model / "saved_model.pb").read_bytes()
     saved = saved_model_pb2.SavedModel.FromString(text).meta_graphs[0].graph_def
     functions = [function.node_def for function in saved.library.function]
@@ -94,7 +91,7 @@ def test_folded_saved_model_holds_its_weights_once_and_in_bfloat16(
     ]
     convolutions = [
         tuple(layer.kernel.shape)
-        for layer in nets["residual"].model.layers
+        for layer in nets["highway"].model.layers
         if isinstance(layer, keras.layers.Conv2D)
     ]
     shapes = [tuple(side.size for side in tensor.tensor_shape.dim) for tensor in tensors]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +18,11 @@ from reszoo.inference.predict import predict
 from reszoo.inference.trained import TrainedModel
 from reszoo.model.build import build
 from reszoo.spec import from_mapping
+from tests.programs import Programs
 
-# Runs in a process of its own: the folder and the JPEGs, in a .npz, are given.
+# Its arguments are the folder, the JPEGs in a .npz, and the output file.
 CLIENT = """
 import sys
-sys.modules["keras"] = None
-sys.modules["reszoo"] = None
 import numpy as np
 import tensorflow as tf
 
@@ -91,6 +88,7 @@ def jpegs() -> list[bytes]:
 )
 def test_jpeg_bytes_give_the_answers_of_predict_bit_for_bit_without_keras(
     jpegs: list[bytes],
+    tensorflow_alone: Programs,
     tmp_path: Path,
     channels: int,
     crop: float,
@@ -103,9 +101,8 @@ def test_jpeg_bytes_give_the_answers_of_predict_bit_for_bit_without_keras(
     write_saved_model(build_inference_graph(trained), tmp_path / "saved", folded)
     arrays = {f"{index:02}": np.frombuffer(each, np.uint8) for index, each in enumerate(jpegs)}
     np.savez(tmp_path / "jpegs.npz", **arrays)
-    arguments = [str(tmp_path / name) for name in ("saved", "jpegs.npz", "answers.npz")]
-    done = subprocess.run([sys.executable, "-c", CLIENT, *arguments], capture_output=True)
-    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    names = ("saved", "jpegs.npz", "answers.npz")
+    tensorflow_alone(CLIENT, *(tmp_path / name for name in names))
     answers = np.load(tmp_path / "answers.npz")
     assert set(answers.files) == {"probabilities", "logits", "class"}
 

@@ -7,7 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import pytest
 
-from tests.training.processes import FourCpus
+from tests.training.processes import four_cpus
 from tests.training.samples import SHORT, TINY, bar_data
 
 
@@ -60,6 +60,6 @@ def assert_equal_runs():
 @pytest.fixture(scope="session")
 def on_four_cpus():
     """Runs a program that must succeed in a process with four devices: a CPU is divided once."""
-    process = FourCpus()
+    process = four_cpus()
     yield process
     process.close()

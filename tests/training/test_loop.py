@@ -9,7 +9,7 @@ from reszoo.spec.optimizer import Optimizer
 from reszoo.training.loop.loop import Loop
 from reszoo.training.loop.losses import cross_entropy, weighted
 from reszoo.training.optimizers.optimizers import make_optimizer
-from tests.training.processes import FourCpus
+from tests.training.processes import four_cpus
 
 IMAGES = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [2.0, 1.0]], np.float32)
 LABELS = np.array([0, 1, 1, 0], np.int32)
@@ -108,7 +108,7 @@ TWO_REPLICAS = """
 
 @pytest.mark.slow  # test_replicas.py shows each of it quickly, on networks of our layers
 def test_two_replicas_clip_decay_and_count_as_one():
-    process = FourCpus()  # Of its own: in one that had run other programs, this one failed.
+    process = four_cpus()  # Of its own: in one that had run other programs, this one failed.
     try:
         process(TWO_REPLICAS)
     finally:

@@ -14,7 +14,7 @@ from reszoo.inference.trained import load_trained
 from reszoo.model.quantized_model import learned_limits
 from reszoo.spec import load_recipe
 from reszoo.training.train import resume, train
-from tests.training.processes import FourCpus
+from tests.training.processes import four_cpus
 from tests.training.samples import SHORT, TINY, bar_data, bars
 
 QUANTIZE = load_recipe("quantize", ["batch=16", "epochs=3", "ema=0.8"])
@@ -144,7 +144,7 @@ PROGRAM = """
 @pytest.mark.slow
 def test_two_replicas_train_as_one_does(source, tmp_path):
     weights = []
-    on_four_cpus = FourCpus()
+    on_four_cpus = four_cpus()
     for devices in ("cpu", "cpu:2"):
         out = tmp_path / devices.replace(":", "")
         on_four_cpus(PROGRAM.format(start=str(source), out=str(out), devices=devices))
