@@ -2,8 +2,9 @@
 
     pytest -m slow -s tests/cli/test_kill9.py
 
-kills every command at twenty moments and prints them. A quick run kills a `build` at two and
-looks at the others through copies of what a kill at each operation would leave.
+kills every command at twenty moments and prints them. A quick run kills a training, and looks at
+files through copies of what a kill at each operation would leave. Bundles are folders: those a
+quick run of tests/test_atomic_files.py kills at each operation.
 """
 
 from __future__ import annotations
@@ -106,7 +107,9 @@ def run(here):
     return run
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(
+    "name", ["build", "deepen", pytest.param("export", marks=pytest.mark.slow)]
+)
 def test_a_kill_at_any_operation_leaves_the_old_result_or_the_new(name, here, run):
     command = COMMANDS[name]
     out = here / "out" / command.out
@@ -124,10 +127,8 @@ def test_a_kill_at_any_operation_leaves_the_old_result_or_the_new(name, here, ru
         assert leftovers(copy) == []
 
 
-@pytest.mark.parametrize(
-    ("name", "count"),
-    [("build", 2), *(pytest.param(name, 20, marks=pytest.mark.slow) for name in COMMANDS)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "count"), [("build", 2), *((name, 20) for name in COMMANDS)])
 def test_a_killed_command_leaves_the_old_result_or_the_new(name, count, here, run):
     command = COMMANDS[name]
     folder = here / "out"
@@ -173,8 +174,16 @@ def untouched(tmp_path_factory):
     return folder / "run", words, operations(folder / "count")
 
 
-@pytest.mark.parametrize("count", [1, pytest.param(20, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("victim", ["self", "parent"])
+@pytest.mark.parametrize(
+    ("victim", "count"),
+    [
+        ("self", 1),
+        *(
+            pytest.param(*row, marks=pytest.mark.slow)
+            for row in [("self", 20), ("parent", 1), ("parent", 20)]
+        ),
+    ],
+)
 def test_a_killed_supervised_training_ends_as_one_that_nobody_killed(
     victim, count, tmp_path, untouched
 ):

@@ -78,6 +78,7 @@ def test_a_closing_terminal_ends_nothing_and_a_closed_one_saves(tiny, tmp_path):
     assert Run.open(out).state == "interrupted"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
 def test_a_killed_training_leaves_no_temporary_files(tiny, tmp_path):
     out, temporary = tmp_path / "run", tmp_path / "temporary"

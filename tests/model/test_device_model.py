@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
@@ -18,6 +16,7 @@ from reszoo.model.layer_factories import DEVICE_LAYERS
 from reszoo.planning.network import plan
 from reszoo.spec import Architecture, load, names_of
 from tests.model.specs import small
+from tests.programs import Programs
 
 _OPEN_IN_PLAIN_KERAS = """
 import sys
@@ -56,6 +55,14 @@ def fitted(model: keras.Model, callbacks: list[keras.callbacks.Callback]) -> ker
     return model
 
 
+@pytest.fixture(scope="module")
+def plain_keras() -> Iterator[Programs]:
+    """Runs programs that do not import reszoo."""
+    programs = Programs()
+    yield programs
+    programs.close()
+
+
 @pytest.mark.parametrize(
     ("connection", "dtype"),
     [
@@ -66,16 +73,15 @@ def fitted(model: keras.Model, callbacks: list[keras.callbacks.Callback]) -> ker
     ],
 )
 def test_stock_checkpoint_of_a_fast_network_opens_without_reszoo(
-    tmp_path: Path, dtype: str, connection: str
+    tmp_path: Path, plain_keras: Programs, dtype: str, connection: str
 ) -> None:
     checkpoint = keras.callbacks.ModelCheckpoint(tmp_path / "net.keras")
     model = build(spec(connection), dtype=dtype, device="cpu", seed=0)
     assert any(isinstance(layer, DEVICE_LAYERS) for layer in model.layers)
     fitted(model, [checkpoint])
     np.save(tmp_path / "images.npy", images())
-    files = [str(tmp_path / name) for name in ("net.keras", "images.npy", "logits.npy")]
-    command = [sys.executable, "-c", _OPEN_IN_PLAIN_KERAS, *files]
-    subprocess.run(command, check=True, cwd=tmp_path, capture_output=True, timeout=120)
+    files = ("net.keras", "images.npy", "logits.npy")
+    plain_keras(_OPEN_IN_PLAIN_KERAS, *(tmp_path / name for name in files))
     found = np.load(tmp_path / "logits.npy")
     exact = build(spec(connection), device="cpu")
     exact.set_weights(model.get_weights())
