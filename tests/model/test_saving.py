@@ -5,10 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
-import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
@@ -21,6 +20,7 @@ from reszoo.model.fused.batch_norm import FusedBatchNormalization
 from reszoo.model.importing.pretrained import load_pretrained
 from reszoo.model.saving import load_model, save_model
 from tests.model.specs import small, with_own_layers
+from tests.programs import Programs
 
 X = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3)).astype("uint8")
 CLASSES = ["Katze", "Hund", "Maus", "Ähre", "鳥"]
@@ -117,7 +117,6 @@ assert "reszoo" not in sys.modules
 RESZOO_PROCESS = """
 import sys
 import keras
-import reszoo
 import numpy as np
 folder, own = sys.argv[1:]
 model = keras.models.load_model(folder + "/" + own + ".keras")
@@ -125,14 +124,17 @@ np.save(folder + "/" + own + ".npy", model(np.load(folder + "/images.npy")))
 """
 
 
-def _run(script: str, *arguments: str) -> None:
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
-    command = [sys.executable, "-c", script, *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
+@pytest.fixture(scope="module")
+def programs() -> Iterator[Programs]:
+    """Runs programs in another process, which imported Keras before reszoo."""
+    programs = Programs("import keras, reszoo")
+    yield programs
+    programs.close()
 
 
-def test_stock_keras_opens_what_is_stock_and_import_reszoo_the_rest(tmp_path: Path) -> None:
+def test_stock_keras_opens_what_is_stock_and_import_reszoo_the_rest(
+    tmp_path: Path, programs: Programs
+) -> None:
     np.save(tmp_path / "images.npy", X)
     stock = {name: small(name) for name in ("plain", "residual", "highway", "stochastic")}
     expected = {}
@@ -141,8 +143,9 @@ def test_stock_keras_opens_what_is_stock_and_import_reszoo_the_rest(tmp_path: Pa
         _stir(model)
         save_model(model, tmp_path / f"{name}.keras", spec=spec, classes=CLASSES)
         expected[name] = np.asarray(model(X))
-    _run(STOCK_PROCESS, str(tmp_path), "own", *stock)
-    _run(RESZOO_PROCESS, str(tmp_path), "own")
+    (stock_keras := Programs())(STOCK_PROCESS, tmp_path, "own", *stock)
+    stock_keras.close()
+    programs(RESZOO_PROCESS, tmp_path, "own")
     for name, logits in expected.items():
         np.testing.assert_allclose(np.load(tmp_path / f"{name}.npy"), logits, atol=1e-6)
 
@@ -314,10 +317,15 @@ for name, spec in (("small", small()), ("own", with_own_layers())):
 """
 
 
-def test_equal_networks_give_equal_bytes(tmp_path: Path) -> None:
-    for folder in ("first", "second"):
-        (tmp_path / folder).mkdir()
-        _run(EQUAL_PROCESS, str(tmp_path / folder))
+def test_equal_networks_give_equal_bytes(
+    tmp_path: Path, programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In another process, and here."""
+    (tmp_path / "first").mkdir()
+    programs(EQUAL_PROCESS, tmp_path / "first")
+    (tmp_path / "second").mkdir()
+    monkeypatch.setattr(sys, "argv", ["-c", str(tmp_path / "second")])
+    exec(EQUAL_PROCESS, {})
     for name in ("small", "own"):
         files = [path.read_bytes() for path in sorted(tmp_path.glob(f"*/{name}?.keras"))]
         assert len(files) == 4
@@ -360,21 +368,26 @@ from reszoo.model.saving import save_model
 from tests.model.specs import small
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 model = build(small())
-resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+saving, before = keras.src.saving.saving_lib, resource.getrlimit(resource.RLIMIT_FSIZE)
+is_sufficient = saving.is_memory_sufficient
 for in_memory in (True, False):
-    keras.src.saving.saving_lib.is_memory_sufficient = lambda model: in_memory
+    saving.is_memory_sufficient = lambda model: in_memory
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
     try:
         save_model(model, sys.argv[1] + "/net.keras", spec=small())
     except MachineError as error:
         assert "File too large" in str(error), error
     else:
         raise SystemExit("saved beyond the limit")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        saving.is_memory_sufficient = is_sufficient
     assert os.listdir(sys.argv[1]) == [], os.listdir(sys.argv[1])
 """
 
 
-def test_write_that_breaks_off_midway_leaves_nothing(tmp_path: Path) -> None:
-    _run(FULL_DISK_PROCESS, str(tmp_path))
+def test_write_that_breaks_off_midway_leaves_nothing(tmp_path: Path, programs: Programs) -> None:
+    programs(FULL_DISK_PROCESS, tmp_path)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write to any folder")
