@@ -42,11 +42,14 @@ TESTS_ON_TENSORFLOW = (
 )
 """Other tests that do, or that start processes which do."""
 
-ON_ONE_WORKER = ("exporting", "training")
+ON_ONE_WORKER = ("edge", "exporting", "training")
 """Folders of tests that share trained runs and bundles."""
 LONGEST = (
-    "exporting",
     "training",
+    "exporting",
+    "edge",
+    "tuning",
+    "cli/test_kill9.py",
 )
 """Folders and files of tests that begin first, so that no worker ends with a long one."""
 

@@ -42,7 +42,10 @@ def classify(program: Path, *arguments: Path) -> subprocess.CompletedProcess[str
     return subprocess.run(words, capture_output=True, text=True, errors="replace")
 
 
-@pytest.mark.parametrize("target", ["mobile-float32", "mobile-float16", "mobile-int8"])
+@pytest.mark.parametrize(
+    "target",
+    ["mobile-float32", pytest.param("mobile-float16", marks=pytest.mark.slow), "mobile-int8"],
+)
 def test_it_checks_the_golden_vector_and_classifies(
     program: Path,
     bundle_of: Callable[..., Path],

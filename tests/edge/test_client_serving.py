@@ -22,7 +22,9 @@ def test_it_imports_tensorflow_only() -> None:
     assert imports_of(CLIENT) == {"tensorflow"}
 
 
-@pytest.mark.parametrize("target", ["server", "mobile-float32"])
+@pytest.mark.parametrize(
+    "target", ["server", pytest.param("mobile-float32", marks=pytest.mark.slow)]
+)
 def test_it_names_jpegs(
     bundle_of: Callable[..., Path], test_images: np.ndarray, tmp_path: Path, target: str
 ) -> None:
