@@ -1,4 +1,4 @@
-"""Parametrisations of which a quick run takes a part: every pair of values stands in it."""
+"""Parametrisations of which a quick run takes a part, with every pair of values or each value."""
 
 from __future__ import annotations
 
@@ -24,6 +24,22 @@ def product_by_pairs(*choices: Iterable[Any]) -> list[Any]:
         left.difference_update(_pairs(best))
     return [
         pytest.param(*one, marks=() if one in quick else pytest.mark.slow) for one in combinations
+    ]
+
+
+def product_by_turns(one: Iterable[Any], other: Iterable[Any]) -> list[Any]:
+    """Returns the product of the choices, for `pytest.mark.parametrize`.
+
+    Quick is each of the others with one of the first, in turn: for what another test shows in
+    pairs, or what differs little between the first.
+    """
+    one = list(one)
+    return [
+        pytest.param(
+            first, second, marks=() if first == one[number % len(one)] else pytest.mark.slow
+        )
+        for first in one
+        for number, second in enumerate(other)
     ]
 
 

@@ -21,7 +21,7 @@ from reszoo.planning.rewrites import for_inference
 from reszoo.spec import from_mapping
 from reszoo.spec.architecture import Architecture
 from tests.model.numpy_reference import Reference
-from tests.pairs import product_by_pairs
+from tests.pairs import product_by_pairs, product_by_turns
 
 ORDERS = ("post", "bn_after_add", "relu_before_add", "relu_only_pre", "full_pre")
 
@@ -150,19 +150,8 @@ def test_every_transform_connection_shortcut_and_order(
     )
 
 
-@pytest.mark.parametrize(
-    ("order", "connection"),
-    # Quick ones have each value once; the test above shows the pairs.
-    [
-        pytest.param(
-            order,
-            connection,
-            marks=() if order == ORDERS[number % len(ORDERS)] else pytest.mark.slow,
-        )
-        for order in ORDERS
-        for number, connection in enumerate(CONNECTIONS)
-    ],
-)
+# The test above shows the pairs.
+@pytest.mark.parametrize(("order", "connection"), product_by_turns(ORDERS, CONNECTIONS))
 def test_every_dense_connection_shortcut_and_order(order: str, connection: str) -> None:
     width = 10
     shortcuts = [
@@ -179,8 +168,18 @@ def test_every_dense_connection_shortcut_and_order(order: str, connection: str) 
     )
 
 
-@pytest.mark.parametrize("device", [None, "cpu"])
-@pytest.mark.parametrize("connection", CONNECTIONS)
+@pytest.mark.parametrize(
+    ("connection", "device"),
+    [
+        pytest.param(
+            connection,
+            device,
+            marks=pytest.mark.slow if device is None and connection != "highway" else (),
+        )
+        for connection in CONNECTIONS
+        for device in (None, "cpu")
+    ],
+)
 def test_float32_and_its_fast_layers_compute_the_same(connection: str, device: str | None) -> None:
     check(network(block=block("basic", connection)), 1e-4, "float32", device)
 
@@ -286,8 +285,7 @@ STEMS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("padding", ["torch", "same"])
-@pytest.mark.parametrize("name", STEMS)
+@pytest.mark.parametrize(("padding", "name"), product_by_turns(["torch", "same"], STEMS))
 def test_every_stem(name: str, padding: str) -> None:
     check(network(stem=STEMS[name], padding=padding))
     check(network(stem=STEMS[name], padding=padding, norm="none"))
@@ -360,8 +358,7 @@ POOLS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("padding", ["torch", "same", "valid"])
-@pytest.mark.parametrize("name", POOLS)
+@pytest.mark.parametrize(("padding", "name"), product_by_turns(["torch", "same", "valid"], POOLS))
 def test_every_pool_on_even_and_odd_maps(name: str, padding: str) -> None:
     """In the stem, behind a ReLU or not, and after a stage."""
     pool = {**POOLS[name], "padding": padding}
