@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from reszoo.errors import UserError
+from reszoo.training.distribution.workers import WorkerGroup
 from reszoo.training.train import train
 from tests.training.processes import Workers
 from tests.training.samples import SHORT, TINY, bar_data
@@ -59,6 +60,19 @@ def test_two_workers_learn_what_one_learns(tmp_path):
     assert (tmp_path / "two/model.keras").is_file()
 
 
+def test_what_differs_between_workers_is_named(monkeypatch):
+    cluster = SimpleNamespace(addresses=("here:1", "there:1"))
+    group = WorkerGroup(SimpleNamespace(workers=2, cluster=cluster))
+    other = json.dumps({"seed": 8, "epochs": 3})
+    monkeypatch.setattr(group, "_all_gather", lambda text: [text, other])
+    with pytest.raises(UserError) as refused:
+        group.require_same({"seed": 7, "epochs": 3})
+    assert refused.value.what == "worker 1 was started differently from the chief: seed"
+    assert refused.value.where == "there:1"
+    group.require_same({"seed": 8, "epochs": 3})
+
+
+@pytest.mark.slow
 def test_workers_that_were_started_differently_are_refused(tmp_path):
     code = TRAIN + f"run(r'{tmp_path}/run', seed=WORKER)"
     for exit_code, out, error in Workers(code).wait():
