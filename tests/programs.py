@@ -10,7 +10,7 @@ import textwrap
 import threading
 from pathlib import Path
 
-SECONDS = 300
+SECONDS = 900
 """Enough for a machine that does much else; nothing here waits for it."""
 ROOT = Path(__file__).parents[1]
 

@@ -101,11 +101,16 @@ def no_onnxruntime(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(builtins, "__import__", refuse)
 
 
+@pytest.fixture(scope="module")
+def residual_file(onnx_bundle_of: Callable[[str], Bundle]) -> Path | None:
+    return onnx_bundle_of("residual").onnx
+
+
 @pytest.mark.usefixtures("no_onnxruntime")
 def test_a_file_is_computed_without_onnxruntime_too(
-    nets: dict[str, TrainedModel], onnx_bundle_of: Callable[[str], Bundle]
+    nets: dict[str, TrainedModel], residual_file: Path
 ) -> None:
-    model = OnnxModel(onnx_bundle_of("residual").onnx)
+    model = OnnxModel(residual_file)
     assert model.runtime.startswith("onnx.reference ")
     assert model.most_images == 8
     images = digits()[0][TEST][:2]

@@ -97,7 +97,7 @@ def test_a_file_without_a_plan_says_nothing_of_an_arena(bundle_of: BundleOf) -> 
 
 @pytest.mark.parametrize("target", ["mobile-int8", "mobile-float32", "microcontroller"])
 def test_golden_vectors_are_what_the_file_gives(bundle_of: BundleOf, target: str) -> None:
-    bundle = bundle_of("highway" if target == "microcontroller" else "residual", target)
+    bundle = bundle_of("residual", target)
     vectors = bundle.contract["example"]["vectors"]["tflite"]
     given = np.load(bundle.path / vectors["input"])
     answer = np.load(bundle.path / vectors["output"])
@@ -120,7 +120,7 @@ def _tolerance(target: str) -> float:
 
 
 def test_c_header_holds_the_golden_vectors(bundle_of: BundleOf) -> None:
-    bundle = bundle_of("highway", "microcontroller")
+    bundle = bundle_of("residual", "microcontroller")
     vectors = bundle.contract["example"]["vectors"]["tflite"]
     text = (bundle.path / vectors["c"]).read_text()
     for name in ("input", "output"):
@@ -133,13 +133,13 @@ def test_c_header_holds_the_golden_vectors(bundle_of: BundleOf) -> None:
 def test_an_arena_that_is_too_small_names_the_stage_and_what_fits(
     nets: dict[str, TrainedModel], data: ImageData, tmp_path: Path, bundle_of: BundleOf
 ) -> None:
-    old = bundle_of("highway", "microcontroller")
+    old = bundle_of("residual", "microcontroller")
     copy = shutil.copytree(old.path, tmp_path / "bundle")
     before = (copy / "model.tflite").read_bytes()
     arena = old.contract["files"]["tflite"]["arena"]["bytes"]
     target = load_target("microcontroller", [f"limits.arena_bytes={arena - 1}"])
     with pytest.raises(UserError, match="too large for the target microcontroller") as refused:
-        export(nets["highway"], target, out=tmp_path / "bundle", data=data)
+        export(nets["residual"], target, out=tmp_path / "bundle", data=data)
     assert f"{arena:,} bytes of {arena - 1:,}: 1 too many" in refused.value.found
     assert "shrink" in refused.value.hint
     # Nothing is half written, and the older bundle survives.
