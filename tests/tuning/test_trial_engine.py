@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
+import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from reszoo.errors import MachineError, UserError
 from reszoo.planning.cost import cost
 from reszoo.runs import Run
+from reszoo.runs.jsonl import read_valid_lines
 from reszoo.runs.lock import hold_lock
 from reszoo.training.jobs import job_process
 from reszoo.training.jobs.processes import Processes
@@ -47,6 +52,59 @@ def test_a_search_of_a_real_training_on_digits(tmp_path):
         assert "test_accuracy" not in run.info
         assert run.model_path.exists()
         assert cost(run.architecture()).parameters == record.cost["parameters"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="children are found in /proc")
+def test_kills_of_the_search_and_of_its_trainings_change_nothing(tmp_path):
+    """14 kills, each at a seeded moment after a new epoch, of a search of two trials at a time."""
+    text = SEARCH.replace("trials: 6, max_epochs: 4", "trials: 3, max_epochs: 6")
+    file, out = write(tmp_path, text), tmp_path / "killed"
+    program = (
+        "import sys; from reszoo.tuning.tune import tune; "
+        "tune(sys.argv[1], out=sys.argv[2], jobs=2, per_trial='cpus=1')"
+    )
+    words = [sys.executable, "-c", program, str(file), str(out)]
+    moments, process = random.Random(0), subprocess.Popen(words)
+    killed = epochs = 0
+    while killed < 14 and process.poll() is None:
+        if epochs == (epochs := _epochs(out)):
+            time.sleep(0.05)
+            continue
+        time.sleep(moments.uniform(0, 2))
+        children = _children_of(process.pid)
+        if killed % 2 and children:
+            os.kill(moments.choice(children), signal.SIGKILL)
+        elif killed % 2 == 0:
+            process.kill()
+            process.wait()
+            process = subprocess.Popen(words)
+        else:
+            continue
+        killed += 1
+    assert process.wait() == 0
+    assert killed >= 10
+    serial = tune(file, out=tmp_path / "serial", per_trial="cpus=1").path
+    for name in ("trials.jsonl", "best.yaml", "search.json"):
+        assert (out / name).read_bytes() == (serial / name).read_bytes(), name
+    for trial in sorted(path.name for path in (serial / "trials").glob("[0-9]*")):
+        metrics = [folder / "trials" / trial / "metrics.jsonl" for folder in (out, serial)]
+        assert metrics[0].read_bytes() == metrics[1].read_bytes()
+
+
+def _epochs(out: Path) -> int:
+    return sum(len(read_valid_lines(path)) for path in out.glob("trials/*/metrics.jsonl"))
+
+
+def _children_of(parent: int) -> list[int]:
+    """The trainings that a process has started."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            child = b"reszoo.training.jobs.child" in (folder / "cmdline").read_bytes()
+            if child and f"PPid:\t{parent}\n" in (folder / "status").read_text():
+                found.append(int(folder.name))
+    return found
 
 
 @pytest.mark.slow

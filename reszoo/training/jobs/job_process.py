@@ -206,8 +206,6 @@ class _Child:
 
 def _train_command(task: TrainingTask) -> list[str]:
     command = child_command("train", task.data, task.seed)
-    if task.validation_seed is not None:
-        command += ["--validation-seed", str(task.validation_seed)]
     command += ["--architecture", str(task.architecture), "--recipe", str(task.recipe)]
     return [*command, "--until", str(task.epochs), "--out", str(task.run)]
 

@@ -25,9 +25,11 @@ def train_task(task: TrainingTask) -> JobOutcome | ReszooError:
     """Trains a task in a child process; an error that stops the search is returned."""
     from reszoo.training.jobs.job_process import perform
 
-    # Ray hides GPUs that were not asked for, and sets variables such as OMP_NUM_THREADS.
+    # Ray sets the variable where GPUs were asked for; whether it hides the others depends on its
+    # version.
+    hidden = {} if os.environ.get("CUDA_VISIBLE_DEVICES") else {"CUDA_VISIBLE_DEVICES": "-1"}
     try:
-        return perform(task)
+        return perform(task, hidden)
     except (MachineError, RestartError, UserError) as error:
         return error
 

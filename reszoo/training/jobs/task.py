@@ -31,15 +31,13 @@ class TrainingTask:
     recipe: Path
     data: DataArguments
     seed: int
-    """Seed of the initial weights, the order and the augmentation."""
+    """Seed of the initial weights, the order, the augmentation and the held-out images."""
     epochs: int
     """The epoch to train up to; an earlier part of the same run is resumed."""
     run: Path
     """The run folder, an ordinary one."""
     log: Path
     """The file to which everything that the child prints is appended."""
-    validation_seed: int | None = None
-    """Seed of the held-out images. Defaults to `seed`."""
     threads: int | None = None
     """CPU threads of the child. Defaults to all cores."""
 
