@@ -45,12 +45,13 @@ def parse_resources(word: str) -> JobResources:
         except (KeyError, ValueError):
             valid = False
         if not valid or amounts[name] == float("inf"):
+            similar = None if name in _KINDS else did_you_mean(name, _KINDS)
             raise UserError(
                 "the resources of each trial cannot be read",
                 where="--per-trial",
                 expected=_EXAMPLE,
                 found=word,
-                hint=did_you_mean(name, _KINDS) or f"--per-trial {_EXAMPLE}, or some of these",
+                hint=similar or f"--per-trial {_EXAMPLE}, or some of these",
             )
     return JobResources(**amounts)
 

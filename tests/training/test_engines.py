@@ -1,0 +1,50 @@
+"""Words about engines are checked early, before TensorFlow starts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from reszoo.errors import UserError
+from reszoo.training.jobs.engines import EngineOptions
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (EngineOptions(per_trial="cpu=2"), "did you mean 'cpus'"),
+        (EngineOptions(ray="auto"), "Ray is not installed"),
+        (EngineOptions(jobs=2, ray="auto", per_trial="gpus=1"), "Ray is not installed"),
+    ],
+)
+def test_bad_words_are_refused(monkeypatch, options, message):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(UserError, match=message):
+        options.check()
+
+
+def test_processes_and_a_cluster_exclude_each_other(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", sys)
+    with pytest.raises(UserError, match="--jobs and --ray exclude each other"):
+        EngineOptions(jobs=2, ray="auto").check()
+
+
+def test_the_words_say_how_many_processes_there_are_and_their_threads(tmp_path):
+    engine = EngineOptions(jobs=3, per_trial="cpus=2").create(tmp_path)
+    assert (engine.workers, engine.threads) == (3, 2)
+    assert EngineOptions().create(tmp_path).workers == 1
+
+
+def test_the_command_refuses_bad_words_before_tensorflow_starts(tmp_path):
+    program = (
+        "import sys; from reszoo.cli import main\n"
+        "code = main(['tune', 'digits_tiny', '--per-trial', 'cpus=none', '-o', sys.argv[1]])\n"
+        "print(code, 'tensorflow' in sys.modules)"
+    )
+    words = [sys.executable, "-c", program, str(tmp_path / "out")]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.stdout == "2 False\n"
+    assert "--per-trial cpus=2,gpus=1" in done.stderr
+    assert not (tmp_path / "out").exists()
