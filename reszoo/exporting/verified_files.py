@@ -37,7 +37,7 @@ def tflite_claims(inputs: BundleInputs) -> Iterator[Claim]:
     counts = Counter(operator.name for operator in model.main.operators)
     name = f"{path.name} operators"
     yield equality(
-        name, dict(counts), entry["operators"], f"{counts.total()} of {len(counts)} kinds"
+        name, dict(counts), entry["operators"], f"{counts.total()}, of {len(counts)} kinds"
     )
     yield _target_claim(model, inputs)
     yield from _arena_claims(model, entry)

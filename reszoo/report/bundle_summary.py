@@ -45,6 +45,8 @@ def bundle_text(bundle: Bundle) -> str:
     if comparisons := [_comparison(comparison) for comparison in bundle.parity.comparisons]:
         header = ("file", "images", "same class", "largest difference", "accuracy", "of Keras")
         sections.append(table(header, comparisons, "lrrrrr"))
+    if len({comparison.images for comparison in bundle.parity.comparisons}) > 1:
+        sections.append("Each accuracy of Keras is on the images of its row, spread over the data.")
     return "\n\n".join([*sections, *bundle.parity.notes, facts(_next_commands(bundle))])
 
 

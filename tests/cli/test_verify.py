@@ -92,7 +92,7 @@ def test_a_bundle_holds_without_tensorflow(bundle, tmp_path):
         "holds labels.txt 10 names",
         "holds model.tflite size 32,640 bytes",
         "holds model.tflite input uint8 1x8x8x1, scale 1",
-        "holds model.tflite operators 21 of 10 kinds",
+        "holds model.tflite operators 21, of 10 kinds",
         "holds model.tflite target meets the requirements of mobile-int8",
         "holds model.tflite arena: feature maps 1,536 bytes",
         "holds model.tflite arena: lower bound 1,536 bytes",
