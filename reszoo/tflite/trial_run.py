@@ -9,6 +9,7 @@ process, in a notebook the whole session. A file of a bundle is known by its has
 from __future__ import annotations
 
 import contextlib
+import functools
 import signal
 import subprocess
 import sys
@@ -34,7 +35,8 @@ def require_runnable(path: Path) -> None:
       MachineError: it cannot be read.
     """
     load_model_file(path)
-    if _is_of_a_bundle(path) or (ending := _try(path)) is None:
+    digest = sha256_of(path)
+    if _is_of_a_bundle(path, digest) or (ending := _try(path, digest)) is None:
         return
     raise UserError(
         f"{path} does not run in LiteRT",
@@ -45,16 +47,20 @@ def require_runnable(path: Path) -> None:
     )
 
 
-def _is_of_a_bundle(path: Path) -> bool:
+def _is_of_a_bundle(path: Path, digest: str) -> bool:
     try:
         contract = read_contract(path.with_name(CONTRACT))
     except (ReszooError, OSError):  # none, or none that could tell
         return False
-    return has_hashes(contract) and sha256_of(path) in contract["sha256"].values()
+    return has_hashes(contract) and digest in contract["sha256"].values()
 
 
-def _try(path: Path) -> str | None:
-    """Returns how a file ends the process that runs it; None if it does not."""
+@functools.lru_cache
+def _try(path: Path, digest: str) -> str | None:
+    """Returns how a file of a hash ends the process that runs it; None if it does not.
+
+    A program that classifies picture by picture waits for one trial only.
+    """
     command = [sys.executable, "-m", __name__, str(path), str(_CPU_SECONDS)]
     try:
         code = subprocess.run(command, capture_output=True, timeout=_SECONDS).returncode

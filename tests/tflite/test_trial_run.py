@@ -53,6 +53,7 @@ def test_a_file_that_takes_too_long_is_refused(
         require_runnable(path)
     assert "takes more than 1 seconds of CPU time" in refused.value.found
     monkeypatch.setattr(trial_run, "_SECONDS", 0.01)
+    trial_run._try.cache_clear()
     with pytest.raises(UserError) as refused:
         require_runnable(path)
     assert "takes more than 0.01 seconds in a trial" in refused.value.found
@@ -62,6 +63,17 @@ def test_what_litert_refuses_itself_is_left_to_the_one_who_opens_it(tmp_path: Pa
     path = tmp_path / "custom.tflite"
     path.write_bytes(write_tflite([IMAGE, ANSWER], [("MyOperator", (0,), (1,))], (0,), (1,)))
     require_runnable(path)
+
+
+def test_a_file_is_tried_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "relu.tflite"
+    path.write_bytes(write_tflite([IMAGE, IMAGE], [("RELU", (0,), (1,))], (0,), (1,)))
+    require_runnable(path)
+    monkeypatch.delattr(trial_run.subprocess, "run")
+    require_runnable(path)
+    path.write_bytes(CRASH)
+    with pytest.raises(AttributeError, match="run"):
+        require_runnable(path)
 
 
 @pytest.mark.usefixtures("no_trial")
