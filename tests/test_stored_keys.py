@@ -80,6 +80,7 @@ DIFFERENCES = {
     ("trials.jsonl", "+ kind"): "references and confirming trainings have rows too",
     ("trials.jsonl", "+ repeat"): "the best candidates are trained with several seeds",
     ("trials.jsonl", "+ val_accuracies"): "curves are drawn from every epoch",
+    ("trials.jsonl", "+ reference"): "references have rows too, by their names",
     ("parity.json", "+ comparisons[].mcnemar_p"): "whether chance alone explains a drop",
     ("parity.json", "+ comparisons[].accuracy_drop_interval95"): "how large the drop may be",
     ("parity.json", "+ kernels"): "microcontrollers compute with other kernels than phones",

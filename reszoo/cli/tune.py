@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 def add_options(parser: ArgumentParser) -> None:
     names = ", ".join(spec.names_of("search"))
-    parser.add_argument("search", metavar="SEARCH", help=f"{names}, or a YAML file")
+    parser.add_argument(
+        "search", metavar="SEARCH", help=f"{names}, or a YAML file; with --show, a search folder"
+    )
     add_overrides(parser, "a field, such as limits.parameters=50000")
     add_data(parser, default="digits")
     parser.add_argument(
@@ -38,6 +40,11 @@ def add_options(parser: ArgumentParser) -> None:
         "--measure",
         action="store_true",
         help="with --plan: also estimate the time, from a training step of three candidates",
+    )
+    parser.add_argument(
+        "--show",
+        action="store_true",
+        help="print the trials of a search folder and what to do next; train nothing",
     )
     parser.add_argument("--seed", type=nonnegative_int, help="random seed (overrides the search)")
     add_output(parser, "FOLDER", "the search folder (default: searches/SEARCH-DATA)")
@@ -60,6 +67,11 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
+    if options.show:
+        from reszoo.tuning.search_result import read_result
+
+        print(result_text(read_result(options.search)))
+        return
     search = spec.load_search(options.search, options.overrides)
     if options.measure and not options.plan:
         raise UserError(
@@ -73,15 +85,17 @@ def run(options: Namespace) -> None:
     from reszoo.training.jobs.engines import EngineOptions
 
     EngineOptions(options.jobs, options.ray, options.per_trial).check()
+    from reszoo.tuning.strategies import ON_TENSORFLOW
     from reszoo.tuning.tune import refuse_distributed_search, tune
 
     refuse_distributed_search()
     check_data(options.data)
-    start_tensorflow(debug=options.debug)
+    if search.strategy.kind in ON_TENSORFLOW:
+        start_tensorflow(debug=options.debug)
     try:
         with print_warnings():
             result = tune(
-                search,
+                search if options.overrides else options.search,
                 options.data,
                 out=options.out,
                 seed=options.seed,

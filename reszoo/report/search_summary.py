@@ -10,6 +10,7 @@ from reszoo.counted import counted
 from reszoo.report.text import (
     MISSING,
     facts,
+    format_accuracy,
     format_bytes,
     format_command,
     format_percent,
@@ -42,6 +43,8 @@ def preview_text(preview: Preview) -> str:
 
 def event_text(event: Event) -> str | None:
     """Returns a line for a training that ended or was recalled, and for the first that begins."""
+    if event.epoch is not None:
+        return _training_text(event, event.epoch)
     if event.record is None:
         if event.done:
             return None
@@ -58,36 +61,81 @@ def event_text(event: Event) -> str | None:
     )
 
 
+def _training_text(event: Event, epoch: Mapping[str, Any]) -> str:
+    """Returns how far a training is, and how long the search still takes."""
+    parts = [f"{event.done}/{event.planned}  trial {event.job.trial}"]
+    parts[0] += f", epoch {epoch.get('epoch')} of {event.job.epochs}"
+    accuracy = epoch.get("val_accuracy")
+    if accuracy is not None:
+        parts[0] += f": {format_percent(accuracy)}"
+    if event.best is not None:
+        parts.append(f"best: {format_percent(event.best.val_accuracy)}")
+    if event.seconds_left is not None:
+        minutes = max(1, round(event.seconds_left / 60))
+        hours = f"{minutes / 60:.1f} h" if minutes >= 120 else f"{minutes} min"
+        parts.append(f"about {hours} left")
+    return "  ".join(parts)
+
+
 def result_text(result: SearchResult) -> str:
     """Returns every trial, best first, and the commands that use the best one."""
+    means = result.means
+    records = [*result.trials, *result.references]
     rows = [
         (
-            str(record.trial),
+            str(record.trial) if record.kind == "trial" else "reference",
             str(record.epochs),
             _outcome(record),
+            *([_mean(record, means)] if means else []),
             format(record.cost["parameters"], ","),
             format_si(record.cost["macs"]),
-            changes_text(record.changes) or "none (the base)",
+            record.reference or changes_text(record.changes) or "none (the base)",
         )
-        for record in result.trials
+        for record in records
     ]
-    header = ("trial", "epochs", "validation", "parameters", "multiply-adds", "what was changed")
-    best = result.best
-    accuracy = f"{format_percent(best.val_accuracy)} on held-out training images"
+    header = (
+        *("trial", "epochs", "validation"),
+        *(["mean of seeds"] if means else []),
+        *("parameters", "multiply-adds", "what was changed"),
+    )
     lines = [
-        ("best", f"trial {best.trial}, {accuracy}"),
+        ("best", f"trial {result.best.trial}, {_accuracy(result)}"),
         ("its spec", str(result.best_path)),
         ("its run", str(result.best_run)),
         ("next", _train_command(result)),
     ]
+    if front := result.front:
+        names = f"{counted(len(front), 'network')} in {result.path / 'pareto'}"
+        lines.insert(1, ("front", f"{names}, by {', '.join(result.search.goals)}"))
     if result.rejected:
         counts = ", ".join(f"{number:,} by {name}" for name, number in result.rejected.items())
         lines.insert(1, ("rejected", f"{counts}, before any training"))
-    if len(result.records) < result.planned:
-        trained = f"{len(result.records)} of {result.planned} trainings"
+    trained = f"{len(result.records)} of {result.planned} trainings"
+    if not result.is_finished:
+        lines.append(("note", f"{trained} are recorded; the command of the search resumes it"))
+    elif len(result.records) < result.planned:
         lines.append(("note", f"after {trained}, no other candidate that fits was found"))
         lines += [("", result.gave_up)] if result.gave_up else []
-    return f"{table(header, rows, 'rrrrrl')}\n\n{facts(lines)}"
+    return f"{table(header, rows, 'r' * (len(header) - 1) + 'l')}\n\n{facts(lines)}"
+
+
+def _mean(record: TrialRecord, means: Mapping[int, float]) -> str:
+    mean = means.get(record.trial) if record.kind == "trial" else None
+    return MISSING if mean is None else format_percent(mean)
+
+
+def _accuracy(result: SearchResult) -> str:
+    """Returns the accuracy of the best, with what the held-out images leave open."""
+    best, interval = result.best, result.interval(result.best)
+    accuracy = format_percent(best.val_accuracy)
+    if interval is not None and best.val_accuracy is not None:
+        accuracy = format_accuracy(best.val_accuracy, interval)
+    images = "held-out training images"
+    if interval is not None:
+        images = f"{result.held_out_images:,} {images}"
+    text = f"{accuracy} on {images}"
+    mean = result.means.get(best.trial)
+    return text if mean is None else f"{text}; {format_percent(mean)} on average over all seeds"
 
 
 def _train_command(result: SearchResult) -> str:

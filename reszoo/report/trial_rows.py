@@ -45,8 +45,9 @@ def trial_rows(folder: Path) -> list[TrialRow]:
     last: dict[int, TrialRow] = {}
     try:
         for line in read_valid_lines(path):
-            row = _row(line)
-            last[row.trial] = row
+            if line.get("kind", "trial") == "trial":  # not a reference, and no further seed
+                row = _row(line)
+                last[row.trial] = row
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{path} is damaged",

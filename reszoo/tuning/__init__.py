@@ -4,9 +4,9 @@ from reszoo.training.jobs.task import JobOutcome as Outcome
 from reszoo.tuning.dimensions import Choice, Dimension
 from reszoo.tuning.hyperband import Rung
 from reszoo.tuning.preview import Example, Preview
+from reszoo.tuning.search_result import SearchResult
 from reszoo.tuning.search_run import Event
 from reszoo.tuning.trial_log import TrialJob, TrialRecord
-from reszoo.tuning.tune import SearchResult
 
 __all__ = [
     "Choice",

@@ -29,14 +29,16 @@ class Rung:
         return self.candidates * (self.to_epoch - self.from_epoch)
 
 
-def rungs(strategy: Strategy, max_epochs: int) -> tuple[Rung, ...]:
+def rungs(strategy: Strategy, max_epochs: int, trials: int | None = None) -> tuple[Rung, ...]:
     """Returns the rungs of one iteration, in the order in which they run.
+
+    `trials` is the number of candidates where the strategy gives none.
 
     For Hyperband they are those of keras-tuner's oracle: brackets from the one that discards most
     often to plain random search (bracket 0), each training for about as many epochs.
     """
     if strategy.kind != "hyperband":
-        return (Rung(0, 0, strategy.trials or DEFAULT_TRIALS, 0, max_epochs),)
+        return (Rung(0, 0, strategy.trials or trials or DEFAULT_TRIALS, 0, max_epochs),)
     factor = strategy.factor or DEFAULT_FACTOR
     return tuple(
         Rung(

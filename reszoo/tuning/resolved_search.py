@@ -13,7 +13,7 @@ from reszoo.errors import UserError
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import Recipe, Validation, default_recipe_name
 from reszoo.spec.search import Search
-from reszoo.spec.search_space import RECIPE, parse_patterns
+from reszoo.spec.search_strategy import DEFAULT_BATCH
 from reszoo.spec.target import Target
 from reszoo.tuning.bound_constraints import bind_constraints
 from reszoo.tuning.constraints import Constraints
@@ -27,8 +27,6 @@ from reszoo.tuning.measured_limits import MeasuredLimits, measured_target
 from reszoo.tuning.measured_sampling import MeasuredSampler
 from reszoo.tuning.sampling import ENUMERABLE_BEFORE, CandidateSampler
 from reszoo.tuning.space import Candidate, Space, build_space
-
-_KINDS = ("random", "hyperband")
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,18 @@ class ResolvedSearch:
     @cached_property
     def rungs(self) -> tuple[Rung, ...]:
         """The rungs of one iteration."""
-        return rungs(self.search.strategy, self.max_epochs)
+        trials = None
+        if self.search.strategy.kind == "grid":
+            combinations = self.constraints.combinations
+            trials = combinations.size if combinations.listed is None else len(combinations.listed)
+        elif self.search.strategy.kind == "list":
+            trials = len(set(self.initial_candidates))
+        return rungs(self.search.strategy, self.max_epochs, trials)
+
+    @property
+    def batch(self) -> int:
+        """Number of candidates that are proposed at a time, from the results before them."""
+        return self.search.strategy.batch or DEFAULT_BATCH
 
     @property
     def iterations(self) -> int:
@@ -71,6 +80,19 @@ class ResolvedSearch:
     def is_drawn_as_before(self) -> bool:
         """Whether candidates are drawn in the order of searches of format version 1."""
         return self.constraints.combinations.is_space and self.space.size <= ENUMERABLE_BEFORE
+
+    @property
+    def planned_trainings(self) -> int:
+        """Number of trainings with those of references and of further seeds."""
+        search = self.search
+        confirming = search.confirm.best * search.confirm.seeds if search.confirm else 0
+        return self.planned + len(search.references) + confirming
+
+    @property
+    def planned_epochs(self) -> int:
+        """Epochs of all trainings, in a space that is large enough."""
+        further = self.planned_trainings - self.planned
+        return self.iterations * sum(rung.epochs for rung in self.rungs) + further * self.max_epochs
 
     def sampler(self) -> CandidateSampler | MeasuredSampler:
         """Returns a sampler that draws this search's candidates from the first one on."""
@@ -94,26 +116,6 @@ class ResolvedSearch:
         if self.measured is None:
             return {}
         return self.measured.costs(self.space.spec(candidate))
-
-
-def refuse_unsupported(search: Search) -> None:
-    """Raises UserError for a field of the page that a search does not act upon yet."""
-    recipes = [key for key in search.space if parse_patterns(key)[0][0] == RECIPE]
-    fields = {
-        **{f"space: {key}": ("space", key) for key in recipes},
-        **({"objectives": ("objectives",)} if search.objectives else {}),
-        **({"references": ("references",)} if search.references else {}),
-        **({"confirm": ("confirm",)} if search.confirm else {}),
-        **({} if search.strategy.kind in _KINDS else {"strategy.kind": ("strategy", "kind")}),
-    }
-    for name, path in fields.items():
-        raise UserError(
-            f"`{name}` is not supported yet",
-            where=search.where(*path),
-            hint=f"remove `{name}`"
-            if name != "strategy.kind"
-            else f"write `kind: {' or '.join(_KINDS)}`",
-        )
 
 
 def resolve_search(

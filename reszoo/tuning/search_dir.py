@@ -1,14 +1,17 @@
 """The search folder: everything that a search leaves behind and needs to resume after a kill.
 
 search.json      the identity of the search: data, seed, everything that its proposals depend on
-search.yaml      the search, resolved; base.yaml and recipe.yaml stand beside it
+search.yaml      the search, resolved; what it names stands beside it: base.yaml, recipe.yaml,
+                 target.yaml, references/
 candidates/      the network of each trial as a spec
 trials/          the run folder of each trial
 logs/            what each training printed
 trials.jsonl     one line per trial and rung, in the order of asking once a rung is done
 timing.jsonl     what each training cost: seconds, host, attempts, memory
 measured.jsonl   what the converted files of candidates cost, where a limit needs them
-best.yaml        the best network so far, ready for `reszoo train`
+best.yaml        the best network so far, ready for `reszoo train`; best.recipe.yaml beside it if
+                 fields of the recipe are searched
+pareto/          the networks of the front of a search with several objectives
 """
 
 from __future__ import annotations
@@ -29,11 +32,13 @@ from reszoo.runs.jsonl import read_lines, read_valid_lines, write_lines
 from reszoo.runs.lock import LOCK_NAME, hold_lock
 from reszoo.runs.run_dir import contents
 from reszoo.spec.architecture import Architecture
+from reszoo.spec.recipe import Recipe
 from reszoo.spec.search import Search
 from reszoo.training.jobs.job_process import JOB_LOCKS
+from reszoo.tuning.further_jobs import reference_jobs
 from reszoo.tuning.hyperband import DEFAULT_FACTOR
 from reszoo.tuning.measured_limits import limits_measured
-from reszoo.tuning.resolved_search import ResolvedSearch
+from reszoo.tuning.resolved_search import ResolvedSearch, resolve_search
 from reszoo.tuning.space import DESCRIPTIVE, plain
 from reszoo.tuning.trial_log import Key, TrialJob, TrialRecord, TrialTiming, was_lost
 
@@ -41,6 +46,8 @@ FORMAT = "reszoo search"
 FORMAT_VERSION = 2
 """Searches whose candidates are drawn as version 0.1 drew them say 1."""
 DEFAULT_FOLDER = Path("searches")
+REFERENCES = Path("references")
+BATCHED = ("bayesian", "tpe", "pareto")
 _SUBFOLDERS = ("candidates", "trials", "logs")
 
 
@@ -56,6 +63,10 @@ class SearchFolder:
         self.measured_log = path / "measured.jsonl"
         self.best_path = path / "best.yaml"
         """The spec of the best network, which exists once a trial has finished."""
+        self.best_recipe_path = path / "best.recipe.yaml"
+        """Its recipe, if fields of the recipe are searched."""
+        self.front = path / "pareto"
+        """The specs of the front, if the search has several objectives."""
 
     def run_path(self, trial: int | str) -> Path:
         """Returns the run folder of a trial, by its number or the name of its job."""
@@ -111,14 +122,27 @@ class SearchFolder:
 
     def write_candidate(self, job: TrialJob) -> Path:
         """Writes the network of a trial as a spec, and returns its file."""
-        path = self.path / "candidates" / f"{job.name}.yaml"
+        path = self.path / "candidates" / f"{job.network}.yaml"
         if not path.exists():
             write_text(path, spec.to_yaml(job.architecture))
         return path
 
-    def write_best(self, architecture: Architecture, best: TrialRecord) -> None:
+    def write_recipe(self, job: TrialJob) -> Path:
+        """Returns the recipe of a trial, which is written if fields of it are searched."""
+        if job.recipe is None:
+            return self.recipe_path
+        path = self.path / "candidates" / f"{job.network}.recipe.yaml"
+        if not path.exists():
+            write_text(path, spec.to_yaml(job.recipe))
+        return path
+
+    def write_best(
+        self, architecture: Architecture, best: TrialRecord, mean: float | None = None
+    ) -> None:
         """Writes the best network as a spec, with its trial in a comment."""
         results = f"val_accuracy {best.val_accuracy:.4f}, epochs {best.epochs}"
+        if mean is not None:
+            results += f", mean val_accuracy of all seeds {mean:.4f}"
         comment = f"trial {best.trial:04d}: {results}"
         write_text(self.best_path, spec.to_yaml(architecture, {("name",): comment}))
 
@@ -133,6 +157,25 @@ class SearchFolder:
             return None
         write_json(self.path / "search.json", {**identity, "threads": threads})
         return None if before is None else int(before)
+
+    def write_best_recipe(self, recipe: Recipe | None) -> None:
+        """Writes the recipe of the best network, if fields of it are searched."""
+        if recipe is not None:
+            write_text(self.best_recipe_path, spec.to_yaml(recipe))
+
+    def write_front(self, jobs: Mapping[int, TrialJob]) -> None:
+        """Writes the networks of the front as specs, and removes those of an earlier front."""
+        if not jobs and not self.front.is_dir():
+            return
+        self.front.mkdir(exist_ok=True)
+        names = {f"{trial:04d}": job for trial, job in jobs.items()}
+        for path in self.front.glob("*.yaml"):
+            if path.name.partition(".")[0] not in names:
+                path.unlink()
+        for name, job in names.items():
+            write_text(self.front / f"{name}.yaml", spec.to_yaml(job.architecture))
+            if job.recipe is not None:
+                write_text(self.front / f"{name}.recipe.yaml", spec.to_yaml(job.recipe))
 
     def lock(self) -> AbstractContextManager[None]:
         """Holds the folder for this process; see `reszoo.runs.lock.hold_lock`."""
@@ -177,15 +220,64 @@ def open_search_folder(
         return SearchFolder(path)
     before = read_identity(path)
     identity |= {key: before[key] for key in ("threads",) if key in before}
+    before = _read_again(path, before)
     _refuse_other_search(path, before, identity)
     for place in (path, path / "candidates"):
         recover_all(place)
     for name in _SUBFOLDERS:  # Git keeps no empty ones.
         (path / name).mkdir(exist_ok=True)
-    if before != identity:
-        write_text(path / "search.yaml", spec.to_yaml(_self_contained(resolved)))
+    text = spec.to_yaml(_self_contained(resolved))
+    if before != identity or (path / "search.yaml").read_text(encoding="utf-8") != text:
+        _write_references(path, resolved)
+        write_text(path / "search.yaml", text)
         write_json(path / "search.json", identity)
     return SearchFolder(path)
+
+
+def held_search(
+    path: Path, resolved: ResolvedSearch, data: Mapping[str, Any]
+) -> tuple[ResolvedSearch, list[str]]:
+    """Returns the search that a folder holds, and what differs in the page that was named.
+
+    Returns the named one and nothing where there is no folder, where both are the same but for
+    more trials, and where the folder holds a search of another name, on other data or with another
+    seed, which `open_search_folder` refuses.
+    """
+    if not (path / "search.json").is_file():
+        return resolved, []
+    before = read_identity(path)
+    held = _resolve_held(path, before)
+    is_other = (
+        held is None
+        or held.search.name != resolved.search.name
+        or before["seed"] != resolved.search.seed
+        or before["data"] != json.loads(json.dumps(dict(data)))
+    )
+    if held is None or is_other:
+        return resolved, []
+    identity, kept = identity_of(resolved, data), identity_of(held, data)
+    different = [key for key in identity if key != "budget" and kept[key] != identity[key]]
+    different = [key for key in different if key != "format_version"]
+    return (held, different) if different else (resolved, [])
+
+
+def _resolve_held(path: Path, before: Mapping[str, Any]) -> ResolvedSearch | None:
+    """Returns the search in a folder as today's loader reads it; None if it cannot be read."""
+    try:
+        return resolve_search(
+            path / "search.yaml", classes=before["data"].get("classes"), seed=before["seed"]
+        )
+    except (UserError, KeyError, AttributeError, OSError):
+        return None
+
+
+def _read_again(path: Path, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns an identity in which fields that an old folder lacks have their defaults."""
+    held = _resolve_held(path, before)
+    if held is None:
+        return dict(before)
+    kept = {key: before[key] for key in ("format_version", "budget", "threads") if key in before}
+    return {**identity_of(held, before["data"]), **kept}
 
 
 def read_identity(path: Path) -> dict[str, Any]:
@@ -219,6 +311,8 @@ def read_identity(path: Path) -> dict[str, Any]:
 def identity_of(resolved: ResolvedSearch, data: Mapping[str, Any]) -> dict[str, Any]:
     """Returns everything that a search's proposals and trainings depend on, as plain values."""
     strategy = resolved.search.strategy
+    batch = [resolved.batch] if strategy.kind in BATCHED else []
+    goals = resolved.search.goals
     base = spec.to_mapping(resolved.space.base).items()
     identity = {
         "format": FORMAT,
@@ -230,9 +324,9 @@ def identity_of(resolved: ResolvedSearch, data: Mapping[str, Any]) -> dict[str, 
         "space": {dimension.name: dimension.labels for dimension in resolved.space.dimensions},
         "limits": _limits(resolved),
         "constraints": _orders_and_constraints(resolved.search),
-        "strategy": [strategy.kind, strategy.factor or DEFAULT_FACTOR],
+        "strategy": [strategy.kind, strategy.factor or DEFAULT_FACTOR, *batch],
         "start_from": [resolved.space.changes(start) for start in resolved.initial_candidates],
-        "objective": next(iter(resolved.search.goals)),
+        "objective": next(iter(goals)) if len(goals) == 1 else dict(goals),
         # May grow when a search runs again: the earlier candidates stay the same.
         "budget": resolved.planned,
     }
@@ -262,6 +356,7 @@ def _create(path: Path, resolved: ResolvedSearch, identity: Mapping[str, Any]) -
         write_text(folder / "recipe.yaml", spec.to_yaml(resolved.recipe))
         if resolved.search.limits.target is not None and resolved.target is not None:
             write_text(folder / "target.yaml", spec.to_yaml(resolved.target))
+        _write_references(folder, resolved)
         write_json(folder / "search.json", identity)
         for name in _SUBFOLDERS:
             (folder / name).mkdir()
@@ -271,11 +366,24 @@ def _self_contained(resolved: ResolvedSearch) -> Search:
     """Returns the search with the files in its own folder, independent of the zoo."""
     starts = [plain(resolved.space.changes(start)) for start in resolved.initial_candidates]
     files = {"base": "./base.yaml", "recipe": "./recipe.yaml", "recipe_overrides": {}}
-    search = resolved.search.model_copy(update={**files, "start_from": tuple(starts)})
+    references = tuple(f"./{path}" for path, _ in _references(resolved))
+    files |= {"start_from": tuple(starts), "references": references}
+    search = resolved.search.model_copy(update=files)
     if search.limits.target is None:
         return search
     limits = search.limits.model_copy(update={"target": "./target.yaml"})
     return search.model_copy(update={"limits": limits})
+
+
+def _references(resolved: ResolvedSearch) -> list[tuple[Path, Architecture]]:
+    """Returns the references of a search, each with its file in the search folder."""
+    jobs = reference_jobs(resolved)
+    return [(REFERENCES / f"{job.trial:04d}.yaml", job.architecture) for job in jobs]
+
+
+def _write_references(folder: Path, resolved: ResolvedSearch) -> None:
+    for path, architecture in _references(resolved):
+        write_text(folder / path, spec.to_yaml(architecture))
 
 
 def _refuse_other_search(

@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from reszoo.errors import UserError
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.search import Search
 from reszoo.training.jobs.task import JobOutcome
+from reszoo.tuning.front import best_of, front_of, ranked
+from reszoo.tuning.further_jobs import (
+    FixedJobs,
+    WithReferences,
+    confirming_jobs,
+    mean_accuracies,
+    reference_jobs,
+)
 from reszoo.tuning.resolved_search import ResolvedSearch
 from reszoo.tuning.search_dir import SearchFolder
 from reszoo.tuning.space import same
 from reszoo.tuning.strategies import Proposer
 from reszoo.tuning.trial_engine import TrialEngine
-from reszoo.tuning.trial_log import Key, TrialJob, TrialRecord, TrialTiming, best_of
+from reszoo.tuning.trial_log import Key, TrialJob, TrialRecord, TrialTiming
+
+NOTICE_SECONDS = 60.0
+"""A search says how far it is after so many seconds in which no training ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """Progress of a search."""
 
-    kind: Literal["begins", "ends", "recalled"]
-    """A training begins or ends, or its record is from before the search was stopped."""
+    kind: Literal["begins", "trains", "ends", "recalled"]
+    """A training begins or ends, has trained for another minute, or its record is from before the
+    search was stopped."""
     job: TrialJob
     record: TrialRecord | None
     """The record of the training; None when it begins."""
@@ -34,6 +47,10 @@ class Event:
     """Number of trainings of the search, in a space that is large enough."""
     best: TrialRecord | None
     """The best so far."""
+    epoch: Mapping[str, Any] | None = None
+    """The last epoch of a training that trains: `epoch`, `val_accuracy` and others."""
+    seconds_left: float | None = None
+    """Time that the search still takes at the pace so far; None where nothing was trained yet."""
 
 
 class SearchRun:
@@ -61,6 +78,9 @@ class SearchRun:
         self._running: dict[int, TrialJob] = {}
         self._asked: dict[Key, TrialJob] = {}
         self._records: dict[Key, TrialRecord] = {}
+        self._begun = time.monotonic()
+        self._trained = 0
+        """Epochs of the trainings that have ended since then."""
         self._untold: defaultdict[tuple[int, ...], deque[TrialJob]] = defaultdict(deque)
         """By rung or batch, the jobs whose results the strategy does not know yet."""
         folder.repair_log()
@@ -75,30 +95,62 @@ class SearchRun:
         return [self._records[job.key] for job in jobs if job.key in self._records]
 
     def run(self, proposer: Proposer) -> None:
-        """Performs the jobs of a strategy until it has no more.
+        """Performs the jobs of a strategy until it has no more, and then those beside it.
 
         Raises whatever the engine raises, after all other jobs were stopped.
         """
+        references = reference_jobs(self.resolved)
         try:
-            while True:
-                while (room := self._engine.workers - len(self._running)) > 0:
-                    jobs = proposer.ask(room)
-                    for job in jobs:
-                        self._untold[job.group].append(job)
-                        self._begin(job)
-                    self._tell(proposer)
-                    if not jobs:
-                        break
-                if not self._running:
-                    break
-                if (ended := self._engine.wait()) is not None:
-                    number, outcome = ended
-                    self._end(self._running.pop(number), outcome)
-                    self._tell(proposer)
+            self._perform(WithReferences(proposer, references))
+            self._perform(FixedJobs(self._confirming_jobs()))
         except BaseException:
             self._engine.stop()
             raise
         self._sort_log()
+        if self.means:
+            # Among equals, the one with the better first training.
+            winner = max(self.ranking, key=lambda record: self.means.get(record.trial, -1.0))
+            self._name_best(winner, self.means[winner.trial])
+        self.folder.write_front({record.trial: self._asked[record.key] for record in self.front})
+
+    @property
+    def ranking(self) -> list[TrialRecord]:
+        """The last record of each trial, best first by its own training."""
+        return ranked(self.records, self.resolved.search.goals)
+
+    @property
+    def means(self) -> dict[int, float]:
+        """The mean accuracy over all seeds of each trial that was confirmed, by its number."""
+        return mean_accuracies(self.records)
+
+    @property
+    def front(self) -> list[TrialRecord]:
+        """The trials that no other beats in all objectives; none for a single objective."""
+        goals = self.resolved.search.goals
+        return front_of(self.records, goals) if len(goals) > 1 else []
+
+    def _confirming_jobs(self) -> list[TrialJob]:
+        asked = {job.trial: job for job in self._asked.values() if job.kind == "trial"}
+        return confirming_jobs(self.resolved, self.ranking, asked)
+
+    def _perform(self, proposer: Proposer) -> None:
+        while True:
+            while (room := self._engine.workers - len(self._running)) > 0:
+                jobs = proposer.ask(room)
+                for job in jobs:
+                    self._untold[job.group].append(job)
+                    self._begin(job)
+                self._tell(proposer)
+                if not jobs:
+                    break
+            if not self._running:
+                return
+            if (ended := self._engine.wait(NOTICE_SECONDS)) is None:
+                self._notify_of_running()
+                continue
+            number, outcome = ended
+            self._end(self._running.pop(number), outcome)
+            self._tell(proposer)
 
     def _begin(self, job: TrialJob) -> None:
         """Recalls the record of a job, or gives the job to the engine."""
@@ -111,11 +163,13 @@ class SearchRun:
             return
         self._notify("begins", job, None)
         self.folder.write_candidate(job)
+        self.folder.write_recipe(job)
         self._running[number] = job
         self._engine.submit(number, job)
 
     def _end(self, job: TrialJob, outcome: JobOutcome) -> None:
         record = TrialRecord.of(job, outcome)
+        self._trained += job.epochs - job.from_epoch
         self.folder.append(record)
         self.folder.append_timing(TrialTiming.of(job, outcome))
         self._logged.append(record.key)
@@ -156,18 +210,53 @@ class SearchRun:
 
     def _add(self, job: TrialJob, record: TrialRecord) -> None:
         self._records[job.key] = record
-        best = best_of([self.best, record] if self.best else [record])
+        goals = self.resolved.search.goals
+        best = best_of([self.best, record] if self.best else [record], goals)
         if best is not self.best and best is not None:
-            self.best = best
-            self.best_architecture = _rename_best(self.resolved.search, job.architecture, best)
-            self.folder.write_best(self.best_architecture, best)
+            self._name_best(best)
+
+    def _name_best(self, best: TrialRecord, mean: float | None = None) -> None:
+        """Makes a trial the best one and writes its network; `mean` is that over all its seeds."""
+        job = self._asked[best.key]
+        self.best = best
+        self.best_architecture = _rename_best(self.resolved.search, job.architecture, best)
+        self.folder.write_best(self.best_architecture, best, mean)
+        self.folder.write_best_recipe(job.recipe)
+
+    def _notify_of_running(self) -> None:
+        epochs = self._engine.progress()
+        trained = sum(
+            int(epochs[number].get("epoch", 0)) - job.from_epoch
+            for number, job in self._running.items()
+            if number in epochs
+        )
+        left = self._seconds_left(trained)
+        for number, job in self._running.items():
+            if number in epochs:
+                self._notify("trains", job, None, epochs[number], left)
+
+    def _seconds_left(self, running: int) -> float | None:
+        """Returns the time left; `running` epochs have been trained by what still trains."""
+        trained = self._trained + running
+        if trained <= 0:
+            return None
+        done = sum(job.epochs - job.from_epoch for job in self._asked.values()) - sum(
+            job.epochs - job.from_epoch for job in self._running.values()
+        )
+        left = max(0, self.resolved.planned_epochs - done - running)
+        return (time.monotonic() - self._begun) / trained * left
 
     def _notify(
-        self, kind: Literal["begins", "ends", "recalled"], job: TrialJob, record: TrialRecord | None
+        self,
+        kind: Literal["begins", "trains", "ends", "recalled"],
+        job: TrialJob,
+        record: TrialRecord | None,
+        epoch: Mapping[str, Any] | None = None,
+        left: float | None = None,
     ) -> None:
         if self._progress is not None:
-            done, planned = len(self._records), self.resolved.planned
-            self._progress(Event(kind, job, record, done, planned, self.best))
+            done, planned = len(self._records), self.resolved.planned_trainings
+            self._progress(Event(kind, job, record, done, planned, self.best, epoch, left))
 
 
 def _rename_best(search: Search, architecture: Architecture, best: TrialRecord) -> Architecture:

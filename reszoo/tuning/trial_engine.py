@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from reszoo.training.jobs.task import DataArguments, Engine, JobOutcome, TrainingTask
+from reszoo.tuning.further_jobs import seed_of
 from reszoo.tuning.resolved_search import ResolvedSearch
 from reszoo.tuning.search_dir import SearchFolder
 from reszoo.tuning.trial_log import TrialJob
@@ -51,9 +52,9 @@ class TaskEngine:
         """Queues a job under a key of the caller's."""
         task = TrainingTask(
             architecture=self._folder.write_candidate(job),
-            recipe=self._folder.recipe_path,
+            recipe=self._folder.write_recipe(job),
             data=self._data,
-            seed=self._resolved.search.seed,
+            seed=seed_of(self._resolved.search.seed, job.repeat),
             epochs=job.epochs,
             run=self._folder.run_path(job.name),
             log=self._folder.log_path(job.name),

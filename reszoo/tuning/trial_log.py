@@ -1,14 +1,15 @@
-"""Trials of a search: the job and the record of each, and their ranking."""
+"""Trials of a search: the job and the record of each."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from reszoo.planning import Cost
 from reszoo.spec.architecture import Architecture
+from reszoo.spec.recipe import Recipe
 from reszoo.training.jobs.task import JobOutcome
 from reszoo.tuning.constraints import MEASURES, amount_of
 from reszoo.tuning.space import plain
@@ -55,6 +56,9 @@ class TrialJob:
     place: tuple[int, ...] = (0,)
     """Its place in the order of asking: the group (a rung or batch), and the number therein."""
 
+    recipe: Recipe | None = None
+    """The recipe if fields of it are searched; otherwise that of the search."""
+
     @property
     def key(self) -> Key:
         """The key of its row."""
@@ -72,11 +76,13 @@ class TrialJob:
 
     @property
     def name(self) -> str:
-        """The name of its run folder, its log and its spec; all rungs of a trial share it."""
-        name = f"{self.trial:04d}"
-        if self.kind == "reference":
-            return f"reference-{name}"
-        return f"{name}-seed-{self.repeat}" if self.repeat else name
+        """The name of its run folder and its log; all rungs of a trial share it."""
+        return f"{self.network}-seed-{self.repeat}" if self.repeat else self.network
+
+    @property
+    def network(self) -> str:
+        """The name of its spec, which its trainings with other seeds share."""
+        return f"reference-{self.trial:04d}" if self.kind == "reference" else f"{self.trial:04d}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,8 @@ class TrialRecord:
     """Number of the training with another seed; 0 is the one with the seed of the search."""
     val_accuracies: tuple[float, ...] = ()
     """Validation accuracy after each epoch; version 0.1 did not record it."""
+    reference: str | None = None
+    """The name of a reference's network."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "val_accuracies", tuple(self.val_accuracies))
@@ -124,6 +132,7 @@ class TrialRecord:
             kind=job.kind,
             repeat=job.repeat,
             val_accuracies=outcome.history,
+            reference=job.architecture.name if job.kind == "reference" else None,
         )
 
 
@@ -156,25 +165,3 @@ class TrialTiming:
 def was_lost(message: str | None) -> bool:
     """Returns whether the message of a failed trial blames the machine, not the network."""
     return message is not None and _LOST.match(message) is not None
-
-
-def best_of(records: Iterable[TrialRecord]) -> TrialRecord | None:
-    """Returns the best finished trial, or None when none finished.
-
-    Only those trained longest are compared, because a schedule that was cut short says little about
-    its end. Among them the highest accuracy wins, then the fewest multiply-adds, then the earliest.
-    """
-    finished = [one for one in records if one.state == "finished" and one.kind == "trial"]
-    return max(finished, key=_merit, default=None)
-
-
-def ranked(records: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """Returns the last record of each trial, best first, failed ones last."""
-    last = {record.trial: record for record in records if record.kind == "trial"}
-    finished = [record for record in last.values() if record.state == "finished"]
-    failed = [record for record in last.values() if record.state == "failed"]
-    return sorted(finished, key=_merit, reverse=True) + failed
-
-
-def _merit(record: TrialRecord) -> tuple[float, ...]:
-    return (record.epochs, record.val_accuracy or 0.0, -record.cost["macs"], -record.trial)

@@ -4,72 +4,28 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from reszoo.errors import GateError, UserError
+from reszoo.errors import UserError
 from reszoo.runs.run_dir import default_name
-from reszoo.spec.architecture import Architecture
 from reszoo.spec.search import Search
 from reszoo.training.jobs.data_check import DataCheck
 from reszoo.training.jobs.engines import EngineOptions
 from reszoo.training.jobs.task import DataArguments
+from reszoo.tuning.further_jobs import reference_jobs
 from reszoo.tuning.measured_limits import measured_limits
-from reszoo.tuning.resolved_search import ResolvedSearch, refuse_unsupported, resolve_search
-from reszoo.tuning.search_dir import DEFAULT_FOLDER, SearchFolder, open_search_folder
+from reszoo.tuning.resolved_search import ResolvedSearch, resolve_search
+from reszoo.tuning.search_dir import DEFAULT_FOLDER, SearchFolder, held_search, open_search_folder
+from reszoo.tuning.search_result import SearchResult, nothing_finished
 from reszoo.tuning.search_run import Event, SearchRun
-from reszoo.tuning.strategies import create_proposer
+from reszoo.tuning.strategies import ON_TENSORFLOW, create_proposer
 from reszoo.tuning.trial_engine import Runner, RunnerEngine, TaskEngine, TrialEngine
-from reszoo.tuning.trial_log import TrialRecord, ranked
 
 _DISTRIBUTED = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
 """Variables that make keras-tuner serve its oracle, or wait for one, for ever."""
-
-
-@dataclass(frozen=True, slots=True)
-class SearchResult:
-    """The result of a search."""
-
-    path: Path
-    """The search folder."""
-    search: Search
-    best: TrialRecord
-    """The best trial by accuracy on held-out training images."""
-    spec: Architecture
-    """The best network, as in `best.yaml`."""
-    records: tuple[TrialRecord, ...]
-    """Every trial and rung, in the order of training."""
-    rejected: Mapping[str, int]
-    """Number of candidates that each limit turned away before they were trained."""
-    planned: int
-    """Number of trainings planned; fewer records mean that the space was exhausted."""
-    data: str
-    """The data, as given."""
-    skip_bad_images: bool
-    gave_up: str | None = None
-    """A sentence if the search ended although the space may have other candidates that fit."""
-
-    @property
-    def trials(self) -> list[TrialRecord]:
-        """The last record of each trial, best first, failed ones last."""
-        return ranked(self.records)
-
-    @property
-    def best_path(self) -> Path:
-        """The spec of the best network, for `reszoo train`."""
-        return SearchFolder(self.path).best_path
-
-    @property
-    def recipe_path(self) -> Path:
-        """The recipe of the trials."""
-        return SearchFolder(self.path).recipe_path
-
-    @property
-    def best_run(self) -> Path:
-        """The run folder of the best trial."""
-        return SearchFolder(self.path).run_path(self.best.trial)
 
 
 def tune(
@@ -97,7 +53,8 @@ def tune(
         >>> reszoo.train(result.spec, data="digits")  # doctest: +SKIP
 
     Args:
-      search: a search, its name in the zoo, or its file.
+      search: a search, its name in the zoo, or its file. A folder that was begun with an earlier
+        version of the file goes on with the one that it holds, with a warning.
       data: `digits`, `folder:PATH` or `tfds:NAME`.
       out: the search folder. Defaults to `searches/<search>-<data>`.
       seed: seed of the candidates drawn, the held-out images and every training. Defaults to that
@@ -134,7 +91,7 @@ def tune(
     options.check()
     search_data = DataArguments(data, skip_bad_images, None if data_dir is None else Path(data_dir))
     resolved = resolve_search(search, seed=seed)
-    refuse_unsupported(resolved.search)
+    reference_jobs(resolved)  # so that a missing one is told before anything is trained
     if runner is None:
         classes = _count_classes(search_data, resolved)
         if classes != resolved.space.base.classes:
@@ -142,6 +99,10 @@ def tune(
     path = DEFAULT_FOLDER / default_name(resolved.search.name, data) if out is None else Path(out)
     facts = {"name": data, "skip_bad_images": skip_bad_images}
     facts["classes"] = resolved.space.base.classes
+    if not isinstance(search, Search):
+        resolved, changed = held_search(path, resolved, facts)
+        if changed:
+            _note_changes(path, changed)
     folder = open_search_folder(path, resolved, facts)
     with (
         folder.lock(),
@@ -173,6 +134,14 @@ def refuse_distributed_search() -> None:
         )
 
 
+def _note_changes(path: Path, changed: Sequence[str]) -> None:
+    warnings.warn(
+        f"the page of the search has changed in {', '.join(changed)}; {path} goes on with the "
+        f"search.yaml that it holds (-o names another folder for the new page)",
+        stacklevel=3,
+    )
+
+
 def _note_threads(folder: SearchFolder, threads: int) -> None:
     """Warns where the trainings of a resumed search have other threads than before."""
     before = folder.record_threads(threads)
@@ -188,7 +157,8 @@ def _count_classes(data: DataArguments, resolved: ResolvedSearch) -> int:
     """Checks that the data fit the search, and returns their number of classes."""
     with closing(_data_check(data, resolved)) as check:
         # Imported meanwhile: it takes as long as the check.
-        import reszoo.tuning.strategies.keras_oracles  # noqa: F401
+        if resolved.search.strategy.kind in ON_TENSORFLOW:
+            import reszoo.tuning.strategies.keras_oracles  # noqa: F401
 
         return len(check.classes())
 
@@ -203,14 +173,7 @@ def _result(
     folder, resolved = search_run.folder, search_run.resolved
     best, architecture = search_run.best, search_run.best_architecture
     if best is None or architecture is None:
-        records = search_run.records
-        last = records[-1].message if records else None
-        raise GateError(
-            f"none of the {len(records)} trainings finished: there is no best network",
-            where=str(folder.trial_log),
-            found=last,
-            hint=f"see {folder.path / 'logs'}; then start the search again in another folder",
-        )
+        raise nothing_finished(folder, search_run.records)
     return SearchResult(
         path=folder.path,
         search=resolved.search,
@@ -218,7 +181,7 @@ def _result(
         spec=architecture,
         records=tuple(search_run.records),
         rejected=rejected,
-        planned=resolved.planned,
+        planned=resolved.planned_trainings,
         data=data.name,
         skip_bad_images=data.skip_bad_images,
         gave_up=resolved.constraints.gave_up,

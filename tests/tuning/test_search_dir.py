@@ -165,23 +165,36 @@ def test_a_finished_search_can_be_given_more_trials(tmp_path):
         (("base: base.yaml", "base: base.yaml\nlimits: {macs: 1e9}"), "limits"),
     ],
 )
-def test_a_folder_of_another_search_is_refused(tmp_path, change, told):
-    _search(tmp_path)
+def test_a_changed_page_goes_on_with_the_one_in_the_folder(tmp_path, change, told):
+    first = _search(tmp_path)
     before = (tmp_path / "out" / "search.yaml").read_bytes()
-    with pytest.raises(UserError, match=f"holds another search: it differs in .*{told}"):
-        _search(tmp_path, SEARCH.replace(*change))
+    trainings = Trainings()
+    with pytest.warns(UserWarning, match=f"has changed in .*{told}.* goes on with the search.yaml"):
+        result = _search(tmp_path, SEARCH.replace(*change), trainings)
+    assert trainings.jobs == []
+    assert result.records == first.records
     assert (tmp_path / "out" / "search.yaml").read_bytes() == before
+    search = spec.load_search(str(tmp_path / "search.yaml"))
+    with pytest.raises(UserError, match=f"holds another search: it differs in .*{told}"):
+        tune(search, out=tmp_path / "out", runner=Trainings())
 
 
-def test_another_seed_base_or_data_is_another_search(tmp_path):
+def test_another_seed_name_or_data_is_another_search(tmp_path):
     _search(tmp_path)
     with pytest.raises(UserError, match="differs in seed"):
         _search(tmp_path, seed=1)
     with pytest.raises(UserError, match="differs in data"):
         _search(tmp_path, data="tfds:mnist")
+    text = SEARCH.replace("name: small", "name: other").replace("max: 3", "max: 4")
+    with pytest.raises(UserError, match="differs in space"):
+        _search(tmp_path, text)
+
+
+def test_a_changed_base_is_a_changed_page(tmp_path):
+    _search(tmp_path)
     file = tmp_path / "base.yaml"
     file.write_text(file.read_text().replace("filters: 4", "filters: 5"))
-    with pytest.raises(UserError, match="differs in base"):
+    with pytest.warns(UserWarning, match="has changed in base"):
         tune(tmp_path / "search.yaml", out=tmp_path / "out", runner=Trainings())
 
 
@@ -266,12 +279,12 @@ def test_the_default_folder_is_called_after_search_and_data(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("key", ["constraints", "order"])
-def test_other_orders_and_constraints_make_another_search(tmp_path, key):
+def test_other_orders_and_constraints_change_the_page(tmp_path, key):
     _search(tmp_path)
     change = SEARCH + 'constraints: ["stages[0].depth <= 2"]\n'
     if key == "order":
         change = SEARCH.replace("max: 3}", "max: 3, order: rising}")
-    with pytest.raises(UserError, match=r"it differs in constraints"):
+    with pytest.warns(UserWarning, match="has changed in constraints"):
         _search(tmp_path, change)
 
 

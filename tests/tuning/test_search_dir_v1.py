@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from reszoo import spec
+from reszoo.report.search_summary import result_text
 from reszoo.tuning.search_dir import SearchFolder, read_identity
+from reszoo.tuning.search_result import read_result
 from reszoo.tuning.tune import tune
 from tests.tuning.searches import Trainings
 
@@ -57,3 +59,15 @@ def test_an_unfinished_folder_of_version_0_1_goes_on_with_the_same_trials(copied
         (record.trial, record.epochs, record.changes) for record in whole.records()
     ]
     assert result.best_path.read_bytes() == whole.best_path.read_bytes()
+
+
+@pytest.mark.parametrize("state", ["finished", "unfinished"])
+@pytest.mark.parametrize("search", SEARCHES)
+def test_a_folder_of_version_0_1_is_shown(search, state):
+    folder = FIXTURES / f"{search}-{state}"
+    result = read_result(folder)
+    assert result.best == result.trials[0]
+    assert result.spec == spec.load(folder / "best.yaml")
+    text = result_text(result)
+    assert f"reszoo train {folder / 'best.yaml'} --data digits" in text
+    assert ("3 of 6 trainings are recorded" in text) == (state == "unfinished")

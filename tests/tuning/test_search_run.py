@@ -24,7 +24,8 @@ class ShuffledEngine:
         self.workers = workers
         self.stopped = 0
         self.most = 0
-        self._trainings = trainings or Trainings()
+        self.trainings = trainings or Trainings()
+        self.seed = seed
         self._random = random.Random(seed)
         self._jobs = {}
 
@@ -35,7 +36,7 @@ class ShuffledEngine:
 
     def wait(self, seconds=None):
         key = self._random.choice(list(self._jobs))
-        return key, self._trainings(self._jobs.pop(key))
+        return key, self.trainings(self._jobs.pop(key))
 
     def progress(self):
         return {}
@@ -45,7 +46,7 @@ class ShuffledEngine:
         self._jobs.clear()
 
 
-def _search(file, out, engine) -> SearchRun:
+def search(file, out, engine) -> SearchRun:
     resolved = resolve_search(file)
     folder = open_search_folder(out, resolved, DATA)
     search_run = SearchRun(resolved, folder, engine)
@@ -53,9 +54,9 @@ def _search(file, out, engine) -> SearchRun:
     return search_run
 
 
-def _files(out) -> dict[str, bytes]:
-    paths = [out / "trials.jsonl", out / "best.yaml", *sorted((out / "candidates").iterdir())]
-    return {path.name: path.read_bytes() for path in paths}
+def files_of(out) -> dict[str, bytes]:
+    paths = [out / "trials.jsonl", *out.glob("*.yaml"), *out.glob("[cp]*/*.yaml")]
+    return {str(path.relative_to(out)): path.read_bytes() for path in paths}
 
 
 def _fails(job) -> str | None:
@@ -65,38 +66,38 @@ def _fails(job) -> str | None:
 @pytest.mark.parametrize("text", [SEARCH, HYPERBAND])
 def test_any_number_of_workers_writes_the_files_of_one(tmp_path, text):
     file = write(tmp_path, text)
-    _search(file, tmp_path / "serial", ShuffledEngine(1, trainings=Trainings(_fails)))
+    search(file, tmp_path / "serial", ShuffledEngine(1, trainings=Trainings(_fails)))
     for workers in (2, 4, 7, 30):
         for seed in range(3):
             out = tmp_path / f"{workers}-{seed}"
             engine = ShuffledEngine(workers, seed, Trainings(_fails))
-            _search(file, out, engine)
-            assert _files(out) == _files(tmp_path / "serial")
+            search(file, out, engine)
+            assert files_of(out) == files_of(tmp_path / "serial")
             assert engine.most == min(workers, 6 if text == SEARCH else 17)
 
 
 @pytest.mark.parametrize("text", [SEARCH, HYPERBAND])
 def test_a_parallel_search_that_was_stopped_ends_as_if_it_never_was(tmp_path, text):
     file = write(tmp_path, text)
-    _search(file, tmp_path / "serial", ShuffledEngine(1))
+    search(file, tmp_path / "serial", ShuffledEngine(1))
     for seed in range(5):
         out, trainings = tmp_path / str(seed), Trainings()
         stops = random.Random(seed).randrange(6)
 
         class Stopping(ShuffledEngine):
             def wait(self, seconds=None):
-                if len(self._trainings.jobs) == stops:  # noqa: B023
+                if len(self.trainings.jobs) == stops:  # noqa: B023
                     raise KeyboardInterrupt
                 return super().wait(seconds)
 
         engine = Stopping(4, seed, trainings)
         with pytest.raises(KeyboardInterrupt):
-            _search(file, out, engine)
+            search(file, out, engine)
         assert engine.stopped == 1
         again = Trainings()
-        _search(file, out, ShuffledEngine(3, seed, again))
+        search(file, out, ShuffledEngine(3, seed, again))
         assert {job.key for job in trainings.jobs}.isdisjoint(job.key for job in again.jobs)
-        assert _files(out) == _files(tmp_path / "serial")
+        assert files_of(out) == files_of(tmp_path / "serial")
 
 
 def test_a_fault_of_the_machine_stops_the_other_trials(tmp_path):
@@ -106,7 +107,7 @@ def test_a_fault_of_the_machine_stops_the_other_trials(tmp_path):
 
     engine = Faulty(4)
     with pytest.raises(MachineError, match="full"):
-        _search(write(tmp_path), tmp_path / "out", engine)
+        search(write(tmp_path), tmp_path / "out", engine)
     assert engine.stopped == 1
     assert not (tmp_path / "out" / "trials.jsonl").exists()
 
@@ -118,7 +119,7 @@ def test_what_a_training_cost_is_in_a_log_of_its_own(tmp_path):
             history = (0.25, outcome.val_accuracy)
             return JobOutcome(outcome.val_accuracy, history, None, 2, 1.5, "node-7", 10**9)
 
-    search_run = _search(write(tmp_path), tmp_path / "out", ShuffledEngine(2, trainings=Slow()))
+    search_run = search(write(tmp_path), tmp_path / "out", ShuffledEngine(2, trainings=Slow()))
     folder = SearchFolder(tmp_path / "out")
     assert folder.records() == search_run.records
     assert all(record.val_accuracies[0] == 0.25 for record in search_run.records)
@@ -145,7 +146,7 @@ class TimedEngine(ShuffledEngine):
     def wait(self, seconds=None):
         key = min(self._ends, key=lambda key: (self._ends[key], key))
         self.hours = self._ends.pop(key)
-        return key, self._trainings(self._jobs.pop(key))
+        return key, self.trainings(self._jobs.pop(key))
 
 
 def test_all_brackets_at_once_keep_many_workers_busy(tmp_path):
@@ -153,8 +154,29 @@ def test_all_brackets_at_once_keep_many_workers_busy(tmp_path):
     hours = {}
     for workers in (1, 4, 8, 22):
         engine = TimedEngine(workers)
-        _search("digits", tmp_path / str(workers), engine)
+        search("digits", tmp_path / str(workers), engine)
         hours[workers] = engine.hours
     assert hours[1] == 196
     speedups = {workers: round(hours[1] / hours[workers], 1) for workers in (4, 8, 22)}
     assert speedups == {4: 3.9, 8: 7.5, 22: 10.9}
+
+
+def test_a_search_says_how_far_it_is_while_nothing_ends(tmp_path):
+    class Slow(ShuffledEngine):
+        waits = 0
+
+        def wait(self, seconds=None):
+            self.waits += 1
+            return None if self.waits % 2 else super().wait(seconds)
+
+        def progress(self):
+            return {key: {"epoch": 2, "val_accuracy": 0.5} for key in self._jobs}
+
+    events = []
+    resolved = resolve_search(write(tmp_path))
+    folder = open_search_folder(tmp_path / "out", resolved, DATA)
+    SearchRun(resolved, folder, Slow(2), events.append).run(create_proposer(resolved))
+    trains = [event for event in events if event.kind == "trains"]
+    assert trains
+    assert all(event.epoch == {"epoch": 2, "val_accuracy": 0.5} for event in trains)
+    assert all(event.seconds_left >= 0 for event in trains)

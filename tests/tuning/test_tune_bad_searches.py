@@ -202,20 +202,3 @@ def test_nothing_feasible_ends_a_search_before_a_trial_exists(tmp_path):
 def test_data_without_a_name_are_refused(tmp_path):
     with pytest.raises(UserError, match="the name of its data"):
         tune(write(tmp_path, with_space(DEPTH)), ([], []))  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "column"),
-    [
-        ("confirm", "{best: 2}", 10),
-        ("objectives", "{val_accuracy: max, macs: min}", 13),
-        ("references", "[resnet8]", 13),
-        ("strategy", "{kind: bayesian}", 18),
-    ],
-)
-def test_a_field_that_nothing_acts_upon_yet_is_refused(tmp_path, field, value, column):
-    file = write(tmp_path, with_space(DEPTH, **{field: value}))
-    with pytest.raises(UserError, match="not supported yet") as caught:
-        tune(file, out=tmp_path / "out", runner=lambda job: pytest.fail("a trial was trained"))
-    assert caught.value.where == Place(str(file), 4, column)
-    assert caught.value.hint

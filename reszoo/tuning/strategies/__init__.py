@@ -12,6 +12,9 @@ from typing import Protocol
 from reszoo.tuning.resolved_search import ResolvedSearch
 from reszoo.tuning.trial_log import TrialJob, TrialRecord
 
+ON_TENSORFLOW = ("random", "hyperband", "bayesian")
+"""The kinds whose process imports TensorFlow, because keras-tuner does."""
+
 
 class Proposer(Protocol):
     """Proposes jobs; what it proposes depends on neither the number nor the speed of workers."""
@@ -33,6 +36,20 @@ def create_proposer(resolved: ResolvedSearch, workers: int = 1) -> Proposer:
     The number of workers may change the order in which independent jobs are asked for, so that
     none is idle; it changes no job.
     """
-    from reszoo.tuning.strategies.keras_oracles import OracleProposer
+    match resolved.search.strategy.kind:
+        case "grid" | "list":
+            from reszoo.tuning.strategies.in_order import InOrderProposer
 
-    return OracleProposer(resolved, workers)
+            return InOrderProposer(resolved)
+        case "tpe" | "pareto":
+            from reszoo.tuning.strategies.optuna_samplers import OptunaProposer
+
+            return OptunaProposer(resolved)
+        case "bayesian":
+            from reszoo.tuning.strategies.bayesian import BayesianProposer
+
+            return BayesianProposer(resolved)
+        case _:
+            from reszoo.tuning.strategies.keras_oracles import OracleProposer
+
+            return OracleProposer(resolved, workers)

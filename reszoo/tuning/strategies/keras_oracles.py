@@ -1,7 +1,7 @@
 """Oracles of keras-tuner (1.4.8, frozen upstream), with their defects repaired.
 
-No other file imports keras-tuner, which imports TensorFlow. Each repair has a test in
-tests/tuning/test_keras_oracles.py:
+Only this file and `bayesian.py` import keras-tuner, which imports TensorFlow. Each repair has a
+test in tests/tuning/test_keras_oracles.py:
 
 - a candidate above a limit is redrawn before it becomes a trial, so it uses up no trial, takes no
   place in a Hyperband bracket and cannot end the search (keras-tuner's `max_model_size` does);
@@ -21,7 +21,7 @@ import itertools
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,7 @@ with warnings.catch_warnings():
 from reszoo.tuning.constraints import nothing_feasible
 from reszoo.tuning.hyperband import DEFAULT_FACTOR
 from reszoo.tuning.resolved_search import ResolvedSearch
+from reszoo.tuning.space import Candidate
 from reszoo.tuning.strategies.trial_jobs import RungStep, trial_job
 from reszoo.tuning.trial_log import TrialJob, TrialRecord
 
@@ -41,7 +42,7 @@ _IDLE = {"status": TrialStatus.IDLE, "values": None}
 _STOPPED = {"status": TrialStatus.STOPPED, "values": None}
 
 
-class _Oracle(keras_tuner.Oracle):
+class FeasibleOracle(keras_tuner.Oracle):
     """Base of the oracles: it draws feasible candidates and keeps no state on disk."""
 
     def __init__(self, resolved: ResolvedSearch, **options: Any) -> None:
@@ -72,6 +73,16 @@ class _Oracle(keras_tuner.Oracle):
                 search, constraints = self._resolved.search, self._resolved.constraints
                 raise nothing_feasible(search, constraints, self._sampler.drawn_of_more)
             return None
+        return self._values(candidate)
+
+    def candidate_of(self, trial: Any) -> Candidate:
+        """Returns the candidate of a trial."""
+        return self._candidate(trial.hyperparameters.values)
+
+    def _candidate(self, values: Mapping[str, Any]) -> Candidate:
+        return tuple(values[axis.name] for axis in self._resolved.space.dimensions)
+
+    def _values(self, candidate: Candidate) -> dict[str, Any]:
         names = (dimension.name for dimension in self._resolved.space.dimensions)
         return dict(zip(names, candidate, strict=True))
 
@@ -82,7 +93,7 @@ class _Oracle(keras_tuner.Oracle):
         """Saves nothing, as `save`."""
 
 
-class RandomOracle(_Oracle, keras_tuner.oracles.RandomSearchOracle):
+class RandomOracle(FeasibleOracle, keras_tuner.oracles.RandomSearchOracle):
     """Random search over feasible candidates."""
 
     def __init__(self, resolved: ResolvedSearch) -> None:
@@ -99,7 +110,7 @@ class _Promotion:
     """The trial that it resumes."""
 
 
-class HyperbandOracle(_Oracle, keras_tuner.oracles.HyperbandOracle):
+class HyperbandOracle(FeasibleOracle, keras_tuner.oracles.HyperbandOracle):
     """Hyperband over feasible candidates (Li 2018), with all brackets at once.
 
     Candidates are drawn in the order of the brackets, which no result changes. One worker finishes
@@ -126,10 +137,8 @@ class HyperbandOracle(_Oracle, keras_tuner.oracles.HyperbandOracle):
         """Returns the values of the next trial: a new candidate, or one that is promoted."""
         steps = (self._new_candidate, self._promote)
         brackets = list(enumerate(self._brackets))
-        order: Iterable[tuple[Any, tuple[int, Any]]]
-        if self._several:
-            order = itertools.product(steps, brackets)
-        else:
+        order: Iterable[tuple[Any, tuple[int, Any]]] = itertools.product(steps, brackets)
+        if not self._several:
             order = ((step, bracket) for bracket in brackets for step in steps)
         for step, (number, bracket) in order:
             values = step(trial_id, number, bracket)
@@ -192,7 +201,7 @@ class OracleProposer:
 
     def __init__(self, resolved: ResolvedSearch, workers: int = 1) -> None:
         self._resolved = resolved
-        self._oracle: _Oracle
+        self._oracle: FeasibleOracle
         if resolved.search.strategy.kind == "hyperband":
             self._oracle = HyperbandOracle(resolved, workers)
         else:
@@ -214,24 +223,15 @@ class OracleProposer:
 
     def tell(self, job: TrialJob, record: TrialRecord) -> None:
         """Takes the result of a job."""
-        trial = self._ongoing.pop(job.order)
-        with _quiet():
-            if record.val_accuracy is None:
-                trial.status, trial.message = TrialStatus.FAILED, record.message
-            else:
-                metrics = {OBJECTIVE: record.val_accuracy}
-                self._oracle.update_trial(trial.trial_id, metrics)
-                trial.status = TrialStatus.COMPLETED
-            self._oracle.end_trial(trial)
+        end_trial(self._oracle, self._ongoing.pop(job.order), record)
 
     def _next(self) -> TrialJob | None:
-        with _quiet():
+        with quiet():
             # An id of its own for each: the oracle gives a trial that runs to the same id again.
             trial = self._oracle.create_trial(f"job {len(self._oracle.trials)}")
         if trial.status != TrialStatus.RUNNING:
             return None
-        values = trial.hyperparameters.values
-        candidate = tuple(values[axis.name] for axis in self._resolved.space.dimensions)
+        candidate = self._oracle.candidate_of(trial)
         promotion = None
         if isinstance(self._oracle, HyperbandOracle):
             promotion = self._oracle.promotions[trial.trial_id]
@@ -253,6 +253,17 @@ def _hyperparameters(resolved: ResolvedSearch) -> keras_tuner.HyperParameters:
     return hyperparameters
 
 
-def _quiet() -> warnings.catch_warnings:
+def end_trial(oracle: FeasibleOracle, trial: Any, record: TrialRecord) -> None:
+    """Tells an oracle how a trial ended."""
+    with quiet():
+        if record.val_accuracy is None:
+            trial.status, trial.message = TrialStatus.FAILED, record.message
+        else:
+            oracle.update_trial(trial.trial_id, {OBJECTIVE: record.val_accuracy})
+            trial.status = TrialStatus.COMPLETED
+        oracle.end_trial(trial)
+
+
+def quiet() -> warnings.catch_warnings:
     """Hides the deprecation warnings of keras-tuner's own code."""
     return warnings.catch_warnings(action="ignore", category=DeprecationWarning)

@@ -47,4 +47,5 @@ def trial_job(
         cost=price,
         measured=resolved.measured_costs(candidate),
         place=place,
+        recipe=resolved.space.recipe(candidate) if resolved.space.searches_recipe else None,
     )

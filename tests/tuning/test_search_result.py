@@ -1,0 +1,61 @@
+"""The result of a search, returned and read back from its folder."""
+
+from __future__ import annotations
+
+import pytest
+
+from reszoo.cli import main
+from reszoo.errors import GateError, UserError
+from reszoo.report.search_summary import result_text
+from reszoo.tuning.search_result import read_result
+from reszoo.tuning.tune import tune
+from tests.tuning.searches import BASE, SEARCH, Trainings, write
+
+GRID = SEARCH.replace("{kind: random, trials: 6", "{kind: grid, trials: 6")
+ALL = (
+    GRID
+    + "confirm: {best: 2, seeds: 1}\nreferences: [tiny.yaml]\n"
+    + "objectives: {val_accuracy: max, macs: min}\n"
+)
+
+
+@pytest.fixture
+def result(tmp_path):
+    file = write(tmp_path, ALL)
+    (tmp_path / "tiny.yaml").write_text(BASE)
+    return tune(file, out=tmp_path / "out", runner=Trainings())
+
+
+def test_a_folder_holds_the_result_of_its_search(result):
+    shown = read_result(result.path)
+    assert (shown.best, shown.spec, shown.records) == (result.best, result.spec, result.records)
+    assert (shown.trials, shown.front, shown.means) == (result.trials, result.front, result.means)
+    assert (shown.planned, shown.is_finished) == (result.planned, True)
+
+
+def test_the_table_has_references_means_and_the_front(result):
+    text = result_text(result)
+    assert "mean of seeds" in text.splitlines()[0]
+    references = [line for line in text.splitlines() if line.lstrip().startswith("reference")]
+    assert [line.rpartition("  ")[2] for line in references] == ["tiny"]
+    assert f"in {result.path / 'pareto'}, by val_accuracy, macs" in text
+    assert "on average over all seeds" in text
+
+
+def test_the_command_shows_a_folder(result, capsys):
+    assert main(["tune", "--show", str(result.path)]) == 0
+    assert capsys.readouterr().out.strip() == result_text(read_result(result.path)).strip()
+
+
+def test_what_is_no_search_or_has_no_result_is_told(tmp_path):
+    with pytest.raises(UserError, match="is not a search folder") as caught:
+        read_result(tmp_path)
+    assert "searches/" in (caught.value.hint or "")
+
+    def fail(job):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tune(write(tmp_path, GRID), out=tmp_path / "out", runner=fail)
+    with pytest.raises(GateError, match="none of the 0 trainings finished"):
+        read_result(tmp_path / "out")
