@@ -42,11 +42,12 @@ TESTS_ON_TENSORFLOW = (
 )
 """Other tests that do, or that start processes which do."""
 
-ON_ONE_WORKER = ("edge", "exporting", "training")
+ON_ONE_WORKER = ("edge", "exporting", "studies", "training")
 """Folders of tests that share trained runs and bundles."""
 LONGEST = (
     "training",
     "exporting",
+    "studies",
     "edge",
     "tuning",
     "cli/test_kill9.py",
