@@ -120,9 +120,7 @@ def _print_plan(search: Search, options: Namespace) -> None:
 
     print(preview_text(preview(search, seed=options.seed, data=options.data)))
     resolved = resolve_search(search, seed=options.seed)
-    if resolved.target is not None or options.measure:
-        print("measuring some candidates, a few seconds each", file=sys.stderr, flush=True)
-    if (sample := measure_sample(resolved)) is not None:
+    if (sample := measure_sample(resolved, progress=_print_measured)) is not None:
         print(f"\n{measured_text(sample)}")
     if options.measure:
         from reszoo.training.jobs.task import DataArguments
@@ -131,6 +129,11 @@ def _print_plan(search: Search, options: Namespace) -> None:
         data = DataArguments(options.data, options.skip_bad_images)
         if (estimate := estimate_time(resolved, data, options.jobs or 1)) is not None:
             print(f"\n{time_text(estimate)}")
+
+
+def _print_measured(done: int, count: int) -> None:
+    if done % 5 == 1 or done == count:
+        print(f"measured {done} of {count} candidates", file=sys.stderr, flush=True)
 
 
 def _print_event(event: Event) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
@@ -30,17 +30,32 @@ class MeasuredSample:
     """Least and most of each cost that was measured."""
 
 
-def measure_sample(resolved: ResolvedSearch, count: int = SAMPLE_SIZE) -> MeasuredSample | None:
-    """Measures candidates in the order of the search; None where it has no measured limits."""
+def measure_sample(
+    resolved: ResolvedSearch,
+    count: int = SAMPLE_SIZE,
+    progress: Callable[[int, int], None] = lambda done, count: None,
+) -> MeasuredSample | None:
+    """Measures candidates in the order of the search; None where it has no measured limits.
+
+    `progress` is told how many of how many are measured.
+    """
     with measured_limits(resolved.search, resolved.target) as measured:
-        return None if measured is None else _measure(resolved, measured, count)
+        return None if measured is None else _measure(resolved, measured, count, progress)
 
 
-def _measure(resolved: ResolvedSearch, measured: MeasuredLimits, count: int) -> MeasuredSample:
+def _measure(
+    resolved: ResolvedSearch,
+    measured: MeasuredLimits,
+    count: int,
+    progress: Callable[[int, int], None],
+) -> MeasuredSample:
     sampler = resolved.sampler()
     candidates = list(islice(iter(sampler.draw, None), count))
     networks = [resolved.space.spec(candidate) for candidate in candidates]
-    checks = [measured.check(network) for network in networks]
+    checks = []
+    for done, network in enumerate(networks, 1):
+        checks.append(measured.check(network))
+        progress(done, len(networks))
     violations: Counter[str] = Counter()
     for check in checks:
         violations.update(check.keys())
