@@ -126,6 +126,7 @@ def _print_plan(search: Search, options: Namespace) -> None:
         from reszoo.training.jobs.task import DataArguments
         from reszoo.tuning.time_estimate import estimate_time
 
+        print("timing a training step of three candidates", file=sys.stderr, flush=True)
         data = DataArguments(options.data, options.skip_bad_images)
         if (estimate := estimate_time(resolved, data, options.jobs or 1)) is not None:
             print(f"\n{time_text(estimate)}")
