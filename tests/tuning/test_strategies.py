@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
 
 import pytest
@@ -120,3 +122,45 @@ def test_a_small_space_is_tried_to_the_last_candidate(tmp_path, kind):
     text = text.replace("max: 3", "max: 2").replace(RANDOM, f"{{kind: {kind}, trials: 20}}")
     records = search(write(tmp_path, text), tmp_path / "out", ShuffledEngine(2)).records
     assert len({str(record.changes) for record in records}) == len(records) == 8
+
+
+class Killed(BaseException):
+    """Stands in for a kill -9: nothing catches it."""
+
+
+def test_a_search_killed_at_twenty_moments_ends_as_if_it_never_was(tmp_path, strategy, monkeypatch):
+    """Each kill comes before a file is written, renamed or appended to; half of a line may be."""
+    file = write(tmp_path, STRATEGIES[strategy])
+    search(file, tmp_path / "whole", ShuffledEngine(1, trainings=Trainings(_fails)))
+    out, moments = tmp_path / "killed", random.Random(strategy)
+    replace, write_bytes, kills = os.replace, os.write, 0
+    for seed in range(20):
+        left = moments.randrange(12)
+
+        def is_due() -> bool:
+            nonlocal left
+            left -= 1
+            return left < 0
+
+        def killed_replace(*paths, **options):
+            if is_due():
+                raise Killed
+            return replace(*paths, **options)
+
+        def killed_write(file, data):
+            if is_due():
+                write_bytes(file, data[: moments.randrange(len(data))])
+                raise Killed
+            return write_bytes(file, data)
+
+        monkeypatch.setattr(os, "replace", killed_replace)
+        monkeypatch.setattr(os, "write", killed_write)
+        with contextlib.suppress(Killed):
+            kills += 1
+            search(file, out, ShuffledEngine(1 + seed % 4, seed, Trainings(_fails)))
+            kills -= 1
+        monkeypatch.setattr(os, "replace", replace)
+        monkeypatch.setattr(os, "write", write_bytes)
+    search(file, out, ShuffledEngine(2, trainings=Trainings(_fails)))
+    assert kills >= 3
+    assert files_of(out) == files_of(tmp_path / "whole")
