@@ -22,9 +22,9 @@ SHELLS = ("bash", "zsh", "fish")
 FILES, FOLDERS = "files", "folders"
 
 FREE_VALUES = (
-    *("ADDRESS", "B", "CLASS,...", "DEVICES", "EPOCH", "FIELD=VALUE", "GROUP,...", "K", "N"),
-    "N,N,...",
-    *("N|TIME", "POINTS", "PORT", "RESOURCES", "SECONDS", "SEED", "SPLIT"),
+    *("ADDRESS", "B", "CLASS,...", "CONNECTION,...", "DEVICES", "EPOCH", "FIELD=VALUE"),
+    *("GROUP,...", "K", "N", "N,N,...", "N|TIME", "POINTS", "PORT", "RESOURCES", "SECONDS"),
+    *("SEED", "SPLIT"),
 )
 """Metavars of values that nothing completes."""
 

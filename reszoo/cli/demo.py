@@ -98,4 +98,5 @@ def _summary(folder: Path) -> str:
         ("pictures", str(folder / "pictures")),
         ("best of the search", str(folder / "search" / "best.yaml")),
     ]
-    return f"\n=== done; all results are in {folder}\n{facts(paths)}"
+    more = "`reszoo study degradation --data digits` shows what depth does to plain nets"
+    return f"\n=== done; all results are in {folder}\n{facts(paths)}\n\nNext: {more}"

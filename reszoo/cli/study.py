@@ -1,12 +1,24 @@
 """Run one of the papers' experiments on trained runs or on specs, with figures and tables.
 
-flow: how activations and gradients pass through networks, as initialised and trained.
+Of trained runs:
+
+flow: how activations and gradients pass through networks; takes specs too, as initialised.
 
 responses: how large the outputs of layers are (He 2015, Figure 7).
 
 gates: what gates learned, and for which images they open (Srivastava 2015, Figures 2 and 3).
 
 lesion: accuracy without each block, pairs, random and shuffled ones (Srivastava 2015, Figure 4).
+
+deepen: the net with identity blocks added and trained on, against the same depth from scratch.
+
+Of networks that it trains:
+
+degradation: whether deeper nets train worse (He 2015, Figure 6; Srivastava 2015, Figure 1).
+
+gating: the shortcuts of He 2016, Table 1, on one depth.
+
+boosting: blocks appended one by one, each trained while the others are frozen.
 
 The same command resumes an interrupted study.
 """
@@ -24,6 +36,7 @@ from reszoo.cli.options import (
     keras_file,
     nonnegative_int,
     positive_int,
+    positive_ints,
     split_words,
 )
 from reszoo.cli.start_tensorflow import start_tensorflow
@@ -35,45 +48,59 @@ OPTIONS = {
     "responses": ("limit",),
     "gates": ("limit", "classes"),
     "lesion": ("limit", "seed", "write", "max_drop"),
+    "deepen": ("depths", "epochs"),
+    "degradation": ("base", "depths", "connections", "recipe", "epochs", "seeds", "jobs"),
+    "gating": ("base", "recipe", "epochs", "seeds", "jobs"),
+    "boosting": ("base", "recipe", "epochs", "seed"),
 }
 """The options that each study takes beside --data and -o."""
 
-_OF_ONE = ("gates", "lesion")
-_OF_SPECS = ("flow",)
+_OF_ONE_RUN = ("gates", "lesion", "deepen")
+_OF_RUNS = ("flow", "responses", *_OF_ONE_RUN)
+_OF_SPECS = ("flow", "degradation")
 
 
 def add_options(parser: ArgumentParser) -> None:
-    parser.add_argument("study", choices=list(OPTIONS), help=", ".join(OPTIONS))
+    parser.add_argument("study", choices=list(OPTIONS), help="the study")
     parser.add_argument(
         "targets",
         nargs="*",
         metavar="RUN|NAME|FILE",
-        help="run folders or .keras files; flow also takes networks of the zoo and YAML files",
+        help="run folders or .keras files; networks of the zoo and YAML files with flow and "
+        "degradation",
     )
     add = parser.add_argument
-    add("--data", help="digits, folder:PATH or tfds:NAME (default: the run's own)")
+    add(
+        "--data",
+        help="digits, folder:PATH, csv:FILE or tfds:NAME (default: the run's own, else digits)",
+    )
+    add("--seed", type=nonnegative_int, metavar="SEED", help="random seed (default: 0)")
+    add_output(parser, "FOLDER", "the study's folder (default: RUN/study/STUDY, or in studies/)")
+    _add_look_inside(parser)
+    _add_training(parser)
+
+
+def _add_look_inside(parser: ArgumentParser) -> None:
+    add = parser.add_argument_group("flow, responses, gates, lesion").add_argument
     add(
         "--limit",
         type=positive_int,
         metavar="N",
         help="number of images (default: 2000, of flow 128)",
     )
-    add("--seed", type=nonnegative_int, metavar="SEED", help="random seed (default: 0)")
-    add_output(parser, "FOLDER", "the study's folder (default: RUN/study/NAME)")
-    group = parser.add_argument_group("gates and lesion")
-    group.add_argument(
+    add(
         "--classes",
         type=split_words,
         metavar="CLASS,...",
         help="gates: classes to compare with all images (default: the first and the eighth)",
     )
-    group.add_argument(
+    add(
         "--write",
         type=keras_file,
         metavar="FILE.keras",
         help="lesion: save the network without the blocks it misses least",
     )
-    group.add_argument(
+    add(
         "--max-drop",
         type=float,
         metavar="POINTS",
@@ -81,16 +108,54 @@ def add_options(parser: ArgumentParser) -> None:
     )
 
 
+def _add_training(parser: ArgumentParser) -> None:
+    add = parser.add_argument_group("degradation, gating, boosting, deepen").add_argument
+    add("--base", metavar="NAME|FILE", help="the network that the trained ones are made of")
+    add(
+        "--depths",
+        type=positive_ints("20,56"),
+        metavar="N,N,...",
+        help="degradation: depths in layers, such as 20,56; deepen: blocks of each stage "
+        "(default: twice the present)",
+    )
+    add(
+        "--connections",
+        type=split_words,
+        metavar="CONNECTION,...",
+        help="degradation: connections of the blocks (default: plain,residual,highway)",
+    )
+    add("--recipe", metavar="RECIPE", help="a recipe of the zoo, or a YAML file (default: by data)")
+    add(
+        "--epochs",
+        type=positive_int,
+        metavar="N",
+        help="epochs of each training (overrides the recipe)",
+    )
+    add("--seeds", type=positive_int, metavar="N", help="trainings of each network (default: 1)")
+    add("--jobs", type=positive_int, metavar="N", help="trainings at the same time (default: 1)")
+
+
 def run(options: Namespace) -> None:
     given = _given_options(options)
     _check_targets(options)
+    if options.base is not None:
+        spec.load(options.base)
+    if options.recipe is not None:
+        spec.load_recipe(options.recipe)
     check_data(options.data)
     start_tensorflow(debug=options.debug)
     from reszoo import studies
 
-    targets = options.targets[0] if len(options.targets) == 1 else options.targets
-    result = getattr(studies, options.study)(targets, data=options.data, out=options.out, **given)
-    print(study_text(result))
+    if options.data is not None:
+        given["data"] = options.data
+    function = getattr(studies, options.study)
+    print(study_text(function(*_positional(options), out=options.out, **given)))
+
+
+def _positional(options: Namespace) -> tuple[Any, ...]:
+    if options.study in _OF_ONE_RUN:
+        return (options.targets[0],)
+    return (options.targets,) if options.study in (*_OF_RUNS, *_OF_SPECS) else ()
 
 
 def _given_options(options: Namespace) -> dict[str, Any]:
@@ -111,22 +176,28 @@ def _given_options(options: Namespace) -> dict[str, Any]:
 
 def _check_targets(options: Namespace) -> None:
     study, targets = options.study, options.targets
-    if not targets:
-        example = "resnet20" if study in _OF_SPECS else "RUN"
+    if not targets and study in _OF_RUNS:
         raise UserError(
-            f"the study {study} needs a {'network' if study in _OF_SPECS else 'trained run'}",
+            f"the study {study} needs a trained run" + (" or a spec" if study in _OF_SPECS else ""),
             expected="a run folder, as `reszoo train` makes it",
             found="none",
-            hint=f"write `reszoo study {study} {example}`",
+            hint=f"write `reszoo study {study} RUN`",
         )
-    if study in _OF_ONE and len(targets) > 1:
+    if len(targets) > 1 and study in _OF_ONE_RUN:
         raise UserError(
             f"the study {study} takes one run at a time",
             found=", ".join(targets),
             hint=f"write `reszoo study {study} {targets[0]}`",
         )
+    if targets and study not in (*_OF_RUNS, *_OF_SPECS):
+        raise UserError(
+            f"the study {study} makes its networks of one",
+            expected="--base NAME",
+            found=" ".join(targets),
+            hint=f"write `reszoo study {study} --base {targets[0]}`",
+        )
     for target in targets:
-        if study in _OF_SPECS and not Path(target).is_dir():
+        if study in _OF_SPECS and (study == "degradation" or not Path(target).is_dir()):
             spec.load(target)
         else:
             check_network(target)

@@ -90,7 +90,8 @@ def _add_initial_weights(parser: ArgumentParser) -> None:
         type=split_words,
         default=(),
         metavar="GROUP,...",
-        help="layer groups to freeze: backbone, stem, stage1, or a range such as stem..stage2",
+        help="layer groups to freeze: backbone, stem, stage1, a range such as stem..stage2, or a "
+        "block such as stage2.block3",
     )
     add(
         "--unfreeze-at",

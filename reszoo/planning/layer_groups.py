@@ -1,4 +1,4 @@
-"""Layer groups: stem, stages, head and backbone, for freezing and learning rate multipliers.
+"""Layer groups: stem, stages, blocks, head and backbone, for freezing and learning rates.
 
 Rows are grouped by their tags. The counterpart of timm's `group_matcher`.
 """
@@ -18,6 +18,7 @@ BIAS = "bias"
 LOGITS = "logits"
 """The last layer of the head, which outputs the logits."""
 _STEM = "stem"
+_BLOCK = re.compile(r"stage(\d+)\.block(\d+)")
 _RANGE = re.compile(r"(\w+)\.\.(\w+)")
 
 
@@ -76,6 +77,45 @@ def _require(groups: tuple[str, ...], name: str, where: Place | str | None) -> s
         expected=f"{', '.join(groups)}, or a range such as stem..stage2",
         found=repr(name),
         hint=did_you_mean(name, groups) or f"write {BACKBONE}, all but the head, or one of these",
+    )
+
+
+def row_names_of(
+    plan: Plan, names: Iterable[str], *, where: Place | str | None = None
+) -> frozenset[str]:
+    """Returns the names of the rows of layer groups and of single blocks, `stage2.block3`.
+
+    An unknown name raises a UserError at `where`.
+
+    Examples:
+      >>> from reszoo.planning.network import plan
+      >>> from reszoo.spec import load
+      >>> len(row_names_of(plan(load("resnet20")), ["stage2.block3"]))
+      7
+    """
+    names = tuple(names)
+    blocks = {name: _position(plan, name, where) for name in names if _BLOCK.fullmatch(name)}
+    groups = resolve_groups(plan, (name for name in names if name not in blocks), where=where)
+    chosen = set(blocks.values())
+    own = (row.name for row in plan.rows if (row.tags.stage, row.tags.block) in chosen)
+    return row_names_in(plan, groups) | frozenset(own)
+
+
+def _position(plan: Plan, name: str, where: Place | str | None) -> tuple[int, int]:
+    match = _BLOCK.fullmatch(name)
+    assert match is not None
+    stage, block = int(match[1]), int(match[2])
+    positions = {(row.tags.stage, row.tags.block) for row in plan.rows if row.tags.block}
+    if (stage, block) in positions:
+        return stage, block
+    depths = [number for of_stage, number in positions if of_stage == stage and number]
+    last = f"stage{stage}.block{max(depths)}" if depths else f"{group_names(plan)[-2]}.block1"
+    raise UserError(
+        f"the network has no block '{name}'",
+        where=where,
+        expected="stageS.blockB, such as stage1.block1",
+        found=repr(name),
+        hint=f"write {last}, the last of its stage" if depths else f"write {last}",
     )
 
 

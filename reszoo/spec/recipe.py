@@ -115,7 +115,7 @@ class Recipe(Document):
     """Weight decay multipliers by layer group, as in `rate_factors`."""
     freeze: Tuple[str] = ()
     """Layer groups to freeze when fine-tuning, statistics included: `stem`, `stage1`.., `backbone`
-    (all but the head), or a range such as `stem..stage2`."""
+    (all but the head), a range such as `stem..stage2`, or a block such as `stage2.block3`."""
     unfreeze_at: Annotated[int, Field(ge=2)] | None = None
     """Epoch (from 1) at which the frozen groups are unfrozen. Defaults to never."""
     ema: EMA | None = None

@@ -20,8 +20,7 @@ from reszoo.planning.layer_groups import (
     group_factors,
     group_names,
     group_of,
-    resolve_groups,
-    row_names_in,
+    row_names_of,
 )
 from reszoo.spec.recipe import Recipe
 from reszoo.training.optimizers.param_groups import ParamGroup
@@ -66,7 +65,7 @@ def freezing(plan: Plan, recipe: Recipe, *, new_layers: Sequence[str] = ()) -> F
         that unfreezes is outside the training or without frozen layer groups.
     """
     where = option_or_place(recipe, "freeze")
-    rows = row_names_in(plan, resolve_groups(plan, recipe.freeze, where=where))
+    rows = row_names_of(plan, recipe.freeze, where=where)
     if new := [name for name in new_layers if name in rows]:
         raise UserError(
             "the head is new and cannot be frozen: it is not trained yet",

@@ -100,7 +100,7 @@ def train(
       weights: published weights for `spec`: `keras:imagenet`, `timm:TAG`, or a .h5, .weights.h5,
         .keras or .safetensors file. The head is replaced where the classes differ.
       freeze: layer groups that keep their weights and statistics: `stem`, `stage1`.., `backbone`
-        (all but the head), or a range such as `stem..stage2`.
+        (all but the head), a range such as `stem..stage2`, or a block such as `stage2.block3`.
       unfreeze_at: the epoch (from 1) in which frozen layers begin to learn.
       quantize: `int8` for quantization-aware training of the network of `start`; its export needs
         no calibration. The default recipe is then `quantize`.

@@ -12,6 +12,7 @@ from reszoo.planning.layer_groups import (
     group_of,
     resolve_groups,
     row_names_in,
+    row_names_of,
 )
 from reszoo.planning.network import plan
 
@@ -45,6 +46,24 @@ def test_an_unknown_group_is_refused_with_the_known_ones(name):
 def test_the_nearest_group_is_suggested():
     with pytest.raises(UserError, match="did you mean 'stage1'"):
         resolve_groups(RESNET20, ["stagr1"])
+
+
+def test_a_block_is_its_rows_alone_and_joins_groups():
+    own = row_names_of(RESNET20, ["stage2.block3"])
+    tags = {(row.tags.stage, row.tags.block) for row in RESNET20.rows if row.name in own}
+    assert tags == {(2, 3)}
+    assert row_names_of(RESNET20, ["stage2.block3", "stage1"]) == own | row_names_in(
+        RESNET20, frozenset({"stage1"})
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("stage2.block4", "stage2.block3"), ("stage4.block1", "stage3.block1")]
+)
+def test_a_block_that_is_not_there_is_refused_with_one_that_is(name, hint):
+    with pytest.raises(UserError, match=f"no block '{name}'") as error:
+        row_names_of(RESNET20, [name])
+    assert hint in error.value.hint
 
 
 @pytest.mark.parametrize("name", ["resnet20", "resnet110_v2", "highway19_cifar10", "resnetrs50"])

@@ -1,0 +1,123 @@
+"""The degradation study on trainings that a stub performs: what it states, and what it resumes."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pytest
+
+from reszoo import spec
+from reszoo.errors import UserError
+from reszoo.runs import Run
+from reszoo.studies import degradation, gating, training_grid
+from reszoo.training.jobs.task import JobOutcome
+
+
+class StubEngine:
+    """Writes runs whose loss rises with depth in plain nets."""
+
+    workers = 1
+    performed: ClassVar[list[str]] = []
+
+    def __init__(self, *_):
+        self.tasks = []
+
+    def submit(self, key, task):
+        self.tasks.append((key, task))
+
+    def wait(self, seconds=None):
+        key, task = self.tasks.pop(0)
+        self.performed.append(task.run.name)
+        network = spec.load(task.architecture)
+        deep = sum(stage.depth for stage in network.stages)
+        if network.block.connection == "residual" and deep > 40:
+            return key, JobOutcome(message="the loss is no longer a finite number")
+        worse = deep if network.block.connection == "plain" else 1 / deep
+        run = Run.create(
+            task.run,
+            architecture=network,
+            recipe=spec.load_recipe(task.recipe),
+            data={"name": "digits", "classes": list("0123456789")},
+            command=[],
+            seed=task.seed,
+            default_name="x",
+        )
+        for epoch in range(1, task.epochs + 1):
+            numbers = {"loss": worse / epoch + 0.001 * task.seed, "accuracy": 0.5}
+            line = {"kind": "epoch", "epoch": epoch, **numbers, "val_accuracy": 0.25}
+            run.append_metrics(line)
+        run.set_state("finished", epochs=task.epochs)
+        return key, JobOutcome(0.25)
+
+    def progress(self):
+        return {}
+
+    def stop(self):
+        self.tasks.clear()
+
+
+@pytest.fixture(autouse=True)
+def stub(monkeypatch):
+    StubEngine.performed = []
+    monkeypatch.setattr(training_grid, "make_engine", StubEngine)
+    monkeypatch.setattr(training_grid, "_test_accuracy", lambda run, images: 0.75)
+    return StubEngine
+
+
+def test_digits_alone_are_six_runs_of_fully_connected_nets(tmp_path, stub):
+    result = degradation(epochs=2, out=tmp_path / "d")
+    rows = result.table.rows
+    assert [(row.connection, row.depth) for row in rows] == [
+        (connection, depth) for connection in ("plain", "residual", "highway") for depth in (10, 50)
+    ]
+    plain, residual, highway = result.findings
+    assert "plain: the net of 50 layers trains worse than the net of 10" in plain
+    assert "residual: the net of 50 layers trains worse than" in residual
+    assert "1 of 1 trainings failed" in residual
+    assert "highway: the net of 50 layers trains better than" in highway
+    assert rows[0].test_error == 25.0 and rows[0].train_error == 50.0
+    assert rows[3].message == "the loss is no longer a finite number"
+
+
+def test_finished_runs_are_not_trained_again(tmp_path, stub):
+    degradation(epochs=2, out=tmp_path / "d", connections=["plain"], depths=[10, 20])
+    assert len(stub.performed) == 2
+    degradation(epochs=2, out=tmp_path / "d", connections=["plain"], depths=[10, 20], seeds=2)
+    assert len(stub.performed) == 4
+
+
+def test_runs_of_another_recipe_are_not_mixed_in(tmp_path):
+    degradation(["resnet8_digits"], epochs=2, out=tmp_path / "d")
+    with pytest.raises(UserError, match="another recipe") as error:
+        degradation(["resnet8_digits"], epochs=3, out=tmp_path / "d")
+    assert "-o" in error.value.hint
+
+
+def test_several_seeds_give_a_spread(tmp_path):
+    result = degradation(
+        ["resnet8_digits", "resnet14_digits"], epochs=1, seeds=3, out=tmp_path / "d"
+    )
+    (finding,) = result.findings
+    assert "training loss 0.168 (0.167 to 0.169)" in finding
+    assert [row.seed for row in result.table] == [0, 1, 2, 0, 1, 2]
+
+
+def test_names_and_a_base_exclude_each_other(tmp_path):
+    with pytest.raises(UserError, match="named, and cannot be made"):
+        degradation(["resnet8_digits"], base="resnet20", out=tmp_path / "d")
+    with pytest.raises(UserError, match="needs networks"):
+        degradation(data="folder:nowhere", out=tmp_path / "d")
+    with pytest.raises(UserError, match="needs data that have a name"):
+        degradation(["resnet8_digits"], data=([], []), out=tmp_path / "d")
+
+
+def test_gating_has_a_row_for_each_shortcut_with_its_published_error(tmp_path):
+    result = gating(epochs=1, out=tmp_path / "g")
+    published = dict(zip(*(result.table.column(c) for c in ("shortcut", "published")), strict=True))
+    assert published["identity"] == 6.61
+    assert published["exclusive_gate_b6"] == 8.70
+    assert published["half_shortcut"] is None
+    assert len(result.findings) == len(result.table) == 11
+    assert any("identity: 25.00 % (fails), published 6.61 %" in text for text in result.findings)
+    first = spec.load(tmp_path / "g" / "networks" / "dropout_shortcut-seed0.yaml")
+    assert (first.block.shortcut.kind, first.block.shortcut.dropout) == ("zero_pad", 0.5)
