@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTR
 # An interrupted installation starts over.
 .DELETE_ON_ERROR:
 
-.PHONY: help demo test test-quick test-slow test-edge test-pages test-ray coverage lint format diagrams docs wheel clean
+.PHONY: help demo test test-quick test-slow test-edge test-pages test-ray coverage lint format diagrams gallery docs wheel clean
 
 help:
 	@echo "make demo        set up .venv and run the whole workflow on the embedded digits (4 minutes)"
@@ -30,6 +30,7 @@ help:
 	@echo "make coverage    run the tests that are not slow, with a report in htmlcov/"
 	@echo "make lint        run ruff and mypy"
 	@echo "make diagrams    draw the diagrams in docs/images/"
+	@echo "make gallery     draw the figures of studies in docs/images/ (10 minutes)"
 	@echo "make docs        build the documentation into site/"
 	@echo "make wheel       build the wheel into dist/"
 
@@ -76,6 +77,14 @@ format: $(VENV)/dev
 
 diagrams: $(VENV)/installed
 	$(BIN)/reszoo show resnet20 --twin block.connection=highway --diagram docs/images/twins.svg
+
+# Real results on the embedded digits.
+gallery: $(VENV)/installed
+	$(BIN)/reszoo study degradation --data digits --jobs 2 -o build/gallery/degradation
+	$(BIN)/reszoo study gates build/gallery/degradation/runs/highway50_highway_dense10_digits-seed0 \
+	    -o build/gallery/gates
+	cp build/gallery/degradation/figure.svg docs/images/degradation.svg
+	cp build/gallery/gates/figure.png docs/images/gates.png
 
 docs: $(VENV)/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

@@ -17,9 +17,9 @@ from reszoo.inference.evaluate import evaluate
 from reszoo.runs import Run
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import Recipe
-from reszoo.studies.serial_engine import SerialEngine
 from reszoo.studies.study_folder import StudyFolder
 from reszoo.training.job import choose_recipe
+from reszoo.training.jobs.engines import EngineOptions
 from reszoo.training.jobs.task import DataArguments, Engine, TrainingTask
 
 
@@ -115,7 +115,7 @@ def train_grid(
     waiting = [key for key, task in enumerate(tasks) if not _is_finished(task.run)]
     messages: dict[int, str | None] = {}
     if waiting:
-        engine = make_engine(min(jobs, len(waiting)))
+        engine = make_engine(min(jobs, len(waiting)), folder.path / "runs")
         try:
             for key in waiting:
                 engine.submit(key, tasks[key])
@@ -133,9 +133,9 @@ def train_grid(
     ]
 
 
-def make_engine(jobs: int) -> Engine:
+def make_engine(jobs: int, folder: Path) -> Engine:
     """Returns the engine that performs trainings, `jobs` at a time."""
-    return SerialEngine()
+    return EngineOptions(jobs).create(folder)
 
 
 def _test_accuracy(run: Run, images: ImageData) -> float:

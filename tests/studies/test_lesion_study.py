@@ -10,15 +10,16 @@ from reszoo.errors import UserError
 from reszoo.inference.trained import load_trained
 from reszoo.model.net2net.remove_blocks import remove_blocks
 from reszoo.studies import lesion, lesion_study
+from reszoo.studies.operation import Change, Operation
 from reszoo.studies.studied_network import open_network
 
 
 @pytest.mark.parametrize("connection", ["residual", "highway"])
 def test_a_closed_block_is_a_missing_one(saved, data, connection):
     network = open_network(saved(connection), data=data)
-    operation = lesion_study._Operation(network)
+    operation = Operation(network)
     pixels = data[0].astype(np.float32)
-    change = lesion_study._Change("block", 1, frozenset({1}), tuple(range(5)))
+    change = Change("block", 1, frozenset({1}), tuple(range(5)))
     closed = operation.finish(operation.start(pixels), 0, change)
     model, spec = remove_blocks(network.model, network.trained.spec, [(1, 2)])
     assert [stage.depth for stage in spec.stages] == [2, 2]
@@ -68,7 +69,8 @@ def test_the_pruned_network_is_saved_with_its_spec(saved, data, tmp_path):
 
 def test_nothing_is_removed_where_every_block_costs_more(saved, data, tmp_path):
     with pytest.raises(UserError, match="costs more than -200 points"):
-        lesion(saved("residual"), data=data, write=tmp_path / "p.keras", max_drop=-200)
+        options = {"write": tmp_path / "p.keras", "max_drop": -200, "out": tmp_path / "l"}
+        lesion(saved("residual"), data=data, **options)
     with pytest.raises(UserError, match="no name of a network"):
         lesion(saved("residual"), data=data, write=tmp_path / "p.h5")
 
