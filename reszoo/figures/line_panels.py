@@ -81,6 +81,10 @@ def line_panels(
         ).flatten()
         for index, (axes, panel) in enumerate(zip(grid, panels, strict=False)):
             _draw(axes, panel, show_y_label=not share_y or index % columns == 0)
+        # Only now: the axis of panels that share it ends where the lines of all of them do.
+        for axes, panel in zip(grid, panels, strict=False):
+            if panel.y_range != (None, None):
+                axes.set_ylim(*panel.y_range)
         for axes in grid[len(panels) :]:
             axes.set_axis_off()
         if title:
@@ -110,8 +114,6 @@ def _draw(axes: Axes, panel: LinePanel, *, show_y_label: bool) -> None:
     axes.set_xlabel(panel.x_label)
     if show_y_label:
         axes.set_ylabel(panel.y_label)
-    if panel.y_range != (None, None):
-        axes.set_ylim(*panel.y_range)
     if panel.x_ticks:
         axes.set_xticks([position for position, _ in panel.x_ticks])
         axes.set_xticklabels([text for _, text in panel.x_ticks])

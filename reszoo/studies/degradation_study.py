@@ -37,7 +37,8 @@ CONNECTIONS = ("plain", "residual", "highway")
 DIGITS_BASE, DIGITS_DEPTHS = "highway_dense10_digits", (10, 50)
 _NOTICEABLE = 1.1
 """With one seed, training losses within this factor are about the same."""
-_HIDDEN_EPOCHS = 3
+_HIGHEST_LOSS = 20.0
+"""Where the figure ends: larger losses are as good as infinite, and would flatten the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,13 +200,22 @@ def _draw(runs: Sequence[GridRun], table: Table[DepthRun]) -> Figure:
             ]
             if not own:
                 continue
-            loss_lines.append(_line(own, "loss", f"{depth} layers", index, 0))
+            loss_lines.append(_line(own, "loss", f"{depth} layers, training", index, 1))
             error_lines.append(_line(own, "accuracy", f"{depth} layers, training", index, 1))
             if "val_accuracy" in own[0][-1]:
                 error_lines.append(
                     _line(own, "val_accuracy", f"{depth} layers, held out", index, 0)
                 )
-        losses.append(LinePanel(connection, "epoch", "training loss", loss_lines, log=True))
+        losses.append(
+            LinePanel(
+                connection,
+                "epoch",
+                "training loss",
+                loss_lines,
+                log=True,
+                y_range=(None, _HIGHEST_LOSS),
+            )
+        )
         errors.append(LinePanel(connection, "epoch", "error, %", error_lines, y_range=(0, None)))
     return line_panels(
         [*losses, *errors], columns=len(connections), share_y=True, panel_size=(2.9, 2.4)

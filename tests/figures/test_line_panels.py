@@ -53,6 +53,15 @@ def test_panels_share_one_legend_with_each_label_once():
     assert [text.get_text() for text in legend.get_texts()] == ["a", "b"]
 
 
+def test_panels_that_share_an_axis_show_the_lines_of_all():
+    panels = [
+        LinePanel("", "x", "y", [Line("", [1, 2], y)], y_range=(None, 9)) for y in ([3, 4], [1, 99])
+    ]
+    figure = line_panels(panels, share_y=True)
+    low, high = figure.axes[0].get_ylim()
+    assert low <= 1 and high == 9
+
+
 def test_a_diverging_map_is_white_at_zero():
     picture = maps().axes[0].images[0]
     assert picture.get_clim() == (-1.0, 1.0)
