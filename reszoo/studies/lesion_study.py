@@ -20,7 +20,7 @@ from reszoo.figures.typed_table import Table
 from reszoo.inference.trained import Target
 from reszoo.planning.block_chain import Segment
 from reszoo.studies.lesion_figures import draw_lesions, pair_figures
-from reszoo.studies.operation import Change, Operation, combinations
+from reszoo.studies.lesioned_network import Change, LesionedNetwork, combinations
 from reszoo.studies.pruning import prune
 from reszoo.studies.studied_network import (
     LIMIT,
@@ -94,15 +94,15 @@ def lesion(
     inputs = network.facts() | {"seed": seed, "write": write, "max_drop": max_drop}
     folder = StudyFolder(Path(out) if out else network.default_folder("lesion"), "lesion", inputs)
     with without_remapping():
-        operation = Operation(network)
-        rows = _single_lesions(operation, folder, closable)
+        lesioned = LesionedNetwork(network)
+        rows = _single_lesions(lesioned, folder, closable)
         changes = combinations(network.blocks, closable, np.random.default_rng(seed))
-        rows += _combination_lesions(operation, folder, changes)
+        rows += _combination_lesions(lesioned, folder, changes)
         table = Table(Lesion, tuple(rows))
         findings = [*_findings(table, network.name)]
         if write is not None:
             costs = {index: row.drop for index, row in zip(closable, rows[1:], strict=False)}
-            pruned = prune(network, costs, max_drop, operation.correct, write)
+            pruned = prune(network, costs, max_drop, lesioned.correct, write)
             findings.append(pruned.sentence)
     return folder.finish(
         title=f"Lesions of {network.name}",
@@ -119,16 +119,16 @@ def lesion(
 
 
 def _single_lesions(
-    operation: Operation, folder: StudyFolder, closable: Sequence[int]
+    lesioned: LesionedNetwork, folder: StudyFolder, closable: Sequence[int]
 ) -> list[Lesion]:
     """Closes one block after another; what comes before the block is computed once."""
-    network = operation.network
+    network = lesioned.network
     totals = np.zeros(1 + len(closable), int)
     images = 0
     for number, (pixels, labels) in enumerate(network.batches("closing one block at a time")):
         totals += folder.step(
             f"blocks, batch {number}",
-            partial(_count_singles, operation, closable, pixels, labels),
+            partial(_count_singles, lesioned, closable, pixels, labels),
         )
         images += len(labels)
     intact = totals[0] / images
@@ -141,28 +141,28 @@ def _single_lesions(
 
 
 def _count_singles(
-    operation: Operation, closable: Sequence[int], pixels: np.ndarray, labels: np.ndarray
+    lesioned: LesionedNetwork, closable: Sequence[int], pixels: np.ndarray, labels: np.ndarray
 ) -> list[int]:
-    order = tuple(range(len(operation.network.blocks)))
+    order = tuple(range(len(lesioned.network.blocks)))
     counts = []
-    x = operation.start(pixels)
+    x = lesioned.start(pixels)
     for index in order:
         if index in closable:
-            logits = operation.finish(x, index, Change("block", 1, frozenset({index}), order))
+            logits = lesioned.finish(x, index, Change("block", 1, frozenset({index}), order))
             counts.append(int((logits.argmax(axis=1) == labels).sum()))
-        x = operation.run_block(index, x)
+        x = lesioned.run_block(index, x)
     intact = int((np.asarray(x).argmax(axis=1) == labels).sum())
     return [intact, *counts]
 
 
 def _combination_lesions(
-    operation: Operation, folder: StudyFolder, changes: Sequence[Change]
+    lesioned: LesionedNetwork, folder: StudyFolder, changes: Sequence[Change]
 ) -> list[Lesion]:
-    network = operation.network
+    network = lesioned.network
     macs = max(1, sum(row.macs for row in network.plan.rows)) * len(changes)
     images = min(len(network.images), max(_LEAST_IMAGES, int(_COMBINATION_MACS / macs)))
     batches = [
-        (operation.start(pixels), labels)
+        (lesioned.start(pixels), labels)
         for pixels, labels in StudiedNetwork(
             network.trained,
             network.plan,
@@ -173,7 +173,7 @@ def _combination_lesions(
         ).batches("reading images")
     ]
     accuracies = [
-        folder.step(f"combination {number}", partial(_accuracy, operation, batches, change))
+        folder.step(f"combination {number}", partial(_accuracy, lesioned, batches, change))
         for number, change in enumerate(
             report_progress(changes, "combinations of blocks", "combinations")
         )
@@ -192,9 +192,9 @@ def _combination_lesions(
 
 
 def _accuracy(
-    operation: Operation, batches: Sequence[tuple[Any, np.ndarray]], change: Change
+    lesioned: LesionedNetwork, batches: Sequence[tuple[Any, np.ndarray]], change: Change
 ) -> float:
-    right = [operation.finish(x, 0, change).argmax(axis=1) == labels for x, labels in batches]
+    right = [lesioned.finish(x, 0, change).argmax(axis=1) == labels for x, labels in batches]
     return float(np.concatenate(right).mean())
 
 

@@ -10,17 +10,17 @@ from reszoo.errors import UserError
 from reszoo.inference.trained import load_trained
 from reszoo.model.net2net.remove_blocks import remove_blocks
 from reszoo.studies import lesion, lesion_study
-from reszoo.studies.operation import Change, Operation
+from reszoo.studies.lesioned_network import Change, LesionedNetwork
 from reszoo.studies.studied_network import open_network
 
 
 @pytest.mark.parametrize("connection", ["residual", "highway"])
 def test_a_closed_block_is_a_missing_one(saved, data, connection):
     network = open_network(saved(connection), data=data)
-    operation = Operation(network)
+    lesioned = LesionedNetwork(network)
     pixels = data[0].astype(np.float32)
     change = Change("block", 1, frozenset({1}), tuple(range(5)))
-    closed = operation.finish(operation.start(pixels), 0, change)
+    closed = lesioned.finish(lesioned.start(pixels), 0, change)
     model, spec = remove_blocks(network.model, network.trained.spec, [(1, 2)])
     assert [stage.depth for stage in spec.stages] == [2, 2]
     np.testing.assert_allclose(closed, model(pixels), rtol=1e-4, atol=1e-4)

@@ -1,4 +1,4 @@
-"""Operations on a trained network: blocks that are closed, or in another order."""
+"""A trained network some of whose blocks are closed, or in another order."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Change:
     order: tuple[int, ...]
 
 
-class Operation:
+class LesionedNetwork:
     """Runs a network whose blocks are closed or in another order."""
 
     def __init__(self, network: StudiedNetwork) -> None:
