@@ -61,7 +61,7 @@ _OF_SPECS = ("flow", "degradation")
 
 
 def add_options(parser: ArgumentParser) -> None:
-    parser.add_argument("study", choices=list(OPTIONS), help="the study")
+    parser.add_argument("study", choices=list(OPTIONS), metavar="STUDY", help=", ".join(OPTIONS))
     parser.add_argument(
         "targets",
         nargs="*",
