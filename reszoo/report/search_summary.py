@@ -248,6 +248,12 @@ def _budget(preview: Preview) -> str:
     lines = [("trains", epochs)]
     if preview.iterations > 1:
         lines.append(("iterations", f"{preview.iterations} times the table"))
+    if (confirm := preview.search.confirm) is not None:
+        best, seeds = f"the best {confirm.best}", counted(confirm.seeds, "further seed")
+        epochs = counted(confirm.best * confirm.seeds * preview.max_epochs, "epoch")
+        lines.append(("confirms", f"{best} with {seeds} each, {epochs} in total"))
+    if preview.search.references:
+        lines.append(("references", ", ".join(preview.search.references)))
     if preview.start_from:
         lines.append(("tries first", "; ".join(map(changes_text, preview.start_from))))
     if preview.held_out is not None and preview.smallest_difference is not None:

@@ -126,6 +126,13 @@ def test_the_budget_of_a_random_search_is_one_rung(tmp_path):
     assert (seen.new_candidates, seen.total_epochs, seen.max_epochs) == (7, 35, 5)
 
 
+def test_confirmations_and_references_are_told(tmp_path):
+    fields = {"confirm": "{best: 2, seeds: 3}", "references": "[resnet8_digits]"}
+    text = preview_text(_preview(tmp_path, strategy="{max_epochs: 5}", **fields))
+    assert "the best 2 with 3 further seeds each, 30 epochs in total" in text
+    assert "references  resnet8_digits" in text
+
+
 def test_a_space_smaller_than_the_budget_is_told(tmp_path):
     assert _preview(tmp_path, strategy="{kind: random, trials: 100}").runs_out
     assert not _preview(tmp_path, strategy="{kind: random, trials: 10}").runs_out
