@@ -433,6 +433,8 @@ COMMANDS = [
     ("inspect gone.tflite", "write the path of what is there", "inspect photos"),
     ("inspect x.tflite --target mobil-int8", "did you mean", "inspect x --target {0}"),
     ("verify", "write `", "verify x"),
+    ("card", "write `", "card run"),
+    ("card photos", "name a folder that", "card run"),
     ("report", "write `", "report run"),
     ("report missing", "`reszoo train`", "{0} --devices x"),
     ("report photos", "name a folder that", "report run"),

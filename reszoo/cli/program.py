@@ -38,6 +38,7 @@ COMMANDS = {
     "study": "run one of the papers' experiments, with figures and tables",
     "tune": "search depth, width and other fields",
     "report": "write an HTML page about runs, a search, a bundle or a study",
+    "card": "write a model card in Markdown",
     "demo": "run the whole workflow on the embedded digits",
     "completion": "print a script that completes commands, options and names",
     "help": "show the options of a command",

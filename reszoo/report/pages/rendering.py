@@ -84,15 +84,23 @@ def render_page(
 
 
 def markdown(source: str) -> Markup:
-    """Returns Markdown as HTML without raw HTML, images or links that run scripts."""
+    """Returns Markdown as HTML, without raw HTML; links and images leave their text or nothing."""
     from markdown_it import MarkdownIt
 
-    parser = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    for rule in ("image", "link_open", "link_close"):
+        parser.add_render_rule(rule, _nothing)
     # The page has headings of its own above these.
-    lower = re.sub(
-        r"(</?h)([1-3])>", lambda match: f"{match[1]}{int(match[2]) + 2}>", parser.render(source)
-    )
-    return _trusted(lower)
+    html = re.sub(r"(</?h)([1-3])>", _lower_heading, parser.render(source))
+    return _trusted(html.replace("<p></p>\n", ""))
+
+
+def _nothing(*_: Any) -> str:
+    return ""
+
+
+def _lower_heading(match: re.Match[str]) -> str:
+    return f"{match[1]}{int(match[2]) + 2}>"
 
 
 def picture_address(content: bytes, kind: str) -> str:

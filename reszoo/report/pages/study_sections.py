@@ -14,9 +14,9 @@ from reszoo.report.text import format_command
 from reszoo.runs import Run
 
 STUDY = "study.json"
-_MOST_ROWS = 200
+_MOST_ROWS, _MOST_FIGURES = 200, 6
 _MOST_BYTES = 1_000_000
-"""Of an SVG; the PNG beside a larger one is shown in its place."""
+"""Of a figure; the PNG beside a larger SVG is shown in its place."""
 
 
 def studies_section(run: Run) -> Section:
@@ -36,12 +36,12 @@ def study_section(folder: Path) -> Section:
 def _study(folder: Path) -> dict[str, Any]:
     try:
         values = parse_json((folder / STUDY).read_bytes())
-        name = str(values.get("study") or values.get("name") or folder.name)
+        name = str(values.get("name") or values.get("study") or folder.name)
         rows = list(_csv(folder / "table.csv"))
         return {
             "name": name,
             "summary": _text(folder / "summary.md"),
-            "figure": _figure_address(folder),
+            "figures": list(_figures(folder)),
             "table": PageTable(rows[0], rows[1 : _MOST_ROWS + 1], "l" * len(rows[0]))
             if rows
             else None,
@@ -57,12 +57,15 @@ def _text(path: Path) -> str:
     return path.read_text("utf-8", errors="replace") if path.is_file() else ""
 
 
-def _figure_address(folder: Path) -> str | None:
-    """Returns the figure as an image, in which no script runs."""
-    svg, png = folder / "figure.svg", folder / "figure.png"
-    if svg.is_file() and svg.stat().st_size <= _MOST_BYTES:
-        return picture_address(svg.read_bytes(), "svg+xml")
-    return picture_address(png.read_bytes(), "png") if png.is_file() else None
+def _figures(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yields name and address of each figure, the main one first, as images: no script runs."""
+    names = sorted({path.stem for path in (*folder.glob("*.svg"), *folder.glob("*.png"))})
+    for name in sorted(names, key=lambda name: name != "figure")[:_MOST_FIGURES]:
+        svg, png = folder / f"{name}.svg", folder / f"{name}.png"
+        if svg.is_file() and svg.stat().st_size <= _MOST_BYTES:
+            yield name, picture_address(svg.read_bytes(), "svg+xml")
+        elif png.is_file() and png.stat().st_size <= _MOST_BYTES:
+            yield name, picture_address(png.read_bytes(), "png")
 
 
 def _csv(path: Path) -> Iterator[list[str]]:

@@ -1,0 +1,91 @@
+"""Time and size of `reszoo report`: one run, and 200 runs made by hand; opening in chromium.
+
+    python benchmarks/report_pages.py [--runs 200] [--run RUN]
+
+Prints wall and CPU seconds of the whole command in a process of its own, the size of the file, and,
+where playwright and chromium are, the milliseconds from opening to `load` and to the first chart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tests.report.sample_runs import finished_run
+
+FIXTURE = Path(__file__).parents[1] / "tests" / "fixtures" / "v0_1" / "finished"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--run", type=Path, default=FIXTURE)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        measure(f"one run ({options.run.name})", [options.run], root / "one.html")
+        draw = random.Random(0)
+        for number in range(options.runs):
+            finished_run(
+                root / "runs" / f"run-{number:03d}",
+                seed=number % 4,
+                accuracy=0.5 + 0.4 * draw.random(),
+                classes=[str(n) for n in range(10 + number % 5)],
+                epochs=options.epochs,
+            )
+        title = f"{options.runs} runs of {options.epochs} epochs"
+        measure(title, [root / "runs"], root / "many.html")
+
+
+def measure(title: str, paths: list[Path], out: Path) -> None:
+    before, began = os.times(), time.perf_counter()
+    command = [sys.executable, "-m", "reszoo", "report", *map(str, paths), "-o", str(out)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    wall, after = time.perf_counter() - began, os.times()
+    cpu = after.children_user + after.children_system
+    cpu -= before.children_user + before.children_system
+    print(f"{title}: {wall:.1f} s wall, {cpu:.1f} s CPU, {out.stat().st_size / 1e6:.2f} MB")
+    if (opening := opened(out)) is not None:
+        print(f"  opens in {opening[0]:.0f} ms, first chart or end after {opening[1]:.0f} ms")
+
+
+def opened(page_file: Path) -> tuple[float, float] | None:
+    """Returns milliseconds to `load`, and until the first chart is drawn; medians of five."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        return None
+    if (chromium := shutil.which("chromium")) is None:
+        return None
+    loads, charts = [], []
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        for _ in range(5):
+            page = browser.new_page()
+            began = time.perf_counter()
+            page.goto(page_file.as_uri())
+            loads.append(
+                page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
+            )
+            if page.locator(".chart").count():
+                page.locator(".chart").first.scroll_into_view_if_needed()
+                page.locator(".chart svg.marks").first.wait_for()
+            charts.append(1000 * (time.perf_counter() - began))
+            page.close()
+        browser.close()
+    return sorted(loads)[2], sorted(charts)[2]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""Write a model card in Markdown, as model hubs use it.
+
+That of a run has front matter, data, metrics, cost and limits, and leaves intended use to its
+author. That of a bundle is its CARD.md.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from reszoo.cli.options import add_output
+
+
+def add_options(parser: ArgumentParser) -> None:
+    parser.add_argument("subject", metavar="RUN|BUNDLE", help="a run folder or a bundle")
+    add_output(parser, "FILE.md", "the file to write (default: the terminal)")
+
+
+def run(options: Namespace) -> None:
+    from pathlib import Path
+
+    from reszoo.atomic_files import write_text
+    from reszoo.report.exported_files import card_text
+    from reszoo.report.model_card import model_card
+    from reszoo.runs import Run
+    from reszoo.tflite.contract_file import is_bundle
+
+    path = Path(options.subject)
+    text = card_text(path) if is_bundle(path) else model_card(Run.open(path))
+    if options.out is None:
+        print(text, end="")
+    else:
+        write_text(options.out, text)
+        print(f"wrote {options.out}")
