@@ -30,7 +30,7 @@ help:
 	@echo "make coverage    run the tests that are not slow, with a report in htmlcov/"
 	@echo "make lint        run ruff and mypy"
 	@echo "make diagrams    draw the diagrams in docs/images/"
-	@echo "make gallery     draw the figures of studies in docs/images/ (10 minutes)"
+	@echo "make gallery     draw the figures of studies and reports in docs/images/ (15 minutes)"
 	@echo "make docs        build the documentation into site/"
 	@echo "make wheel       build the wheel into dist/"
 
@@ -78,13 +78,14 @@ format: $(VENV)/dev
 diagrams: $(VENV)/installed
 	$(BIN)/reszoo show resnet20 --twin block.connection=highway --diagram docs/images/twins.svg
 
-# Real results on the embedded digits.
-gallery: $(VENV)/installed
+# Real results on the embedded digits; the pages of small trainings are opened in chromium.
+gallery: $(VENV)/pages
 	$(BIN)/reszoo study degradation --data digits --jobs 2 -o build/gallery/degradation
 	$(BIN)/reszoo study gates build/gallery/degradation/runs/highway50_highway_dense10_digits-seed0 \
 	    -o build/gallery/gates
 	cp build/gallery/degradation/figure.svg docs/images/degradation.svg
 	cp build/gallery/gates/figure.png docs/images/gates.png
+	$(BIN)/python docs/gallery.py
 
 docs: $(VENV)/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
