@@ -433,6 +433,8 @@ COMMANDS = [
     ("inspect gone.tflite", "write the path of what is there", "inspect photos"),
     ("inspect x.tflite --target mobil-int8", "did you mean", "inspect x --target {0}"),
     ("verify", "write `", "verify x"),
+    ("runs missing", "`reszoo train`", "{0} --devices x"),
+    ("runs --sort accurcy", "did you mean", "runs missing --sort {0}"),
     ("card", "write `", "card run"),
     ("card photos", "name a folder that", "card run"),
     ("report", "write `", "report run"),

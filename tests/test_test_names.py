@@ -22,6 +22,7 @@ ACROSS = {
     "model/test_keras_applications.py",
     "model/test_theory.py",
     "model/test_zoo.py",
+    "pages/test_browser.py",
     "planning/test_closed_forms.py",
     "planning/test_zoo.py",
     "report/test_results.py",

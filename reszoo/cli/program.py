@@ -37,6 +37,7 @@ COMMANDS = {
     "benchmark": "measure latency, throughput and memory on this machine",
     "study": "run one of the papers' experiments, with figures and tables",
     "tune": "search depth, width and other fields",
+    "runs": "compare runs in one table",
     "report": "write an HTML page about runs, a search, a bundle or a study",
     "card": "write a model card in Markdown",
     "demo": "run the whole workflow on the embedded digits",

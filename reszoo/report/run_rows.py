@@ -53,6 +53,8 @@ class RunRow:
 class SeedSpread:
     """Accuracy over runs that differ in nothing but the seed."""
 
+    twins: str
+    """That of the rows."""
     network: str
     data: str
     recipe: str
@@ -175,6 +177,7 @@ def _spread(members: Sequence[RunRow]) -> SeedSpread:
     accuracies = [member.accuracy or 0.0 for member in members]
     first = members[0]
     return SeedSpread(
+        twins=first.twins or "",
         network=first.network or "",
         data=first.data or "",
         recipe=first.recipe or "",

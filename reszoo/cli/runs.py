@@ -1,0 +1,47 @@
+"""Compare runs in one table: network, data, recipe, cost, accuracy, seed, and spread over seeds.
+
+Folders are searched for runs; those that cannot be read are shown as broken.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from reszoo.cli.options import add_json
+from reszoo.cli.output import print_json
+from reszoo.report.run_listing import SORTS, runs_csv, runs_json, runs_latex, runs_text, sorted_rows
+
+
+def add_options(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "folders",
+        nargs="*",
+        default=["runs"],
+        metavar="FOLDER",
+        help="runs, or folders of runs (default: runs)",
+    )
+    parser.add_argument(
+        "--sort", choices=list(SORTS), default="accuracy", help="order of rows (default: accuracy)"
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="print CSV with unrounded values")
+    form.add_argument("--latex", action="store_true", help="print a tabular for LaTeX's booktabs")
+    add_json(form)
+
+
+def run(options: Namespace) -> None:
+    from reszoo.report.pages.subjects import find_subjects
+    from reszoo.report.run_rows import run_row, seed_spreads
+
+    rows = sorted_rows(
+        [run_row(path) for path in find_subjects(options.folders).runs], options.sort
+    )
+    spreads = seed_spreads(rows)
+    if options.json:
+        print_json(runs_json(rows, spreads))
+    elif options.csv:
+        print(runs_csv(rows), end="")
+    elif options.latex:
+        print(runs_latex(rows, spreads), end="")
+    else:
+        print(runs_text(rows, spreads))
