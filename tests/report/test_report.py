@@ -53,7 +53,7 @@ def test_broken_runs_are_shown_as_broken_beside_the_others(tmp_path):
     assert headings(page)[0] == "Runs"
     assert "Broken runs" in headings(page)
     assert "Over seeds" in headings(page)
-    assert len(re.findall('<tr class="broken">', page)) == 2
+    assert len(re.findall('<strong class="bad">broken', page)) == 2
 
 
 @pytest.mark.parametrize(

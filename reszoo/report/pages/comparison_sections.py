@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,27 +31,16 @@ _HEADER = (
 _ALIGN = "llllrrlrrrrrl"
 
 
-@dataclass(frozen=True, slots=True)
-class BoardRow:
-    """A row of the leaderboard: its cells, and the label of its curves."""
-
-    label: str
-    cells: Sequence[Any]
-    checked: bool
-    has_curves: bool
-    problem: str | None
-
-
 def comparison_sections(paths: Sequence[Path], charts: dict[str, Any]) -> list[Section]:
     """Returns the leaderboard, curves, costs, seeds and broken runs; adds charts to `charts`."""
     rows = sorted(map(run_row, paths), key=_rank)
     labels = _labels(rows)
     curves = _curves(rows, labels)
-    sections = [_board(rows, labels, {line["run"] for line in curves})]
+    drawn = list(dict.fromkeys(line["run"] for line in curves))
+    sections = [_board(rows, labels, drawn)]
     if curves:
         metrics = {key: title for key, title in _METRICS.items() if any(key in c for c in curves)}
-        shown = [row.label for row in sections[0].values["rows"] if row.checked]
-        add_chart(charts, "chart-curves", curves_chart(metrics, shown), curves)
+        add_chart(charts, "chart-curves", curves_chart(metrics, drawn[:_SHOWN_AT_FIRST]), curves)
         sections.append(Section("Curves", "curves.html", {}))
     sections += [_costs(rows, labels, charts), *_exports(rows, labels, charts)]
     if spreads := seed_spreads(rows):
@@ -74,21 +62,17 @@ def _labels(rows: Iterable[RunRow]) -> dict[Path, str]:
     return {row.path: row.name if names[row.name] == 1 else str(row.path) for row in rows}
 
 
-def _board(rows: Sequence[RunRow], labels: dict[Path, str], drawn: set[str]) -> Section:
-    board: list[BoardRow] = []
-    for row in rows:
-        label = labels[row.path]
-        has_curves = label in drawn
-        checked = has_curves and sum(each.checked for each in board) < _SHOWN_AT_FIRST
-        board.append(BoardRow(label, _cells(row, label), checked, has_curves, row.problem))
-    values = {"header": _HEADER, "align": _ALIGN, "rows": board, "has_curves": bool(drawn)}
-    return Section("Runs", "leaderboard.html", values)
+def _board(rows: Sequence[RunRow], labels: dict[Path, str], drawn: Sequence[str]) -> Section:
+    """Returns the leaderboard; runs with curves have boxes, of which the first are ticked."""
+    cells = [_cells(row, labels[row.path], drawn) for row in rows]
+    return Section("Runs", "leaderboard.html", {"table": PageTable(_HEADER, cells, _ALIGN)})
 
 
-def _cells(row: RunRow, label: str) -> list[Any]:
+def _cells(row: RunRow, label: str, drawn: Sequence[str]) -> list[Any]:
+    chosen = label in drawn[:_SHOWN_AT_FIRST] if label in drawn else None
     interval = row.interval and f"{100 * row.interval[0]:.2f} to {format_percent(row.interval[1])}"
     return [
-        Cell(label, title=row.spec),
+        Cell(label, title=row.spec, is_chosen=chosen),
         row.network,
         row.data,
         row.recipe,
@@ -100,7 +84,7 @@ def _cells(row: RunRow, label: str) -> list[Any]:
         Cell(MISSING if row.epochs is None else str(row.epochs), row.epochs),
         Cell(MISSING if row.minutes is None else f"{row.minutes:.1f}", row.minutes),
         row.seed,
-        Cell(row.state, title=row.problem),
+        Cell(row.state, title=row.problem, is_bad=row.is_broken),
     ]
 
 

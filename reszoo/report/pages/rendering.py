@@ -33,11 +33,14 @@ class PageTable:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A cell with the number that it is sorted by."""
+    """A cell with the number that it is sorted by, and what pointing at it shows."""
 
     text: str
     sort: float | None = None
     title: str | None = None
+    is_chosen: bool | None = None
+    """Whether the box of a run is ticked; None without a box."""
+    is_bad: bool = False
 
 
 @dataclass(frozen=True, slots=True)

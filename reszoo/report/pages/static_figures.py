@@ -75,7 +75,7 @@ def curves_figure(
     described = ", ".join(
         f"{name} from {points[0][1]:.4g} to {points[-1][1]:.4g}" for name, points in series.items()
     )
-    return _figure(draw, title, f"{title} over the epochs: {described}", (4.2, 2.6))
+    return _figure(draw, title, f"{title} over the epochs: {described}", (4.2, 2.6), fixed=True)
 
 
 def calibration_figure(bins: Sequence[ReliabilityBin], error: float) -> Markup:
@@ -197,7 +197,12 @@ def heat_map_figure(
 
 
 def _figure(
-    draw: Callable[[Axes], None], title: str, text: str, size: tuple[float, float]
+    draw: Callable[[Axes], None],
+    title: str,
+    text: str,
+    size: tuple[float, float],
+    *,
+    fixed: bool = False,
 ) -> Markup:
     """Returns a figure with `text` for screen readers."""
     import matplotlib as mpl
@@ -207,8 +212,9 @@ def _figure(
     with mpl.rc_context(_STYLE), warnings.catch_warnings():
         # Browsers have the characters of class names that matplotlib's own font lacks.
         warnings.simplefilter("ignore")
-        figure = Figure(size, layout="constrained")
-        axes = figure.subplots()
+        # A fixed layout is drawn once; one that fits names of any length, twice.
+        figure = Figure(size, layout="none" if fixed else "constrained")
+        axes = figure.subplots(gridspec_kw=_margins(size) if fixed else None)
         axes.set_title(title)
         draw(axes)
         file = io.StringIO()
@@ -217,6 +223,17 @@ def _figure(
     svg = _own_names(drawn[drawn.index("<svg") :])
     head = f'<svg role="img" aria-label="{escape(visible(text))}" '
     return Markup(f'<div class="figure">{svg.replace("<svg ", head, 1)}</div>')
+
+
+def _margins(size: tuple[float, float]) -> dict[str, float]:
+    """Returns margins with room for the labels of numbers, as shares of a size in inches."""
+    width, height = size
+    return {
+        "left": 0.62 / width,
+        "right": 1 - 0.1 / width,
+        "bottom": 0.48 / height,
+        "top": 1 - 0.3 / height,
+    }
 
 
 def _own_names(svg: str) -> str:
