@@ -11,17 +11,22 @@ from reszoo.cli.options import add_json
 from reszoo.cli.output import print_json
 from reszoo.report.run_listing import SORTS, runs_csv, runs_json, runs_latex, runs_text, sorted_rows
 
+_DEFAULT = "runs"
+
 
 def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "folders",
         nargs="*",
-        default=["runs"],
         metavar="FOLDER",
         help="runs, or folders of runs (default: runs)",
     )
     parser.add_argument(
-        "--sort", choices=list(SORTS), default="accuracy", help="order of rows (default: accuracy)"
+        "--sort",
+        choices=list(SORTS),
+        default="accuracy",
+        metavar="FIELD",
+        help=f"order of rows: {', '.join(SORTS)} (default: accuracy)",
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="print CSV with unrounded values")
@@ -34,7 +39,7 @@ def run(options: Namespace) -> None:
     from reszoo.report.run_rows import run_row, seed_spreads
 
     rows = sorted_rows(
-        [run_row(path) for path in find_subjects(options.folders).runs], options.sort
+        [run_row(path) for path in find_subjects(options.folders or [_DEFAULT]).runs], options.sort
     )
     spreads = seed_spreads(rows)
     if options.json:
