@@ -213,7 +213,7 @@ def _figure(
         # Browsers have the characters of class names that matplotlib's own font lacks.
         warnings.simplefilter("ignore")
         # A fixed layout is drawn once; one that fits names of any length, twice.
-        figure = Figure(size, layout="none" if fixed else "constrained")
+        figure = Figure(size, layout=None if fixed else "constrained")
         axes = figure.subplots(gridspec_kw=_margins(size) if fixed else None)
         axes.set_title(title)
         draw(axes)
