@@ -152,7 +152,7 @@ def test_export_refuses_an_unknown_target(reszoo, run_folder):
 
 def test_tune_plan_tells_the_space_and_trains_nothing(reszoo, tmp_path):
     out = reszoo("tune", "digits_tiny", "--plan").out
-    assert "4, all examined" in out
+    assert "weighed            all" in out
     assert "stages[*].depth" in out
     assert not list(tmp_path.iterdir())
 
