@@ -87,6 +87,7 @@ DIFFERENCES = {
     ("parity.json", "+ costs"): "the layers that cost most where int8 fails",
     ("parity.json", "+ float_layers"): "int8 files may keep layers in float",
     ("search.json", "+ constraints"): "the same search has the same orders and constraints",
+    ("search.json", "+ recipe_epochs"): "winners are trained for all epochs of the recipe",
     ("search.yaml", "+ constraints"): "searches may compare fields",
     ("search.yaml", "+ references"): "searches may train specs outside the space",
     **{

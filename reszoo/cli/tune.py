@@ -46,8 +46,29 @@ def add_options(parser: ArgumentParser) -> None:
         action="store_true",
         help="print the trials of a search folder and what to do next; train nothing",
     )
+    parser.add_argument(
+        "--extend",
+        action="store_true",
+        help="continue the folder with choices, trials or iterations that were added to the search",
+    )
     parser.add_argument("--seed", type=nonnegative_int, help="random seed (overrides the search)")
     add_output(parser, "FOLDER", "the search folder (default: searches/SEARCH-DATA)")
+    after = parser.add_argument_group("after the search")
+    after.add_argument(
+        "--retrain",
+        type=positive_int,
+        nargs="?",
+        const=1,
+        metavar="N",
+        help="train the best network, or the first N of a front, for all epochs of the recipe on "
+        "all training images, and test it",
+    )
+    after.add_argument(
+        "--seeds",
+        type=positive_int,
+        metavar="N",
+        help="with --retrain: trainings of each network, with different seeds (default: 1)",
+    )
     several = parser.add_argument_group("several trainings at a time")
     several.add_argument(
         "--jobs", type=positive_int, metavar="N", help="trainings at a time here (default: 1)"
@@ -67,18 +88,13 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
+    _check_together(options)
     if options.show:
         from reszoo.tuning.search_result import read_result
 
         print(result_text(read_result(options.search)))
         return
     search = spec.load_search(options.search, options.overrides)
-    if options.measure and not options.plan:
-        raise UserError(
-            "--measure belongs to --plan: a search measures its trials anyway",
-            where="--measure",
-            hint="add --plan, or leave out --measure",
-        )
     if options.plan:
         _print_plan(search, options)
         return
@@ -103,6 +119,9 @@ def run(options: Namespace) -> None:
                 jobs=options.jobs,
                 ray=options.ray,
                 per_trial=options.per_trial,
+                extend=options.extend,
+                retrain=options.retrain,
+                seeds=options.seeds or 1,
                 progress=_print_event,
             )
     except KeyboardInterrupt as stop:
@@ -110,6 +129,30 @@ def run(options: Namespace) -> None:
         stop.args = (f"stopped; the same command resumes the search: {command}",)
         raise
     print(result_text(result))
+
+
+def _check_together(options: Namespace) -> None:
+    """Raises UserError for options that do not go together."""
+    if options.measure and not options.plan:
+        raise UserError(
+            "--measure belongs to --plan: a search measures its trials anyway",
+            where="--measure",
+            hint="add --plan, or leave out --measure",
+        )
+    if options.seeds is not None and options.retrain is None:
+        raise UserError(
+            "--seeds belongs to --retrain",
+            where="--seeds",
+            hint="add --retrain, or leave out --seeds",
+        )
+    for option in ("plan", "show"):
+        trains = [word for word in ("retrain", "extend") if getattr(options, word)]
+        if getattr(options, option) and trains:
+            raise UserError(
+                f"--{option} trains nothing, and --{trains[0]} does",
+                where=f"--{trains[0]}",
+                hint=f"leave out --{option} or --{trains[0]}",
+            )
 
 
 def _print_plan(search: Search, options: Namespace) -> None:

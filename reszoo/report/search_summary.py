@@ -21,6 +21,7 @@ from reszoo.report.text import (
 
 if TYPE_CHECKING:
     from reszoo.tuning import Dimension, Event, Example, Preview, SearchResult, TrialRecord
+    from reszoo.tuning.retrained_log import RetrainRecord
 
 _MEASURES = {
     "parameters": ("parameters", "{:,}".format),
@@ -43,6 +44,8 @@ def preview_text(preview: Preview) -> str:
 
 def event_text(event: Event) -> str | None:
     """Returns a line for a training that ended or was recalled, and for the first that begins."""
+    if event.job.kind == "retrain":
+        return _retraining_text(event)
     if event.epoch is not None:
         return _training_text(event, event.epoch)
     if event.record is None:
@@ -59,6 +62,25 @@ def event_text(event: Event) -> str | None:
         f"{counted(record.epochs, 'epoch')}: "
         f"{_outcome(record)}{recalled}  {changes_text(record.changes)}{best}"
     )
+
+
+def _retraining_text(event: Event) -> str | None:
+    """Returns a line for a winner that is trained on all training images."""
+    job = event.job
+    who = f"retraining {event.done}/{event.planned}  trial {job.trial}, seed {job.repeat}"
+    if event.epoch is not None:
+        return f"{who}, epoch {event.epoch.get('epoch')} of {job.epochs}"
+    if event.retrained is None:
+        return None if event.done else f"{who}, {counted(job.epochs, 'epoch')}: begins"
+    recalled = " (from before)" if event.kind == "recalled" else ""
+    return f"{who}, {counted(job.epochs, 'epoch')}: {_test_outcome(event.retrained)}{recalled}"
+
+
+def _test_outcome(record: RetrainRecord) -> str:
+    if record.state == "failed":
+        return "failed"
+    accuracy = record.test_accuracy
+    return "no test split" if accuracy is None else f"test {format_percent(accuracy)}"
 
 
 def _training_text(event: Event, epoch: Mapping[str, Any]) -> str:
@@ -102,7 +124,10 @@ def result_text(result: SearchResult) -> str:
         ("best", f"trial {result.best.trial}, {_accuracy(result)}"),
         ("its spec", str(result.best_path)),
         ("its run", str(result.best_run)),
+        *_recipe_values(result),
+        *_retrained(result),
         ("next", _train_command(result)),
+        *([] if result.retrained else [("", _retrain_command(result))]),
     ]
     if front := result.front:
         names = f"{counted(len(front), 'network')} in {result.path / 'pareto'}"
@@ -136,6 +161,48 @@ def _accuracy(result: SearchResult) -> str:
     text = f"{accuracy} on {images}"
     mean = result.means.get(best.trial)
     return text if mean is None else f"{text}; {format_percent(mean)} on average over all seeds"
+
+
+def _recipe_values(result: SearchResult) -> list[tuple[str, str]]:
+    """Returns the fields of the recipe that were searched, with the best one's values."""
+    prefix = "recipe."
+    values = {
+        path: value
+        for path, value in result.best.changes.items()
+        if path.replace(" ", "").startswith(prefix)
+    }
+    return [("its recipe", f"{result.recipe_path}: {changes_text(values)}")] if values else []
+
+
+def _retrained(result: SearchResult) -> list[tuple[str, str]]:
+    """Returns the test accuracy of each winner that was trained on all training images."""
+    lines: list[tuple[str, str]] = []
+    for summary in result.winners:
+        text = f"trial {summary.trial}, {counted(summary.epochs, 'epoch')} on all training images: "
+        if summary.mean is not None:
+            text += f"test {format_percent(summary.mean)}"
+            if summary.deviation is not None:
+                low, high = min(summary.accuracies), max(summary.accuracies)
+                text += (
+                    f" on average over {len(summary.accuracies)} seeds (standard deviation "
+                    f"{100 * summary.deviation:.2f} points; {format_percent(low)} to "
+                    f"{format_percent(high)})"
+                )
+        else:
+            text += "no test accuracy"
+        if summary.message is not None:
+            failed = summary.message.partition("\n")[0]
+            text += f"; of {counted(summary.trainings, 'training')} some failed: {failed}"
+        lines.append(("" if lines else "retrained", text))
+    return lines
+
+
+def _retrain_command(result: SearchResult) -> str:
+    """Returns the command that trains the best network on all training images, with three seeds."""
+    page = result.path / "search.yaml"
+    words = ["tune", str(page), "--data", result.data, "-o", str(result.path)]
+    words += ["--skip-bad-images"] if result.skip_bad_images else []
+    return format_command(*words, "--retrain", "--seeds", "3")
 
 
 def _train_command(result: SearchResult) -> str:

@@ -4,6 +4,7 @@ from reszoo.training.jobs.task import JobOutcome as Outcome
 from reszoo.tuning.dimensions import Choice, Dimension
 from reszoo.tuning.hyperband import Rung
 from reszoo.tuning.preview import Example, Preview
+from reszoo.tuning.retrained_log import RetrainRecord, RetrainSummary
 from reszoo.tuning.search_result import SearchResult
 from reszoo.tuning.search_run import Event
 from reszoo.tuning.trial_log import TrialJob, TrialRecord
@@ -15,6 +16,8 @@ __all__ = [
     "Example",
     "Outcome",
     "Preview",
+    "RetrainRecord",
+    "RetrainSummary",
     "Rung",
     "SearchResult",
     "TrialJob",

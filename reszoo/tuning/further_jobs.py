@@ -13,7 +13,7 @@ from reszoo.planning.cost import cost
 from reszoo.tuning.initial_candidates import load_architecture
 from reszoo.tuning.resolved_search import ResolvedSearch
 from reszoo.tuning.strategies import Proposer
-from reszoo.tuning.trial_log import TrialJob, TrialRecord
+from reszoo.tuning.trial_log import Kind, TrialJob, TrialRecord
 
 
 class FixedJobs:
@@ -116,9 +116,12 @@ def confirming_jobs(
     ]
 
 
-def seed_of(seed: int, repeat: int) -> int:
-    """Returns the seed of a training: of its weights, order, augmentation and held-out images."""
-    return random.Random(f"reszoo confirm {seed} {repeat}").randrange(2**31) if repeat else seed
+def seed_of(seed: int, repeat: int, kind: Kind = "confirm") -> int:
+    """Returns the seed of a training: of its weights, order, augmentation and held-out images.
+
+    All are drawn from that of the search; retrainings share none with the trainings that select.
+    """
+    return random.Random(f"reszoo {kind} {seed} {repeat}").randrange(2**31) if repeat else seed
 
 
 def mean_accuracies(records: Iterable[TrialRecord]) -> dict[int, float]:

@@ -11,6 +11,7 @@ from reszoo import spec
 from reszoo.errors import Place, UserError, did_you_mean
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.lookup import is_path
+from reszoo.spec.recipe import Recipe
 from reszoo.spec.search import Search
 from reszoo.spec.search_space import EACH, RECIPE
 from reszoo.tuning.constraints import Constraints
@@ -48,7 +49,7 @@ def find_initial_candidates(
             architecture = load_architecture(search, start, where)
             candidate = _from_spec(space, architecture, start, where)
         else:
-            candidate = _from_values(space, start, where)
+            candidate = candidate_from_values(space, start, where)
         check = constraints.check(candidate)
         if not check.feasible:
             raise UserError(
@@ -58,6 +59,27 @@ def find_initial_candidates(
             )
         candidates.append(candidate)
     return tuple(candidates)
+
+
+def find_candidate(space: Space, architecture: Architecture, recipe: Recipe) -> Candidate | None:
+    """Returns the candidate with the values of a spec and a recipe; None if there is none."""
+    indices = [
+        _find_recipe_choice(space, dimension, recipe)
+        if dimension.of_recipe
+        else _find_choice(space, dimension, architecture)
+        for dimension in space.dimensions
+    ]
+    found = tuple(index for index in indices if index is not None)
+    return found if len(found) == len(indices) else None
+
+
+def _find_recipe_choice(space: Space, dimension: Dimension, recipe: Recipe) -> int | None:
+    for index, choice in enumerate(dimension.choices):
+        own = space.recipe_with_choices([choice])
+        paths = [path[1:] for path, _ in choice.values]
+        if all(same(value_at(own, path), value_at(recipe, path)) for path in paths):
+            return index
+    return None
 
 
 def _from_spec(
@@ -114,8 +136,13 @@ def _find_choice(space: Space, dimension: Dimension, start: Architecture) -> int
     return None
 
 
-def _from_values(space: Space, values: Mapping[str, Any], where: Place | str | None) -> Candidate:
-    """Returns the candidate with these values, and those of the base elsewhere."""
+def candidate_from_values(
+    space: Space, values: Mapping[str, Any], where: Place | str | None
+) -> Candidate:
+    """Returns the candidate with these values, and those of the base elsewhere.
+
+    Raises UserError if it is not in the space.
+    """
     settings = _by_dimension(space, values, where)
     indices = []
     for dimension in space.dimensions:

@@ -44,6 +44,11 @@ class ResolvedSearch:
     """The target whose file is measured; None where no limit needs a measurement."""
     measured: MeasuredLimits | None = None
     """Checks the files of candidates while the search runs; without it they pass."""
+    recipe_epochs: int | None = None
+    """Epochs of the recipe itself. Defaults to those of a fully trained candidate."""
+    recorded: int = 0
+    """How many of the initial candidates are the trials of a search that this one extends, which
+    any strategy proposes first."""
 
     @property
     def max_epochs(self) -> int:
@@ -133,18 +138,29 @@ def resolve_search(
     base = load_architecture(search, search.base, search.where("base"))
     if classes is not None and classes != base.classes:
         base = base.model_copy(update={"classes": classes})
-    recipe = _resolve_recipe(search, base)
+    recipe, recipe_epochs = _resolve_recipe(search, base)
     space = build_space(search, base, recipe)
     target = measured_target(search)
     is_limit = search.limits.target is not None
     bound = bind_constraints(search, space)
     constraints = Constraints(space, search.limits, bound, target if is_limit else None)
     initial_candidates = find_initial_candidates(search, space, constraints)
-    return ResolvedSearch(search, space, recipe, constraints, initial_candidates, target)
+    return ResolvedSearch(
+        search,
+        space,
+        recipe,
+        constraints,
+        initial_candidates,
+        target,
+        recipe_epochs=recipe_epochs,
+    )
 
 
-def _resolve_recipe(search: Search, base: Architecture) -> Recipe:
-    """Returns the recipe of a search with its overrides, epochs and validation."""
+def _resolve_recipe(search: Search, base: Architecture) -> tuple[Recipe, int]:
+    """Returns the recipe of a search with its overrides, epochs and validation.
+
+    Beside it, the epochs of the recipe itself.
+    """
     side = max(base.input.shape[:2])
     overrides = [f"{path}={json.dumps(value)}" for path, value in search.recipe_overrides.items()]
     try:
@@ -155,9 +171,8 @@ def _resolve_recipe(search: Search, base: Architecture) -> Recipe:
             raise
         where = search.where("recipe_overrides" if overrides else "recipe")
         raise error.changed(where=where) from None
-    return recipe.model_copy(
-        update={"epochs": _epochs(search, recipe), "validation": _validation(search, recipe)}
-    )
+    update = {"epochs": _epochs(search, recipe), "validation": _validation(search, recipe)}
+    return recipe.model_copy(update=update), recipe.epochs
 
 
 def _epochs(search: Search, recipe: Recipe) -> int:

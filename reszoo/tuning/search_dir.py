@@ -12,6 +12,8 @@ measured.jsonl   what the converted files of candidates cost, where a limit need
 best.yaml        the best network so far, ready for `reszoo train`; best.recipe.yaml beside it if
                  fields of the recipe are searched
 pareto/          the networks of the front of a search with several objectives
+retrained/       the winners on all training images, as run folders, with their recipes
+retrained.jsonl  their accuracies on the test split
 """
 
 from __future__ import annotations
@@ -27,27 +29,26 @@ from typing import Any
 from reszoo import spec
 from reszoo.atomic_files import append_line, atomic_folder, recover_all, write_json, write_text
 from reszoo.errors import UserError
-from reszoo.json_text import parse_json
 from reszoo.runs.jsonl import read_lines, read_valid_lines, write_lines
 from reszoo.runs.lock import LOCK_NAME, hold_lock
-from reszoo.runs.run_dir import contents
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import Recipe
 from reszoo.spec.search import Search
 from reszoo.training.jobs.job_process import JOB_LOCKS
 from reszoo.tuning.further_jobs import reference_jobs
-from reszoo.tuning.hyperband import DEFAULT_FACTOR
-from reszoo.tuning.measured_limits import limits_measured
 from reszoo.tuning.resolved_search import ResolvedSearch, resolve_search
-from reszoo.tuning.space import DESCRIPTIVE, plain
+from reszoo.tuning.search_identity import (
+    KEPT,
+    continue_extended,
+    identity_of,
+    read_identity,
+    refuse_other_search,
+)
+from reszoo.tuning.space import plain
 from reszoo.tuning.trial_log import Key, TrialJob, TrialRecord, TrialTiming, was_lost
 
-FORMAT = "reszoo search"
-FORMAT_VERSION = 2
-"""Searches whose candidates are drawn as version 0.1 drew them say 1."""
 DEFAULT_FOLDER = Path("searches")
 REFERENCES = Path("references")
-BATCHED = ("bayesian", "tpe", "pareto")
 _SUBFOLDERS = ("candidates", "trials", "logs")
 
 
@@ -67,14 +68,22 @@ class SearchFolder:
         """Its recipe, if fields of the recipe are searched."""
         self.front = path / "pareto"
         """The specs of the front, if the search has several objectives."""
+        self.retrained = path / "retrained"
+        """The runs of the winners on all training images, if they were asked for."""
+        self.retrained_log = path / "retrained.jsonl"
 
-    def run_path(self, trial: int | str) -> Path:
-        """Returns the run folder of a trial, by its number or the name of its job."""
-        return self.trials / (trial if isinstance(trial, str) else f"{trial:04d}")
+    def run_path(self, trial: int) -> Path:
+        """Returns the run folder of a trial."""
+        return self.trials / f"{trial:04d}"
 
-    def log_path(self, trial: int | str) -> Path:
-        """Returns the file of what the training of a trial printed."""
-        return self.path / "logs" / f"{self.run_path(trial).name}.txt"
+    def run_of(self, job: TrialJob) -> Path:
+        """Returns the run folder of a job."""
+        return (self.retrained if job.kind == "retrain" else self.trials) / job.name
+
+    def log_of(self, job: TrialJob) -> Path:
+        """Returns the file of what the training of a job printed."""
+        name = f"retrained-{job.name}" if job.kind == "retrain" else job.name
+        return self.path / "logs" / f"{name}.txt"
 
     def records(self) -> list[TrialRecord]:
         """Returns the lines of trials.jsonl, oldest first; raises UserError if one is damaged."""
@@ -128,11 +137,13 @@ class SearchFolder:
         return path
 
     def write_recipe(self, job: TrialJob) -> Path:
-        """Returns the recipe of a trial, which is written if fields of it are searched."""
+        """Returns the recipe of a job, which is written if it differs from that of the search."""
         if job.recipe is None:
             return self.recipe_path
-        path = self.path / "candidates" / f"{job.network}.recipe.yaml"
+        folder = self.retrained if job.kind == "retrain" else self.path / "candidates"
+        path = folder / f"{job.network}.recipe.yaml"
         if not path.exists():
+            path.parent.mkdir(exist_ok=True)
             write_text(path, spec.to_yaml(job.recipe))
         return path
 
@@ -189,17 +200,18 @@ class SearchFolder:
 
         Raises UserError if one has not stopped after `seconds`.
         """
-        names = [LOCK_NAME, *(path.name for path in self.trials.glob(JOB_LOCKS))]
+        locks = [self.trials / LOCK_NAME]
+        locks += [path for runs in (self.trials, self.retrained) for path in runs.glob(JOB_LOCKS)]
         deadline = time.monotonic() + seconds
-        for name in names:
-            self._wait_for_lock(name, deadline)
+        for lock in locks:
+            self._wait_for_lock(lock, deadline)
 
-    def _wait_for_lock(self, name: str, deadline: float) -> None:
-        busy = f"a training of an earlier search is still running in {self.trials}"
+    def _wait_for_lock(self, lock: Path, deadline: float) -> None:
+        busy = f"a training of an earlier search is still running in {lock.parent}"
         hint = "stop that process, then run the search again"
         while True:
             try:
-                with hold_lock(self.trials, busy, hint, name=name):
+                with hold_lock(lock.parent, busy, hint, name=lock.name):
                     return
             except UserError:
                 if time.monotonic() > deadline:
@@ -216,22 +228,34 @@ def open_search_folder(
     """
     identity = identity_of(resolved, data)
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
-        _create(path, resolved, identity)
+        _create(path, resolved, identity | {"recipe_epochs": resolved.recipe_epochs})
         return SearchFolder(path)
     before = read_identity(path)
-    identity |= {key: before[key] for key in ("threads",) if key in before}
+    identity |= {key: before[key] for key in KEPT if key in before}
     before = _read_again(path, before)
-    _refuse_other_search(path, before, identity)
+    refuse_other_search(path, before, identity)
     for place in (path, path / "candidates"):
         recover_all(place)
     for name in _SUBFOLDERS:  # Git keeps no empty ones.
         (path / name).mkdir(exist_ok=True)
     text = spec.to_yaml(_self_contained(resolved))
     if before != identity or (path / "search.yaml").read_text(encoding="utf-8") != text:
-        _write_references(path, resolved)
-        write_text(path / "search.yaml", text)
-        write_json(path / "search.json", identity)
+        write_search(path, resolved, identity)
     return SearchFolder(path)
+
+
+def write_search(path: Path, resolved: ResolvedSearch, identity: Mapping[str, Any]) -> None:
+    """Writes a search with its identity into its folder, in place of an earlier page of it."""
+    _write_references(path, resolved)
+    write_text(path / "search.yaml", spec.to_yaml(_self_contained(resolved)))
+    write_json(path / "search.json", identity)
+
+
+def continue_folder(path: Path, resolved: ResolvedSearch) -> ResolvedSearch:
+    """Returns a search that first tries what its folder had tried before it was extended, if so."""
+    if not (path / "search.json").is_file():
+        return resolved
+    return continue_extended(resolved, read_identity(path))
 
 
 def held_search(
@@ -246,7 +270,7 @@ def held_search(
     if not (path / "search.json").is_file():
         return resolved, []
     before = read_identity(path)
-    held = _resolve_held(path, before)
+    held = resolve_held(path, before)
     is_other = (
         held is None
         or held.search.name != resolved.search.name
@@ -261,92 +285,24 @@ def held_search(
     return (held, different) if different else (resolved, [])
 
 
-def _resolve_held(path: Path, before: Mapping[str, Any]) -> ResolvedSearch | None:
+def resolve_held(path: Path, before: Mapping[str, Any]) -> ResolvedSearch | None:
     """Returns the search in a folder as today's loader reads it; None if it cannot be read."""
     try:
-        return resolve_search(
+        held = resolve_search(
             path / "search.yaml", classes=before["data"].get("classes"), seed=before["seed"]
         )
+        return continue_extended(held, before)
     except (UserError, KeyError, AttributeError, OSError):
         return None
 
 
 def _read_again(path: Path, before: Mapping[str, Any]) -> dict[str, Any]:
     """Returns an identity in which fields that an old folder lacks have their defaults."""
-    held = _resolve_held(path, before)
+    held = resolve_held(path, before)
     if held is None:
         return dict(before)
-    kept = {key: before[key] for key in ("format_version", "budget", "threads") if key in before}
+    kept = {key: before[key] for key in ("format_version", "budget", *KEPT) if key in before}
     return {**identity_of(held, before["data"]), **kept}
-
-
-def read_identity(path: Path) -> dict[str, Any]:
-    """Returns the search.json of a folder, checked to be one that this reszoo can read."""
-    file = path / "search.json"
-    if not file.is_file():
-        raise UserError(
-            f"{path} is not a search folder",
-            expected="an empty or new folder, or one that `reszoo tune` created",
-            found=contents(path),
-            hint="choose another folder with -o",
-        )
-    try:
-        identity = parse_json(file.read_bytes())
-        known = identity["format"] == FORMAT and identity["format_version"] <= FORMAT_VERSION
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{file} is damaged",
-            expected="JSON as `reszoo tune` writes it",
-            found=str(error),
-            hint="choose another folder with -o; the runs in trials/ can still be used",
-        ) from None
-    if not known:
-        raise UserError(
-            f"{file} was written in a format that this reszoo does not know",
-            hint="install a newer reszoo",
-        )
-    return dict(identity)
-
-
-def identity_of(resolved: ResolvedSearch, data: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns everything that a search's proposals and trainings depend on, as plain values."""
-    strategy = resolved.search.strategy
-    batch = [resolved.batch] if strategy.kind in BATCHED else []
-    goals = resolved.search.goals
-    base = spec.to_mapping(resolved.space.base).items()
-    identity = {
-        "format": FORMAT,
-        "format_version": 1 if resolved.is_drawn_as_before else FORMAT_VERSION,
-        "data": dict(data),
-        "seed": resolved.search.seed,
-        "base": {key: value for key, value in base if key not in ("name", *DESCRIPTIVE)},
-        "recipe": spec.to_mapping(resolved.recipe),
-        "space": {dimension.name: dimension.labels for dimension in resolved.space.dimensions},
-        "limits": _limits(resolved),
-        "constraints": _orders_and_constraints(resolved.search),
-        "strategy": [strategy.kind, strategy.factor or DEFAULT_FACTOR, *batch],
-        "start_from": [resolved.space.changes(start) for start in resolved.initial_candidates],
-        "objective": next(iter(goals)) if len(goals) == 1 else dict(goals),
-        # May grow when a search runs again: the earlier candidates stay the same.
-        "budget": resolved.planned,
-    }
-    # As read back from JSON: tuples become lists, and keys strings.
-    return dict(json.loads(json.dumps(plain(identity))))
-
-
-def _limits(resolved: ResolvedSearch) -> dict[str, Any]:
-    """Returns all limits, with the target's own in place of its name."""
-    limits = resolved.constraints.limits | limits_measured(resolved.search.limits)
-    return (
-        limits
-        if resolved.target is None
-        else {**limits, "target": spec.to_mapping(resolved.target)}
-    )
-
-
-def _orders_and_constraints(search: Search) -> list[str]:
-    orders = [f"{key} is {item.order}" for key, item in search.space.items() if item.order]
-    return [*orders, *search.constraints]
 
 
 def _create(path: Path, resolved: ResolvedSearch, identity: Mapping[str, Any]) -> None:
@@ -384,38 +340,3 @@ def _references(resolved: ResolvedSearch) -> list[tuple[Path, Architecture]]:
 def _write_references(folder: Path, resolved: ResolvedSearch) -> None:
     for path, architecture in _references(resolved):
         write_text(folder / path, spec.to_yaml(architecture))
-
-
-def _refuse_other_search(
-    path: Path, before: Mapping[str, Any], identity: Mapping[str, Any]
-) -> None:
-    before = {"constraints": [], **before}
-    different = [key for key in identity if key != "budget" and before.get(key) != identity[key]]
-    if different == ["format_version"] and before["format_version"] == 1:
-        raise UserError(
-            f"{path} holds a search of version 0.1, which drew so many candidates in another order",
-            expected="a search folder of this version",
-            found="format_version 1",
-            hint="choose another folder with -o; the runs in trials/ can still be used",
-        )
-    different = [key for key in different if key != "format_version"]
-    if different:
-        key = different[0]
-        raise UserError(
-            f"{path} holds another search: it differs in {', '.join(different)}",
-            expected=f"{key} {_short(before.get(key))}",
-            found=f"{key} {_short(identity[key])}",
-            hint="choose another folder with -o, or run the search unchanged to resume it",
-        )
-    if identity["budget"] < before["budget"]:
-        raise UserError(
-            f"{path} holds a search of more trials",
-            expected=f"{before['budget']} or more",
-            found=str(identity["budget"]),
-            hint="a search can be resumed with more trials or iterations, not with fewer",
-        )
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 80 else text[:77] + "..."

@@ -13,7 +13,14 @@ from reszoo.spec.architecture import Architecture
 from reszoo.spec.search import Search
 from reszoo.tuning.front import front_of, ranked
 from reszoo.tuning.further_jobs import mean_accuracies
-from reszoo.tuning.search_dir import SearchFolder, read_identity
+from reszoo.tuning.retrained_log import (
+    RetrainRecord,
+    RetrainSummary,
+    read_retrained,
+    summarize,
+)
+from reszoo.tuning.search_dir import SearchFolder
+from reszoo.tuning.search_identity import read_identity
 from reszoo.tuning.trial_log import TrialRecord
 
 
@@ -39,6 +46,8 @@ class SearchResult:
     skip_bad_images: bool
     gave_up: str | None = None
     """A sentence if the search ended although the space may have other candidates that fit."""
+    retrained: tuple[RetrainRecord, ...] = ()
+    """The winners trained on all training images and tested, by trial and seed, if asked for."""
     is_finished: bool = True
     """Whether the search has ended; False where its folder was read and trainings are missing."""
 
@@ -62,6 +71,11 @@ class SearchResult:
         means = self.means
         records = ranked(self.records, self.search.goals)
         return sorted(records, key=lambda record: -means.get(record.trial, -1.0))
+
+    @property
+    def winners(self) -> list[RetrainSummary]:
+        """The test accuracy of each winner that was trained on all training images."""
+        return summarize(self.retrained)
 
     @property
     def references(self) -> list[TrialRecord]:
@@ -137,6 +151,7 @@ def read_result(path: Path | str) -> SearchResult:
         planned=planned,
         data=identity["data"]["name"],
         skip_bad_images=identity["data"].get("skip_bad_images", False),
+        retrained=tuple(read_retrained(folder.retrained_log)),
         is_finished=len(records) >= planned,
     )
 

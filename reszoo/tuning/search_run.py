@@ -21,6 +21,7 @@ from reszoo.tuning.further_jobs import (
     reference_jobs,
 )
 from reszoo.tuning.resolved_search import ResolvedSearch
+from reszoo.tuning.retrained_log import RetrainRecord
 from reszoo.tuning.search_dir import SearchFolder
 from reszoo.tuning.space import same
 from reszoo.tuning.strategies import Proposer
@@ -51,6 +52,8 @@ class Event:
     """The last epoch of a training that trains: `epoch`, `val_accuracy` and others."""
     seconds_left: float | None = None
     """Time that the search still takes at the pace so far; None where nothing was trained yet."""
+    retrained: RetrainRecord | None = None
+    """The record of a winner's training on all training images, which has ended."""
 
 
 class SearchRun:
@@ -128,6 +131,10 @@ class SearchRun:
         """The trials that no other beats in all objectives; none for a single objective."""
         goals = self.resolved.search.goals
         return front_of(self.records, goals) if len(goals) > 1 else []
+
+    def job_of(self, record: TrialRecord) -> TrialJob:
+        """Returns the job of a record."""
+        return self._asked[record.key]
 
     def _confirming_jobs(self) -> list[TrialJob]:
         asked = {job.trial: job for job in self._asked.values() if job.kind == "trial"}

@@ -54,10 +54,11 @@ class TaskEngine:
             architecture=self._folder.write_candidate(job),
             recipe=self._folder.write_recipe(job),
             data=self._data,
-            seed=seed_of(self._resolved.search.seed, job.repeat),
+            seed=seed_of(self._resolved.search.seed, job.repeat, job.kind),
             epochs=job.epochs,
-            run=self._folder.run_path(job.name),
-            log=self._folder.log_path(job.name),
+            run=self._folder.run_of(job),
+            log=self._folder.log_of(job),
+            test=job.kind == "retrain",
         )
         self._engine.submit(key, task)
 

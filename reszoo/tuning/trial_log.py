@@ -14,11 +14,12 @@ from reszoo.training.jobs.task import JobOutcome
 from reszoo.tuning.constraints import MEASURES, amount_of
 from reszoo.tuning.space import plain
 
-Kind = Literal["trial", "reference", "confirm"]
-"""`trial` is a candidate of the strategy, `reference` a spec beside the search, and `confirm` one
-of the best candidates once more, with another seed."""
+Kind = Literal["trial", "reference", "confirm", "retrain"]
+"""`trial` is a candidate of the strategy, `reference` a spec beside the search, `confirm` one of
+the best candidates once more, with another seed, and `retrain` a winner on all training images,
+whose rows have a log of their own."""
 
-KINDS: tuple[Kind, ...] = ("trial", "reference", "confirm")
+KINDS: tuple[Kind, ...] = ("trial", "reference", "confirm", "retrain")
 """In the order of their rows."""
 
 Key = tuple[Kind, int, int, int]
@@ -57,7 +58,7 @@ class TrialJob:
     """Its place in the order of asking: the group (a rung or batch), and the number therein."""
 
     recipe: Recipe | None = None
-    """The recipe if fields of it are searched; otherwise that of the search."""
+    """The recipe if it differs from that of the search."""
 
     @property
     def key(self) -> Key:

@@ -15,10 +15,20 @@ from reszoo.spec.search import Search
 from reszoo.training.jobs.data_check import DataCheck
 from reszoo.training.jobs.engines import EngineOptions
 from reszoo.training.jobs.task import DataArguments
+from reszoo.tuning.extension import extend_folder, other_changes
 from reszoo.tuning.further_jobs import reference_jobs
 from reszoo.tuning.measured_limits import measured_limits
 from reszoo.tuning.resolved_search import ResolvedSearch, resolve_search
-from reszoo.tuning.search_dir import DEFAULT_FOLDER, SearchFolder, held_search, open_search_folder
+from reszoo.tuning.retrained_log import read_retrained
+from reszoo.tuning.retraining import Retraining, RetrainOptions, retraining_jobs
+from reszoo.tuning.search_dir import (
+    DEFAULT_FOLDER,
+    SearchFolder,
+    continue_folder,
+    held_search,
+    open_search_folder,
+)
+from reszoo.tuning.search_identity import read_identity
 from reszoo.tuning.search_result import SearchResult, nothing_finished
 from reszoo.tuning.search_run import Event, SearchRun
 from reszoo.tuning.strategies import ON_TENSORFLOW, create_proposer
@@ -39,6 +49,9 @@ def tune(
     jobs: int | None = None,
     ray: str | None = None,
     per_trial: str | None = None,
+    extend: bool = False,
+    retrain: int | None = None,
+    seeds: int = 1,
     progress: Callable[[Event], None] | None = None,
     runner: Runner | None = None,
 ) -> SearchResult:
@@ -46,7 +59,7 @@ def tune(
 
     Each trial is an ordinary run folder, trained in a child process. Candidates above a limit are
     turned away on their plans, before a trial exists. The best is chosen on held-out training
-    images, the same ones in every trial; the test split is never read.
+    images, the same ones in every trial; the test split never selects.
 
         >>> import reszoo
         >>> result = reszoo.tune("digits_tiny")  # doctest: +SKIP
@@ -67,6 +80,12 @@ def tune(
         the address of its head, or `auto`. They share the search folder.
       per_trial: what each training gets, such as `cpus=2,gpus=1`. Defaults to an equal part of
         this machine's cores and GPUs, or to one CPU of a node.
+      extend: continues the folder of this search with a page that has more choices, trials or
+        iterations; recorded trials stay and count.
+      retrain: number of winners that are trained on all training images afterwards, for all epochs
+        of the recipe, and tested: 1 for the best, more for the first ones of a front. The search
+        is over by then, and nothing is selected by the test split.
+      seeds: number of those trainings of each winner, with different seeds.
       progress: called when a training begins or ends, and for each one recalled.
       runner: trains a job in place of a child process; it opens the data itself.
 
@@ -91,6 +110,9 @@ def tune(
     options.check()
     search_data = DataArguments(data, skip_bad_images, None if data_dir is None else Path(data_dir))
     resolved = resolve_search(search, seed=seed)
+    retraining = None if retrain is None else RetrainOptions(retrain, seeds)
+    if retraining is not None:
+        retraining.check(resolved)
     reference_jobs(resolved)  # so that a missing one is told before anything is trained
     if runner is None:
         classes = _count_classes(search_data, resolved)
@@ -99,10 +121,15 @@ def tune(
     path = DEFAULT_FOLDER / default_name(resolved.search.name, data) if out is None else Path(out)
     facts = {"name": data, "skip_bad_images": skip_bad_images}
     facts["classes"] = resolved.space.base.classes
+    if extend:
+        extend_folder(path, resolved, facts)
+    resolved = continue_folder(path, resolved)
     if not isinstance(search, Search):
-        resolved, changed = held_search(path, resolved, facts)
+        page = resolved
+        resolved, changed = held_search(path, page, facts)
         if changed:
-            _note_changes(path, changed)
+            extends = not list(other_changes(resolved, read_identity(path), page, facts))
+            _note_changes(path, changed, extends=extends)
     folder = open_search_folder(path, resolved, facts)
     with (
         folder.lock(),
@@ -117,10 +144,18 @@ def tune(
             engine = TaskEngine(processes, folder, resolved, search_data)
         else:
             engine = RunnerEngine(runner)
-        search_run = SearchRun(resolved, folder, engine, progress)
-        proposer = create_proposer(resolved, engine.workers)
-        search_run.run(proposer)
-        return _result(search_run, dict(proposer.rejected), search_data)
+        try:
+            search_run = SearchRun(resolved, folder, engine, progress)
+            proposer = create_proposer(resolved, engine.workers)
+            search_run.run(proposer)
+            result = _result(search_run, dict(proposer.rejected), search_data)
+            if retraining is None:
+                return result
+            winners = Retraining(folder, engine, resolved.search.seed, progress)
+            retrained = winners.run(retraining_jobs(search_run, retraining))
+            return replace(result, retrained=tuple(retrained))
+        finally:
+            engine.stop()
 
 
 def refuse_distributed_search() -> None:
@@ -134,10 +169,11 @@ def refuse_distributed_search() -> None:
         )
 
 
-def _note_changes(path: Path, changed: Sequence[str]) -> None:
+def _note_changes(path: Path, changed: Sequence[str], *, extends: bool) -> None:
+    other = "--extend searches what was added" if extends else "-o names another folder for it"
     warnings.warn(
         f"the page of the search has changed in {', '.join(changed)}; {path} goes on with the "
-        f"search.yaml that it holds (-o names another folder for the new page)",
+        f"search.yaml that it holds ({other})",
         stacklevel=3,
     )
 
@@ -185,4 +221,5 @@ def _result(
         data=data.name,
         skip_bad_images=data.skip_bad_images,
         gave_up=resolved.constraints.gave_up,
+        retrained=tuple(read_retrained(folder.retrained_log)),
     )

@@ -20,7 +20,7 @@ from reszoo.runs import Run
 from reszoo.runs.lock import hold_lock
 from reszoo.training.jobs import child, job_process
 from reszoo.training.jobs.data_check import DataCheck
-from reszoo.training.jobs.job_process import lock_name, perform
+from reszoo.training.jobs.job_process import _train_command, lock_name, perform
 from reszoo.training.jobs.run_outcome import last_epoch, outcome_of
 from reszoo.training.jobs.task import DataArguments, JobOutcome, TrainingTask
 
@@ -66,6 +66,20 @@ def test_a_job_is_judged_by_the_checkpoint_that_its_run_keeps(task, keep, expect
     recipe = recipe.model_copy(update={"validation": validation})
     assert outcome_of(run.path, recipe, 3) == JobOutcome(expected, (0.25, 0.75, 0.5))
     assert outcome_of(run.path, recipe, 4) is None
+
+
+def test_a_run_without_held_out_images_has_the_accuracy_of_its_test(task):
+    run = _finished_run(task, [0.25], test_accuracy=0.75)
+    lines = (run.path / "metrics.jsonl").read_text().replace('"val_accuracy"', '"accuracy"')
+    (run.path / "metrics.jsonl").write_text(lines)
+    outcome = outcome_of(run.path, spec.load_recipe(task.recipe), 1)
+    assert outcome == JobOutcome(test_accuracy=0.75)
+
+
+@pytest.mark.parametrize("test", [False, True])
+def test_only_tasks_that_ask_for_it_are_tested(task, test):
+    words = _train_command(dataclasses.replace(task, test=test))
+    assert ("--test" in words) == test
 
 
 @pytest.mark.parametrize("state", ["running", "interrupted", "failed"])

@@ -9,7 +9,8 @@ import pytest
 
 from reszoo import spec
 from reszoo.report.search_summary import result_text
-from reszoo.tuning.search_dir import SearchFolder, read_identity
+from reszoo.tuning.search_dir import SearchFolder
+from reszoo.tuning.search_identity import read_identity
 from reszoo.tuning.search_result import read_result
 from reszoo.tuning.tune import tune
 from tests.tuning.searches import Trainings

@@ -99,7 +99,7 @@ def _train(options: argparse.Namespace) -> None:
             out=run,
             skip_bad_images=options.skip_bad_images,
             data_dir=options.data_dir,
-            test=False,
+            test=options.test,
             command=_equivalent_command(options),
         )
 
@@ -147,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--recipe", type=Path, required=True)
     train.add_argument("--until", type=int, required=True)
     train.add_argument("--out", type=Path, required=True)
+    train.add_argument("--test", action="store_true")
     return parser
 
 

@@ -207,7 +207,8 @@ class _Child:
 def _train_command(task: TrainingTask) -> list[str]:
     command = child_command("train", task.data, task.seed)
     command += ["--architecture", str(task.architecture), "--recipe", str(task.recipe)]
-    return [*command, "--until", str(task.epochs), "--out", str(task.run)]
+    command += ["--until", str(task.epochs), "--out", str(task.run)]
+    return [*command, "--test"] if task.test else command
 
 
 def _stop(process: subprocess.Popen[Any]) -> None:

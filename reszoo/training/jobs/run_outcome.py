@@ -19,7 +19,7 @@ def outcome_of(path: Path, recipe: Recipe, epochs: int) -> JobOutcome | None:
     """Returns the outcome of a run after a number of epochs; None before it has finished them.
 
     The accuracy is that of the checkpoint that the recipe keeps as model.keras: the best one on the
-    held-out images, or the last one.
+    held-out images, or the last one; without held-out images there is none.
     """
     if not (path / "run.json").is_file():
         return None
@@ -29,9 +29,12 @@ def outcome_of(path: Path, recipe: Recipe, epochs: int) -> JobOutcome | None:
     ended_early = bool(lines and run.info.get(_ENDED_EARLY))
     if not (run.state == "finished" or resumed) or not (len(lines) >= epochs or ended_early):
         return None
-    accuracies = tuple(float(line["val_accuracy"]) for line in lines)
+    accuracies = tuple(float(line["val_accuracy"]) for line in lines if "val_accuracy" in line)
+    test = run.info.get("test_accuracy")
+    if not accuracies:
+        return JobOutcome(test_accuracy=test)
     kept = max(accuracies) if recipe.validation.keep == "best" else accuracies[-1]
-    return JobOutcome(kept, accuracies)
+    return JobOutcome(kept, accuracies, test_accuracy=test)
 
 
 def last_epoch(path: Path) -> Mapping[str, Any] | None:

@@ -40,16 +40,18 @@ class TrainingTask:
     """The file to which everything that the child prints is appended."""
     threads: int | None = None
     """CPU threads of the child. Defaults to all cores."""
+    test: bool = False
+    """Whether the trained network is evaluated on the test split; tasks that select are not."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobOutcome:
-    """The outcome of a task: a validation accuracy, or the reason why there is none."""
+    """The outcome of a task: its accuracies, or the reason why there are none."""
 
     val_accuracy: float | None = None
     """That of the checkpoint which the recipe keeps: the best one or the last one."""
     history: tuple[float, ...] = ()
-    """Validation accuracy after each epoch."""
+    """Validation accuracy after each epoch; none where no images are held out."""
     message: str | None = None
     attempts: int = 1
     """Number of child processes; more than one where work was lost and given out again."""
@@ -58,6 +60,8 @@ class JobOutcome:
     host: str = ""
     peak_memory: int | None = None
     """Largest resident memory of a child, in bytes; None where it is unknown."""
+    test_accuracy: float | None = None
+    """That on the test split, of tasks that ask for it and data that have one."""
 
     def __post_init__(self) -> None:
         if self.val_accuracy is not None and not math.isfinite(self.val_accuracy):

@@ -61,7 +61,8 @@ class BayesianOracle(FeasibleOracle, keras_tuner.oracles.BayesianOptimizationOra
         """
         completed = [one for one in self.trials.values() if one.status == TrialStatus.COMPLETED]
         values = None
-        if len(completed) >= self.num_initial_points:
+        all_recorded = len(self.trials) >= self._resolved.recorded
+        if all_recorded and len(completed) >= self.num_initial_points:
             values = self._best_of_pool()
         while values is None and (values := self._random_values()) is not None:
             if self._candidate(values) in self._tried():
