@@ -10,6 +10,8 @@ from dataclasses import replace
 
 from reszoo.errors import UserError
 from reszoo.planning.cost import cost
+from reszoo.spec.search import Search
+from reszoo.spec.search_strategy import Confirm
 from reszoo.tuning.initial_candidates import load_architecture
 from reszoo.tuning.resolved_search import ResolvedSearch
 from reszoo.tuning.strategies import Proposer
@@ -101,8 +103,6 @@ def confirming_jobs(
     confirm = resolved.search.confirm
     if confirm is None:
         return []
-    longest = [one for one in ranking if one.state == "finished"]
-    longest = [one for one in longest if one.epochs == longest[0].epochs][: confirm.best]
     return [
         replace(
             jobs[record.trial],
@@ -111,8 +111,30 @@ def confirming_jobs(
             from_epoch=0,
             place=(rank, repeat),
         )
-        for rank, record in enumerate(longest)
+        for rank, record in enumerate(_to_confirm(confirm, ranking))
         for repeat in range(1, confirm.seeds + 1)
+    ]
+
+
+def _to_confirm(confirm: Confirm, ranking: Sequence[TrialRecord]) -> list[TrialRecord]:
+    longest = [one for one in ranking if one.state == "finished"]
+    return [one for one in longest if one.epochs == longest[0].epochs][: confirm.best]
+
+
+def without_outdated(
+    records: Sequence[TrialRecord], ranking: Sequence[TrialRecord], search: Search
+) -> list[TrialRecord]:
+    """Returns records without those that confirmed trials which others have overtaken since.
+
+    A search that goes on with more trials may have other best ones to confirm.
+    """
+    confirm = search.confirm
+    best = {one.trial for one in _to_confirm(confirm, ranking)} if confirm else set()
+    seeds = confirm.seeds if confirm else 0
+    return [
+        record
+        for record in records
+        if record.kind != "confirm" or (record.trial in best and record.repeat <= seeds)
     ]
 
 

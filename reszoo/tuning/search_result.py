@@ -12,7 +12,7 @@ from reszoo.runs import Run
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.search import Search
 from reszoo.tuning.front import front_of, ranked
-from reszoo.tuning.further_jobs import mean_accuracies
+from reszoo.tuning.further_jobs import mean_accuracies, without_outdated
 from reszoo.tuning.retrained_log import (
     RetrainRecord,
     RetrainSummary,
@@ -135,8 +135,9 @@ def read_result(path: Path | str) -> SearchResult:
     search = spec.load_search(str(folder.path / "search.yaml"))
     search = search.model_copy(update={"seed": identity["seed"]})
     records = folder.records()
-    means = mean_accuracies(records)
     ranking = ranked(records, search.goals)
+    records = without_outdated(records, ranking, search)
+    means = mean_accuracies(records)
     if not ranking or ranking[0].state == "failed" or not folder.best_path.is_file():
         raise nothing_finished(folder, records)
     confirming = search.confirm.best * search.confirm.seeds if search.confirm else 0

@@ -5,13 +5,20 @@ from __future__ import annotations
 import json
 import random
 import statistics
+import subprocess
+import sys
+import time
 
 import pytest
 
 from reszoo import spec
 from reszoo.errors import UserError
 from reszoo.report.search_summary import event_text, result_text
+from reszoo.runs import Run
+from reszoo.runs.jsonl import read_valid_lines
+from reszoo.training.jobs.engines import EngineOptions
 from reszoo.training.jobs.task import DataArguments, JobOutcome
+from reszoo.tuning import tune as tune_module
 from reszoo.tuning.resolved_search import resolve_search
 from reszoo.tuning.retrained_log import read_retrained
 from reszoo.tuning.retraining import Retraining, RetrainOptions, retraining_jobs
@@ -261,3 +268,43 @@ def test_a_damaged_log_is_told(tmp_path):
     (tmp_path / "retrained.jsonl").write_text("{}\n")
     with pytest.raises(UserError, match="log of retrainings is damaged"):
         read_retrained(tmp_path / "retrained.jsonl")
+
+
+@pytest.mark.parametrize("stops_after", [None, 7])
+def test_the_engine_trains_the_winners_too_and_is_stopped(tmp_path, monkeypatch, stops_after):
+    recorder = TaskRecorder(2, stops_after)
+    monkeypatch.setattr(EngineOptions, "create", lambda self, folder: recorder)
+    monkeypatch.setattr(tune_module, "_count_classes", lambda data, resolved: 10)
+    file, out = write(tmp_path, GRID), tmp_path / "out"
+    if stops_after is None:
+        assert len(tune(file, out=out, retrain=1, seeds=2).retrained) == 2
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            tune(file, out=out, retrain=1, seeds=2)
+    assert [task.run.name for task in recorder.tasks if task.test][:1]
+    assert recorder.stopped >= 1
+
+
+@pytest.mark.slow
+def test_a_killed_retraining_ends_as_if_it_never_was(tmp_path):
+    """A real training of digits, killed together with its search."""
+    text = SEARCH.replace("trials: 6, max_epochs: 4", "trials: 1, max_epochs: 1")
+    file = write(tmp_path, text)
+    whole = tune(file, out=tmp_path / "whole", retrain=1)
+    program = (
+        "import sys; from reszoo.tuning.tune import tune; "
+        "tune(sys.argv[1], out=sys.argv[2], retrain=1)"
+    )
+    killed = tmp_path / "killed"
+    metrics = killed / "retrained" / "0001-seed-1" / "metrics.jsonl"
+    with subprocess.Popen([sys.executable, "-c", program, str(file), str(killed)]) as process:
+        while len(read_valid_lines(metrics)) < 3 and process.poll() is None:
+            time.sleep(0.05)
+        process.kill()
+    assert not (killed / "retrained.jsonl").exists()
+    again = tune(file, out=killed, retrain=1)
+    assert again.retrained == whole.retrained
+    run = Run.open(killed / "retrained" / "0001-seed-1")
+    assert run.info["test_accuracy"] == again.winners[0].mean
+    assert run.data()["validation"]["images"] == 0
+    assert metrics.read_bytes() == (whole.path / metrics.relative_to(killed)).read_bytes()

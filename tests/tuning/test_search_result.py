@@ -7,6 +7,7 @@ import pytest
 from reszoo.cli import main
 from reszoo.errors import GateError, UserError
 from reszoo.report.search_summary import result_text
+from reszoo.tuning import Outcome
 from reszoo.tuning.search_result import read_result
 from reszoo.tuning.tune import tune
 from tests.tuning.searches import BASE, SEARCH, Trainings, write
@@ -31,6 +32,24 @@ def test_a_folder_holds_the_result_of_its_search(result):
     assert (shown.best, shown.spec, shown.records) == (result.best, result.spec, result.records)
     assert (shown.trials, shown.front, shown.means) == (result.trials, result.front, result.means)
     assert (shown.planned, shown.is_finished) == (result.planned, True)
+
+
+def test_confirmations_of_trials_that_were_overtaken_do_not_count(tmp_path):
+    """More trials have other best ones; the rows of the earlier ones stay in the log."""
+    text = GRID + "confirm: {best: 1, seeds: 2}\n"
+    file, out = write(tmp_path, text), tmp_path / "out"
+    tune(file, out=out, runner=lambda job: Outcome(0.5 + job.trial / 100 - job.repeat / 10))
+    write(tmp_path, text.replace("trials: 6", "trials: 9"))
+    rising = tune(file, out=out, runner=lambda job: Outcome(0.5 + job.trial / 100 - job.repeat / 4))
+    shown = read_result(out)
+    assert [*rising.means] == [9]
+    assert (shown.best, shown.means, shown.records) == (
+        rising.best,
+        rising.means,
+        rising.records,
+    )
+    assert shown.is_finished
+    assert (out / "trials.jsonl").read_text().count('"confirm"') == 4
 
 
 def test_the_table_has_references_means_and_the_front(result):

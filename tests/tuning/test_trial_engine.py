@@ -163,11 +163,15 @@ def test_a_pipe_in_place_of_the_log_of_trials_is_refused(tmp_path):
         folder.records()
 
 
-@pytest.mark.parametrize("name", [".lock", ".0002.lock"])
-def test_a_search_waits_for_each_training_that_a_killed_one_left(tmp_path, name):
+@pytest.mark.parametrize(
+    ("runs", "name"),
+    [("trials", ".lock"), ("trials", ".0002.lock"), ("retrained", ".0002-seed-1.lock")],
+)
+def test_a_search_waits_for_each_training_that_a_killed_one_left(tmp_path, runs, name):
     resolved = resolve_search(write(tmp_path, SEARCH))
     folder = open_search_folder(tmp_path / "out", resolved, {"name": "digits"})
     busy = pytest.raises(UserError, match="a training of an earlier search is still running")
-    with hold_lock(folder.trials, name=name), busy:
+    (folder.path / runs).mkdir(exist_ok=True)
+    with hold_lock(folder.path / runs, name=name), busy:
         folder.wait_for_training(seconds=0)
     folder.wait_for_training(seconds=0)
