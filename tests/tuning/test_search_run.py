@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from reszoo import spec
 from reszoo.errors import MachineError
 from reszoo.training.jobs.task import JobOutcome
 from reszoo.tuning.resolved_search import resolve_search
@@ -150,11 +151,12 @@ class TimedEngine(ShuffledEngine):
 
 
 def test_all_brackets_at_once_keep_many_workers_busy(tmp_path):
-    """The schedule of the shipped digits search, with epochs that all take as long."""
+    """The rungs of the shipped digits search, with epochs that all take as long."""
+    page = spec.load_search("digits").model_copy(update={"confirm": None, "references": ()})
     hours = {}
     for workers in (1, 4, 8, 22):
         engine = TimedEngine(workers)
-        search("digits", tmp_path / str(workers), engine)
+        search(page, tmp_path / str(workers), engine)
         hours[workers] = engine.hours
     assert hours[1] == 196
     speedups = {workers: round(hours[1] / hours[workers], 1) for workers in (4, 8, 22)}
