@@ -121,10 +121,10 @@ def run(options: Namespace) -> int | None:
     recipe = None
     if options.recipe is not None:
         recipe = spec.load_recipe(options.recipe, options.set_recipe)
-    check_quantize(options.quantize, recipe, options.start, options.weights)
     check_devices(options)
     if options.supervise:  # its child checks the rest, and its errors end both
         return supervise_train(options, architecture.name if architecture else None)
+    check_quantize(options.quantize, recipe, options.start, options.weights)
     check_data(options.data)
     check_weights(options.weights)
     if options.start is not None:

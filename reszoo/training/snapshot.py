@@ -36,8 +36,11 @@ class Position:
 def take_snapshot(position: Position, assembly: Assembly) -> Checkpoint:
     """Returns a checkpoint of this moment: every variable, the best epoch, the callbacks."""
     arrays = read_variables(**_owners(assembly)) | assembly.loop.replicas.read()
+    facts = asdict(position)
+    if not position.patience_from:  # a fact that version 0.1 does not know
+        del facts["patience_from"]
     kept = {_CALLBACKS + name: array for name, array in assembly.callbacks.state_arrays().items()}
-    return Checkpoint({**asdict(position), "best": assembly.validator.best}, arrays | kept)
+    return Checkpoint({**facts, "best": assembly.validator.best}, arrays | kept)
 
 
 def is_finite(checkpoint: Checkpoint) -> bool:

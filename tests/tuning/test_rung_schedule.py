@@ -13,7 +13,8 @@ def epochs(rung: Rung) -> float:
 
 
 def test_workers_speed_up_the_digits_search_as_far_as_its_rungs_allow():
-    brackets = planned_brackets(resolve_search("digits"))
+    page = {**spec.to_mapping(spec.load_search("digits")), "references": []}
+    brackets = planned_brackets(resolve_search(spec.from_mapping(page, "search")))
     alone = search_seconds(brackets, 1, epochs)
     assert alone == sum(rung.epochs for bracket in brackets for rung in bracket) == 196
     speedups = [alone / search_seconds(brackets, workers, epochs) for workers in (4, 8, 22)]
