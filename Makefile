@@ -2,7 +2,8 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-WORKERS ?= 2
+# Some tests wait: three workers keep two cores busy.
+WORKERS ?= 3
 WEB := export/clients/web
 
 # The first supported Python of these; override with PYTHON=/path/to/python.
@@ -21,8 +22,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTR
 
 help:
 	@echo "make demo        set up .venv and run the whole workflow on the embedded digits (4 minutes)"
-	@echo "make test-quick  run ruff, doctests and the tests that import no TensorFlow (1 minute)"
-	@echo "make test        run the tests that are not slow (25 minutes)"
+	@echo "make test-quick  run ruff, doctests and the tests that import no TensorFlow (90 seconds)"
+	@echo "make test        run the tests that are not slow (18 minutes)"
 	@echo "make test-slow   run all tests except test-edge, test-pages and test-ray"
 	@echo "make test-edge   open bundles in third-party runtimes and in export/clients/"
 	@echo "make test-pages  open reports in the system's chromium"

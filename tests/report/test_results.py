@@ -86,14 +86,14 @@ def test_predictions_are_a_table_or_csv():
 
 def test_a_search_tells_each_training_once_it_has_ended():
     record = SimpleNamespace(trial=2, epochs=6, val_accuracy=0.5, changes={"stages[*].depth": 3})
+    job = SimpleNamespace(kind="trial", trial=1, epochs=6, changes={"stages[*].depth": 3})
     event = SimpleNamespace(
-        kind="recalled", record=record, done=1, planned=4, best=record, epoch=None
+        kind="recalled", job=job, record=record, done=1, planned=4, best=record, epoch=None
     )
     assert event_text(event) == (
         "1/4  trial 2, 6 epochs: 50.00 % (from before)  stages[*].depth=3  best: 50.00 %"
     )
     assert event_text(SimpleNamespace(**{**vars(event), "record": None})) is None
-    job = SimpleNamespace(trial=1, epochs=6, changes={"stages[*].depth": 3})
     first = SimpleNamespace(kind="begins", job=job, record=None, done=0, planned=4, epoch=None)
     assert event_text(first) == "0/4  trial 1, 6 epochs: begins  stages[*].depth=3"
     trains = SimpleNamespace(

@@ -23,7 +23,9 @@ def _killed(file, out, hangs_at: int) -> None:
         process.kill()
 
 
-@pytest.mark.parametrize(("text", "hangs_at"), [(SEARCH, 2), (HYPERBAND, 10)])
+@pytest.mark.parametrize(
+    ("text", "hangs_at"), [pytest.param(SEARCH, 2, marks=pytest.mark.slow), (HYPERBAND, 10)]
+)
 def test_a_killed_search_goes_on_with_the_same_proposals(tmp_path, text, hangs_at):
     file = write(tmp_path, text)
     whole = tune(file, out=tmp_path / "whole", runner=Trainings())
