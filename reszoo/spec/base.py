@@ -89,6 +89,25 @@ class Value(BaseModel):
     )
 
 
+class Abbreviated(Value):
+    """A value whose mapping may be abbreviated to the number of its first field."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand(cls, data: Any) -> Any:
+        return {cls._first_field(): data} if isinstance(data, int | float) else data
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> JsonSchemaValue:
+        mapping = handler(core)
+        number = handler.resolve_ref_schema(mapping)["properties"][cls._first_field()]
+        return {"anyOf": [number, mapping]}
+
+    @classmethod
+    def _first_field(cls) -> str:
+        return next(iter(cls.model_fields))
+
+
 class Kinded(Value):
     """A value whose mapping may be abbreviated to its kind: `pool: max` is `pool: {kind: max}`."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
-from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import PydanticCustomError
 
 from reszoo.spec.base import (
+    Abbreviated,
     Fraction,
     Kinded,
     Positive,
@@ -189,7 +189,7 @@ class Schedule(Kinded):
         return self.kind == "plateau" or (self.kind == "constant" and self.warmup == 0)
 
 
-class EMA(Value):
+class EMA(Abbreviated):
     """Exponential moving average (EMA) of the weights, used for evaluation and saving.
 
     Weights only: the moving statistics of normalisation are averages already.
@@ -201,13 +201,3 @@ class EMA(Value):
     """Steps between updates."""
     ramp: bool = False
     """Whether the decay ramps up as (1 + step) / (10 + step), as in the TF Model Garden."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _expand(cls, data: Any) -> Any:
-        return {"kept": data} if isinstance(data, int | float) else data
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> JsonSchemaValue:
-        mapping = handler(core)
-        return {"anyOf": [handler.resolve_ref_schema(mapping)["properties"]["kept"], mapping]}

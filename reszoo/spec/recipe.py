@@ -6,15 +6,15 @@ Points in time (warmup, drops of the learning rate) are fractions of the trainin
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
-from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import PydanticCustomError
 
 from reszoo.spec.architecture import Architecture, Block, BlockFields, SurvivalDecay, SurvivalDraw
 from reszoo.spec.augmentation import Augmentation
 from reszoo.spec.base import (
+    Abbreviated,
     Document,
     Fraction,
     Name,
@@ -63,21 +63,11 @@ class Validation(Value):
     then lowest loss), or the last, which suits a learning rate that ends at 0."""
 
 
-class EarlyStopping(Value):
+class EarlyStopping(Abbreviated):
     """Ends a training whose validation accuracy no longer improves."""
 
     patience: PositiveInt
     """Epochs without a new best one (highest accuracy, then lowest loss) after which it ends."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _expand(cls, data: Any) -> Any:
-        return {"patience": data} if isinstance(data, int) else data
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> JsonSchemaValue:
-        mapping = handler(core)
-        return {"anyOf": [handler.resolve_ref_schema(mapping)["properties"]["patience"], mapping]}
 
 
 class Recipe(Document):

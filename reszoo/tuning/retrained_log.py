@@ -13,7 +13,7 @@ from reszoo.atomic_files import append_line
 from reszoo.errors import UserError
 from reszoo.runs.jsonl import read_lines, write_lines
 from reszoo.training.jobs.task import JobOutcome
-from reszoo.tuning.space import plain
+from reszoo.tuning.searched_paths import plain
 from reszoo.tuning.trial_log import TrialJob
 
 

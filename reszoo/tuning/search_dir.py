@@ -44,7 +44,7 @@ from reszoo.tuning.search_identity import (
     read_identity,
     refuse_other_search,
 )
-from reszoo.tuning.space import plain
+from reszoo.tuning.searched_paths import plain
 from reszoo.tuning.trial_log import Key, TrialJob, TrialRecord, TrialTiming, was_lost
 
 DEFAULT_FOLDER = Path("searches")

@@ -13,11 +13,13 @@ from reszoo.errors import UserError
 from reszoo.json_text import parse_json
 from reszoo.runs.run_dir import contents
 from reszoo.spec.search import Search
+from reszoo.tuning.dimensions import DESCRIPTIVE
 from reszoo.tuning.hyperband import DEFAULT_FACTOR
 from reszoo.tuning.initial_candidates import candidate_from_values
 from reszoo.tuning.measured_limits import limits_measured
 from reszoo.tuning.resolved_search import ResolvedSearch
-from reszoo.tuning.space import DESCRIPTIVE, Candidate, plain
+from reszoo.tuning.searched_paths import plain
+from reszoo.tuning.space import Candidate
 
 FORMAT = "reszoo search"
 FORMAT_VERSION = 2

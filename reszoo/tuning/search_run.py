@@ -23,7 +23,7 @@ from reszoo.tuning.further_jobs import (
 from reszoo.tuning.resolved_search import ResolvedSearch
 from reszoo.tuning.retrained_log import RetrainRecord
 from reszoo.tuning.search_dir import SearchFolder
-from reszoo.tuning.space import same
+from reszoo.tuning.searched_paths import same
 from reszoo.tuning.strategies import Proposer
 from reszoo.tuning.trial_engine import TrialEngine
 from reszoo.tuning.trial_log import Key, TrialJob, TrialRecord, TrialTiming

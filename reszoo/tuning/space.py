@@ -15,11 +15,7 @@ from reszoo.spec.base import Value
 from reszoo.spec.recipe import Recipe
 from reszoo.spec.search import Search
 from reszoo.spec.search_space import RECIPE
-from reszoo.tuning.dimensions import DESCRIPTIVE as DESCRIPTIVE
-from reszoo.tuning.dimensions import Choice, build_dimensions
-from reszoo.tuning.dimensions import Dimension as Dimension
-from reszoo.tuning.searched_paths import plain as plain
-from reszoo.tuning.searched_paths import same as same
+from reszoo.tuning.dimensions import DESCRIPTIVE, Choice, Dimension, build_dimensions
 from reszoo.tuning.searched_paths import with_value
 
 Candidate = tuple[int, ...]

@@ -12,7 +12,7 @@ from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import Recipe
 from reszoo.training.jobs.task import JobOutcome
 from reszoo.tuning.constraints import MEASURES, amount_of
-from reszoo.tuning.space import plain
+from reszoo.tuning.searched_paths import plain
 
 Kind = Literal["trial", "reference", "confirm", "retrain"]
 """`trial` is a candidate of the strategy, `reference` a spec beside the search, `confirm` one of
