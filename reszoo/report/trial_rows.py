@@ -31,10 +31,23 @@ class TrialRow:
     """The values that are numbers."""
     cost: Mapping[str, float]
     message: str | None = None
+    reference: str | None = None
+    """The name of the network, if the search trained it for comparison alone."""
+
+    @property
+    def label(self) -> str:
+        """What it is called in tables: the number of the trial, or the name of the reference."""
+        return self.reference or str(self.trial)
+
+    @property
+    def changes_text(self) -> str:
+        """Its values of the searched fields, on one line."""
+        changed = "; ".join(f"{field}={value}" for field, value in self.changes.items())
+        return changed or ("outside the space" if self.reference else "the base")
 
 
-def trial_rows(folder: Path) -> list[TrialRow]:
-    """Returns the trials of a search folder, best first, failed ones last.
+def trial_rows(folder: Path, kind: str = "trial") -> list[TrialRow]:
+    """Returns the trials (or the `reference`s) of a search, best first, failed ones last.
 
     As a search does, those trained longest are compared.
 
@@ -45,7 +58,7 @@ def trial_rows(folder: Path) -> list[TrialRow]:
     last: dict[int, TrialRow] = {}
     try:
         for line in read_valid_lines(path):
-            if line.get("kind", "trial") == "trial":  # not a reference, and no further seed
+            if line.get("kind", "trial") == kind:
                 row = _row(line)
                 last[row.trial] = row
     except (KeyError, TypeError, ValueError) as error:
@@ -131,6 +144,7 @@ def _row(line: Mapping[str, Any]) -> TrialRow:
         },
         cost={str(name): float(amount) for name, amount in line["cost"].items()},
         message=line.get("message"),
+        reference=line.get("reference"),
     )
 
 

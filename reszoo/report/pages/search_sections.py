@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from reszoo.errors import ReszooError
+from reszoo.errors import GateError, ReszooError
 from reszoo.report.pages.charts import add_chart, cost_chart
 from reszoo.report.pages.rendering import Cell, PageTable, Section
 from reszoo.report.run_rows import pareto_front
@@ -21,6 +21,10 @@ from reszoo.report.trial_rows import (
     trial_rows,
 )
 
+if TYPE_CHECKING:
+    from reszoo.tuning import SearchResult
+
+_OBJECTIVES = {"val_accuracy": "validation accuracy"}
 _COSTS: dict[str, tuple[str, Callable[[float], str]]] = {
     "parameters": ("parameters", format_si),
     "macs": ("multiply-adds", format_si),
@@ -38,17 +42,36 @@ def search_sections(path: Path, charts: dict[str, Any]) -> list[Section]:
     title = f"Search {path.resolve().name}"
     try:
         identity, rows = search_identity(path), trial_rows(path)
+        references = trial_rows(path, "reference")
+        result = _result(path)
     except ReszooError as error:
         return [Section(title, "problem.html", {"what": error.what, "hint": error.hint})]
-    sections = [Section(title, "search.html", _summary(path, identity, rows))]
+    values = {
+        "facts": _facts(identity, rows, result),
+        "table": _table([*rows, *references], result.means if result else {}),
+    }
+    sections = [Section(title, "search.html", values)]
     finished = [row for row in rows if row.val_accuracy is not None]
     if finished:
-        sections.append(_front(path, finished, charts))
+        shown = [row for row in references if row.val_accuracy is not None]
+        sections.append(_front(path, finished, shown, charts))
         sections.append(_fields(finished))
     return sections
 
 
-def _summary(path: Path, identity: Mapping[str, Any], rows: Sequence[TrialRow]) -> dict[str, Any]:
+def _result(path: Path) -> SearchResult | None:
+    """Returns the result so far; None before the first training has finished."""
+    from reszoo.tuning.search_result import read_result
+
+    try:
+        return read_result(path)
+    except GateError:
+        return None
+
+
+def _facts(
+    identity: Mapping[str, Any], rows: Sequence[TrialRow], result: SearchResult | None
+) -> list[tuple[str, str]]:
     data = identity.get("data") or {}
     strategy = identity.get("strategy") or ["-"]
     limits = identity.get("limits") or {}
@@ -59,27 +82,60 @@ def _summary(path: Path, identity: Mapping[str, Any], rows: Sequence[TrialRow]) 
         ("limits", ", ".join(f"{_cost_name(k)} {v}" for k, v in limits.items()) or "none"),
         ("trials", f"{len(rows)}" + (f", of which {failed} failed" if failed else "")),
     ]
-    if rows and (best := rows[0]).val_accuracy is not None:
-        accuracy = format_percent(best.val_accuracy)
-        facts.append(("best", f"trial {best.trial}, {accuracy} on held-out training images"))
-        facts.append(("its spec", str(path / "best.yaml")))
+    if result is not None:
+        facts += _found(result)
+    return facts
+
+
+def _found(result: SearchResult) -> Iterator[tuple[str, str]]:
+    """Yields what the search has chosen, and by what."""
+    best, goals = result.best, result.search.goals
+    if len(goals) > 1:
+        named = [
+            f"{_OBJECTIVES.get(name) or _cost_name(name)} ({direction})"
+            for name, direction in goals.items()
+        ]
+        yield "objectives", ", ".join(named)
+    accuracy = f"{format_percent(best.val_accuracy)} on held-out training images"
+    if (mean := result.means.get(best.trial)) is not None:
+        accuracy += f", {format_percent(mean)} on average over all seeds"
+    yield "best", f"trial {best.trial}, {accuracy}"
+    yield "its spec", str(result.best_path)
+    if front := result.front:
+        trials = ", ".join(str(record.trial) for record in front)
+        yield "front of all objectives", f"trials {trials}; specs in {result.path / 'pareto'}"
+
+
+def _table(rows: Sequence[TrialRow], means: Mapping[int, float]) -> PageTable:
+    """Returns the trials, then the references."""
     costs = [name for name in _COSTS if any(name in row.cost for row in rows)]
-    header = ("trial", "epochs", "validation", *(_COSTS[name][0] for name in costs), "changes")
-    table = [
+    header = (
+        *("trial", "epochs", "validation"),
+        *(["mean of seeds"] if means else []),
+        *(_COSTS[name][0] for name in costs),
+        "changes",
+    )
+    cells = [
         [
-            Cell(str(row.trial), row.trial),
+            Cell(row.label, None if row.reference else row.trial),
             Cell(str(row.epochs), row.epochs),
             Cell(
                 "failed" if row.val_accuracy is None else format_percent(row.val_accuracy),
                 row.val_accuracy,
                 row.message,
             ),
+            *([_mean_cell(row, means)] if means else []),
             *(_cost_cell(row, name) for name in costs),
-            "; ".join(f"{field}={value}" for field, value in row.changes.items()) or "the base",
+            row.changes_text,
         ]
         for row in rows
     ]
-    return {"facts": facts, "table": PageTable(header, table, "r" * (3 + len(costs)) + "l")}
+    return PageTable(header, cells, "r" * (len(header) - 1) + "l")
+
+
+def _mean_cell(row: TrialRow, means: Mapping[int, float]) -> Cell:
+    mean = None if row.reference else means.get(row.trial)
+    return Cell(MISSING if mean is None else format_percent(mean), mean)
 
 
 def _cost_cell(row: TrialRow, name: str) -> Cell:
@@ -91,20 +147,17 @@ def _cost_name(name: str) -> str:
     return _COSTS[name][0] if name in _COSTS else name
 
 
-def _front(path: Path, rows: Sequence[TrialRow], charts: dict[str, Any]) -> Section:
+def _front(
+    path: Path,
+    rows: Sequence[TrialRow],
+    references: Sequence[TrialRow],
+    charts: dict[str, Any],
+) -> Section:
+    """Returns accuracy against each cost, of the trials and of the references."""
     longest = max(row.epochs for row in rows)
     compared = [row for row in rows if row.epochs == longest]
-    points: list[dict[str, Any]] = [
-        {
-            "trial": row.trial,
-            "accuracy": row.val_accuracy,
-            "validation": format_percent(row.val_accuracy),
-            "changes": "; ".join(f"{field}={value}" for field, value in row.changes.items()),
-            "group": "trials",
-            **{_cost_name(name): value for name, value in row.cost.items()},
-        }
-        for row in compared
-    ]
+    points = [_point(row, "trials") for row in compared]
+    compared_to = [_point(row, "references") for row in references]
     digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
     drawn, fronts = [], []
     for name in compared[0].cost:
@@ -117,13 +170,25 @@ def _front(path: Path, rows: Sequence[TrialRow], charts: dict[str, Any]) -> Sect
             point[f"front_{cost}"] = point in front
         chart = f"chart-{digest}-{name}"
         hover = ("trial", "validation", cost, "changes")
-        spec = cost_chart(points, cost, cost, hover, accuracy="validation accuracy")
-        add_chart(charts, chart, spec, points)
+        drawn_points = [*points, *compared_to]
+        spec = cost_chart(drawn_points, cost, cost, hover, accuracy="validation accuracy")
+        add_chart(charts, chart, spec, drawn_points)
         drawn.append((chart, f"Validation accuracy against {cost}"))
         fronts.append((cost, [f"trial {point['trial']}" for point in front]))
     return Section(
         "Front", "search_front.html", {"charts": drawn, "fronts": fronts, "epochs": longest}
     )
+
+
+def _point(row: TrialRow, group: str) -> dict[str, Any]:
+    return {
+        "trial": row.label,
+        "accuracy": row.val_accuracy,
+        "validation": format_percent(row.val_accuracy),
+        "changes": row.changes_text,
+        "group": group,
+        **{_cost_name(name): value for name, value in row.cost.items()},
+    }
 
 
 def _fields(rows: Sequence[TrialRow]) -> Section:
