@@ -2,11 +2,11 @@
 
 from reszoo.training.jobs.task import JobOutcome as Outcome
 from reszoo.tuning.dimensions import Choice, Dimension
+from reszoo.tuning.events import Event, MeasureEvent
 from reszoo.tuning.hyperband import Rung
 from reszoo.tuning.preview import Example, Preview
 from reszoo.tuning.retrained_log import RetrainRecord, RetrainSummary
 from reszoo.tuning.search_result import SearchResult
-from reszoo.tuning.search_run import Event
 from reszoo.tuning.trial_log import TrialJob, TrialRecord
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Dimension",
     "Event",
     "Example",
+    "MeasureEvent",
     "Outcome",
     "Preview",
     "RetrainRecord",

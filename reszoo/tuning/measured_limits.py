@@ -77,11 +77,15 @@ class MeasuredLimits:
 
 @contextlib.contextmanager
 def measured_limits(
-    search: Search, target: Target | None, log: Path | None = None
+    search: Search,
+    target: Target | None,
+    log: Path | None = None,
+    announce: Callable[[int], None] = lambda number: None,
 ) -> Iterator[MeasuredLimits | None]:
     """Yields the measured limits of a search, or None where it needs no measurement.
 
     `target` is that of `measured_target`, and `log` the `measured.jsonl` of the search's folder.
+    `announce` is told the number of each network before it is measured, which takes seconds.
     The helper process starts with the first measurement, and ends with the block.
 
     Raises:
@@ -95,16 +99,18 @@ def measured_limits(
         "judge": search.limits.target is not None,
         "latency": search.limits.latency_ms is not None or "latency_ms" in search.goals,
     }
+    measured = MeasurementLog(log)
     with contextlib.ExitStack() as stack:
         worker: list[LineProcess] = []
 
         def measure(architecture: Architecture) -> Measurement:
+            announce(len(measured) + 1)
             if not worker:
                 worker.append(stack.enter_context(start_worker()))
             request = {"spec": spec.to_mapping(architecture), **words}
             return measurement_of(worker[0].ask({"file": request}))
 
-        yield MeasuredLimits(search.limits, target, MeasurementLog(log), measure)
+        yield MeasuredLimits(search.limits, target, measured, measure)
 
 
 def limits_measured(limits: Limits) -> dict[str, float | tuple[float, float]]:

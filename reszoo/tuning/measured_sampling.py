@@ -29,7 +29,6 @@ class MeasuredSampler:
         self._space = space
         self._rejected: Counter[str] = Counter()
         self._accepted = 0
-        self._gave_up: str | None = None
 
     @property
     def rejected(self) -> Counter[str]:
@@ -39,7 +38,7 @@ class MeasuredSampler:
     @property
     def gave_up(self) -> str | None:
         """A sentence if the search ended although the space may have other candidates that fit."""
-        return self._gave_up or self._sampler.gave_up
+        return self._sampler.gave_up
 
     @property
     def drawn_of_more(self) -> int | None:
@@ -64,7 +63,9 @@ class MeasuredSampler:
             self._rejected.update(violations.keys())
             last = next(iter(violations.values()))
         else:
-            self._gave_up = f"{MAX_REJECTED} candidates in a row were outside the measured limits"
+            self._sampler.give_up(
+                f"{MAX_REJECTED} candidates in a row were outside the measured limits"
+            )
         if last and not self._accepted:
             raise self._nothing_within(last)
         return None

@@ -45,6 +45,9 @@ class MeasurementLog:
         if path is not None and path.exists():
             self._rows = dict(_read(path))
 
+    def __len__(self) -> int:
+        return len(self._rows)
+
     def get(self, network: str) -> Measurement | None:
         """Returns the measurement of a network, by its `reszoo.spec.fingerprint`."""
         return self._rows.get(network)

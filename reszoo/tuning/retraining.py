@@ -7,12 +7,13 @@ retrained, and what a retraining reaches changes neither them nor the proposals 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from reszoo.errors import UserError
 from reszoo.spec.recipe import Recipe, Validation
 from reszoo.training.jobs.task import JobOutcome
+from reszoo.tuning.events import NOTICE_SECONDS, Event, EventHandler
 from reszoo.tuning.further_jobs import seed_of
 from reszoo.tuning.resolved_search import ResolvedSearch
 from reszoo.tuning.retrained_log import (
@@ -23,7 +24,7 @@ from reszoo.tuning.retrained_log import (
 )
 from reszoo.tuning.search_dir import SearchFolder
 from reszoo.tuning.search_identity import read_identity
-from reszoo.tuning.search_run import NOTICE_SECONDS, Event, SearchRun
+from reszoo.tuning.search_run import SearchRun
 from reszoo.tuning.trial_engine import TrialEngine
 from reszoo.tuning.trial_log import TrialJob, TrialTiming
 
@@ -116,12 +117,14 @@ class Retraining:
         folder: SearchFolder,
         engine: TrialEngine,
         seed: int,
-        progress: Callable[[Event], None] | None = None,
+        progress: EventHandler | None = None,
+        notice_seconds: float = NOTICE_SECONDS,
     ) -> None:
         self._folder = folder
         self._engine = engine
         self._seed = seed
         self._progress = progress
+        self._notice_seconds = notice_seconds
         self._records = {one.key: one for one in read_retrained(folder.retrained_log)}
         self._running: dict[int, TrialJob] = {}
         self._done = self._planned = 0
@@ -139,7 +142,7 @@ class Retraining:
                 self._begin(*waiting.popleft())
             if not self._running:
                 continue
-            if (ended := self._engine.wait(NOTICE_SECONDS)) is None:
+            if (ended := self._engine.wait(self._notice_seconds)) is None:
                 self._notify_of_running()
                 continue
             number, outcome = ended
@@ -167,8 +170,9 @@ class Retraining:
         self._notify(Event("ends", job, None, self._done, self._planned, None), record)
 
     def _notify_of_running(self) -> None:
-        for number, epoch in self._engine.progress().items():
-            job = self._running[number]
+        epochs = self._engine.progress()
+        for number, job in self._running.items():
+            epoch = epochs.get(number)
             self._notify(Event("trains", job, None, self._done, self._planned, None, epoch))
 
     def _notify(self, event: Event, record: RetrainRecord | None = None) -> None:

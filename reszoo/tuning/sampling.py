@@ -73,6 +73,10 @@ class CandidateSampler:
                 self._ended = True  # An answer in a second, not after the hour of a large space.
         return None
 
+    def give_up(self, reason: str) -> None:
+        """Ends the drawing for a reason, although the space may have other candidates that fit."""
+        self._constraints.gave_up = reason
+
     def _is_out_of_reach(self) -> bool:
         impossible = self._any_feasible or self.rejected[IMPOSSIBLE]
         return not impossible and self._constraints.out_of_reach()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from reszoo.errors import UserError
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.search import Search
 from reszoo.training.jobs.task import JobOutcome
+from reszoo.tuning.events import NOTICE_SECONDS, Event, EventHandler
 from reszoo.tuning.front import best_of, front_of, ranked
 from reszoo.tuning.further_jobs import (
     FixedJobs,
@@ -21,39 +21,11 @@ from reszoo.tuning.further_jobs import (
     reference_jobs,
 )
 from reszoo.tuning.resolved_search import ResolvedSearch
-from reszoo.tuning.retrained_log import RetrainRecord
 from reszoo.tuning.search_dir import SearchFolder
 from reszoo.tuning.searched_paths import same
 from reszoo.tuning.strategies import Proposer
 from reszoo.tuning.trial_engine import TrialEngine
 from reszoo.tuning.trial_log import Key, TrialJob, TrialRecord, TrialTiming
-
-NOTICE_SECONDS = 60.0
-"""A search says how far it is after so many seconds in which no training ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Progress of a search."""
-
-    kind: Literal["begins", "trains", "ends", "recalled"]
-    """A training begins or ends, has trained for another minute, or its record is from before the
-    search was stopped."""
-    job: TrialJob
-    record: TrialRecord | None
-    """The record of the training; None when it begins."""
-    done: int
-    """Number of trainings done, this one included once it has ended."""
-    planned: int
-    """Number of trainings of the search, in a space that is large enough."""
-    best: TrialRecord | None
-    """The best so far."""
-    epoch: Mapping[str, Any] | None = None
-    """The last epoch of a training that trains: `epoch`, `val_accuracy` and others."""
-    seconds_left: float | None = None
-    """Time that the search still takes at the pace so far; None where nothing was trained yet."""
-    retrained: RetrainRecord | None = None
-    """The record of a winner's training on all training images, which has ended."""
 
 
 class SearchRun:
@@ -70,7 +42,8 @@ class SearchRun:
         resolved: ResolvedSearch,
         folder: SearchFolder,
         engine: TrialEngine,
-        progress: Callable[[Event], None] | None = None,
+        progress: EventHandler | None = None,
+        notice_seconds: float = NOTICE_SECONDS,
     ) -> None:
         self.resolved = resolved
         self.folder = folder
@@ -78,6 +51,7 @@ class SearchRun:
         self.best_architecture: Architecture | None = None
         self._engine = engine
         self._progress = progress
+        self._notice_seconds = notice_seconds
         self._running: dict[int, TrialJob] = {}
         self._asked: dict[Key, TrialJob] = {}
         self._records: dict[Key, TrialRecord] = {}
@@ -90,6 +64,11 @@ class SearchRun:
         self._recorded = {record.key: record for record in folder.records()}
         self._logged = list(self._recorded)
         """The keys of the log, in its order."""
+
+    @property
+    def workers(self) -> int:
+        """Number of trainings at the same time."""
+        return self._engine.workers
 
     @property
     def records(self) -> list[TrialRecord]:
@@ -152,7 +131,7 @@ class SearchRun:
                     break
             if not self._running:
                 return
-            if (ended := self._engine.wait(NOTICE_SECONDS)) is None:
+            if (ended := self._engine.wait(self._notice_seconds)) is None:
                 self._notify_of_running()
                 continue
             number, outcome = ended
@@ -239,8 +218,7 @@ class SearchRun:
         )
         left = self._seconds_left(trained)
         for number, job in self._running.items():
-            if number in epochs:
-                self._notify("trains", job, None, epochs[number], left)
+            self._notify("trains", job, None, epochs.get(number), left)
 
     def _seconds_left(self, running: int) -> float | None:
         """Returns the time left; `running` epochs have been trained by what still trains."""

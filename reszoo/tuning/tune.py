@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from reszoo.spec.search import Search
 from reszoo.training.jobs.data_check import DataCheck
 from reszoo.training.jobs.engines import EngineOptions
 from reszoo.training.jobs.task import DataArguments
+from reszoo.tuning.events import NOTICE_SECONDS, EventHandler, MeasureEvent
 from reszoo.tuning.extension import extend_folder, other_changes
 from reszoo.tuning.further_jobs import reference_jobs
 from reszoo.tuning.measured_limits import measured_limits
@@ -30,7 +31,7 @@ from reszoo.tuning.search_dir import (
 )
 from reszoo.tuning.search_identity import read_identity
 from reszoo.tuning.search_result import SearchResult, nothing_finished
-from reszoo.tuning.search_run import Event, SearchRun
+from reszoo.tuning.search_run import SearchRun
 from reszoo.tuning.strategies import ON_TENSORFLOW, create_proposer
 from reszoo.tuning.trial_engine import Runner, RunnerEngine, TaskEngine, TrialEngine
 
@@ -52,7 +53,8 @@ def tune(
     extend: bool = False,
     retrain: int | None = None,
     seeds: int = 1,
-    progress: Callable[[Event], None] | None = None,
+    progress: EventHandler | None = None,
+    progress_seconds: float = NOTICE_SECONDS,
     runner: Runner | None = None,
 ) -> SearchResult:
     """Searches a space for the best network; the same call resumes an interrupted search.
@@ -86,7 +88,10 @@ def tune(
         of the recipe, and tested: 1 for the best, more for the first ones of a front. The search
         is over by then, and nothing is selected by the test split.
       seeds: number of those trainings of each winner, with different seeds.
-      progress: called when a training begins or ends, and for each one recalled.
+      progress: called when a training begins or ends, for each one recalled, and before a
+        candidate is measured.
+      progress_seconds: seconds after which `progress` is called for each training that runs, if
+        none has ended meanwhile.
       runner: trains a job in place of a child process; it opens the data itself.
 
     Returns:
@@ -98,64 +103,25 @@ def tune(
       GateError: no trial finished.
       KeyboardInterrupt: Ctrl-C; the training was stopped first, and the search can be resumed.
     """
-    if not isinstance(data, str):
-        raise UserError(
-            "a search needs the name of its data, because its trials run in other processes",
-            expected="digits, folder:PATH, csv:FILE or tfds:NAME",
-            found=type(data).__name__,
-            hint="save the arrays as a folder of images",
-        )
+    _require_name(data)
     refuse_distributed_search()
     options = EngineOptions(jobs, ray, per_trial)
     options.check()
     search_data = DataArguments(data, skip_bad_images, None if data_dir is None else Path(data_dir))
-    resolved = resolve_search(search, seed=seed)
     retraining = None if retrain is None else RetrainOptions(retrain, seeds)
-    if retraining is not None:
-        retraining.check(resolved)
-    reference_jobs(resolved)  # so that a missing one is told before anything is trained
-    if runner is None:
-        classes = _count_classes(search_data, resolved)
-        if classes != resolved.space.base.classes:
-            resolved = resolve_search(search, classes=classes, seed=seed)
+    resolved = _resolve(search, seed, retraining, None if runner else search_data)
     path = DEFAULT_FOLDER / default_name(resolved.search.name, data) if out is None else Path(out)
-    facts = {"name": data, "skip_bad_images": skip_bad_images}
-    facts["classes"] = resolved.space.base.classes
-    if extend:
-        extend_folder(path, resolved, facts)
-    resolved = continue_folder(path, resolved)
-    if not isinstance(search, Search):
-        page = resolved
-        resolved, changed = held_search(path, page, facts)
-        if changed:
-            extends = not list(other_changes(resolved, read_identity(path), page, facts))
-            _note_changes(path, changed, extends=extends)
-    folder = open_search_folder(path, resolved, facts)
-    with (
-        folder.lock(),
-        measured_limits(resolved.search, resolved.target, folder.measured_log) as measured,
-    ):
+    folder, resolved = _open_folder(path, resolved, search_data, extend, isinstance(search, Search))
+    with folder.lock(), _with_measured_limits(resolved, folder, progress) as resolved:
         folder.wait_for_training()
-        resolved = replace(resolved, measured=measured)
-        engine: TrialEngine
-        if runner is None:
-            processes = options.create(folder.path)
-            _note_threads(folder, processes.threads)
-            engine = TaskEngine(processes, folder, resolved, search_data)
-        else:
-            engine = RunnerEngine(runner)
-        try:
-            search_run = SearchRun(resolved, folder, engine, progress)
-            proposer = create_proposer(resolved, engine.workers)
-            search_run.run(proposer)
-            result = _result(search_run, dict(proposer.rejected), search_data)
+        with _engine(options, runner, folder, resolved, search_data) as engine:
+            search_run = SearchRun(resolved, folder, engine, progress, progress_seconds)
+            result = _search(search_run, search_data)
             if retraining is None:
                 return result
-            winners = Retraining(folder, engine, resolved.search.seed, progress)
+            winners = Retraining(folder, engine, resolved.search.seed, progress, progress_seconds)
             retrained = winners.run(retraining_jobs(search_run, retraining))
             return replace(result, retrained=tuple(retrained))
-        finally:
-            engine.stop()
 
 
 def refuse_distributed_search() -> None:
@@ -169,13 +135,103 @@ def refuse_distributed_search() -> None:
         )
 
 
+def _require_name(data: object) -> None:
+    if not isinstance(data, str):
+        raise UserError(
+            "a search needs the name of its data, because its trials run in other processes",
+            expected="digits, folder:PATH, csv:FILE or tfds:NAME",
+            found=type(data).__name__,
+            hint="save the arrays as a folder of images",
+        )
+
+
+def _resolve(
+    search: Search | str | os.PathLike[str],
+    seed: int | None,
+    retraining: RetrainOptions | None,
+    data: DataArguments | None,
+) -> ResolvedSearch:
+    """Reads a search and checks all of it; its networks get the classes of the data, if given."""
+    resolved = resolve_search(search, seed=seed)
+    if retraining is not None:
+        retraining.check(resolved)
+    reference_jobs(resolved)  # so that a missing one is told before anything is trained
+    if data is None:
+        return resolved
+    classes = _count_classes(data, resolved)
+    if classes == resolved.space.base.classes:
+        return resolved
+    return resolve_search(search, classes=classes, seed=seed)
+
+
+def _open_folder(
+    path: Path, resolved: ResolvedSearch, data: DataArguments, extend: bool, is_exact: bool
+) -> tuple[SearchFolder, ResolvedSearch]:
+    """Opens or creates the folder of a search, and returns the search that goes on in it.
+
+    That is the one which the folder holds, if the page has changed since; not if `is_exact`.
+    """
+    facts = {
+        "name": data.name,
+        "skip_bad_images": data.skip_bad_images,
+        "classes": resolved.space.base.classes,
+    }
+    if extend:
+        extend_folder(path, resolved, facts)
+    resolved = continue_folder(path, resolved)
+    if not is_exact:
+        page = resolved
+        resolved, changed = held_search(path, page, facts)
+        if changed:
+            extends = not list(other_changes(resolved, read_identity(path), page, facts))
+            _note_changes(path, changed, extends=extends)
+    return open_search_folder(path, resolved, facts), resolved
+
+
 def _note_changes(path: Path, changed: Sequence[str], *, extends: bool) -> None:
     other = "--extend searches what was added" if extends else "-o names another folder for it"
     warnings.warn(
         f"the page of the search has changed in {', '.join(changed)}; {path} goes on with the "
         f"search.yaml that it holds ({other})",
-        stacklevel=3,
+        stacklevel=4,
     )
+
+
+@contextmanager
+def _with_measured_limits(
+    resolved: ResolvedSearch, folder: SearchFolder, progress: EventHandler | None
+) -> Iterator[ResolvedSearch]:
+    """Yields a search with its measured limits, whose helper process ends with the block."""
+
+    def announce(number: int) -> None:
+        if progress is not None:
+            progress(MeasureEvent(number))
+
+    log = folder.measured_log
+    with measured_limits(resolved.search, resolved.target, log, announce) as measured:
+        yield replace(resolved, measured=measured)
+
+
+@contextmanager
+def _engine(
+    options: EngineOptions,
+    runner: Runner | None,
+    folder: SearchFolder,
+    resolved: ResolvedSearch,
+    data: DataArguments,
+) -> Iterator[TrialEngine]:
+    """Yields the engine of the trials, and stops it in the end."""
+    engine: TrialEngine
+    if runner is not None:
+        engine = RunnerEngine(runner)
+    else:
+        tasks = options.create(folder.path)
+        _note_threads(folder, tasks.threads)
+        engine = TaskEngine(tasks, folder, resolved, data)
+    try:
+        yield engine
+    finally:
+        engine.stop()
 
 
 def _note_threads(folder: SearchFolder, threads: int) -> None:
@@ -203,10 +259,11 @@ def _data_check(data: DataArguments, resolved: ResolvedSearch) -> DataCheck:
     return DataCheck(data, resolved.space.base, resolved.recipe, seed=resolved.search.seed)
 
 
-def _result(
-    search_run: SearchRun, rejected: Mapping[str, int], data: DataArguments
-) -> SearchResult:
+def _search(search_run: SearchRun, data: DataArguments) -> SearchResult:
+    """Performs all trainings of a search and returns its result."""
     folder, resolved = search_run.folder, search_run.resolved
+    proposer = create_proposer(resolved, search_run.workers)
+    search_run.run(proposer)
     best, architecture = search_run.best, search_run.best_architecture
     if best is None or architecture is None:
         raise nothing_finished(folder, search_run.records)
@@ -216,7 +273,7 @@ def _result(
         best=best,
         spec=architecture,
         records=tuple(search_run.records),
-        rejected=rejected,
+        rejected=dict(proposer.rejected),
         planned=resolved.planned_trainings,
         data=data.name,
         skip_bad_images=data.skip_bad_images,
