@@ -157,21 +157,24 @@ def _check_together(options: Namespace) -> None:
 
 def _print_plan(search: Search, options: Namespace) -> None:
     """Prints the plan of a search; what has to be measured is measured in a process of its own."""
+    from reszoo.training.jobs.engines import EngineOptions
     from reszoo.tuning.measured_sample import measure_sample
     from reszoo.tuning.preview import preview
     from reszoo.tuning.resolved_search import resolve_search
 
+    engine = EngineOptions(options.jobs, options.ray, options.per_trial)
+    capacity = engine.capacity() if options.measure else None
     print(preview_text(preview(search, seed=options.seed, data=options.data)))
     resolved = resolve_search(search, seed=options.seed)
     if (sample := measure_sample(resolved, progress=_print_measured)) is not None:
         print(f"\n{measured_text(sample)}")
-    if options.measure:
+    if capacity is not None:
         from reszoo.training.jobs.task import DataArguments
         from reszoo.tuning.time_estimate import estimate_time
 
         print("timing a training step of three candidates", file=sys.stderr, flush=True)
         data = DataArguments(options.data, options.skip_bad_images)
-        if (estimate := estimate_time(resolved, data, options.jobs or 1)) is not None:
+        if (estimate := estimate_time(resolved, data, capacity)) is not None:
             print(f"\n{time_text(estimate)}")
 
 

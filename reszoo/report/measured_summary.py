@@ -37,10 +37,13 @@ def time_text(estimate: TimeEstimate) -> str:
         _row("largest", estimate.largest, estimate.seconds[2]),
     ]
     header = ("candidate", "multiply-adds", "ms a step", "an epoch", "the search, if all were so")
-    workers = counted(estimate.workers, "training")
+    capacity = estimate.capacity
+    workers, threads = counted(capacity.workers, "training"), counted(capacity.threads, "thread")
+    where = " on the nodes of the Ray cluster, if they are as fast" if capacity.on_cluster else ""
+    step = f"one step of {estimate.batch} images, untrained, on this machine with {threads}"
     lines = [
-        ("time", f"about {duration(estimate.seconds[1])}, {workers} at a time"),
-        ("measured", f"one step of {estimate.batch} images, untrained, on this machine"),
+        ("time", f"about {duration(estimate.seconds[1])}, {workers} at a time{where}"),
+        ("measured", step),
         ("start", f"{duration(estimate.start_seconds)} before a training's first step"),
     ]
     return f"{table(header, rows, 'lrrrr')}\n\n{facts(lines)}"

@@ -10,9 +10,7 @@ from itertools import islice
 from reszoo import spec
 from reszoo.runs.line_process import LineProcess
 from reszoo.spec.architecture import Architecture
-from reszoo.training.jobs.job_process import THREAD_VARIABLES
-from reszoo.training.jobs.job_resources import divide_gpus
-from reszoo.training.jobs.processes import threads_for
+from reszoo.training.jobs.engines import Capacity
 from reszoo.training.jobs.task import DataArguments
 from reszoo.tuning.hyperband import Rung
 from reszoo.tuning.measured_limits import start_worker
@@ -50,16 +48,17 @@ class TimeEstimate:
     """Wall time before a training's first step: imports, data, tracing."""
     seconds: tuple[float, float, float]
     """Wall time of the search if all were the smallest, the median, the largest."""
-    workers: int
+    capacity: Capacity
+    """How many trainings run at a time, and the threads of each, which the step had too."""
 
 
 def estimate_time(
-    resolved: ResolvedSearch, data: DataArguments, workers: int = 1
+    resolved: ResolvedSearch, data: DataArguments, capacity: Capacity
 ) -> TimeEstimate | None:
     """Measures a training step of the smallest, the median and the largest candidate by macs.
 
-    They are taken from the first 500 feasible ones in the search's order. Returns None where there
-    is none.
+    They are taken from the first 500 feasible ones in the search's order. The step is measured on
+    this machine, with as many threads as a training gets. Returns None where there is none.
 
     Raises:
       UserError: the data do not fit the search.
@@ -71,7 +70,7 @@ def estimate_time(
     by_macs = sorted(drawn, key=lambda candidate: _macs(resolved, candidate))
     chosen = (by_macs[-1], by_macs[len(by_macs) // 2], by_macs[0])
     began = time.perf_counter()
-    with start_worker(_environment(workers)) as worker:
+    with start_worker(capacity.environment) as worker:
         # The largest comes first: its time until the first step is the start of a training.
         steps = []
         for candidate in chosen:
@@ -92,20 +91,11 @@ def estimate_time(
         def seconds(rung: Rung) -> float:
             return start + (rung.to_epoch - rung.from_epoch) * candidate.epoch_seconds
 
-        return sum(search_seconds(stage, workers, seconds) for stage in stages)
+        return sum(search_seconds(stage, capacity.workers, seconds) for stage in stages)
 
     seconds = (total(smallest), total(median), total(largest))
     batch = int(steps[0]["batch"])
-    return TimeEstimate(smallest, median, largest, batch, start, seconds, workers)
-
-
-def _environment(workers: int) -> dict[str, str]:
-    """Returns the variables by which a process computes with what a training on this machine gets.
-
-    That is a part of its cores and of its GPUs.
-    """
-    threads = dict.fromkeys(THREAD_VARIABLES, str(threads_for(workers))) if workers > 1 else {}
-    return threads | divide_gpus(workers, None)[0]
+    return TimeEstimate(smallest, median, largest, batch, start, seconds, capacity)
 
 
 def _measure_step(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from reszoo import spec
 from reszoo.report.measured_summary import duration, measured_text, time_text
+from reszoo.training.jobs.engines import Capacity
 from reszoo.tuning.measured_sample import MeasuredSample
 from reszoo.tuning.time_estimate import CandidateTime, TimeEstimate
 
@@ -37,12 +40,18 @@ def test_an_estimate_names_the_time_of_the_median_and_of_the_extremes():
         CandidateTime(net, macs, step, 100 * step)
         for macs, step in ((1_000, 0.01), (2_000, 0.02), (4_000, 0.05))
     )
-    estimate = TimeEstimate(small, median, large, 32, 8.2, (300.0, 600.0, 5400.0), 2)
+    times, capacity = (300.0, 600.0, 5400.0), Capacity(2, 1, {})
+    estimate = TimeEstimate(small, median, large, 32, 8.2, times, capacity)
     text = lines(time_text(estimate))
     assert "smallest 1,000 10.0 1.0 s 5 min" in text
     assert "largest 4,000 50.0 5.0 s 1 h 30 min" in text
     assert "time about 10 min, 2 trainings at a time" in text
+    assert "measured one step of 32 images, untrained, on this machine with 1 thread" in text
     assert "start 8.2 s before a training's first step" in text
+    cluster = dataclasses.replace(capacity, workers=8, on_cluster=True)
+    text = lines(time_text(dataclasses.replace(estimate, capacity=cluster)))
+    nodes = "on the nodes of the Ray cluster, if they are as fast"
+    assert f"time about 10 min, 8 trainings at a time {nodes}" in text
 
 
 def test_a_duration_has_two_units_at_most():

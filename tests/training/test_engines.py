@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from reszoo.errors import UserError
+from reszoo.training.jobs import processes, ray_cluster
 from reszoo.training.jobs.engines import EngineOptions
 
 
@@ -35,6 +36,28 @@ def test_the_words_say_how_many_processes_there_are_and_their_threads(tmp_path):
     engine = EngineOptions(jobs=3, per_trial="cpus=2").create(tmp_path)
     assert (engine.workers, engine.threads) == (3, 2)
     assert EngineOptions().create(tmp_path).workers == 1
+
+
+def test_the_capacity_is_that_of_the_engine_which_is_not_created(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    monkeypatch.setattr(processes, "usable_cores", lambda: 8)
+    capacity = EngineOptions(jobs=4).capacity()
+    assert (capacity.workers, capacity.threads, capacity.on_cluster) == (4, 2, False)
+    assert capacity.environment["OMP_NUM_THREADS"] == "2"
+    assert EngineOptions(jobs=4, per_trial="cpus=1").capacity().threads == 1
+
+
+def test_the_capacity_of_a_cluster_is_that_of_its_nodes(monkeypatch):
+    class Cluster:
+        def nodes(self):
+            alive = {"Alive": True, "Resources": {"CPU": 5.0}}
+            return [alive, alive, {"Alive": False, "Resources": {"CPU": 99.0}}]
+
+    monkeypatch.setitem(sys.modules, "ray", sys)
+    monkeypatch.setattr(ray_cluster, "connect", lambda address: Cluster())
+    capacity = EngineOptions(ray="auto", per_trial="cpus=2").capacity()
+    assert (capacity.workers, capacity.threads, capacity.on_cluster) == (4, 2, True)
+    assert capacity.environment["CUDA_VISIBLE_DEVICES"] == "-1"
 
 
 def test_the_command_refuses_bad_words_before_tensorflow_starts(tmp_path):

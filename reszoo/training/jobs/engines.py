@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from reszoo.errors import UserError
-from reszoo.training.jobs.job_resources import JobResources, parse_resources
+from reszoo.training.jobs.job_process import THREAD_VARIABLES
+from reszoo.training.jobs.job_resources import JobResources, divide_gpus, parse_resources
+from reszoo.training.jobs.processes import Processes, threads_for
 from reszoo.training.jobs.task import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """How many jobs an engine performs at a time, and what each gets."""
+
+    workers: int
+    threads: int
+    """CPU threads of each job."""
+    environment: Mapping[str, str]
+    """Variables by which a process on this machine computes with what a job gets."""
+    on_cluster: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +64,28 @@ class EngineOptions:
             from reszoo.training.jobs.ray_engine import RayEngine
 
             return RayEngine(self.ray, folder, self._resources())
-        from reszoo.training.jobs.processes import Processes
-
         return Processes(self.jobs or 1, self._resources())
+
+    def capacity(self) -> Capacity:
+        """Returns what the engine would have, which is not created.
+
+        Raises:
+          UserError: this machine or the cluster cannot do it; the message says what there is.
+        """
+        self.check()
+        resources = self._resources()
+        if self.ray is not None:
+            from reszoo.training.jobs import ray_cluster
+
+            nodes = ray_cluster.alive_nodes(ray_cluster.connect(self.ray))
+            workers, threads = ray_cluster.fitting_tasks(nodes, resources), resources.cpus or 1
+            gpus = {} if resources.gpus else {"CUDA_VISIBLE_DEVICES": "-1"}
+        else:
+            workers = self.jobs or 1
+            threads = resources.cpus or threads_for(workers)
+            gpus = divide_gpus(workers, resources.gpus)[0]
+        variables = dict.fromkeys(THREAD_VARIABLES, str(threads)) | gpus
+        return Capacity(workers, threads, variables, self.ray is not None)
 
     def _resources(self) -> JobResources:
         return JobResources() if self.per_trial is None else parse_resources(self.per_trial)

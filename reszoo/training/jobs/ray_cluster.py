@@ -58,6 +58,11 @@ def connect(address: str) -> Any:
     return ray
 
 
+def alive_nodes(ray: Any) -> list[Mapping[str, Any]]:
+    """Returns the nodes of a connected cluster that are alive, as `ray.nodes()` describes them."""
+    return [node for node in ray.nodes() if node["Alive"]]
+
+
 def wanted(resources: JobResources) -> dict[str, float]:
     """Returns what a task takes from a node, by Ray's names."""
     amounts = {"CPU": float(resources.cpus or 1), "GPU": float(resources.gpus or 0)}
@@ -68,7 +73,7 @@ def fitting_tasks(nodes: Sequence[Mapping[str, Any]], resources: JobResources) -
     """Returns how many tasks the nodes can perform at a time.
 
     Args:
-      nodes: those of `ray.nodes()` that are alive.
+      nodes: those of `alive_nodes`.
       resources: what each task takes.
 
     Raises:

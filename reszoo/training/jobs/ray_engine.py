@@ -34,7 +34,7 @@ class RayEngine:
     def __init__(self, address: str, folder: Path, resources: JobResources | None = None) -> None:
         resources = resources or JobResources()
         self._ray = ray_cluster.connect(address)
-        nodes = [node for node in self._ray.nodes() if node["Alive"]]
+        nodes = ray_cluster.alive_nodes(self._ray)
         self.workers = ray_cluster.fitting_tasks(nodes, resources)
         ray_cluster.check_nodes(self._ray, nodes, folder)
         amounts = ray_cluster.wanted(resources)
