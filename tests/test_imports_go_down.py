@@ -15,7 +15,7 @@ PACKAGE = Path(reszoo.__file__).parent
 FLOORS = (
     ("errors", "version", "lazy", "gc_pause", "stderr", "fonts", "json_text", "counted"),
     ("path_hints", "visible_output", "regular_files"),
-    ("weight_source", "atomic_files", "resources", "system_info"),
+    ("weight_source", "atomic_files", "resources", "system_info", "moving_output"),
     ("spec",),
     ("planning",),
     ("model", "data", "runs", "tflite", "figures"),

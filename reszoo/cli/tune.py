@@ -16,12 +16,12 @@ from reszoo.cli.output import print_warnings
 from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.errors import UserError
 from reszoo.report.measured_summary import measured_text, time_text
-from reszoo.report.search_summary import event_text, preview_text, result_text
+from reszoo.report.search_progress import SearchProgress
+from reszoo.report.search_summary import preview_text, result_text
 from reszoo.report.text import format_command
 
 if TYPE_CHECKING:
     from reszoo.spec.search import Search
-    from reszoo.tuning import Event
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -109,7 +109,7 @@ def run(options: Namespace) -> None:
     if search.strategy.kind in ON_TENSORFLOW:
         start_tensorflow(debug=options.debug)
     try:
-        with print_warnings():
+        with print_warnings(), SearchProgress() as progress:
             result = tune(
                 search if options.overrides else options.search,
                 options.data,
@@ -122,7 +122,8 @@ def run(options: Namespace) -> None:
                 extend=options.extend,
                 retrain=options.retrain,
                 seeds=options.seeds or 1,
-                progress=_print_event,
+                progress=progress,
+                progress_seconds=progress.seconds,
             )
     except KeyboardInterrupt as stop:
         command = format_command(*options.command_line[1:])
@@ -179,10 +180,7 @@ def _print_plan(search: Search, options: Namespace) -> None:
 
 
 def _print_measured(done: int, count: int) -> None:
-    if done % 5 == 1 or done == count:
-        print(f"measured {done} of {count} candidates", file=sys.stderr, flush=True)
-
-
-def _print_event(event: Event) -> None:
-    if text := event_text(event):
-        print(text, file=sys.stderr, flush=True)
+    if done == 0:
+        print(f"measuring {count} candidates, converted and untrained", file=sys.stderr, flush=True)
+    elif done % 5 == 0 or done == count:
+        print(f"measured {done} of {count}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Summaries of a search: a preview before it, a line per trial, a table at the end."""
+"""Summaries of a search: a preview before it, a table at the end."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from reszoo.report.text import (
     format_accuracy,
     format_bytes,
     format_command,
+    format_interval,
     format_percent,
     format_si,
     heading,
@@ -20,8 +21,7 @@ from reszoo.report.text import (
 )
 
 if TYPE_CHECKING:
-    from reszoo.tuning import Dimension, Event, Example, Preview, SearchResult, TrialRecord
-    from reszoo.tuning.retrained_log import RetrainRecord
+    from reszoo.tuning import Dimension, Example, Preview, SearchResult, TrialRecord
 
 _MEASURES = {
     "parameters": ("parameters", "{:,}".format),
@@ -42,72 +42,16 @@ def preview_text(preview: Preview) -> str:
     return "\n\n".join(filter(None, parts))
 
 
-def event_text(event: Event) -> str | None:
-    """Returns a line for a training that ended or was recalled, and for the first that begins."""
-    if event.job.kind == "retrain":
-        return _retraining_text(event)
-    if event.epoch is not None:
-        return _training_text(event, event.epoch)
-    if event.record is None:
-        if event.done:
-            return None
-        job = event.job
-        begins = f"0/{event.planned}  trial {job.trial}, {counted(job.epochs, 'epoch')}: begins"
-        return f"{begins}  {changes_text(job.changes)}"
-    record = event.record
-    recalled = " (from before)" if event.kind == "recalled" else ""
-    best = "" if event.best is None else f"  best: {format_percent(event.best.val_accuracy)}"
-    return (
-        f"{event.done}/{event.planned}  trial {record.trial}, "
-        f"{counted(record.epochs, 'epoch')}: "
-        f"{_outcome(record)}{recalled}  {changes_text(record.changes)}{best}"
-    )
-
-
-def _retraining_text(event: Event) -> str | None:
-    """Returns a line for a winner that is trained on all training images."""
-    job = event.job
-    who = f"retraining {event.done}/{event.planned}  trial {job.trial}, seed {job.repeat}"
-    if event.epoch is not None:
-        return f"{who}, epoch {event.epoch.get('epoch')} of {job.epochs}"
-    if event.retrained is None:
-        return None if event.done else f"{who}, {counted(job.epochs, 'epoch')}: begins"
-    recalled = " (from before)" if event.kind == "recalled" else ""
-    return f"{who}, {counted(job.epochs, 'epoch')}: {_test_outcome(event.retrained)}{recalled}"
-
-
-def _test_outcome(record: RetrainRecord) -> str:
-    if record.state == "failed":
-        return "failed"
-    accuracy = record.test_accuracy
-    return "no test split" if accuracy is None else f"test {format_percent(accuracy)}"
-
-
-def _training_text(event: Event, epoch: Mapping[str, Any]) -> str:
-    """Returns how far a training is, and how long the search still takes."""
-    parts = [f"{event.done}/{event.planned}  trial {event.job.trial}"]
-    parts[0] += f", epoch {epoch.get('epoch')} of {event.job.epochs}"
-    accuracy = epoch.get("val_accuracy")
-    if accuracy is not None:
-        parts[0] += f": {format_percent(accuracy)}"
-    if event.best is not None:
-        parts.append(f"best: {format_percent(event.best.val_accuracy)}")
-    if event.seconds_left is not None:
-        minutes = max(1, round(event.seconds_left / 60))
-        hours = f"{minutes / 60:.1f} h" if minutes >= 120 else f"{minutes} min"
-        parts.append(f"about {hours} left")
-    return "  ".join(parts)
-
-
 def result_text(result: SearchResult) -> str:
     """Returns every trial, best first, and the commands that use the best one."""
-    means = result.means
+    means, images = result.means, result.held_out_images
     records = [*result.trials, *result.references]
     rows = [
         (
             str(record.trial) if record.kind == "trial" else "reference",
             str(record.epochs),
-            _outcome(record),
+            outcome_text(record),
+            *([_interval(result, record)] if images else []),
             *([_mean(record, means)] if means else []),
             format(record.cost["parameters"], ","),
             format_si(record.cost["macs"]),
@@ -117,6 +61,7 @@ def result_text(result: SearchResult) -> str:
     ]
     header = (
         *("trial", "epochs", "validation"),
+        *(["95 % interval"] if images else []),
         *(["mean of seeds"] if means else []),
         *("parameters", "multiply-adds", "what was changed"),
     )
@@ -137,11 +82,19 @@ def result_text(result: SearchResult) -> str:
         lines.insert(1, ("rejected", f"{counts}, before any training"))
     trained = f"{len(result.records)} of {result.planned} trainings"
     if not result.is_finished:
-        lines.append(("note", f"{trained} are recorded; the command of the search resumes it"))
+        lines.append(
+            ("note", f"{trained} are recorded; this resumes the search, if it is not running")
+        )
+        lines.append(("", _search_command(result)))
     elif len(result.records) < result.planned:
         lines.append(("note", f"after {trained}, no other candidate that fits was found"))
         lines += [("", result.gave_up)] if result.gave_up else []
     return f"{table(header, rows, 'r' * (len(header) - 1) + 'l')}\n\n{facts(lines)}"
+
+
+def _interval(result: SearchResult, record: TrialRecord) -> str:
+    interval = result.interval(record)
+    return MISSING if interval is None else format_interval(interval)
 
 
 def _mean(record: TrialRecord, means: Mapping[int, float]) -> str:
@@ -197,12 +150,16 @@ def _retrained(result: SearchResult) -> list[tuple[str, str]]:
     return lines
 
 
-def _retrain_command(result: SearchResult) -> str:
-    """Returns the command that trains the best network on all training images, with three seeds."""
+def _search_command(result: SearchResult) -> str:
+    """Returns the command that goes on with the search in its folder."""
     page = result.path / "search.yaml"
     words = ["tune", str(page), "--data", result.data, "-o", str(result.path)]
-    words += ["--skip-bad-images"] if result.skip_bad_images else []
-    return format_command(*words, "--retrain", "--seeds", "3")
+    return format_command(*words, *(["--skip-bad-images"] if result.skip_bad_images else []))
+
+
+def _retrain_command(result: SearchResult) -> str:
+    """Returns the command that trains the best network on all training images, with three seeds."""
+    return f"{_search_command(result)} --retrain --seeds 3"
 
 
 def _train_command(result: SearchResult) -> str:
@@ -221,7 +178,8 @@ def _compact(value: Any) -> str:
     return f"[{','.join(map(str, value))}]" if isinstance(value, list | tuple) else str(value)
 
 
-def _outcome(record: TrialRecord) -> str:
+def outcome_text(record: TrialRecord) -> str:
+    """Returns the accuracy of a training, or that it failed."""
     return "failed" if record.val_accuracy is None else format_percent(record.val_accuracy)
 
 

@@ -119,9 +119,13 @@ def format_accuracy(accuracy: float, interval: Sequence[float]) -> str:
     >>> format_accuracy(0.9, (0.85, 0.94))
     '90.00 % (95 % interval 85.00 to 94.00 %)'
     """
+    return f"{format_percent(accuracy)} (95 % interval {format_interval(interval)})"
+
+
+def format_interval(interval: Sequence[float]) -> str:
+    """Returns (0.85, 0.94) as `85.00 to 94.00 %`."""
     low, high = interval
-    bounds = f"{100 * low:.2f} to {format_percent(high)}"
-    return f"{format_percent(accuracy)} (95 % interval {bounds})"
+    return f"{100 * low:.2f} to {format_percent(high)}"
 
 
 def format_shape(sides: Sequence[int]) -> str:

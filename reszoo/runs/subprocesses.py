@@ -41,10 +41,10 @@ def temporary_variables(folder: str) -> dict[str, str]:
     return dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder)
 
 
-def describe_exit(code: int) -> str:
-    """Describes how a training ended, from its `Popen.returncode`."""
+def describe_exit(code: int, process: str = "the training") -> str:
+    """Describes how a process ended, from its `Popen.returncode`."""
     if code >= 0:
-        return f"the training ended with exit code {code}"
+        return f"{process} ended with exit code {code}"
     name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
     advice = ", most likely for lack of memory" if name == "SIGKILL" else ""
-    return f"the training was ended by {name}{advice}"
+    return f"{process} was ended by {name}{advice}"

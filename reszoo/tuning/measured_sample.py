@@ -37,7 +37,7 @@ def measure_sample(
 ) -> MeasuredSample | None:
     """Measures candidates in the order of the search; None where it has no measured limits.
 
-    `progress` is told how many of how many are measured.
+    `progress` is told how many of how many are measured, at first none.
     """
     with measured_limits(resolved.search, resolved.target) as measured:
         return None if measured is None else _measure(resolved, measured, count, progress)
@@ -53,6 +53,7 @@ def _measure(
     candidates = list(islice(iter(sampler.draw, None), count))
     networks = [resolved.space.spec(candidate) for candidate in candidates]
     checks = []
+    progress(0, len(networks))
     for done, network in enumerate(networks, 1):
         checks.append(measured.check(network))
         progress(done, len(networks))

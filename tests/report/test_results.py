@@ -13,7 +13,8 @@ from reszoo.cli.train import add_options as train_options
 from reszoo.report.dataset_summary import dataset_text
 from reszoo.report.evaluation_summary import evaluation_text
 from reszoo.report.predictions import predictions_csv, predictions_text
-from reszoo.report.search_summary import event_text, result_text
+from reszoo.report.search_events import event_text
+from reszoo.report.search_summary import result_text
 from reszoo.spec.test_time import Views
 from reszoo.tuning.tune import tune
 from tests.tuning.searches import Trainings, write

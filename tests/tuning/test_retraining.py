@@ -13,7 +13,8 @@ import pytest
 
 from reszoo import spec
 from reszoo.errors import UserError
-from reszoo.report.search_summary import event_text, result_text
+from reszoo.report.search_events import event_text
+from reszoo.report.search_summary import result_text
 from reszoo.runs import Run
 from reszoo.runs.jsonl import read_valid_lines
 from reszoo.training.jobs.engines import EngineOptions

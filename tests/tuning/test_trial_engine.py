@@ -57,8 +57,12 @@ def test_a_search_of_a_real_training_on_digits(tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="children are found in /proc")
 def test_kills_of_the_search_and_of_its_trainings_change_nothing(tmp_path):
-    """14 kills, each at a seeded moment after a new epoch, of a search of two trials at a time."""
-    text = SEARCH.replace("trials: 6, max_epochs: 4", "trials: 3, max_epochs: 6")
+    """18 kills, each at a seeded moment after a new epoch, of a search of two trials at a time.
+
+    Those of a Ray worker and of a raylet are in tests/training/test_ray_engine.py.
+    """
+    # A grid, because its process imports no TensorFlow each time that it starts.
+    text = SEARCH.replace("random, trials: 6, max_epochs: 4", "grid, trials: 4, max_epochs: 20")
     file, out = write(tmp_path, text), tmp_path / "killed"
     program = (
         "import sys; from reszoo.tuning.tune import tune; "
@@ -66,24 +70,25 @@ def test_kills_of_the_search_and_of_its_trainings_change_nothing(tmp_path):
     )
     words = [sys.executable, "-c", program, str(file), str(out)]
     moments, process = random.Random(0), subprocess.Popen(words)
-    killed = epochs = 0
-    while killed < 14 and process.poll() is None:
-        if epochs == (epochs := _epochs(out)):
-            time.sleep(0.05)
+    of_search = of_trainings = 0
+    epochs: dict[str, int] = {}
+    while of_search + of_trainings < 18 and process.poll() is None:
+        before, epochs = epochs, _epochs(out)
+        advanced = [run for run, number in epochs.items() if number > before.get(run, 0)]
+        if not advanced:
+            time.sleep(0.02)
             continue
-        time.sleep(moments.uniform(0, 2))
-        children = _children_of(process.pid)
-        if killed % 2 and children:
-            os.kill(moments.choice(children), signal.SIGKILL)
-        elif killed % 2 == 0:
+        time.sleep(moments.uniform(0, 0.3))
+        if of_search <= of_trainings / 2:
             process.kill()
             process.wait()
             process = subprocess.Popen(words)
-        else:
-            continue
-        killed += 1
+            of_search += 1
+        elif child := _training_of(process.pid, moments.choice(advanced)):
+            os.kill(child, signal.SIGKILL)
+            of_trainings += 1
     assert process.wait() == 0
-    assert killed >= 10
+    assert (of_search, of_trainings) == (6, 12)
     serial = tune(file, out=tmp_path / "serial", per_trial="cpus=1").path
     for name in ("trials.jsonl", "best.yaml", "search.json"):
         assert (out / name).read_bytes() == (serial / name).read_bytes(), name
@@ -92,19 +97,21 @@ def test_kills_of_the_search_and_of_its_trainings_change_nothing(tmp_path):
         assert metrics[0].read_bytes() == metrics[1].read_bytes()
 
 
-def _epochs(out: Path) -> int:
-    return sum(len(read_valid_lines(path)) for path in out.glob("trials/*/metrics.jsonl"))
+def _epochs(out: Path) -> dict[str, int]:
+    """The number of epochs of each run, by its name."""
+    logs = out.glob("trials/*/metrics.jsonl")
+    return {path.parent.name: len(read_valid_lines(path)) for path in logs}
 
 
-def _children_of(parent: int) -> list[int]:
-    """The trainings that a process has started."""
-    found = []
+def _training_of(parent: int, run: str) -> int | None:
+    """The process that a search has started to train a run; None once it has ended."""
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            child = b"reszoo.training.jobs.child" in (folder / "cmdline").read_bytes()
-            if child and f"PPid:\t{parent}\n" in (folder / "status").read_text():
-                found.append(int(folder.name))
-    return found
+            words = (folder / "cmdline").read_bytes().decode().split("\0")
+            is_child = f"PPid:\t{parent}\n" in (folder / "status").read_text()
+            if is_child and "train" in words and any(w.endswith(f"/trials/{run}") for w in words):
+                return int(folder.name)
+    return None
 
 
 @pytest.mark.slow

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Callable, Mapping
+from typing import TextIO
 
-from reszoo.errors import visible
-from reszoo.stderr import discard_output
-from reszoo.visible_output import unfiltered
-
-if TYPE_CHECKING:
-    from rich.live import Live
+from reszoo.moving_output import MovingOutput
 
 REFRESH_SECONDS = 0.25
 LINE_SECONDS = 60.0
@@ -23,8 +15,6 @@ _BAR_WIDTH = 24
 
 class Progress:
     """Writes a line per epoch; between them a moving bar, or a plain line per minute.
-
-    The bar moves only on a terminal that can show it: not with `NO_COLOR` or `TERM=dumb`.
 
     Args:
       epochs: epochs of the whole training.
@@ -48,20 +38,17 @@ class Progress:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.epochs, self.steps, self.batch = epochs, steps, batch
-        self.stream = stream or sys.stderr
-        self.quiet = quiet
-        plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-        self.moving = self.stream.isatty() and not plain
         self.clock = clock
+        self._output = MovingOutput(stream, quiet=quiet)
         self._first_step, self._started_at = done, clock()
         self._shown_at = self._started_at
-        self._live: Live | None = None
 
     def wants_step(self) -> bool:
         """Whether it is time to show a step; asking costs nothing, reading metrics does."""
-        if self.quiet:
+        if self._output.quiet:
             return False
-        return self.clock() - self._shown_at >= (REFRESH_SECONDS if self.moving else LINE_SECONDS)
+        seconds = REFRESH_SECONDS if self._output.moves else LINE_SECONDS
+        return self.clock() - self._shown_at >= seconds
 
     def step(self, epoch: int, step: int, metrics: Mapping[str, float]) -> None:
         """Shows step `step` of epoch `epoch` (both from 1)."""
@@ -71,9 +58,8 @@ class Progress:
         speed = f"{new * self.batch / elapsed:,.0f} images/s" if new and elapsed else ""
         where = f"epoch {epoch}/{self.epochs}  step {step}/{self.steps}"
         rest = [format_metrics(metrics), speed, self._time_left(done)]
-        if self.moving and not self.quiet:
-            with self._lost_terminal_ignored():
-                self._move_bar(step / self.steps, where, "  ".join(filter(None, rest)))
+        if self._output.moves:
+            self._move_bar(step / self.steps, where, "  ".join(filter(None, rest)))
         else:
             self.say("  ".join([where, *rest]))
 
@@ -85,44 +71,21 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Writes a line."""
-        if self.quiet:
-            return
-        self.close()
-        with self._lost_terminal_ignored():
-            self.stream.write(visible(text.rstrip()) + "\n")
-            self.stream.flush()
+        self._output.say(text)
 
     def close(self) -> None:
         """Removes the bar, so that what is written next stands on a line of its own."""
-        live, self._live = self._live, None
-        if live is not None:
-            with self._lost_terminal_ignored():
-                live.stop()
-
-    @contextlib.contextmanager
-    def _lost_terminal_ignored(self) -> Iterator[None]:
-        """Writes nothing from now on if nobody reads it: a training does not end for that."""
-        try:
-            yield
-        except (OSError, ValueError):  # a closed terminal or pipe; a closed stream
-            self.quiet = True
-            discard_output(self.stream)
+        self._output.close()
 
     def _move_bar(self, share: float, where: str, rest: str) -> None:
-        from rich.console import Console
-        from rich.live import Live
         from rich.progress_bar import ProgressBar
         from rich.table import Table
 
-        if self._live is None:
-            console = Console(file=unfiltered(self.stream), highlight=False, markup=False)
-            self._live = Live(console=console, auto_refresh=False, transient=True)
-            self._live.start()
         row = Table.grid(padding=(0, 2, 0, 0))
         for overflow in ("ellipsis", "crop", "ellipsis"):
             row.add_column(no_wrap=True, overflow=overflow)
         row.add_row(where, ProgressBar(1.0, share, width=_BAR_WIDTH), rest)
-        self._live.update(row, refresh=True)
+        self._output.show(row)
 
     def _time_left(self, done: int) -> str:
         new, elapsed = done - self._first_step, self.clock() - self._started_at

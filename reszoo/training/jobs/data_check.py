@@ -8,7 +8,12 @@ from typing import Any
 
 from reszoo import errors, spec
 from reszoo.errors import MachineError, ReszooError
-from reszoo.runs.subprocesses import child_environment, temporary_folder, temporary_variables
+from reszoo.runs.subprocesses import (
+    child_environment,
+    describe_exit,
+    temporary_folder,
+    temporary_variables,
+)
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import Recipe
 from reszoo.training.jobs.job_process import child_command, last_lines
@@ -48,15 +53,25 @@ class DataCheck:
         try:
             answer: dict[str, Any] = json.loads(output.splitlines()[-1])
         except (IndexError, ValueError):
-            raise MachineError(
-                "the data cannot be opened in a separate process",
-                found=last_lines(printed) or f"exit code {self._process.returncode}",
-                hint="run `reszoo data` on the same data to see the error alone",
-            ) from None
+            raise self._failure(printed) from None
         if "error" in answer:
             kind: type[ReszooError] = getattr(errors, answer["kind"], MachineError)
             raise kind(**answer["error"])
         return list(answer["classes"])
+
+    def _failure(self, printed: str) -> MachineError:
+        code = self._process.returncode
+        if code < 0:
+            return MachineError(
+                "the process that checks the data was killed",
+                found=describe_exit(code, "the check"),
+                hint="free memory, then run the same command again",
+            )
+        return MachineError(
+            "the data cannot be opened in a separate process",
+            found=last_lines(printed) or f"exit code {code}",
+            hint="run `reszoo data` on the same data to see the error alone",
+        )
 
     def close(self) -> None:
         """Kills the check, if it is still running, and removes its temporary files."""
