@@ -14,6 +14,10 @@ from reszoo.system_info import versions
 from reszoo.training.jobs import ray_node
 from reszoo.training.jobs.job_resources import JobResources
 
+RUNTIME_ENVIRONMENT = {"env_vars": {"RAY_kill_child_processes_on_worker_exit": "false"}}
+"""Lets trainings save their checkpoints when the search is gone: by default a worker that exits
+kills its children at once (docs.ray.io, "Lifetimes of a User-Spawn Process")."""
+
 _CHECK_SECONDS = 120.0
 """Seconds that the nodes get to answer; a worker's first imports take some."""
 _CHECK_LOCK = ".cluster-check"
@@ -120,7 +124,9 @@ def check_nodes(ray: Any, nodes: Sequence[Mapping[str, Any]], folder: Path) -> N
 def _ask(ray: Any, nodes: Sequence[Mapping[str, Any]], folder: Path) -> list[dict[str, Any]]:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    facts = ray.remote(num_cpus=0, max_retries=0)(ray_node.node_facts)
+    facts = ray.remote(num_cpus=0, max_retries=0, runtime_env=RUNTIME_ENVIRONMENT)(
+        ray_node.node_facts
+    )
     answers = [
         facts.options(
             scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)

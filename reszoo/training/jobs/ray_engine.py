@@ -44,6 +44,7 @@ class RayEngine:
             num_gpus=amounts["GPU"],
             memory=amounts["memory"] or None,
             max_retries=0,
+            runtime_env=ray_cluster.RUNTIME_ENVIRONMENT,
         )(ray_node.train_task)
         self._running: dict[Any, _Submitted] = {}
 
