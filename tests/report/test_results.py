@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from argparse import ArgumentParser
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
 from rich.cells import cell_len
 
+from reszoo.cli.program import full_parser
 from reszoo.cli.train import add_options as train_options
 from reszoo.report.dataset_summary import dataset_text
 from reszoo.report.evaluation_summary import evaluation_text
@@ -16,6 +19,8 @@ from reszoo.report.predictions import predictions_csv, predictions_text
 from reszoo.report.search_events import event_text
 from reszoo.report.search_summary import result_text
 from reszoo.spec.test_time import Views
+from reszoo.tuning import SearchResult
+from reszoo.tuning.search_result import read_result
 from reszoo.tuning.tune import tune
 from tests.tuning.searches import Trainings, write
 
@@ -87,17 +92,25 @@ def test_predictions_are_a_table_or_csv():
 
 def test_a_search_tells_each_training_once_it_has_ended():
     record = SimpleNamespace(trial=2, epochs=6, val_accuracy=0.5, changes={"stages[*].depth": 3})
-    job = SimpleNamespace(kind="trial", trial=1, epochs=6, changes={"stages[*].depth": 3})
+    job = SimpleNamespace(kind="trial", trial=2, repeat=0, epochs=6, changes={"stages[*].depth": 3})
     event = SimpleNamespace(
-        kind="recalled", job=job, record=record, done=1, planned=4, best=record, epoch=None
+        kind="recalled",
+        job=job,
+        record=record,
+        done=1,
+        planned=4,
+        best=record,
+        epoch=None,
+        seconds_left=None,
     )
     assert event_text(event) == (
         "1/4  trial 2, 6 epochs: 50.00 % (from before)  stages[*].depth=3  best: 50.00 %"
     )
     assert event_text(SimpleNamespace(**{**vars(event), "record": None})) is None
     first = SimpleNamespace(kind="begins", job=job, record=None, done=0, planned=4, epoch=None)
-    assert event_text(first) == "0/4  trial 1, 6 epochs: begins  stages[*].depth=3"
+    assert event_text(first) == "0/4  trial 2, 6 epochs: begins  stages[*].depth=3"
     trains = SimpleNamespace(
+        kind="trains",
         job=job,
         done=1,
         planned=4,
@@ -106,7 +119,7 @@ def test_a_search_tells_each_training_once_it_has_ended():
         seconds_left=610.0,
     )
     assert event_text(trains) == (
-        "1/4  trial 1, epoch 3 of 6: 25.00 %  best: 50.00 %  about 10 min left"
+        "1/4  trial 2, epoch 3 of 6: 25.00 %  best: 50.00 %  about 10 min left"
     )
     failed = SimpleNamespace(**{**vars(record), "val_accuracy": None})
     assert "failed" in event_text(
@@ -131,6 +144,45 @@ def test_a_search_ends_with_the_whole_command_that_trains_its_best(tmp_path):
     options = parser.parse_args(command[2:])
     assert (options.data, options.seed, options.skip_bad_images) == ("folder:my pictures", 7, True)
     assert Path(options.recipe).is_file()
+
+
+def test_every_row_of_a_search_has_the_interval_that_its_held_out_images_leave(
+    tmp_path, monkeypatch
+):
+    file = write(tmp_path)
+    fails = Trainings(lambda job: "broken" if job.trial == 2 else None)
+    result = tune(file, out=tmp_path / "out", runner=fails)
+    assert "95 % interval" not in result_text(result), "no run says how many images there were"
+    monkeypatch.setattr(SearchResult, "held_out_images", 287)
+    shown = tune(file, out=tmp_path / "out", runner=fails)
+    header, _, *rows = result_text(shown).splitlines()[:8]
+    assert header.split()[:6] == ["trial", "epochs", "validation", "95", "%", "interval"]
+    for row, record in zip(rows, shown.trials, strict=True):
+        _, _, rest = row.split(maxsplit=2)
+        if record.trial == 2:
+            assert rest.split()[:2] == ["failed", "-"]
+            continue
+        accuracy, low, high = (float(word) for word in re.findall(r"\d+\.\d+", rest)[:3])
+        assert low < accuracy < high < low + 13, "of 287 images at 50 to 80 %"
+
+
+def test_an_unfinished_search_is_shown_with_the_command_that_resumes_it(tmp_path):
+    def stops(job):
+        if job.trial == 4:
+            raise KeyboardInterrupt
+
+    file, out = write(tmp_path), tmp_path / "my search"
+    with pytest.raises(KeyboardInterrupt):
+        tune(file, out=out, runner=Trainings(stops))
+    text = result_text(read_result(out))
+    assert "3 of 6 trainings are recorded" in text
+    command = shlex.split(text.splitlines()[-1])
+    options = full_parser().parse_args(command[1:])
+    assert (command[0], options.search, options.out) == (
+        "reszoo",
+        str(out / "search.yaml"),
+        str(out),
+    )
 
 
 def test_broken_files_are_named_and_counted():

@@ -9,6 +9,7 @@ import pytest
 from reszoo import spec
 from reszoo.errors import UserError
 from reszoo.planning.cost import cost
+from reszoo.tuning import measured_sampling
 from reszoo.tuning.measured_limits import MeasuredLimits
 from reszoo.tuning.measurement import Measurement, MeasurementLog
 from reszoo.tuning.resolved_search import ResolvedSearch, resolve_search
@@ -73,3 +74,12 @@ def test_a_search_in_which_nothing_is_within_the_measured_limits_says_so(tmp_pat
     with pytest.raises(UserError, match="no candidate is within the measured limits") as refused:
         resolved.sampler().draw()
     assert "are above 10" in str(refused.value.found)
+
+
+def test_a_search_that_gives_up_measuring_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(measured_sampling, "MAX_REJECTED", 2)
+    resolved = resolved_within(tmp_path, 12_000, Scale(), MeasurementLog())
+    drawn = draw(resolved)
+    assert 0 < len(drawn) < resolved.space.size
+    reason = "2 candidates in a row were outside the measured limits"
+    assert resolved.constraints.gave_up == reason  # which the result of the search repeats

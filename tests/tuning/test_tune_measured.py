@@ -47,9 +47,9 @@ def search_file(tmp_path):
     return file
 
 
-def search(file, out, worker: Worker, monkeypatch, runner=None):
+def search(file, out, worker: Worker, monkeypatch, progress=None):
     monkeypatch.setattr(measured_limits, "start_worker", lambda: worker)
-    return tune(file, out=out, runner=runner or Trainings())
+    return tune(file, out=out, runner=Trainings(), progress=progress)
 
 
 def files(out) -> dict[str, bytes]:
@@ -66,6 +66,19 @@ def test_every_trial_is_within_the_measured_limits(search_file, tmp_path, monkey
     lines = (tmp_path / "search" / "measured.jsonl").read_text().splitlines()
     assert [json.loads(line)["network"] for line in lines] == worker.networks
     assert len(set(worker.networks)) == len(worker.networks), "each is measured once"
+
+
+def test_each_measurement_is_told_before_it_begins(search_file, tmp_path, monkeypatch):
+    worker, told = Worker(), []
+
+    def progress(event):
+        if event.kind == "measures":
+            told.append((event.number, len(worker.networks)))
+
+    search(search_file, tmp_path / "search", worker, monkeypatch, progress)
+    measured = len(worker.networks)
+    assert measured > 1
+    assert told == [(number + 1, number) for number in range(measured)]
 
 
 @pytest.mark.parametrize("measured", [0, 1, 4, 9])
