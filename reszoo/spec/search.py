@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
+from reszoo.errors import did_you_mean
 from reszoo.spec.base import Document, Name, Tuple, Value
 from reszoo.spec.search_space import EACH, Choices, SearchPath, parse_patterns
 from reszoo.spec.search_strategy import Confirm, Strategy
@@ -103,7 +104,10 @@ def _check_objectives(objectives: Objectives) -> Objectives:
         raise PydanticCustomError(
             "objective_name",
             "Input should be objectives that a search measures: {measured}",
-            {"measured": ", ".join(known), "hint": f"remove `{unknown[0]}`"},
+            {
+                "measured": ", ".join(known),
+                "hint": did_you_mean(unknown[0], known) or f"remove `{unknown[0]}`",
+            },
         )
     for name, direction in objectives.items():
         meant = "max" if name == VAL_ACCURACY else "min"

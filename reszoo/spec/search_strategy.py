@@ -57,9 +57,10 @@ class Strategy(Kinded):
         ]
         if foreign:
             kinds, fields = _KINDS_OF[foreign[0]], " or ".join(foreign)
+            options = "options" if len(foreign) > 1 else "an option"
             raise PydanticCustomError(
                 "strategy_fields",
-                f"no {fields}, which belong to kind: {' or '.join(kinds)}",
+                f"no {fields}, {options} of kind: {' or '.join(kinds)}",
                 {"hint": f"remove {fields.replace(' or ', ' and ')}, or write `kind: {kinds[0]}`"},
             )
         return self

@@ -16,12 +16,12 @@ from reszoo.errors import UserError
 from reszoo.spec.recipe import Recipe
 from reszoo.tuning.initial_candidates import candidate_from_values, find_candidate
 from reszoo.tuning.resolved_search import ResolvedSearch
+from reszoo.tuning.search_changes import space_changes, value_changes
 from reszoo.tuning.search_dir import SearchFolder, resolve_held, write_search
 from reszoo.tuning.search_identity import (
     KEPT,
     identity_of,
     read_identity,
-    short,
     with_recorded,
 )
 from reszoo.tuning.space import Candidate
@@ -84,7 +84,7 @@ def other_changes(
     new = identity_of(resolved, data)
     for key, value in new.items():
         if key == "space":
-            yield from _space_changes(old[key], value)
+            yield from space_changes(old[key], value)
         elif key == "start_from":
             if any(start not in value for start in _starts(held)):
                 yield "start_from lacks candidates that it had"
@@ -92,7 +92,7 @@ def other_changes(
             if value < old[key]:
                 yield f"trials: {value} instead of {old[key]}"
         elif key != "format_version" and old[key] != value:
-            yield from _value_changes(key, old[key], value)
+            yield from value_changes(key, old[key], value)
 
 
 def _starts(held: ResolvedSearch) -> list[Any]:
@@ -100,25 +100,6 @@ def _starts(held: ResolvedSearch) -> list[Any]:
     starts = held.initial_candidates[held.recorded :]
     values: list[Any] = json.loads(json.dumps([held.space.changes(start) for start in starts]))
     return values
-
-
-def _space_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    for name in old.keys() | new.keys():
-        if name not in new:
-            yield f"space: {name} is no longer searched"
-        elif name not in old:
-            yield f"space: {name} was not searched"
-        elif missing := [label for label in old[name] if label not in new[name]]:
-            yield f"space: {name} lacks {', '.join(map(short, missing))}"
-
-
-def _value_changes(key: str, old: Any, new: Any) -> Iterator[str]:
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        for inner in sorted(old.keys() | new.keys()):
-            if old.get(inner) != new.get(inner):
-                yield from _value_changes(f"{key}.{inner}", old.get(inner), new.get(inner))
-    else:
-        yield f"{key}: {short(new)} instead of {short(old)}"
 
 
 def _tried(folder: SearchFolder, held: ResolvedSearch) -> list[Candidate]:

@@ -15,6 +15,7 @@ from reszoo.spec.search import Search
 from reszoo.tuning.combinations import SeededOrder
 from reszoo.tuning.constraints import MEASURES, amount_of, bounds, nothing_feasible
 from reszoo.tuning.dimensions import Dimension
+from reszoo.tuning.further_jobs import reference_jobs
 from reszoo.tuning.hyperband import Rung
 from reszoo.tuning.resolved_search import ResolvedSearch, resolve_search
 
@@ -131,6 +132,7 @@ def preview(
     for the data, by which the number of held-out images may be known.
     """
     resolved = resolve_search(search, classes=classes, seed=seed)
+    reference_jobs(resolved)  # so that a missing one is told now
     order = SeededOrder(resolved.constraints.combinations, resolved.search.seed)
     feasible, violations = _check_space(resolved, order)
     if not feasible:

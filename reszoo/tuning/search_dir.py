@@ -28,7 +28,7 @@ from typing import Any
 
 from reszoo import spec
 from reszoo.atomic_files import append_line, atomic_folder, recover_all, write_json, write_text
-from reszoo.errors import UserError
+from reszoo.errors import Place, UserError
 from reszoo.runs.jsonl import read_lines, read_valid_lines, write_lines
 from reszoo.runs.lock import LOCK_NAME, hold_lock
 from reszoo.spec.architecture import Architecture
@@ -37,6 +37,7 @@ from reszoo.spec.search import Search
 from reszoo.training.jobs.job_process import JOB_LOCKS
 from reszoo.tuning.further_jobs import reference_jobs
 from reszoo.tuning.resolved_search import ResolvedSearch, resolve_search
+from reszoo.tuning.search_changes import differences
 from reszoo.tuning.search_identity import (
     KEPT,
     continue_extended,
@@ -87,14 +88,22 @@ class SearchFolder:
 
     def records(self) -> list[TrialRecord]:
         """Returns the lines of trials.jsonl, oldest first; raises UserError if one is damaged."""
+        lines = enumerate(read_lines(self.trial_log), 1)
+        return [self._record(number, line) for number, line in lines]
+
+    def _record(self, number: int, line: Mapping[str, Any]) -> TrialRecord:
         try:
-            return [TrialRecord(**line) for line in read_lines(self.trial_log)]
-        except TypeError as error:  # fields are missing or unknown
+            return TrialRecord(**line)
+        except TypeError:
+            known = [field.name for field in fields(TrialRecord)]
+            unknown = [name for name in line if name not in known]
+            missing = [name for name in known if name not in line]
             raise UserError(
                 "the log of trials is damaged",
-                where=str(self.trial_log),
-                found=str(error),
-                hint="delete the line that has other fields, or search in another folder with -o",
+                where=Place(str(self.trial_log), number),
+                expected="the fields of a trial" + (f", with {missing[0]}" if missing else ""),
+                found=f"the unknown field {unknown[0]}" if unknown else "a line without it",
+                hint=f"delete line {number} of {self.trial_log}: its training is then resumed",
             ) from None
 
     def append(self, record: TrialRecord) -> None:
@@ -232,8 +241,9 @@ def open_search_folder(
         return SearchFolder(path)
     before = read_identity(path)
     identity |= {key: before[key] for key in KEPT if key in before}
-    before = _read_again(path, before)
-    refuse_other_search(path, before, identity)
+    held = resolve_held(path, before)
+    before = _read_again(held, before)
+    refuse_other_search(path, before, identity, held.search.name if held else None)
     for place in (path, path / "candidates"):
         recover_all(place)
     for name in _SUBFOLDERS:  # Git keeps no empty ones.
@@ -260,15 +270,15 @@ def continue_folder(path: Path, resolved: ResolvedSearch) -> ResolvedSearch:
 
 def held_search(
     path: Path, resolved: ResolvedSearch, data: Mapping[str, Any]
-) -> tuple[ResolvedSearch, list[str]]:
+) -> tuple[ResolvedSearch, str | None]:
     """Returns the search that a folder holds, and what differs in the page that was named.
 
-    Returns the named one and nothing where there is no folder, where both are the same but for
+    Returns the named one and None where there is no folder, where both are the same but for
     more trials, and where the folder holds a search of another name, on other data or with another
     seed, which `open_search_folder` refuses.
     """
     if not (path / "search.json").is_file():
-        return resolved, []
+        return resolved, None
     before = read_identity(path)
     held = resolve_held(path, before)
     is_other = (
@@ -278,11 +288,13 @@ def held_search(
         or before["data"] != json.loads(json.dumps(dict(data)))
     )
     if held is None or is_other:
-        return resolved, []
+        return resolved, None
     identity, kept = identity_of(resolved, data), identity_of(held, data)
     different = [key for key in identity if key != "budget" and kept[key] != identity[key]]
     different = [key for key in different if key != "format_version"]
-    return (held, different) if different else (resolved, [])
+    if not different:
+        return resolved, None
+    return held, f"{', '.join(different)} ({differences(kept, identity, different)})"
 
 
 def resolve_held(path: Path, before: Mapping[str, Any]) -> ResolvedSearch | None:
@@ -296,9 +308,8 @@ def resolve_held(path: Path, before: Mapping[str, Any]) -> ResolvedSearch | None
         return None
 
 
-def _read_again(path: Path, before: Mapping[str, Any]) -> dict[str, Any]:
+def _read_again(held: ResolvedSearch | None, before: Mapping[str, Any]) -> dict[str, Any]:
     """Returns an identity in which fields that an old folder lacks have their defaults."""
-    held = resolve_held(path, before)
     if held is None:
         return dict(before)
     kept = {key: before[key] for key in ("format_version", "budget", *KEPT) if key in before}

@@ -18,6 +18,7 @@ from reszoo.tuning.hyperband import DEFAULT_FACTOR
 from reszoo.tuning.initial_candidates import candidate_from_values
 from reszoo.tuning.measured_limits import limits_measured
 from reszoo.tuning.resolved_search import ResolvedSearch
+from reszoo.tuning.search_changes import differences
 from reszoo.tuning.searched_paths import plain
 from reszoo.tuning.space import Candidate
 
@@ -120,8 +121,13 @@ def with_recorded(resolved: ResolvedSearch, candidates: Sequence[Candidate]) -> 
     return replace(resolved, initial_candidates=initial, recorded=len(candidates))
 
 
-def refuse_other_search(path: Path, before: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
-    """Raises UserError where a folder holds another search than the one that was asked for."""
+def refuse_other_search(
+    path: Path, before: Mapping[str, Any], identity: Mapping[str, Any], name: str | None
+) -> None:
+    """Raises UserError where a folder holds another search than the one that was asked for.
+
+    `name` is that of the search in the folder, if it can be read.
+    """
     before = {"constraints": [], **before}
     different = [key for key in identity if key != "budget" and before.get(key) != identity[key]]
     if different == ["format_version"] and before["format_version"] == 1:
@@ -133,11 +139,10 @@ def refuse_other_search(path: Path, before: Mapping[str, Any], identity: Mapping
         )
     different = [key for key in different if key != "format_version"]
     if different:
-        key = different[0]
         raise UserError(
             f"{path} holds another search: it differs in {', '.join(different)}",
-            expected=f"{key} {short(before.get(key))}",
-            found=f"{key} {short(identity[key])}",
+            expected=f"the search {name} as it is in the folder" if name else None,
+            found=differences(before, identity, different),
             hint="choose another folder with -o, or run the search unchanged to resume it",
         )
     if identity["budget"] < before["budget"]:
@@ -147,9 +152,3 @@ def refuse_other_search(path: Path, before: Mapping[str, Any], identity: Mapping
             found=str(identity["budget"]),
             hint="a search can be resumed with more trials or iterations, not with fewer",
         )
-
-
-def short(value: Any) -> str:
-    """Returns a value as JSON of at most 80 characters."""
-    text = json.dumps(value)
-    return text if len(text) <= 80 else text[:77] + "..."

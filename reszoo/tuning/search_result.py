@@ -159,6 +159,14 @@ def read_result(path: Path | str) -> SearchResult:
 
 def nothing_finished(folder: SearchFolder, records: Sequence[TrialRecord]) -> GateError:
     """Returns the error for a search in which no training finished."""
+    if not records:
+        return GateError(
+            f"no training of the search in {folder.path} has ended yet",
+            where=str(folder.trial_log),
+            expected="a search with at least one trial",
+            hint=f"wait for it, or resume the search; {folder.path / 'logs'} holds what its "
+            "trainings print",
+        )
     return GateError(
         f"none of the {len(records)} trainings finished: there is no best network",
         where=str(folder.trial_log),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +32,7 @@ from reszoo.tuning.search_dir import (
 from reszoo.tuning.search_identity import read_identity
 from reszoo.tuning.search_result import SearchResult, nothing_finished
 from reszoo.tuning.search_run import SearchRun
-from reszoo.tuning.strategies import ON_TENSORFLOW, create_proposer
+from reszoo.tuning.strategies import ON_TENSORFLOW, create_proposer, require_strategy
 from reszoo.tuning.trial_engine import Runner, RunnerEngine, TaskEngine, TrialEngine
 
 _DISTRIBUTED = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
@@ -153,6 +153,7 @@ def _resolve(
 ) -> ResolvedSearch:
     """Reads a search and checks all of it; its networks get the classes of the data, if given."""
     resolved = resolve_search(search, seed=seed)
+    require_strategy(resolved.search.strategy.kind)
     if retraining is not None:
         retraining.check(resolved)
     reference_jobs(resolved)  # so that a missing one is told before anything is trained
@@ -182,16 +183,16 @@ def _open_folder(
     if not is_exact:
         page = resolved
         resolved, changed = held_search(path, page, facts)
-        if changed:
+        if changed is not None:
             extends = not list(other_changes(resolved, read_identity(path), page, facts))
             _note_changes(path, changed, extends=extends)
     return open_search_folder(path, resolved, facts), resolved
 
 
-def _note_changes(path: Path, changed: Sequence[str], *, extends: bool) -> None:
+def _note_changes(path: Path, changed: str, *, extends: bool) -> None:
     other = "--extend searches what was added" if extends else "-o names another folder for it"
     warnings.warn(
-        f"the page of the search has changed in {', '.join(changed)}; {path} goes on with the "
+        f"the page of the search has changed in {changed}; {path} goes on with the "
         f"search.yaml that it holds ({other})",
         stacklevel=4,
     )

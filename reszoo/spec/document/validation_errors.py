@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from reszoo.counted import counted
 from reszoo.errors import Place, UserError, did_you_mean
 from reszoo.spec.base import SET_PREFIX, KeyPath, format_path
 from reszoo.spec.document.aliases import convert, image_shape, key_for, sibling_for, value_for
@@ -44,6 +45,9 @@ _LIMITS = {
     "too_short": "at least {min_length} in the list",
 }
 """Expected value by pydantic's error type, for values out of range."""
+
+_SHORT = 60
+"""Characters of a text or a mapping that is shown whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +297,8 @@ def _wrong_value(group: list[_Problem], root: Node | None, channels: int) -> dic
 
 
 def _expected(problem: _Problem) -> str:
+    if problem.type == "too_short" and isinstance(problem.found, Mapping):
+        return f"at least {counted(problem.context['min_length'], 'key')} with a value"
     if template := _LIMITS.get(problem.type):
         limits = {key: _number(value) for key, value in problem.context.items()}
         return template.format(**limits)
@@ -338,6 +344,8 @@ def _advice(problem: _Problem, root: Node | None) -> str:
     if problem.type == "too_long":
         return f"remove all but {context['max_length']}"
     if problem.type == "too_short":
+        if isinstance(problem.found, Mapping):
+            return "add a line `KEY: VALUE`"
         return f"add values until there is {context['min_length']} or more"
     return f"write {_expected(problem)}"
 
@@ -368,10 +376,12 @@ def _number(value: Any) -> Any:
 
 
 def _format_value(value: Any) -> str:
-    """Formats a value for a message: short lists in full, everything else by `describe`."""
+    """Formats a value for a message: short lists and mappings in full, others by `describe`."""
     if isinstance(value, list | tuple) and len(value) <= 8:
         return str(list(value))
-    return f"'{value}'" if isinstance(value, str) and len(value) <= 60 else describe(value)
+    if isinstance(value, Mapping) and value and len(flow := to_flow(value)) <= _SHORT:
+        return flow
+    return f"'{value}'" if isinstance(value, str) and len(value) <= _SHORT else describe(value)
 
 
 def _owner_name(path: KeyPath, kind: str) -> str:

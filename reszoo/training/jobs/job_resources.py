@@ -79,6 +79,7 @@ def divide_gpus(
     if workers * each > len(gpus):
         raise UserError(
             f"{workers} at a time with {each} GPU{'s' * (each != 1)} each do not fit this machine",
+            where="--jobs",
             expected=f"{workers * each} GPUs",
             found=str(len(gpus)),
             hint="lower --jobs, or train on CPUs with --per-trial gpus=0",

@@ -7,13 +7,26 @@ recorded results.
 from __future__ import annotations
 
 from collections import Counter
+from importlib.util import find_spec
 from typing import Protocol
 
+from reszoo.errors import UserError
 from reszoo.tuning.resolved_search import ResolvedSearch
 from reszoo.tuning.trial_log import TrialJob, TrialRecord
 
 ON_TENSORFLOW = ("random", "hyperband", "bayesian")
 """The kinds whose process imports TensorFlow, because keras-tuner does."""
+
+
+def require_strategy(kind: str) -> None:
+    """Raises UserError where a kind of strategy needs a package that is not installed."""
+    if kind in ("tpe", "pareto") and find_spec("optuna") is None:
+        raise UserError(
+            f"the strategy {kind} needs Optuna, which is not installed",
+            where="strategy.kind",
+            expected="optuna>=5,<6",
+            hint="`pip install 'reszoo[optuna]'`, or write `kind: bayesian`",
+        )
 
 
 class Proposer(Protocol):

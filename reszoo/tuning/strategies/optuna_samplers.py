@@ -10,23 +10,16 @@ import warnings
 from collections import Counter
 from typing import Any
 
-from reszoo.errors import MachineError
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+
 from reszoo.tuning.front import objective_values
 from reszoo.tuning.resolved_search import ResolvedSearch
 from reszoo.tuning.space import Candidate
 from reszoo.tuning.strategies.batching import BatchedJobs
 from reszoo.tuning.strategies.trial_jobs import trial_job
 from reszoo.tuning.trial_log import TrialJob, TrialRecord
-
-try:
-    import optuna
-    from optuna.study import StudyDirection
-    from optuna.trial import TrialState
-except ImportError as error:
-    raise MachineError(
-        "the strategies tpe and pareto need Optuna, which is not installed",
-        hint="`pip install 'reszoo[optuna]'`, or write `kind: bayesian`",
-    ) from error
 
 _MAX_REDRAWS = 12
 """This many proposals in a row that are infeasible or known are followed by a random draw."""
