@@ -15,9 +15,10 @@ from reszoo import spec
 from reszoo.errors import UserError
 from reszoo.spec.recipe import Recipe
 from reszoo.tuning.initial_candidates import candidate_from_values, find_candidate
+from reszoo.tuning.open_search import resolve_held, write_search
 from reszoo.tuning.resolved_search import ResolvedSearch
 from reszoo.tuning.search_changes import space_changes, value_changes
-from reszoo.tuning.search_dir import SearchFolder, resolve_held, write_search
+from reszoo.tuning.search_dir import SearchFolder
 from reszoo.tuning.search_identity import (
     KEPT,
     identity_of,

@@ -19,16 +19,11 @@ from reszoo.tuning.events import NOTICE_SECONDS, EventHandler, MeasureEvent
 from reszoo.tuning.extension import extend_folder, other_changes
 from reszoo.tuning.further_jobs import reference_jobs
 from reszoo.tuning.measured_limits import measured_limits
+from reszoo.tuning.open_search import continue_folder, held_search, open_search_folder
 from reszoo.tuning.resolved_search import ResolvedSearch, resolve_search
 from reszoo.tuning.retrained_log import read_retrained
 from reszoo.tuning.retraining import Retraining, RetrainOptions, retraining_jobs
-from reszoo.tuning.search_dir import (
-    DEFAULT_FOLDER,
-    SearchFolder,
-    continue_folder,
-    held_search,
-    open_search_folder,
-)
+from reszoo.tuning.search_dir import DEFAULT_FOLDER, SearchFolder
 from reszoo.tuning.search_identity import read_identity
 from reszoo.tuning.search_result import SearchResult, nothing_finished
 from reszoo.tuning.search_run import SearchRun

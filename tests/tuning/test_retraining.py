@@ -20,10 +20,11 @@ from reszoo.runs.jsonl import read_valid_lines
 from reszoo.training.jobs.engines import EngineOptions
 from reszoo.training.jobs.task import DataArguments, JobOutcome
 from reszoo.tuning import tune as tune_module
+from reszoo.tuning.open_search import open_search_folder
 from reszoo.tuning.resolved_search import resolve_search
 from reszoo.tuning.retrained_log import read_retrained
 from reszoo.tuning.retraining import Retraining, RetrainOptions, retraining_jobs
-from reszoo.tuning.search_dir import SearchFolder, open_search_folder
+from reszoo.tuning.search_dir import SearchFolder
 from reszoo.tuning.search_result import read_result
 from reszoo.tuning.search_run import SearchRun
 from reszoo.tuning.strategies import create_proposer

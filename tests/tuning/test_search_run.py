@@ -9,8 +9,9 @@ import pytest
 from reszoo import spec
 from reszoo.errors import MachineError
 from reszoo.training.jobs.task import JobOutcome
+from reszoo.tuning.open_search import open_search_folder
 from reszoo.tuning.resolved_search import resolve_search
-from reszoo.tuning.search_dir import SearchFolder, open_search_folder
+from reszoo.tuning.search_dir import SearchFolder
 from reszoo.tuning.search_run import SearchRun
 from reszoo.tuning.strategies import create_proposer
 from tests.tuning.searches import HYPERBAND, SEARCH, Trainings, write

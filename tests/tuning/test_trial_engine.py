@@ -22,8 +22,9 @@ from reszoo.training.jobs import job_process
 from reszoo.training.jobs.processes import Processes
 from reszoo.training.jobs.task import DataArguments
 from reszoo.training.train import train
+from reszoo.tuning.open_search import open_search_folder
 from reszoo.tuning.resolved_search import resolve_search
-from reszoo.tuning.search_dir import SearchFolder, open_search_folder
+from reszoo.tuning.search_dir import SearchFolder
 from reszoo.tuning.search_run import SearchRun
 from reszoo.tuning.strategies import create_proposer
 from reszoo.tuning.trial_engine import TaskEngine
