@@ -66,6 +66,7 @@ BELOW_TENSORFLOW = {
     "path_hints",
     "regular_files",
     "version",
+    "moving_output",
     "visible_output",
     "weight_source",
     "gc_pause",

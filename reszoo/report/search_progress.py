@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from reszoo.errors import visible
 from reszoo.moving_output import MovingOutput
+from reszoo.report.measured_summary import duration
 from reszoo.report.search_events import event_text, job_text, rest_text
 from reszoo.report.search_summary import changes_text
 from reszoo.report.text import MISSING, format_percent
-from reszoo.training.console.progress import duration
 
 if TYPE_CHECKING:
     from rich.table import Table

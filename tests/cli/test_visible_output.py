@@ -182,7 +182,7 @@ def test_nothing_goes_round_the_streams():
     """Neither to the file descriptors nor to the streams below, except for bars that move."""
     bars = (
         "visible_output.py",
-        "progress.py",
+        "moving_output.py",
         "report_progress.py",
         "fetch.py",
         "tfds.py",

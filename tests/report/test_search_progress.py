@@ -62,8 +62,8 @@ def test_a_terminal_has_a_row_for_each_training_that_runs():
     text = stream.getvalue()
     assert "trial 1" in text
     rows = [" ".join(line.split()) for line in re.sub(r"\x1b\[[0-9;?]*\w", "\n", text).split("\n")]
-    assert "trial 1 0 of 9 - 1:15 stages[*].depth=1" in rows
-    assert "trial 2 3 of 9 50.00 % 1:15 stages[*].depth=2" in rows
+    assert "trial 1 0 of 9 - 1 min 15 s stages[*].depth=1" in rows
+    assert "trial 2 3 of 9 50.00 % 1 min 15 s stages[*].depth=2" in rows
     assert "best: 75.00 % about 10 min left" in rows
 
 
