@@ -5,6 +5,7 @@ Of a run on its own data, evaluation.json in its folder keeps them for `reszoo r
 
 from __future__ import annotations
 
+import shlex
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ from reszoo.cli.options import add_data, add_fast, add_json, add_target, add_vie
 from reszoo.cli.output import print_json, print_warnings
 from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.report.evaluation_summary import evaluation_text
+from reszoo.report.text import facts, format_command
+from reszoo.tflite.contract_file import find_tflite
 
 if TYPE_CHECKING:
     from reszoo.inference.metrics import Evaluation
@@ -29,14 +32,22 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--split", default="test", help="split to evaluate (default: test)")
     add_fast(parser, "store_true", default="off")
     add_views(parser, "test_time of the run's recipe, else 1")
+    parser.add_argument(
+        "--mistakes",
+        metavar="FILE",
+        help="write the mistakes, most confident first: FILE.csv lists all with their true "
+        "classes, FILE.png shows 48 pictures",
+    )
     add_json(parser)
 
 
 def run(options: Namespace) -> None:
     from reszoo.data.sources.plain_files import is_plain
     from reszoo.inference.evaluate import evaluate
-    from reszoo.tflite.contract_file import find_tflite
+    from reszoo.inference.mistakes import check_mistakes_file
 
+    if options.mistakes is not None:
+        check_mistakes_file(options.mistakes)
     if find_tflite(options.target) is None:
         check_network(options.target)
         check_data(options.data)
@@ -52,12 +63,25 @@ def run(options: Namespace) -> None:
             fast=options.fast,
             views=options.views,
             skip_bad_images=options.skip_bad_images,
+            mistakes=options.mistakes,
         )
         _record(options, evaluation)
     if options.json:
         print_json(evaluation.to_dict())
     else:
-        print(evaluation_text(evaluation))
+        print(f"{evaluation_text(evaluation)}\n\n{facts(_last_lines(options, evaluation))}")
+
+
+def _last_lines(options: Namespace, evaluation: Evaluation) -> list[tuple[str, str]]:
+    """Returns where the mistakes are, and the next command."""
+    if options.mistakes is None:
+        return [("next", shlex.join([*options.command_line, "--mistakes", "mistakes.png"]))]
+    count = f"{len(evaluation.mistakes):,}"
+    following = "inspect" if find_tflite(options.target) else "export"
+    return [
+        ("mistakes", f"{count}, in {options.mistakes}"),
+        ("next", format_command(following, options.target)),
+    ]
 
 
 def _record(options: Namespace, evaluation: Evaluation) -> None:

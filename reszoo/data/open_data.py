@@ -137,7 +137,8 @@ def _open_listing(word: str, listing: FolderListing, skip: bool, cache: Path) ->
         source=TFRecordSource(
             _paths(builder),
             channels=int(facts["channels"]),
-            folder=None if facts["embedded"] else root,
+            root=root,
+            embedded=bool(facts["embedded"]),
             index_file=folder / "index.npz",
             examples=sum(_splits(builder).values()),
         ),

@@ -52,15 +52,21 @@ class Source(Protocol):
         With `colours` a grey image may be returned with its channel repeated.
         """
 
+    def paths(self, indices: np.ndarray) -> list[str] | None:
+        """Returns the files of some examples; None where the examples are not files."""
+
     def remote_reader(self, indices: np.ndarray) -> RemoteReader | None:
         """Returns how another machine reads some examples; None if only this process can."""
 
 
-def decode_each(source: Source, indices: np.ndarray) -> Iterator[tf.Tensor]:
+def decode_each(
+    source: Source, indices: np.ndarray, sixteen_bit: SixteenBit = None
+) -> Iterator[tf.Tensor]:
     """Decodes some examples one by one, outside any pipeline."""
     elements = source.load(tf.constant(indices))
     for position in range(len(indices)):
-        yield source.image({name: values[position] for name, values in elements.items()})
+        element = {name: values[position] for name, values in elements.items()}
+        yield source.image(element, sixteen_bit)
 
 
 def crop_to_box(image: tf.Tensor, box: tf.Tensor) -> tf.Tensor:

@@ -40,7 +40,7 @@ from reszoo.exporting.sample_images import comparison_images, generated_images
 from reszoo.exporting.saved_model import LoadedSavedModel, write_saved_model
 from reszoo.exporting.tflite_file import write_tflite
 from reszoo.inference.calibration import calibration_images
-from reszoo.inference.evaluate import common_classes, open_images
+from reszoo.inference.evaluation_data import common_classes, open_images
 from reszoo.inference.trained import TrainedModel, load_trained
 from reszoo.runs import Run
 from reszoo.spec import load_target

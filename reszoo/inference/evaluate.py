@@ -6,7 +6,7 @@ the digits without it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reszoo.data import ImageData, ImageFormat, Split
-from reszoo.data.dataset import nfc, numbered_classes
+from reszoo.data.dataset import numbered_classes
+from reszoo.data.images.decoding import SixteenBit
 from reszoo.data.sources.plain_files import open_plain_files
 from reszoo.errors import UserError
+from reszoo.inference.evaluation_data import common_classes, no_data, open_images, open_named
 from reszoo.inference.finite_outputs import finite_outputs
 from reszoo.inference.metrics import Agreement, Evaluation, agreement, clipped_log, score
+from reszoo.inference.mistakes import check_mistakes_file, find_images, write_mistakes
 from reszoo.inference.plain_evaluation import plain_logits
 from reszoo.inference.predict import batch_size_for
-from reszoo.inference.reliability import Mistake
 from reszoo.inference.tflite_classifier import TFLiteClassifier
-from reszoo.inference.thumbnails import thumbnails
 from reszoo.inference.tta import resolve_views, tta_formats, tta_logits
-from reszoo.runs import Run
 from reszoo.spec.test_time import ONE_VIEW, Views
 from reszoo.tflite.contract_file import find_tflite
 
@@ -49,6 +49,7 @@ def evaluate(
     views: Views | str | int | None = None,
     skip_bad_images: bool = False,
     data_dir: Path | str | None = None,
+    mistakes: Path | str | None = None,
 ) -> Evaluation:
     """Evaluates a network on every image of a split.
 
@@ -69,15 +70,21 @@ def evaluate(
         `test_time` of the run's recipe, else a single view.
       skip_bad_images: skip unreadable files instead of refusing the data.
       data_dir: folder of downloaded data sets.
+      mistakes: a file for the mistakes, most confident first: all as a `.csv` table, or the first
+        48 with their pictures on a `.png` sheet.
 
     Returns:
       Accuracy with its 95 % interval, top-5 accuracy, loss, precision and recall per class, the
-      confusion matrix, calibration, and the most confident mistakes with their pictures.
+      confusion matrix, calibration, and the mistakes, most confident first.
 
     Raises:
       UserError: the target, the data or the split does not exist or is damaged, the classes of
-        network and data differ, or the network's outputs are not finite.
+        network and data differ, the network's outputs are not finite, or the file for the mistakes
+        has another ending.
+      MachineError: the file for the mistakes cannot be written.
     """
+    if mistakes is not None:
+        check_mistakes_file(mistakes)
     if (file := find_tflite(target)) is not None:
         if fast:
             raise UserError(
@@ -86,13 +93,15 @@ def evaluate(
                 hint="leave out --fast: the export has already folded the normalisations",
             )
         if data is None:
-            raise _no_data("a .tflite alone")
+            raise no_data("a .tflite alone")
         resolved = resolve_views(views)
         classifier = TFLiteClassifier(file)
         plain = open_plain_files(data, split)
-        image_data = plain or _open_data(data, skip_bad_images=skip_bad_images, data_dir=data_dir)
+        image_data = plain or open_named(data, skip_bad_images=skip_bad_images, data_dir=data_dir)
         skip = skip_bad_images if plain else None
-        return _evaluate_tflite(classifier, image_data, split, resolved, skip)
+        evaluation, examples = _evaluate_tflite(classifier, image_data, split, resolved, skip)
+        sixteen_bit = classifier.image_format.sixteen_bit
+        return _with_mistakes(evaluation, examples, sixteen_bit, mistakes)
     from reszoo.inference.folding import FoldedModel, fold
     from reszoo.inference.trained import load_trained
 
@@ -108,13 +117,19 @@ def evaluate(
     )
     evaluation = score(examples.labels, logits, classes, data=image_data.name, split=examples.name)
     comparison = _compare(trained, examples, network) if isinstance(network, FoldedModel) else None
-    mistakes = _with_pictures(evaluation.mistakes, examples)
-    return replace(evaluation, views=views, agreement=comparison, mistakes=mistakes)
+    evaluation = replace(evaluation, views=views, agreement=comparison)
+    return _with_mistakes(evaluation, examples, trained.image_format.sixteen_bit, mistakes)
 
 
-def _with_pictures(mistakes: Sequence[Mistake], examples: Split) -> tuple[Mistake, ...]:
-    pictures = thumbnails(examples, [mistake.index for mistake in mistakes])
-    return tuple(replace(mistake, png=png) for mistake, png in zip(mistakes, pictures, strict=True))
+def _with_mistakes(
+    evaluation: Evaluation, examples: Split, sixteen_bit: SixteenBit, file: Path | str | None
+) -> Evaluation:
+    """Adds files and pictures to the mistakes, and writes them into a file if one is named."""
+    found = find_images(evaluation.mistakes, examples, sixteen_bit)
+    evaluation = replace(evaluation, mistakes=found)
+    if file is not None:
+        write_mistakes(file, evaluation, examples, sixteen_bit)
+    return evaluation
 
 
 def _compare(trained: TrainedModel, split: Split, folded: FoldedModel) -> Agreement:
@@ -133,8 +148,11 @@ def _evaluate_tflite(
     split: str,
     views: Views,
     skip_plain: bool | None,
-) -> Evaluation:
-    """Evaluates on data of `open_plain_files` (`skip_plain` is of bad images) or `open_data`."""
+) -> tuple[Evaluation, Split]:
+    """Evaluates on data of `open_plain_files` (`skip_plain` is of bad images) or `open_data`.
+
+    The split that is returned is without skipped images.
+    """
     outputs = len(classifier.classes)
     # Without labels.txt the outputs are only numbered, which agrees with any names.
     labels = None if classifier.classes == numbered_classes(outputs) else classifier.classes
@@ -147,33 +165,17 @@ def _evaluate_tflite(
 
     if skip_plain is None:
         logits = _compute_logits(classify, examples, classifier.image_format, views)
-        targets = examples.labels
     else:
-        logits, targets = plain_logits(classify, classifier, examples, views, skip_plain)
-    evaluation = score(targets, logits, classes, data=image_data.name, split=examples.name)
-    return replace(evaluation, views=views)
-
-
-def _open_data(data: Any, **options: Any) -> ImageData:
-    """Calls `reszoo.data.open_data.open_data`, which imports TensorFlow."""
-    from reszoo.data import open_data as module
-
-    return module.open_data(data, **options)
+        logits, readable = plain_logits(classify, classifier, examples, views, skip_plain)
+        examples = examples.subset(readable)
+    evaluation = score(examples.labels, logits, classes, data=image_data.name, split=examples.name)
+    return replace(evaluation, views=views), examples
 
 
 def _select_split(image_data: ImageData, expression: str) -> Split:
     if expression == "test" and image_data.only_split is not None:
         expression = image_data.only_split
     return image_data.split(expression)
-
-
-def _no_data(found: str) -> UserError:
-    return UserError(
-        "say which data to evaluate on",
-        expected="--data",
-        found=found,
-        hint="name them with --data, such as --data folder:PATH",
-    )
 
 
 def _compute_logits(
@@ -205,102 +207,3 @@ def inference_function(model: keras.Model) -> Any:
     return tf.function(
         lambda images: model(images, training=False), jit_compile=False, reduce_retracing=True
     )
-
-
-def open_images(
-    trained: TrainedModel, data: Any, skip_bad_images: bool, data_dir: Path | str | None
-) -> ImageData:
-    """Opens the data to evaluate on; `data=None` opens the run's own again.
-
-    Raises:
-      UserError: there are neither data nor a run, or the data cannot be opened.
-    """
-    if isinstance(data, ImageData):
-        return data
-    if data is not None:
-        return _open_data(data, skip_bad_images=skip_bad_images, data_dir=data_dir)
-    if trained.run is None:
-        raise _no_data("a model alone")
-    return reopen_data(trained.run)
-
-
-def reopen_data(run: Run, data: Any = None) -> ImageData:
-    """Opens the data of a run again, or `data` in their place where they have moved.
-
-    Raises:
-      UserError: the data were given in memory, are gone, or have changed.
-    """
-    record = run.data()
-    if data is None and not record["reopens"]:
-        raise UserError(
-            f"the data of {run.path} were given in memory and cannot be opened again",
-            hint="pass the data again, with --data or data=...",
-        )
-    try:
-        images = _open_data(
-            record["name"] if data is None else data,
-            skip_bad_images=record["skip_bad_images"],
-            data_dir=record["data_dir"],
-        )
-    except UserError as error:
-        if data is not None:
-            raise
-        raise UserError(
-            f"the data of {run.path} cannot be opened: {error.what}",
-            where=error.where,
-            expected=error.expected,
-            found=error.found or record["name"],
-            hint="if they have moved, name them with --data, such as --data folder:PATH",
-        ) from error
-    # A file system may write the same names in another Unicode form.
-    if list(map(nfc, record["classes"])) == list(map(nfc, images.classes)):
-        images = replace(images, classes=tuple(record["classes"]))
-    for key, value in (("classes", list(images.classes)), ("splits", dict(images.splits))):
-        if record[key] != value:
-            raise UserError(
-                f"the data {images.name} have changed since {run.path} began",
-                expected=f"{key} {_shorten(record[key])}",
-                found=_shorten(value),
-                hint="restore the data, or train a new run on the present data",
-            )
-    return images
-
-
-def common_classes(
-    outputs: int, classes: tuple[str, ...] | None, data: ImageData
-) -> tuple[str, ...]:
-    """Returns the class names of data and a network of `outputs` logits, in the network's order.
-
-    Names are compared in Unicode's NFC, in any order, and the data may lack some. Numbered classes
-    match any names, and so does a network whose `classes` are None.
-
-    Raises:
-      UserError: the data have classes that the network does not know.
-    """
-    count = len(data.classes)
-    numbered = data.classes == numbered_classes(count)
-    known = set(map(nfc, classes or ()))
-    if classes is not None and not numbered and known.issuperset(map(nfc, data.classes)):
-        return classes
-    if count != outputs and not (numbered and count < outputs):
-        raise UserError(
-            f"the network and the data {data.name} have different classes",
-            expected=f"{outputs} classes",
-            found=f"{count}: {_shorten(data.classes)}",
-            hint="evaluate on data of the network's classes, or train a network on these",
-        )
-    if numbered:
-        return classes or numbered_classes(outputs)
-    if classes is not None:
-        raise UserError(
-            f"the network and the data {data.name} have different classes",
-            expected=_shorten(classes),
-            found=_shorten(data.classes),
-            hint="rename the data's classes as the network's, or train a network on these",
-        )
-    return tuple(data.classes)
-
-
-def _shorten(value: Any) -> str:
-    text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-    return text if len(text) <= 200 else text[:200] + ", ..."

@@ -12,7 +12,7 @@ from reszoo.inference.reliability import (
     CalibrationBin,
     Mistake,
     calibration_bins,
-    most_confident_mistakes,
+    ranked_mistakes,
 )
 from reszoo.spec.test_time import ONE_VIEW, Views
 
@@ -78,7 +78,7 @@ class Evaluation:
     """Views averaged by test-time augmentation."""
     calibration: tuple[CalibrationBin, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
-    """The mistakes with the highest probabilities, most confident first."""
+    """All mistakes, most confident first; the first 25 have pictures."""
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values for JSON."""
@@ -122,7 +122,7 @@ def score(
         classes=_class_scores(confusion, classes),
         confusion=tuple(map(tuple, confusion.tolist())),
         calibration=calibration_bins(labels, probabilities),
-        mistakes=most_confident_mistakes(labels, probabilities),
+        mistakes=ranked_mistakes(labels, probabilities),
     )
 
 

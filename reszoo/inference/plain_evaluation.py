@@ -27,7 +27,7 @@ def plain_logits(
     views: Views,
     skip_bad_images: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns logits `(images, classes)` and labels `(images,)` of a split of plain files.
+    """Returns logits `(images, classes)` of a split of plain files, and which it could read.
 
     Args:
       classify: maps images of the classifier's format to logits.
@@ -36,12 +36,16 @@ def plain_logits(
       views: test-time augmentation.
       skip_bad_images: leave out files that cannot be read.
 
+    Returns:
+      Logits of the readable images, and the positions of these in the split.
+
     Raises:
       UserError: files of the split cannot be read and are not skipped, or all are.
     """
     formats = tta_formats(views, classifier.image_format)
     size = batch_size_for(classifier.image_format)
-    logits, labels = [], []
+    logits: list[np.ndarray] = []
+    positions: list[int] = []
     broken: list[BrokenFile] = []
     load = partial(_load, split, classifier, formats)
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
@@ -54,8 +58,8 @@ def plain_logits(
                 continue  # The files that follow are still checked, to name all that are broken.
             crops = (np.stack(crop) for crop in zip(*readable, strict=True))
             logits.append(tta_logits(views, classify, crops))
-            labels += [
-                split.labels[index]
+            positions += [
+                index
                 for index, image in zip(indices, loaded, strict=True)
                 if not isinstance(image, BrokenFile)
             ]
@@ -67,7 +71,7 @@ def plain_logits(
             found=str(broken[0]),
             hint="replace the broken images by intact JPEG or PNG files",
         )
-    return np.concatenate(logits), np.array(labels, np.int32)
+    return np.concatenate(logits), np.array(positions, np.int64)
 
 
 def _load(

@@ -9,6 +9,7 @@ from typing import Any
 
 from reszoo.errors import MachineError, UserError
 from reszoo.inference.metrics import Evaluation
+from reszoo.inference.mistakes import PICTURED
 from reszoo.runs import Run
 from reszoo.runs.evaluation_file import read_evaluation, write_evaluation
 
@@ -57,6 +58,6 @@ def _values(evaluation: Evaluation) -> dict[str, Any]:
                 "confidence": mistake.confidence,
                 "png": base64.b64encode(mistake.png).decode() if mistake.png else None,
             }
-            for mistake in evaluation.mistakes
+            for mistake in evaluation.mistakes[:PICTURED]
         ],
     }

@@ -8,7 +8,6 @@ import numpy as np
 
 BINS = 15
 """As in Guo 2017, "On Calibration of Modern Neural Networks"."""
-MISTAKES = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +32,10 @@ class Mistake:
     predicted: int
     confidence: float
     """Probability of the predicted class."""
+    path: str | None = None
+    """The file of the image; None of data that are not files."""
     png: bytes | None = None
-    """The image, with sides of at most 64 pixels."""
+    """The image, with sides of at most 64 pixels; None but for the first 25 mistakes."""
 
 
 def calibration_bins(labels: np.ndarray, probabilities: np.ndarray) -> tuple[CalibrationBin, ...]:
@@ -63,14 +64,14 @@ def calibration_bins(labels: np.ndarray, probabilities: np.ndarray) -> tuple[Cal
     return tuple(bins)
 
 
-def most_confident_mistakes(labels: np.ndarray, probabilities: np.ndarray) -> tuple[Mistake, ...]:
-    """Returns up to `MISTAKES` mistakes, most confident first; see `calibration_bins`.
+def ranked_mistakes(labels: np.ndarray, probabilities: np.ndarray) -> tuple[Mistake, ...]:
+    """Returns all mistakes, most confident first; see `calibration_bins`.
 
     Images with a hidden label (-1) are no mistakes.
     """
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     (wrong,) = np.nonzero((predicted != labels) & (labels >= 0))
-    order = wrong[np.argsort(-confidence[wrong], kind="stable")][:MISTAKES]
+    order = wrong[np.argsort(-confidence[wrong], kind="stable")]
     return tuple(
         Mistake(int(index), int(labels[index]), int(predicted[index]), float(confidence[index]))
         for index in order

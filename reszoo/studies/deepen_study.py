@@ -17,7 +17,8 @@ from reszoo.data import ImageData
 from reszoo.errors import UserError
 from reszoo.figures.line_panels import Line, LinePanel, line_panels
 from reszoo.figures.typed_table import Table
-from reszoo.inference.evaluate import evaluate, reopen_data
+from reszoo.inference.evaluate import evaluate
+from reszoo.inference.evaluation_data import reopen_data
 from reszoo.inference.find_network import require_model
 from reszoo.inference.net2net import deepen as deepen_network
 from reszoo.planning.cost import cost

@@ -24,7 +24,7 @@ from reszoo.data.pipeline.batches import batches
 from reszoo.data.splits import stratified_holdout
 from reszoo.errors import UserError
 from reszoo.exporting.report_progress import report_progress
-from reszoo.inference.evaluate import common_classes, open_images
+from reszoo.inference.evaluation_data import common_classes, open_images
 from reszoo.inference.predict import batch_size_for
 from reszoo.inference.trained import Target, TrainedModel, at_size, load_trained
 from reszoo.model.build import build_canonical

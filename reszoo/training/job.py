@@ -18,7 +18,7 @@ from reszoo.data import ImageData, ImageFormat
 from reszoo.data.images.resizing import evaluation_format
 from reszoo.data.splits import stratified_holdout
 from reszoo.errors import UserError
-from reszoo.inference.evaluate import reopen_data
+from reszoo.inference.evaluation_data import reopen_data
 from reszoo.inference.trained import at_size
 from reszoo.inference.tta import tta_formats
 from reszoo.planning import Plan

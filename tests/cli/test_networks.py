@@ -48,6 +48,22 @@ def test_a_mistake_in_a_spec_is_told_before_tensorflow_starts(reszoo, monkeypatc
     refused(reszoo("train", "resnet20", "--recipe", "shrot32"), "shrot32", "'short32'")
 
 
+def test_mistakes_go_into_a_table_and_onto_a_sheet(reszoo, run_folder, tmp_path):
+    out = reszoo("evaluate", run_folder, "--mistakes", "wrong.csv").out
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "wrong.csv").read_text())))
+    confusion = json.loads(reszoo("evaluate", run_folder, "--mistakes", "x.png", "--json").out)
+    wrong = 360 - sum(row[i] for i, row in enumerate(confusion["confusion"]))
+    assert len(rows) == wrong
+    assert f"mistakes  {wrong}, in wrong.csv" in out
+    with Image.open("x.png") as sheet:
+        assert sheet.width > 1000
+
+
+def test_another_file_for_mistakes_is_refused_before_the_evaluation(reszoo, run_folder):
+    result = reszoo("evaluate", run_folder, "--mistakes", "wrong.txt")
+    refused(result, "cannot write mistakes into wrong.txt", "--mistakes wrong.csv")
+
+
 def test_train_needs_a_network(reszoo):
     refused(reszoo("train"), "there is no network to train")
 

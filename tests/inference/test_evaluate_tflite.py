@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -124,4 +126,28 @@ def test_broken_files_of_the_split_are_named_or_skipped(tflite, photos, tmp_path
     (root / "test" / "3" / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(UserError, match=r"1 of 11 images cannot be read[^~]*3/cut.png"):
         evaluate(tflite, f"folder:{root}")
-    assert evaluate(tflite, f"folder:{root}", skip_bad_images=True).examples == 10
+    skipped = evaluate(tflite, f"folder:{root}", skip_bad_images=True)
+    assert skipped.examples == 10
+    # A mistake names its own file, although a broken one lies before it.
+    names = [score.name for score in skipped.classes]
+    assert {Path(each.path).parent.name for each in skipped.mistakes} == {
+        names[each.label] for each in skipped.mistakes
+    }
+    assert len(skipped.mistakes) > 6
+
+
+def test_mistakes_have_the_same_files_and_pictures_with_and_without_tensorflow(
+    tflite, photos, tmp_path
+):
+    word = f"folder:{photos}"
+    prepared = open_module.open_data(word, data_dir=tmp_path)
+
+    def shown(evaluation):
+        return {
+            (each.path, Image.open(io.BytesIO(each.png)).tobytes() if each.png else None)
+            for each in evaluation.mistakes
+        }
+
+    expected, found = shown(evaluate(tflite, prepared)), shown(evaluate(tflite, word))
+    assert found == expected
+    assert all(Path(path).is_relative_to(photos / "test") for path, _ in found)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from reszoo.inference.reliability import BINS, calibration_bins, most_confident_mistakes
+from reszoo.inference.reliability import BINS, calibration_bins, ranked_mistakes
 
 LABELS = np.array([0, 1, 1, 0, -1])
 PROBABILITIES = np.array([[1.0, 0.0], [0.97, 0.03], [0.4, 0.6], [0.2, 0.8], [0.5, 0.5]])
@@ -27,6 +27,6 @@ def test_an_empty_bin_has_neither():
 
 
 def test_mistakes_come_most_confident_first_and_hidden_labels_are_none():
-    mistakes = most_confident_mistakes(LABELS, PROBABILITIES)
+    mistakes = ranked_mistakes(LABELS, PROBABILITIES)
     assert [(each.index, each.label, each.predicted) for each in mistakes] == [(1, 1, 0), (3, 0, 1)]
     assert mistakes[0].confidence == pytest.approx(0.97)

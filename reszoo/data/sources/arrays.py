@@ -73,6 +73,9 @@ class ArraySource:
             return np.broadcast_to(np.array(self._images.shape[1:3]), (len(self), 2))
         return np.array([image.shape[:2] for image in self._images]).reshape(-1, 2)
 
+    def paths(self, indices: np.ndarray) -> None:
+        """Returns None: images in memory are no files."""
+
     def in_memory_array(self, shape: tuple[int, int, int]) -> np.ndarray | None:
         """Returns the array itself if its images have the shape."""
         images = self._images

@@ -8,6 +8,7 @@ TensorFlow takes longer to start than such a file takes for hundreds of images. 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,11 +32,15 @@ class FileSource:
     channels = 3
 
     def __init__(self, root: Path, files: Sequence[ImageFile]) -> None:
-        self._root, self._files = root, files
+        self._root, self._files = root.resolve(), files
         self.labels = np.array([file.label for file in files], np.int32)
 
     def __len__(self) -> int:
         return len(self._files)
+
+    def paths(self, indices: np.ndarray) -> list[str]:
+        """Returns the files of some examples."""
+        return [os.path.join(self._root, self._files[index].path) for index in indices]
 
     def read(self, index: int, sixteen_bit: SixteenBit) -> Image:
         """Returns uint8 `(height, width, channels)`, or the file with the reason it is broken."""
@@ -57,6 +62,9 @@ class DigitsSource:
 
     def __len__(self) -> int:
         return len(self._images)
+
+    def paths(self, indices: np.ndarray) -> None:
+        """Returns None: they lie in one file."""
 
     def read(self, index: int, sixteen_bit: SixteenBit) -> Image:
         """Returns uint8 `(8, 8, 1)`."""

@@ -28,6 +28,8 @@ _HEADER_BYTES = 12  # length and its checksum
 _FRAME_BYTES = 16  # header and the checksum after the data
 _INDEX_FILE_FROM = 1 << 28  # bytes of records
 _BUFFER_BYTES = 1 << 16
+_PATHS_AT_ONCE = 256
+"""Records that are read together for their paths: they may hold images too."""
 _JPEG = b"\xff\xd8"
 _GREY_16 = b"\x10\0"
 """Bit depth and colour type of 16-bit grey, at byte 24 of a PNG."""
@@ -45,8 +47,10 @@ class TFRecordSource:
     """Channels to decode to; 0 keeps those of each file (1 or 3)."""
     image_feature: str = "image"
     label_feature: str = "label"
-    folder: Path | None = None
-    """The folder of images stored by path (feature `path`); None if all are embedded."""
+    root: Path | None = None
+    """The folder of the images' files (feature `path`); None if they are no files."""
+    embedded: bool = True
+    """Whether the records hold all images; others are read from their files."""
     index_file: Path | None = None
     """A file that stores offsets and labels of large data sets between runs."""
     examples: int | None = None
@@ -66,6 +70,17 @@ class TFRecordSource:
     def load(self, indices: tf.Tensor) -> Element:
         """Returns the encoded images and labels at some indices."""
         return self.features(indices, {self.image_feature: tf.string, self.label_feature: tf.int64})
+
+    def paths(self, indices: np.ndarray) -> list[str] | None:
+        """Returns the files of some examples."""
+        if self.root is None:
+            return None
+        paths: list[str] = []
+        for start in range(0, len(indices), _PATHS_AT_ONCE):
+            chunk = tf.constant(indices[start : start + _PATHS_AT_ONCE])
+            names = self.features(chunk, {"path": tf.string})["path"].numpy()
+            paths += [os.fsdecode(os.path.join(os.fsencode(self.root), name)) for name in names]
+        return paths
 
     def remote_reader(self, indices: np.ndarray) -> RemoteReader:
         """Returns how TensorFlow alone reads some examples.
@@ -98,7 +113,7 @@ class TFRecordSource:
         return self._parse(tf.ensure_shape(serialized, [None]), kinds)
 
     def _parse(self, serialized: tf.Tensor, kinds: dict[str, tf.DType]) -> Element:
-        if self.folder is not None:
+        if not self.embedded:
             kinds = kinds | {"path": tf.string}
         schema = {name: tf.io.FixedLenFeature([], kind) for name, kind in kinds.items()}
         element = tf.io.parse_example(serialized, schema)
@@ -146,9 +161,9 @@ class TFRecordSource:
 
     def _encoded(self, element: Element) -> tf.Tensor:
         encoded = element[self.image_feature]
-        if self.folder is None:
+        if self.embedded or self.root is None:
             return encoded
-        path = tf.strings.join([os.fsencode(self.folder) + b"/", element["path"]])
+        path = tf.strings.join([os.fsencode(self.root) + b"/", element["path"]])
         return tf.cond(
             tf.strings.length(encoded) > 0, lambda: encoded, lambda: tf.io.read_file(path)
         )
