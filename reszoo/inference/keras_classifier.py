@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reszoo.data.images.resizing import resize_to_format
+from reszoo.data.images.resizing import resize_images
 from reszoo.inference.evaluate import inference_function
 from reszoo.inference.finite_outputs import finite_outputs
 from reszoo.inference.folding import FoldedModel, can_fold, fold, has_gpu
@@ -19,7 +19,7 @@ the first result, the comparison another, and saves 20 ms of a core on each imag
 class KerasClassifier:
     """A trained Keras model that classifies as a `TFLiteClassifier` does, folded or not."""
 
-    resize = staticmethod(resize_to_format)
+    resize_images = staticmethod(resize_images)
 
     def __init__(self, trained: TrainedModel, *, fast: bool) -> None:
         self.image_format = trained.image_format

@@ -54,8 +54,10 @@ class Classifier(Protocol):
     image_format: ImageFormat
     classes: tuple[str, ...]
 
-    def resize(self, image: np.ndarray, image_format: ImageFormat, /) -> np.ndarray:
-        """Resizes an image `(height, width, channels)` to an image format."""
+    def resize_images(
+        self, images: Iterable[np.ndarray], image_format: ImageFormat, /
+    ) -> np.ndarray:
+        """Resizes images `(height, width, channels)` to an image format, and stacks them."""
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Returns `(images, classes)` for pixels 0..255 `(images, height, width, channels)`."""
@@ -174,9 +176,8 @@ def _load_batch(
     classifier: Classifier, image_format: ImageFormat, named: Sequence[NamedImage]
 ) -> np.ndarray:
     """Returns images in the network's format, `(images, height, width, channels)`."""
-    return np.stack(
-        [classifier.resize(_pixels(image, image_format), image_format) for _, image in named]
-    )
+    images = (_pixels(image, image_format) for _, image in named)
+    return classifier.resize_images(images, image_format)
 
 
 def _pixels(image: Image, image_format: ImageFormat) -> np.ndarray:

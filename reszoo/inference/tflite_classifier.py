@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,10 @@ class TFLiteClassifier:
         self.image_format = _image_format(path, shape, preprocessing)
         self.classes = _read_labels(path, int(self._interpreter.output["shape"][-1]))
         self._classify = finite_outputs(self._interpreter.probabilities, self._locate)
+
+    def resize_images(self, images: Iterable[np.ndarray], image_format: ImageFormat) -> np.ndarray:
+        """Resizes images `(height, width, channels)` to an image format, and stacks them."""
+        return np.stack([self.resize(image, image_format) for image in images])
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Returns float32 `(images, classes)` for pixels `(images, height, width, channels)`.

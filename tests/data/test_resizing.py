@@ -15,6 +15,7 @@ from reszoo.data.images.numpy_resizing import resize_in_numpy
 from reszoo.data.images.resizing import (
     evaluation_format,
     resize_image,
+    resize_images,
     resize_to_format,
     training_format,
 )
@@ -67,6 +68,21 @@ def test_numpy_resizes_to_the_same_pixels(data):
     np.testing.assert_array_equal(
         resize_in_numpy(image, image_format), resize_to_format(image, image_format)
     )
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("crop", [1.0, 0.875])
+def test_many_images_have_the_pixels_of_each_alone(channels, crop):
+    image_format = ImageFormat(20, 24, channels, crop)
+    sides = [(20, 24), (31, 24), (9, 50)]
+    images = [picture(i, *sides[i % 3], channels=(1, 3)[i % 2]) for i in range(100)]
+    images[7] = images[7].astype(np.float32) * 0.97
+    alone = [resize_to_format(image, image_format) for image in images]
+    np.testing.assert_array_equal(resize_images(images, image_format), alone)
+    same = np.stack([picture(i, 30, 30) for i in range(60)])
+    alone = [resize_to_format(image, image_format) for image in same]
+    np.testing.assert_array_equal(resize_to_format(same, image_format), alone)
+    assert resize_images([], image_format).shape == (0, 20, 24, channels)
 
 
 def saved(image: Image.Image, kind: str, **options: object) -> bytes:

@@ -8,8 +8,9 @@ channel RGB is converted to luma (ITU-R 601, as Pillow's mode "L").
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from reszoo.spec.architecture import Input
 
 _KERNELS = {"bilinear": "triangle", "bicubic": "keyscubic"}
+_TRACED_FROM = 48
+"""Images from which a traced function is faster: one trace takes as long as 30 of eager mode."""
+_CHUNK_BYTES = 1 << 25
+"""Pixels that are held before they are resized."""
 
 
 def evaluation_format(values: Input) -> ImageFormat:
@@ -41,11 +46,59 @@ def resize_to_format(image: np.ndarray, image_format: ImageFormat) -> np.ndarray
     raise a UserError.
     """
     if image.ndim == 4:
-        images = [resize_to_format(single, image_format) for single in image]
-        return np.stack(images) if images else np.zeros((0, *image_format.shape), np.uint8)
+        return resize_images(image, image_format)
     image = as_uint8(image, image_format)
     with tf.device("CPU:0"):
         return resize_image(tf.constant(image), image_format).numpy()
+
+
+def resize_images(images: Iterable[np.ndarray], image_format: ImageFormat) -> np.ndarray:
+    """Returns the same as `resize_to_format` for images of any sizes, stacked.
+
+    Many small images take a tenth of the time that they take one by one.
+    """
+    images = iter(images)
+    resized = [np.zeros((0, *image_format.shape), np.uint8)]
+    while chunk := list(_take_chunk(images)):
+        if len(chunk) < _TRACED_FROM:
+            resized += [resize_to_format(image, image_format)[None] for image in chunk]
+        else:
+            resized.append(_resize_traced(chunk, image_format))
+    return np.concatenate(resized)
+
+
+def _take_chunk(images: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    size = 0
+    while size < _CHUNK_BYTES and (image := next(images, None)) is not None:
+        size += image.nbytes
+        yield image
+
+
+def _resize_traced(images: Sequence[np.ndarray], image_format: ImageFormat) -> np.ndarray:
+    places: dict[tuple[int, ...], list[int]] = {}
+    for place, image in enumerate(images):
+        places.setdefault(image.shape, []).append(place)
+    resized = np.empty((len(images), *image_format.shape), np.uint8)
+    for shape, members in places.items():
+        same_size = as_uint8(np.stack([images[place] for place in members]), image_format)
+        resized[members] = _traced_resize(image_format, shape[-1])(same_size)
+    return resized
+
+
+@cache
+def _traced_resize(image_format: ImageFormat, channels: int) -> Callable[[np.ndarray], tf.Tensor]:
+    """Returns `resize_image` for batches of images of one size, traced once."""
+
+    def resize(images: tf.Tensor) -> tf.Tensor:
+        with tf.device("CPU:0"):
+            return tf.map_fn(
+                lambda image: resize_image(image, image_format),
+                images,
+                fn_output_signature=tf.TensorSpec(image_format.shape, tf.uint8),
+            )
+
+    signature = [tf.TensorSpec((None, None, None, channels), tf.uint8)]
+    return tf.function(resize, input_signature=signature, autograph=False, jit_compile=False)
 
 
 def resize_image(image: tf.Tensor, image_format: ImageFormat) -> tf.Tensor:
