@@ -16,9 +16,10 @@ from reszoo.cli.output import print_warnings
 from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.errors import UserError
 from reszoo.report.measured_summary import measured_text, time_text
+from reszoo.report.search_preview import preview_text
 from reszoo.report.search_progress import SearchProgress
-from reszoo.report.search_summary import preview_text, result_text
-from reszoo.report.text import format_command
+from reszoo.report.search_summary import result_text
+from reszoo.report.text import facts, format_command
 
 if TYPE_CHECKING:
     from reszoo.spec.search import Search
@@ -177,6 +178,8 @@ def _print_plan(search: Search, options: Namespace) -> None:
         data = DataArguments(options.data, options.skip_bad_images)
         if (estimate := estimate_time(resolved, data, capacity)) is not None:
             print(f"\n{time_text(estimate)}")
+    words = [word for word in options.command_line[1:] if word not in ("--plan", "--measure")]
+    print(f"\n{facts([('next', format_command(*words))])}")
 
 
 def _print_measured(done: int, count: int) -> None:

@@ -29,6 +29,21 @@ def test_a_plan_starts_no_process_for_limits_that_need_none(monkeypatch):
     assert ("tensorflow" in sys.modules) == before
 
 
+def test_a_plan_ends_with_the_command_that_searches(tmp_path):
+    page = write(tmp_path / "my search", SEARCH.replace("random", "grid"))
+    result = call("tune", "--plan", page, "--set", "strategy.trials=2")
+    command = shlex.split(result.out.splitlines()[-1])
+    assert command[:2] == ["next", "reszoo"]
+    options = full_parser().parse_args(command[2:])
+    assert (options.search, options.plan) == (str(page), False)
+    assert options.overrides == ["strategy.trials=2"]
+
+
+def test_a_missing_reference_is_told_by_the_plan(tmp_path):
+    page = write(tmp_path, SEARCH + "references: [resnet8_digitz]\n")
+    refused(call("tune", page, "--plan"), "resnet8_digitz", "did you mean 'resnet8_digits'")
+
+
 def test_a_target_that_does_not_exist_has_its_place(tmp_path):
     result = call("tune", "digits_tiny", "--set", "limits.target=microcontroler-64k", "--plan")
     refused(result, "microcontroler-64k", "did you mean")

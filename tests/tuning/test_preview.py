@@ -8,7 +8,7 @@ import pytest
 from reszoo import spec
 from reszoo.data.sources.digits.digits import load_digits
 from reszoo.planning.cost import cost
-from reszoo.report.search_summary import preview_text
+from reszoo.report.search_preview import preview_text
 from reszoo.tuning.preview import TRAINING_IMAGES, Preview, preview
 from reszoo.tuning.resolved_search import resolve_search
 from tests.tuning.searches import HYPERBAND, with_space, write
@@ -81,7 +81,7 @@ def test_the_difference_that_held_out_images_show_is_told(tmp_path):
     assert seen.held_out == 287
     # 1.96 standard deviations of the difference of two accuracies of 90 %
     assert seen.smallest_difference == pytest.approx(0.0491, abs=1e-4)
-    assert "287 images, which show differences above 4.91 % (95 %)" in preview_text(seen)
+    assert "287 images, which show differences above 4.91 points (95 %)" in preview_text(seen)
     assert preview(file, data="folder:photos").held_out is None
 
 
@@ -130,7 +130,14 @@ def test_confirmations_and_references_are_told(tmp_path):
     fields = {"confirm": "{best: 2, seeds: 3}", "references": "[resnet8_digits]"}
     text = preview_text(_preview(tmp_path, strategy="{max_epochs: 5}", **fields))
     assert "the best 2 with 3 further seeds each, 30 epochs in total" in text
-    assert "references  resnet8_digits" in text
+    assert "references  resnet8_digits, 5 epochs each" in text
+
+
+def test_limits_that_no_plan_decides_are_told(tmp_path):
+    limits = "{target: microcontroller-64k, arena_bytes: 9000}"
+    text = " ".join(preview_text(_preview(tmp_path, limits=limits)).split())
+    assert "measured later target, arena_bytes, on the file of each" in text
+    assert "measured later" not in preview_text(_preview(tmp_path))
 
 
 def test_a_space_smaller_than_the_budget_is_told(tmp_path):
