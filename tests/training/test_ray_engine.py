@@ -160,7 +160,8 @@ def test_a_search_on_two_nodes_is_the_serial_one_byte_for_byte_even_if_it_was_ki
     cluster, tmp_path
 ):
     """The killed search leaves nothing running, and the same command resumes it."""
-    text = SEARCH.replace("trials: 6, max_epochs: 4", "trials: 3, max_epochs: 3")
+    # A grid, because the process of its search imports no TensorFlow.
+    text = SEARCH.replace("random, trials: 6, max_epochs: 4", "grid, trials: 3, max_epochs: 3")
     file, out = write(tmp_path, text), tmp_path / "ray"
     program = (
         "import sys; from reszoo.tuning.tune import tune; "
@@ -171,6 +172,7 @@ def test_a_search_on_two_nodes_is_the_serial_one_byte_for_byte_even_if_it_was_ki
         _wait_until(lambda: any(out.glob("trials/*/metrics.jsonl")) or process.poll() is not None)
         process.kill()
     _wait_until(lambda: not _pids("reszoo.training.jobs.child"), 90)
+    # Ray would kill the trainings, unless RUNTIME_ENVIRONMENT lets them save their checkpoints.
     assert not [path for path in out.glob("trials/*") if path.is_dir() and _is_running(path)]
     tune(file, out=out, ray=cluster.address, per_trial="cpus=1")
     serial = tune(file, out=tmp_path / "serial", per_trial="cpus=1").path
