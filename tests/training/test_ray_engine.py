@@ -171,7 +171,7 @@ def test_a_search_on_two_nodes_is_the_serial_one_byte_for_byte_even_if_it_was_ki
     with subprocess.Popen(words) as process:
         _wait_until(lambda: any(out.glob("trials/*/metrics.jsonl")) or process.poll() is not None)
         process.kill()
-    _wait_until(lambda: not _pids("reszoo.training.jobs.child"), 90)
+    _wait_until(lambda: not _pids(f"--out {out}/trials"), 90)
     # Ray would kill the trainings, unless RUNTIME_ENVIRONMENT lets them save their checkpoints.
     assert not [path for path in out.glob("trials/*") if path.is_dir() and _is_running(path)]
     tune(file, out=out, ray=cluster.address, per_trial="cpus=1")
