@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -29,6 +30,27 @@ def test_ray_that_is_not_installed_is_named(monkeypatch):
     with pytest.raises(UserError, match="Ray is not installed") as caught:
         ray_cluster.require_ray()
     assert "pip install 'reszoo[ray]'" in (caught.value.hint or "")
+
+
+def test_a_cluster_with_another_python_is_no_missing_one(monkeypatch):
+    """Ray compares the versions itself when it connects."""
+    message = (
+        "Version mismatch: The cluster was started with:\n    Ray: 2.60.0\n    Python: 3.12.1\n"
+        "This process on node 10.0.0.1 was started with:\n    Ray: 2.59.0\n    Python: 3.11.7\n"
+    )
+
+    def init(**options):
+        raise RuntimeError(message)
+
+    fake = SimpleNamespace(is_initialized=lambda: False, init=init)
+    monkeypatch.setitem(sys.modules, "ray", fake)
+    with pytest.raises(UserError, match="has other versions of Ray or Python") as caught:
+        ray_cluster.connect("auto")
+    assert caught.value.expected == "those of the cluster: Ray 2.60.0, Python 3.12.1"
+    assert caught.value.found == "Ray 2.59.0, Python 3.11.7"
+    message = "Could not find any running Ray instance."
+    with pytest.raises(UserError, match="there is no Ray cluster at auto"):
+        ray_cluster.connect("auto")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -41,7 +42,7 @@ def connect(address: str) -> Any:
     """Connects to a running cluster and returns the module `ray`.
 
     Raises:
-      UserError: Ray is not installed, or there is no such cluster.
+      UserError: Ray is not installed, there is no such cluster, or it has other versions.
     """
     require_ray()
     import ray
@@ -51,6 +52,15 @@ def connect(address: str) -> Any:
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
     except (ConnectionError, ValueError, RuntimeError) as error:
+        if versions_found := _ray_versions(str(error)):
+            theirs, ours = versions_found
+            raise UserError(
+                f"the Ray cluster at {address} has other versions of Ray or Python",
+                where="--ray",
+                expected=f"those of the cluster: {theirs}",
+                found=ours,
+                hint="install the same versions here, or restart Ray on all nodes with these",
+            ) from error
         raise UserError(
             f"there is no Ray cluster at {address}",
             where="--ray",
@@ -60,6 +70,13 @@ def connect(address: str) -> Any:
             "every other node; not on 127.0.0.1, which Ray replaces by the outer address",
         ) from error
     return ray
+
+
+def _ray_versions(message: str) -> list[str] | None:
+    """Returns the versions of a cluster and of this process, of Ray's error where they differ."""
+    pairs = re.findall(r"Ray: (\S+)\s+Python: (\S+)", message)
+    found = [f"Ray {ray}, Python {python}" for ray, python in pairs]
+    return found if len(found) == 2 else None
 
 
 def alive_nodes(ray: Any) -> list[Mapping[str, Any]]:
