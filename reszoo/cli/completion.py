@@ -72,6 +72,7 @@ def completed_values() -> dict[str, tuple[list[str], str | None]]:
         "FOLDER": ([], FOLDERS),
         "IMAGE": ([], FILES),
         "NAME|FILE": (networks, FILES),
+        "NAME|FILE|RUN": (networks, FILES),
         "PATTERN": ([*networks, *recipes], None),
         "RECIPE": (recipes, FILES),
         "RUN": ([], FOLDERS),

@@ -1,4 +1,8 @@
-"""Show one network: its stages as in the papers, its cost, every value and its origin."""
+"""Show a network: its stages as in the papers, its cost, every value and its origin.
+
+Several networks are compared in one table: shape, cost, accuracy of runs, and the fields in which
+they differ.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from reszoo import spec
-from reszoo.cli.options import add_overrides, add_spec
+from reszoo.cli.options import add_json, add_overrides
+from reszoo.cli.output import print_json
 from reszoo.errors import UserError
 from reszoo.planning.network import plan
+from reszoo.report.network_comparison import (
+    compared_network,
+    comparison_json,
+    comparison_text,
+    spec_file,
+)
 from reszoo.report.network_summary import network_text, rows_text
 from reszoo.report.recipes import recipe_text
 from reszoo.spec.recipe import Recipe
@@ -19,13 +30,20 @@ if TYPE_CHECKING:
 
 
 def add_options(parser: ArgumentParser) -> None:
-    add_spec(parser)
+    parser.add_argument(
+        "networks",
+        metavar="NAME|FILE|RUN",
+        nargs="+",
+        help="networks of the zoo, YAML files, or run folders",
+    )
+    add_overrides(parser, "a field, such as stages[2].depth=23")
     view = parser.add_mutually_exclusive_group()
     view.add_argument("--plan", action="store_true", help="print every row of the plan")
     view.add_argument("--yaml", action="store_true", help="print the full spec as YAML")
     view.add_argument(
         "--recipe", action="store_true", help="show the recipe NAME and its values instead"
     )
+    add_json(view)
     view.add_argument(
         "--diagram",
         metavar="FILE",
@@ -37,8 +55,12 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
+    if len(options.networks) > 1 or options.json:
+        _compare(options)
+        return
+    name = spec_file(options.networks[0])
     if options.twin and not options.diagram:
-        spec.load(options.spec, [*options.overrides, *options.twin])
+        spec.load(name, [*options.overrides, *options.twin])
         raise UserError(
             "--twin is drawn, not printed",
             expected="--diagram FILE.svg beside --twin",
@@ -46,13 +68,13 @@ def run(options: Namespace) -> None:
             hint=f"add --diagram twins.svg, or write --set {options.twin[0]} in its place",
         )
     if options.recipe:
-        recipe = spec.resolve(options.spec, "recipe", options.overrides)
+        recipe = spec.resolve(options.networks[0], "recipe", options.overrides)
         print(recipe_text(recipe, cast("Recipe", recipe.document)))
         return
     if options.diagram:
-        _draw(options.spec, options.overrides, options.twin, options.diagram)
+        _draw(name, options.overrides, options.twin, options.diagram)
         return
-    resolved = spec.resolve(options.spec, "architecture", options.overrides)
+    resolved = spec.resolve(name, "architecture", options.overrides)
     architecture = cast("spec.Architecture", resolved.document)
     if options.yaml:
         print(spec.to_yaml(architecture), end="")
@@ -60,6 +82,22 @@ def run(options: Namespace) -> None:
         print(rows_text(plan(architecture)))
     else:
         print(network_text(resolved, architecture, plan(architecture)))
+
+
+def _compare(options: Namespace) -> None:
+    views = ("plan", "yaml", "recipe", "diagram", "twin")
+    if view := next((view for view in views if getattr(options, view)), None):
+        raise UserError(
+            f"--{view} is about one network",
+            expected="one name",
+            found=" ".join(options.networks),
+            hint=f"leave out --{view} to compare these networks, or name one of them",
+        )
+    networks = [compared_network(word, options.overrides) for word in options.networks]
+    if options.json:
+        print_json(comparison_json(networks))
+    else:
+        print(comparison_text(networks))
 
 
 def _draw(name: str, overrides: Sequence[str], twin: Sequence[str], path: str) -> None:

@@ -62,13 +62,13 @@ def runs_csv(rows: Sequence[RunRow]) -> str:
     file = io.StringIO()
     writer = csv.DictWriter(file, _FIELDS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(map(_values, rows))
+    writer.writerows(map(run_values, rows))
     return file.getvalue()
 
 
 def runs_json(rows: Sequence[RunRow], spreads: Sequence[SeedSpread]) -> dict[str, Any]:
     """Returns runs and spreads as JSON values."""
-    return {"runs": [_values(row) for row in rows], "seeds": [asdict(each) for each in spreads]}
+    return {"runs": [run_values(row) for row in rows], "seeds": [asdict(each) for each in spreads]}
 
 
 def runs_latex(rows: Sequence[RunRow], spreads: Sequence[SeedSpread]) -> str:
@@ -133,7 +133,8 @@ def _spread_cells(spread: SeedSpread) -> tuple[str, ...]:
     )
 
 
-def _values(row: RunRow) -> dict[str, Any]:
+def run_values(row: RunRow) -> dict[str, Any]:
+    """Returns the unrounded values of a row by the names of the CSV columns."""
     low, high = row.interval or (None, None)
     own = {"path": str(row.path), "interval95_low": low, "interval95_high": high}
     return {name: own[name] if name in own else getattr(row, name) for name in _FIELDS}

@@ -55,6 +55,21 @@ def test_list_shows_recipes_by_their_names_and_by_nets(reszoo):
     refused(reszoo("list", "--recipes", "rsb_a4"), "no recipe is like 'rsb_a4'", "rsb_a1")
 
 
+def test_show_compares_several_networks(reszoo):
+    result = reszoo("show", "resnet20", "plain20", "--set", "classes=7")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.splitlines()[0].split() == ["resnet20", "plain20"]
+    assert "block.connection  residual    plain" in result.out
+    (network,) = json.loads(reszoo("show", "resnet20", "--json").out)["networks"]
+    assert network["macs"] == 40_551_040
+
+
+@pytest.mark.parametrize("view", ["--plan", "--yaml", "--recipe", "--diagram=x.svg"])
+def test_show_refuses_views_of_one_network_for_several(reszoo, view):
+    option = view.partition("=")[0]
+    refused(reszoo("show", "resnet20", "plain20", view), f"{option} is about one", "leave out")
+
+
 def test_show_tells_where_each_value_of_a_recipe_stands(reszoo):
     shown = reszoo("show", "rsb_a3", "--recipe", "--set", "batch=512").out
     assert shown.startswith("rsb_a3\n\n# Every value")
