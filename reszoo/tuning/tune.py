@@ -148,7 +148,7 @@ def _resolve(
 ) -> ResolvedSearch:
     """Reads a search and checks all of it; its networks get the classes of the data, if given."""
     resolved = resolve_search(search, seed=seed)
-    require_strategy(resolved.search.strategy.kind)
+    require_strategy(resolved.search)
     if retraining is not None:
         retraining.check(resolved)
     reference_jobs(resolved)  # so that a missing one is told before anything is trained

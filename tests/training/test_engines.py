@@ -16,12 +16,14 @@ from reszoo.training.jobs.engines import EngineOptions
     ("options", "message"),
     [
         (EngineOptions(per_trial="cpu=2"), "did you mean 'cpus'"),
+        (EngineOptions(jobs=2, per_trial="gpus=1"), "2 at a time with 1 GPU each do not fit"),
         (EngineOptions(ray="auto"), "Ray is not installed"),
         (EngineOptions(jobs=2, ray="auto", per_trial="gpus=1"), "Ray is not installed"),
     ],
 )
 def test_bad_words_are_refused(monkeypatch, options, message):
     monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     with pytest.raises(UserError, match=message):
         options.check()
 

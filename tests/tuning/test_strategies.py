@@ -9,8 +9,10 @@ import random
 import pytest
 
 from reszoo.errors import UserError
+from reszoo.tuning import strategies
 from reszoo.tuning.resolved_search import resolve_search
 from reszoo.tuning.search_dir import SearchFolder
+from reszoo.tuning.tune import tune
 from tests.tuning.searches import HYPERBAND, SEARCH, Trainings, write
 from tests.tuning.test_search_run import ShuffledEngine, files_of, search
 
@@ -42,6 +44,15 @@ def strategy(request) -> str:
     if request.param in OPTUNA:
         pytest.importorskip("optuna")
     return request.param
+
+
+def test_a_missing_optuna_is_told_before_there_is_a_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(strategies, "find_spec", lambda name: None)
+    file = write(tmp_path, STRATEGIES["tpe"])
+    with pytest.raises(UserError, match="the strategy tpe needs Optuna") as caught:
+        tune(file, out=tmp_path / "out", runner=Trainings())
+    assert "search.yaml:" in str(caught.value.where)
+    assert not (tmp_path / "out").exists()
 
 
 def _fails(job) -> str | None:

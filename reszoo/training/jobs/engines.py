@@ -37,7 +37,10 @@ class EngineOptions:
     """What each job gets, as `parse_resources` reads it."""
 
     def check(self) -> None:
-        """Raises a `UserError` for words that cannot be right, before anything is started."""
+        """Raises a `UserError` for words that cannot be right, before anything is started.
+
+        GPUs that this machine does not have are among them.
+        """
         if self.ray is not None:
             from reszoo.training.jobs.ray_cluster import require_ray
 
@@ -50,7 +53,9 @@ class EngineOptions:
                 hint="leave out --jobs: a cluster performs as many trials as its nodes have room "
                 "for, given --per-trial",
             )
-        self._resources()
+        resources = self._resources()
+        if self.ray is None:
+            divide_gpus(self.jobs or 1, resources.gpus)
 
     def create(self, folder: Path) -> Engine:
         """Returns the engine for runs in a folder.

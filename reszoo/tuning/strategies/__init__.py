@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from typing import Protocol
 
 from reszoo.errors import UserError
+from reszoo.spec.search import Search
 from reszoo.tuning.resolved_search import ResolvedSearch
 from reszoo.tuning.trial_log import TrialJob, TrialRecord
 
@@ -18,12 +19,13 @@ ON_TENSORFLOW = ("random", "hyperband", "bayesian")
 """The kinds whose process imports TensorFlow, because keras-tuner does."""
 
 
-def require_strategy(kind: str) -> None:
-    """Raises UserError where a kind of strategy needs a package that is not installed."""
+def require_strategy(search: Search) -> None:
+    """Raises UserError where the strategy of a search needs a package that is not installed."""
+    kind = search.strategy.kind
     if kind in ("tpe", "pareto") and find_spec("optuna") is None:
         raise UserError(
             f"the strategy {kind} needs Optuna, which is not installed",
-            where="strategy.kind",
+            where=search.where("strategy", "kind"),
             expected="optuna>=5,<6",
             hint="`pip install 'reszoo[optuna]'`, or write `kind: bayesian`",
         )
