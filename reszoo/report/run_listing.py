@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from reszoo.report.run_rows import RunRow, SeedSpread
-from reszoo.report.text import MISSING, format_percent, format_si, table
+from reszoo.report.text import MISSING, format_interval, format_percent, format_si, table
 
 SORTS: dict[str, tuple[Callable[[RunRow], Any], bool]] = {
     "accuracy": (lambda row: row.accuracy, True),
@@ -101,7 +101,7 @@ def runs_latex(rows: Sequence[RunRow], spreads: Sequence[SeedSpread]) -> str:
 
 
 def _cells(row: RunRow) -> tuple[str, ...]:
-    interval = row.interval and f"{100 * row.interval[0]:.2f} to {format_percent(row.interval[1])}"
+    interval = row.interval and format_interval(row.interval)
     return (
         str(row.path),
         row.network or MISSING,

@@ -72,7 +72,7 @@ def result_text(result: SearchResult) -> str:
 
 
 def _interval(result: SearchResult, record: TrialRecord) -> str:
-    interval = result.interval(record)
+    interval = result.interval(record.val_accuracy)
     return MISSING if interval is None else format_interval(interval)
 
 
@@ -83,7 +83,7 @@ def _mean(record: TrialRecord, means: Mapping[int, float]) -> str:
 
 def _accuracy(result: SearchResult) -> str:
     """Returns the accuracy of the best, with what the held-out images leave open."""
-    best, interval = result.best, result.interval(result.best)
+    best, interval = result.best, result.interval(result.best.val_accuracy)
     accuracy = format_percent(best.val_accuracy)
     if interval is not None and best.val_accuracy is not None:
         accuracy = format_accuracy(best.val_accuracy, interval)

@@ -107,14 +107,17 @@ class SearchResult:
         except (UserError, OSError, KeyError, TypeError, ValueError):
             return None
 
-    def interval(self, record: TrialRecord) -> tuple[float, float] | None:
-        """Returns the 95 % confidence interval of an accuracy, from the held-out images alone."""
+    def interval(self, accuracy: float | None) -> tuple[float, float] | None:
+        """Returns the 95 % confidence interval of an accuracy on the held-out images.
+
+        Returns None without an accuracy, and where the number of images is unknown.
+        """
         images = self.held_out_images
-        if images is None or record.val_accuracy is None:
+        if images is None or accuracy is None:
             return None
         from reszoo.inference.metrics import wilson_interval
 
-        return wilson_interval(round(record.val_accuracy * images), images)
+        return wilson_interval(round(accuracy * images), images)
 
 
 def read_result(path: Path | str) -> SearchResult:

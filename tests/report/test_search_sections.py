@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from reszoo.report.pages.report import write_report
+from reszoo.tuning import SearchResult
 
 SEARCH = Path(__file__).parents[1] / "fixtures" / "v0_1" / "search"
 
@@ -40,7 +41,7 @@ def test_objectives_confirmations_and_references_are_told_apart(tmp_path):
     page = write_report([folder], tmp_path / "page.html").read_text("utf-8")
     rows = cells(page)
     assert [row[0] for row in rows] == ["2", "1", "resnet8_digits"]
-    assert [row[3] for row in rows] == ["63.85 %", "76.88 %", "-"]
+    assert [row[4] for row in rows] == ["63.85 %", "76.88 %", "-"]
     assert rows[2][-1] == "outside the space"
     assert "trial 1, 63.76 % on held-out training images, 76.88 % on average over all" in page
     assert "validation accuracy (max), multiply-adds (min)" in page
@@ -52,3 +53,12 @@ def test_a_search_with_one_objective_has_neither(tmp_path):
     page = write_report([SEARCH], tmp_path / "page.html").read_text("utf-8")
     for absent in ("mean of seeds", "<dt>objectives", "specs in", '"group": "references"'):
         assert absent not in page
+
+
+def test_every_accuracy_has_its_interval_where_the_held_out_images_are_known(tmp_path, monkeypatch):
+    monkeypatch.setattr(SearchResult, "held_out_images", 100)
+    page = write_report([SEARCH], tmp_path / "page.html").read_text("utf-8")
+    assert "95 % interval" in page
+    for _, _, accuracy, interval, *_ in cells(page):
+        low, high = re.fullmatch(r"(\S+) to (\S+) %", interval).groups()
+        assert float(low) < float(accuracy.removesuffix(" %")) < float(high)

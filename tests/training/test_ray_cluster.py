@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from types import SimpleNamespace
 
@@ -30,6 +31,17 @@ def test_ray_that_is_not_installed_is_named(monkeypatch):
     with pytest.raises(UserError, match="Ray is not installed") as caught:
         ray_cluster.require_ray()
     assert "pip install 'reszoo[ray]'" in (caught.value.hint or "")
+
+
+def test_an_address_at_which_nobody_listens_has_no_cluster(monkeypatch):
+    """Ray itself is not asked: it would end this process after a minute."""
+    fake = SimpleNamespace(is_initialized=lambda: False)
+    monkeypatch.setitem(sys.modules, "ray", fake)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(UserError, match=f"there is no Ray cluster at 127.0.0.1:{port}") as caught:
+        ray_cluster.connect(f"127.0.0.1:{port}")
+    assert "refused" in (caught.value.found or "")
 
 
 def test_a_cluster_with_another_python_is_no_missing_one(monkeypatch):

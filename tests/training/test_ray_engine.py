@@ -81,10 +81,10 @@ def _in(task: TrainingTask, name: str) -> TrainingTask:
 
 
 def _pids(words: str) -> list[int]:
-    """The processes of this machine whose command holds some words."""
-    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True).stdout
+    """The processes of this machine whose command, at full length, holds some words."""
+    listed = subprocess.run(["ps", "-ww", "-eo", "pid,args"], capture_output=True, text=True).stdout
     rows = [line.split(None, 1) for line in listed.splitlines()[1:]]
-    return [int(pid) for pid, command in rows if words in command and "ps -eo" not in command]
+    return [int(pid) for pid, command in rows if words in command and "ps -ww" not in command]
 
 
 def _wait_until(condition: Callable[[], object], seconds: float = 300.0) -> None:
@@ -120,6 +120,24 @@ def _last_checkpoint(run: Path) -> Checkpoint:
     path = newest_checkpoint(run / "checkpoints")
     assert path is not None
     return read_checkpoint(path)
+
+
+def test_no_cluster_on_this_machine_is_a_clear_error(task):
+    """Before the cluster of the other tests exists, which `auto` would find by its processes."""
+    if _pids("gcs_server"):
+        pytest.skip("there is a Ray cluster")
+    program = (
+        "import sys; from pathlib import Path; from reszoo.errors import UserError\n"
+        "from reszoo.training.jobs.ray_engine import RayEngine\n"
+        "try: RayEngine('auto', Path(sys.argv[1]))\n"
+        "except UserError as error: print(error.what)"
+    )
+    environment = {**os.environ, "RAY_TMPDIR": str(task.run.parent / "none")}
+    environment.pop("RAY_ADDRESS", None)
+    (task.run.parent / "none").mkdir()
+    words = [sys.executable, "-c", program, str(task.run.parent)]
+    done = subprocess.run(words, capture_output=True, text=True, env=environment, timeout=300)
+    assert done.stdout.strip() == "there is no Ray cluster at auto", done.stderr
 
 
 def test_a_killed_worker_is_lost_work_that_goes_on_from_its_checkpoint(cluster, task, undisturbed):
@@ -199,22 +217,6 @@ def test_a_cluster_with_other_versions_is_refused(cluster, task, monkeypatch):
     with pytest.raises(UserError, match="has other versions") as caught:
         RayEngine(cluster.address, task.run.parent)
     assert caught.value.expected == "tensorflow 9.9.9"
-
-
-def test_no_cluster_at_an_address_is_a_clear_error(task):
-    """In a process of its own: a failed connection of Ray ends its process."""
-    program = (
-        "import sys; from pathlib import Path; from reszoo.errors import UserError\n"
-        "from reszoo.training.jobs.ray_engine import RayEngine\n"
-        "try: RayEngine('auto', Path(sys.argv[1]))\n"
-        "except UserError as error: print(error.what)"
-    )
-    environment = {**os.environ, "RAY_TMPDIR": str(task.run.parent / "none")}
-    environment.pop("RAY_ADDRESS", None)
-    (task.run.parent / "none").mkdir()
-    words = [sys.executable, "-c", program, str(task.run.parent)]
-    done = subprocess.run(words, capture_output=True, text=True, env=environment, timeout=300)
-    assert done.stdout.strip() == "there is no Ray cluster at auto", done.stderr
 
 
 def test_a_node_that_sees_another_folder_is_named(cluster, task):

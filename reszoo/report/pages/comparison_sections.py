@@ -12,7 +12,7 @@ from reszoo.report.exported_files import bundles_of
 from reszoo.report.pages.charts import add_chart, cost_chart, curves_chart
 from reszoo.report.pages.rendering import Cell, PageTable, Section
 from reszoo.report.run_rows import RunRow, pareto_front, run_row, seed_spreads
-from reszoo.report.text import MISSING, format_command, format_percent, format_si
+from reszoo.report.text import MISSING, format_command, format_interval, format_percent, format_si
 from reszoo.runs import Run
 
 _SHOWN_AT_FIRST = 8
@@ -70,7 +70,7 @@ def _board(rows: Sequence[RunRow], labels: dict[Path, str], drawn: Sequence[str]
 
 def _cells(row: RunRow, label: str, drawn: Sequence[str]) -> list[Any]:
     chosen = label in drawn[:_SHOWN_AT_FIRST] if label in drawn else None
-    interval = row.interval and f"{100 * row.interval[0]:.2f} to {format_percent(row.interval[1])}"
+    interval = row.interval and format_interval(row.interval)
     return [
         Cell(label, title=row.spec, is_chosen=chosen),
         row.network,

@@ -17,7 +17,13 @@ from reszoo.report.pages.evaluation_sections import evaluation_sections
 from reszoo.report.pages.rendering import PageTable, Section, picture_address
 from reszoo.report.pages.study_sections import studies_section
 from reszoo.report.run_rows import RunRow, run_row
-from reszoo.report.text import format_accuracy, format_command, format_percent, format_si
+from reszoo.report.text import (
+    format_accuracy,
+    format_command,
+    format_interval,
+    format_percent,
+    format_si,
+)
 from reszoo.runs import Run
 
 Points = list[tuple[float, float]]
@@ -55,11 +61,10 @@ def _or_problem(title: str, make: Any) -> list[Section]:
 def _summary(run: Run, row: RunRow) -> Section:
     numbers = [("state", row.state)]
     if row.accuracy is not None:
-        low, high = row.interval or (None, None)
         label = f"{row.split} accuracy"
         numbers.append((label, format_percent(row.accuracy)))
-        if low is not None:
-            numbers.append(("95 % interval", f"{100 * low:.2f} to {format_percent(high)}"))
+        if row.interval is not None:
+            numbers.append(("95 % interval", format_interval(row.interval)))
     if row.parameters is not None and row.macs is not None:
         numbers.append(("parameters", format_si(row.parameters)))
         numbers.append(("multiply-adds", format_si(row.macs)))

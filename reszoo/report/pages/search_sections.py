@@ -11,7 +11,7 @@ from reszoo.errors import GateError, ReszooError
 from reszoo.report.pages.charts import add_chart, cost_chart
 from reszoo.report.pages.rendering import Cell, PageTable, Section
 from reszoo.report.run_rows import pareto_front
-from reszoo.report.text import MISSING, format_bytes, format_percent, format_si
+from reszoo.report.text import MISSING, format_bytes, format_interval, format_percent, format_si
 from reszoo.report.trial_rows import (
     FEWEST_TRIALS,
     TrialRow,
@@ -48,7 +48,7 @@ def search_sections(path: Path, charts: dict[str, Any]) -> list[Section]:
         return [Section(title, "problem.html", {"what": error.what, "hint": error.hint})]
     values = {
         "facts": _facts(identity, rows, result),
-        "table": _table([*rows, *references], result.means if result else {}),
+        "table": _table([*rows, *references], result),
     }
     sections = [Section(title, "search.html", values)]
     finished = [row for row in rows if row.val_accuracy is not None]
@@ -106,11 +106,14 @@ def _found(result: SearchResult) -> Iterator[tuple[str, str]]:
         yield "front of all objectives", f"trials {trials}; specs in {result.path / 'pareto'}"
 
 
-def _table(rows: Sequence[TrialRow], means: Mapping[int, float]) -> PageTable:
+def _table(rows: Sequence[TrialRow], result: SearchResult | None) -> PageTable:
     """Returns the trials, then the references."""
+    means = result.means if result else {}
+    judged = result if result and result.held_out_images else None
     costs = [name for name in _COSTS if any(name in row.cost for row in rows)]
     header = (
         *("trial", "epochs", "validation"),
+        *(["95 % interval"] if judged else []),
         *(["mean of seeds"] if means else []),
         *(_COSTS[name][0] for name in costs),
         "changes",
@@ -124,6 +127,7 @@ def _table(rows: Sequence[TrialRow], means: Mapping[int, float]) -> PageTable:
                 row.val_accuracy,
                 row.message,
             ),
+            *([_interval_cell(row, judged)] if judged else []),
             *([_mean_cell(row, means)] if means else []),
             *(_cost_cell(row, name) for name in costs),
             row.changes_text,
@@ -131,6 +135,11 @@ def _table(rows: Sequence[TrialRow], means: Mapping[int, float]) -> PageTable:
         for row in rows
     ]
     return PageTable(header, cells, "r" * (len(header) - 1) + "l")
+
+
+def _interval_cell(row: TrialRow, result: SearchResult) -> Cell:
+    interval = result.interval(row.val_accuracy)
+    return Cell(MISSING) if interval is None else Cell(format_interval(interval), interval[0])
 
 
 def _mean_cell(row: TrialRow, means: Mapping[int, float]) -> Cell:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import secrets
+import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ RUNTIME_ENVIRONMENT = {"env_vars": {"RAY_kill_child_processes_on_worker_exit": "
 """Lets trainings save their checkpoints when the search is gone: by default a worker that exits
 kills its children at once (docs.ray.io, "Lifetimes of a User-Spawn Process")."""
 
+_CONNECT_SECONDS = 10.0
 _CHECK_SECONDS = 120.0
 """Seconds that the nodes get to answer; a worker's first imports take some."""
 _CHECK_LOCK = ".cluster-check"
@@ -50,8 +52,9 @@ def connect(address: str) -> Any:
     if ray.is_initialized():
         return ray
     try:
+        _require_listening(address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # a ConnectionError is an OSError
         if versions_found := _ray_versions(str(error)):
             theirs, ours = versions_found
             raise UserError(
@@ -70,6 +73,16 @@ def connect(address: str) -> Any:
             "every other node; not on 127.0.0.1, which Ray replaces by the outer address",
         ) from error
     return ray
+
+
+def _require_listening(address: str) -> None:
+    """Raises OSError where nobody listens at HOST:PORT: Ray would end this process after a minute.
+
+    Other addresses, such as `auto`, are Ray's to find.
+    """
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
 
 
 def _ray_versions(message: str) -> list[str] | None:
