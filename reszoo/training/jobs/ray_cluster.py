@@ -81,7 +81,7 @@ def _require_listening(address: str) -> None:
     Other addresses, such as `auto`, are Ray's to find.
     """
     host, _, port = address.rpartition(":")
-    if host and port.isdigit():
+    if host and port.isdigit() and "://" not in host:
         socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
 
 
