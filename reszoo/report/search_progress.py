@@ -72,7 +72,8 @@ class SearchProgress:
         self._follow(event)
         if event.kind in ("ends", "recalled"):
             self._say(event_text(event))
-        self._status = rest_text(event)
+        done = f"{event.done} of {event.planned} trainings"
+        self._status = "  ".join(filter(None, (done, rest_text(event))))
         self._output.show(self._table(self._status))
 
     def _show_measuring(self, text: str) -> None:

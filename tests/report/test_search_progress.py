@@ -64,7 +64,7 @@ def test_a_terminal_has_a_row_for_each_training_that_runs():
     rows = [" ".join(line.split()) for line in re.sub(r"\x1b\[[0-9;?]*\w", "\n", text).split("\n")]
     assert "trial 1 0 of 9 - 1 min 15 s stages[*].depth=1" in rows
     assert "trial 2 3 of 9 50.00 % 1 min 15 s stages[*].depth=2" in rows
-    assert "best: 75.00 % about 10 min left" in rows
+    assert "1 of 4 trainings best: 75.00 % about 10 min left" in rows
 
 
 def test_a_training_that_has_ended_is_a_line_above_the_table():
