@@ -43,6 +43,12 @@ def missing_path_hint(path: str | os.PathLike[str]) -> str:
     return f"{what}; write the path of what is there ({', '.join(names[:_SHOWN])}{more})"
 
 
+def inner_paths_hint(folder: Path, pattern: str) -> str | None:
+    """Returns a hint that names the files of a folder that match a pattern; None without any."""
+    found = sorted(map(str, folder.glob(pattern)))[:_SHOWN]
+    return f"name {' or '.join(found)}" if found else None
+
+
 def unreadable_hint(error: OSError, path: str | os.PathLike[str]) -> str:
     """Returns a hint for a path that the operating system did not read."""
     name = error.filename or os.fspath(path)

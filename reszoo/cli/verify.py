@@ -21,7 +21,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Prints a line per claim, and fails if one does not hold."""
-    from reszoo.exporting.verify import verify
+    from reszoo.exporting.verify import NOT_A_FILE, verify
 
     verification = verify(options.bundle)
     if options.json:
@@ -29,11 +29,12 @@ def run(options: Namespace) -> None:
     else:
         print(verification_text(verification))
     if not verification.held:
+        is_foreign = any(claim.words == NOT_A_FILE for claim in verification.broken)
+        extra = "; move files that do not belong to it elsewhere" if is_foreign else ""
         raise UserError(
             f"{options.bundle} does not match its contract",
             where=", ".join(claim.name for claim in verification.broken),
             expected="every claim of contract.json to hold",
             found=broken_text(verification),
-            hint="move files that do not belong to the bundle elsewhere; copy the bundle again, or "
-            "export it again",
+            hint="copy the bundle again, or export it again" + extra,
         )

@@ -19,6 +19,7 @@ from reszoo.errors import UserError
 from reszoo.exporting.benchmark_process import BenchmarkProcess
 from reszoo.exporting.bundle_inputs import inside
 from reszoo.inference.find_network import find_network, require_model
+from reszoo.path_hints import missing_path_hint
 from reszoo.runs import Run
 from reszoo.system_info import inference_flags, machine, usable_cores
 from reszoo.tflite.contract_file import (
@@ -188,6 +189,12 @@ def _resolve(target: str | Path) -> _Subject:
             return _Subject(str(target), kind, inside(path, files[kind]["path"]))
         except (KeyError, TypeError, ValueError) as error:
             raise damaged_contract(path / CONTRACT, error) from error
+    if not path.exists():
+        raise UserError(
+            f"there is no file or folder {path}",
+            expected="a bundle, a .tflite file, a run folder or a .keras file",
+            hint=missing_path_hint(path),
+        )
     found = find_network(path)
     if isinstance(found, Run):
         require_model(found)

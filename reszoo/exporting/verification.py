@@ -48,7 +48,22 @@ def equality(name: str, found: Any, claimed: Any, text: str = "") -> Claim:
     """Returns the claim that the value found is the one in the contract."""
     if found == claimed:
         return Claim(name, True, text or str(found))
-    return Claim(name, False, f"{found}, but the contract says {claimed}")
+    if isinstance(found, dict) and isinstance(claimed, dict):
+        # Of a long list only what differs is worth reading.
+        differing = sorted(
+            key for key in found.keys() | claimed if found.get(key) != claimed.get(key)
+        )
+        found = {key: found.get(key) for key in differing}
+        claimed = {key: claimed.get(key) for key in differing}
+    return Claim(name, False, f"{_text(found)}, but the contract says {_text(claimed)}")
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_text(each)}" for key, each in value.items()) or "none"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return "none" if value is None else str(value)
 
 
 def answer(name: str, found: np.ndarray, expected: dict[str, Any], what: str) -> Claim:

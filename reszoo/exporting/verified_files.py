@@ -34,6 +34,7 @@ def tflite_claims(inputs: BundleInputs) -> Iterator[Claim]:
     require_runnable(path)
     model, interpreter = load_model_file(path), TFLiteInterpreter(path)
     yield from _end_claims(entry, interpreter)
+    yield _signature_claim(entry, interpreter)
     counts = Counter(operator.name for operator in model.main.operators)
     name = f"{path.name} operators"
     yield equality(
@@ -64,6 +65,14 @@ def _end_claims(entry: dict[str, Any], interpreter: TFLiteInterpreter) -> Iterat
         shape = "x".join(map(str, found["shape"]))
         text = f"{found['dtype']} {shape}" + (f", scale {scale:.6g}" if scale else "")
         yield equality(f"{entry['path']} {name}", found, {key: claimed[key] for key in found}, text)
+
+
+def _signature_claim(entry: dict[str, Any], interpreter: TFLiteInterpreter) -> Claim:
+    """Returns the claim about the names by which clients pass and read tensors."""
+    claimed = tuple([tensor["name"] for tensor in entry[end]] for end in ("inputs", "outputs"))
+    found = interpreter.signature(entry["signature"])
+    name = f"{entry['path']} signature {entry['signature']}"
+    return equality(name, found, claimed, f"{', '.join(claimed[0])} to {', '.join(claimed[1])}")
 
 
 def _target_claim(model: TFLiteModel, inputs: BundleInputs) -> Claim:

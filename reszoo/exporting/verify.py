@@ -17,6 +17,7 @@ from reszoo.exporting.bundle_inputs import BundleInputs, inside, read_pixels
 from reszoo.exporting.verification import Claim, Verification, equality
 from reszoo.exporting.verified_files import onnx_claims, saved_model_claims, tflite_claims
 from reszoo.inference.tflite_classifier import preprocessing_options
+from reszoo.path_hints import inner_paths_hint, missing_path_hint
 from reszoo.regular_files import special_kind
 from reszoo.tflite.contract_file import (
     CONTRACT,
@@ -27,6 +28,8 @@ from reszoo.tflite.contract_file import (
     sha256_of,
 )
 
+NOT_A_FILE = "not a file of the bundle"
+"""What is found about a file that the contract does not name."""
 _FILES: dict[str, Callable[[BundleInputs], Iterator[Claim]]] = {
     "tflite": tflite_claims,
     "saved_model": saved_model_claims,
@@ -62,12 +65,7 @@ def verify(bundle: str | Path) -> Verification:
     """
     folder = Path(bundle)
     if not is_bundle(folder):
-        raise UserError(
-            f"{folder} is not a bundle",
-            expected=f"a folder with the {CONTRACT} that `reszoo export` wrote",
-            found="a file" if folder.is_file() else f"no {CONTRACT} in it",
-            hint="give the folder of the bundle, such as RUN/export/mobile-int8",
-        )
+        raise _no_bundle(folder)
     contract = read_contract(folder / CONTRACT)
     try:
         return Verification(folder, tuple(_claims(folder, contract)))
@@ -75,11 +73,28 @@ def verify(bundle: str | Path) -> Verification:
         raise damaged_contract(folder / CONTRACT, error) from error
 
 
+def _no_bundle(folder: Path) -> UserError:
+    expected = f"a folder with the {CONTRACT} that `reszoo export` wrote"
+    if not folder.exists():
+        hint = missing_path_hint(folder)
+        return UserError(f"there is no folder {folder}", expected=expected, hint=hint)
+    inner = inner_paths_hint(folder, f"export/*/{CONTRACT}")
+    return UserError(
+        f"{folder} is not a bundle",
+        expected=expected,
+        found=f"no {CONTRACT} in it" if folder.is_dir() else "a file",
+        hint=inner.replace(f"/{CONTRACT}", "")
+        if inner
+        else "give the folder of the bundle, such as RUN/export/mobile-int8",
+    )
+
+
 def _claims(folder: Path, contract: dict[str, Any]) -> Iterator[Claim]:
     damaged = (_damaged_files if has_hashes(contract) else _missing_files)(folder, contract)
     yield from _hash_claims(contract, damaged)
     inputs = BundleInputs(folder, contract, frozenset(damaged))
     yield from _label_claims(inputs)
+    yield from _preprocessing_claims(inputs)
     yield from _photograph_claims(inputs)
     for name, entry in contract["files"].items():
         path = inside(folder, entry["path"])
@@ -113,7 +128,7 @@ def _damaged_files(folder: Path, contract: dict[str, Any]) -> dict[str, str]:
         if name not in there:
             found[name] = "missing"
         elif name not in hashes:
-            found[name] = "not a file of the bundle"
+            found[name] = NOT_A_FILE
         elif special_kind(there[name]) or not there[name].is_file():
             found[name] = "not a regular file"
         elif sha256_of(there[name]) != hashes[name]:
@@ -149,6 +164,13 @@ def _label_claims(inputs: BundleInputs) -> Iterator[Claim]:
     yield Claim(classes["file"], held, f"{len(lines)} names{words}")
 
 
+def _preprocessing_claims(inputs: BundleInputs) -> Iterator[Claim]:
+    sizes = inputs.contract["preprocessing"]
+    resized = [round(sizes[side] / sizes["crop"]) for side in ("height", "width")]
+    text = f"covers {resized[0]} x {resized[1]} before the crop"
+    yield equality("preprocessing", resized, sizes["resize_to_cover"], text)
+
+
 def _photograph_claims(inputs: BundleInputs) -> Iterator[Claim]:
     photo = inputs.contract["example"].get("photograph")
     if photo is None or {photo["image"], photo["input"]} & inputs.damaged:
@@ -157,11 +179,13 @@ def _photograph_claims(inputs: BundleInputs) -> Iterator[Claim]:
     image_format = ImageFormat(
         sizes["height"], sizes["width"], sizes["channels"], **preprocessing_options(sizes)
     )
-    pixels = resize_in_numpy(read_image(inside(inputs.folder, photo["image"])), image_format)
     claimed = read_pixels(inside(inputs.folder, photo["input"]))
-    if pixels.shape != claimed.shape:
-        yield Claim(photo["image"], False, f"becomes {pixels.shape}, not {claimed.shape}")
+    expected = (image_format.height, image_format.width, image_format.channels)
+    # Before resizing: a size that is far too large would take all memory.
+    if claimed.shape != expected:
+        yield Claim(photo["image"], False, f"becomes {claimed.shape}, not {expected}")
         return
+    pixels = resize_in_numpy(read_image(inside(inputs.folder, photo["image"])), image_format)
     difference = int(np.abs(pixels.astype(int) - claimed).max())
     # A CPU that fuses multiplication and addition may round a pixel the other way.
     words = f"becomes {photo['input']}; pixels differ by at most {difference} of 255"

@@ -161,7 +161,7 @@ def _unknown_name(name: str, kind: str, requested_at: Place | None) -> UserError
         hint = hint or "`reszoo list` shows every name"
     else:
         expected = f"{', '.join(known) or 'none is there yet'}; or a path ending in .yaml"
-        hint = hint or f"write {known[0] if known else 'the path of a file, ending in .yaml'}"
+        hint = hint or ("write one of these names" if known else "write the path of a file")
     return UserError(
         f"there is no {kind} called '{name}'",
         where=requested_at,

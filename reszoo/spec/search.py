@@ -189,14 +189,14 @@ class Search(Document):
             raise PydanticCustomError(
                 "objective_twice",
                 "no objective beside objectives, which it is short for",
-                {"field": "objective", "hint": "remove `objective`"},
+                {"fields": ("objective",), "hint": "remove `objective`"},
             )
         if self.strategy.kind == "pareto" and len(self.goals) < 2:
             raise PydanticCustomError(
                 "pareto_objectives",
                 "kind: pareto with several objectives",
                 {
-                    "field": "strategy",
+                    "fields": ("strategy",),
                     "hint": "add `objectives: {val_accuracy: max, macs: min}`, "
                     "or write `kind: tpe`",
                 },
@@ -205,7 +205,7 @@ class Search(Document):
             raise PydanticCustomError(
                 "list_start_from",
                 "kind: list with candidates in start_from",
-                {"field": "strategy", "hint": "list the candidates under `start_from:`"},
+                {"fields": ("strategy",), "hint": "list the candidates under `start_from:`"},
             )
         for text, choices in self.space.items():
             if choices.order is not None and EACH not in parse_patterns(text)[0]:
@@ -213,7 +213,7 @@ class Search(Document):
                     "search_order",
                     "order only for values that each stage has of its own",
                     {
-                        "field": "space",
+                        "fields": ("space",),
                         "hint": f"remove `order` from '{text}', or write [{EACH}] in its path",
                     },
                 )

@@ -144,14 +144,14 @@ class Target(Document):
             raise PydanticCustomError(
                 "quantization_without_tflite",
                 f"tflite among writes, which quantization: {self.quantization} needs",
-                {"field": "quantization", "hint": self._with_tflite},
+                {"fields": ("quantization", "writes"), "hint": self._with_tflite},
             )
         for field in ("operators", "metadata", "memory_plan", "limits", "vela"):
             if getattr(self, field) not in (None, False, SizeLimits()):
                 raise PydanticCustomError(
                     "tflite_field",
                     f"tflite among writes, which {field} applies to",
-                    {"field": field, "hint": self._with_tflite},
+                    {"fields": (field, "writes"), "hint": self._with_tflite},
                 )
         return self
 
@@ -165,7 +165,10 @@ class Target(Document):
             raise PydanticCustomError(
                 "vela_of_float",
                 "quantization: int8, as an NPU computes in integers alone",
-                {"field": "vela", "hint": "write `quantization: int8`, or remove `vela`"},
+                {
+                    "fields": ("vela", "quantization"),
+                    "hint": "write `quantization: int8`, or remove `vela`",
+                },
             )
         return self
 
@@ -178,7 +181,7 @@ class Target(Document):
                     "int8_end",
                     f"quantization: int8, which {field}: int8 needs",
                     {
-                        "field": field,
+                        "fields": (field, "quantization"),
                         "hint": f"write `{field}: float32`, or `quantization: int8`",
                     },
                 )
@@ -186,14 +189,17 @@ class Target(Document):
                 raise PydanticCustomError(
                     "uint8_end_of_int16x8",
                     f"{field}: float32, the only dtype that int16x8 supports",
-                    {"field": field, "hint": f"write `{field}: float32`"},
+                    {
+                        "fields": (field, "quantization"),
+                        "hint": f"write `{field}: float32`, or `quantization: int8`",
+                    },
                 )
         if self.output == "uint8" and self.quantization != "int8":
             raise PydanticCustomError(
                 "uint8_out_of_float",
                 "quantization: int8, which uint8 probabilities need",
                 {
-                    "field": "output",
+                    "fields": ("output", "quantization"),
                     "hint": "write `output: float32`, or `quantization: int8`",
                 },
             )
@@ -214,6 +220,9 @@ class Target(Document):
                 raise PydanticCustomError(
                     "operator_needed",
                     f"{operator} among operators, which {field}: {getattr(self, field)} needs",
-                    {"field": "operators", "hint": f"add {operator} to operators{instead}"},
+                    {
+                        "fields": ("operators", field),
+                        "hint": f"add {operator} to operators{instead}",
+                    },
                 )
         return self

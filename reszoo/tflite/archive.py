@@ -37,9 +37,9 @@ def split_archive(content: bytes, name: str = "the file") -> tuple[bytes, dict[s
             files = {entry.filename: _read(archive, entry, name) for entry in entries}
             starts = [entry.header_offset for entry in entries] or [archive.start_dir]
     except _ZIP_ERRORS as error:
-        raise damaged(
-            name, f"its zip: {first_line(error)}", "labels in a zip at its end"
-        ) from error
+        # `zipfile` says nothing where an entry claims to be longer than the file.
+        cause = first_line(error) if str(error) else "an entry ends beyond the end of the file"
+        raise damaged(name, f"its zip: {cause}", "labels in a zip at its end") from error
     if not 0 <= min(starts) <= len(content):
         raise damaged(name, f"its zip begins at byte {min(starts):,}", "labels in a zip")
     return content[: min(starts)], files

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
 from reszoo.atomic_files import recover
-from reszoo.errors import UserError
+from reszoo.errors import UserError, first_line
 from reszoo.json_text import parse_json
 from reszoo.tflite.model_file import MODEL_FILE
 
@@ -64,9 +65,22 @@ def damaged_contract(path: Path, error: Exception) -> UserError:
     return UserError(
         f"{path} is damaged",
         expected="the contract that `reszoo export` wrote",
-        found=repr(error),
+        found=_words(error),
         hint="copy the bundle again, or export it again",
     )
+
+
+def _words(error: Exception) -> str:
+    """Says what a reader's exception means for the contract."""
+    if isinstance(error, JSONDecodeError):
+        return f"not JSON: {error}"
+    if isinstance(error, KeyError) and isinstance(error.args[0], str):
+        return f"no key {error.args[0]!r} where it belongs"
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, KeyError | TypeError | AttributeError | IndexError):
+        return f"a value of another kind than belongs there ({first_line(error)})"
+    return first_line(error)
 
 
 def has_hashes(contract: dict[str, Any]) -> bool:

@@ -69,6 +69,11 @@ class TFLiteInterpreter:
         self.input: dict[str, Any] = inputs[0]
         self.output: dict[str, Any] = outputs[0]
 
+    def signature(self, name: str) -> tuple[list[str], list[str]] | None:
+        """Returns the names of a signature's inputs and outputs; None if there is no such one."""
+        found = self._interpreter.get_signature_list().get(name)
+        return None if found is None else (list(found["inputs"]), list(found["outputs"]))
+
     def probabilities(self, images: Iterable[np.ndarray]) -> np.ndarray:
         """Classifies images `(height, width, channels)`, pixels 0..255, one at a time.
 

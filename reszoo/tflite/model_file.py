@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from reszoo.errors import MachineError, UserError
-from reszoo.path_hints import missing_path_hint, unreadable_hint
+from reszoo.path_hints import inner_paths_hint, missing_path_hint, unreadable_hint
 from reszoo.regular_files import require_regular_file
 from reszoo.tflite.contents import TFLiteGraph, TFLiteModel, TFLiteOperator, TFLiteTensor
 from reszoo.tflite.flatbuffer import FlatbufferError, FlatbufferTable, root_table
@@ -63,7 +63,8 @@ def find_model_file(path: Path | str) -> Path:
                 f"the folder {path} holds no {MODEL_FILE}",
                 expected="a .tflite file, or the bundle of a target that writes one",
                 found="a folder without it",
-                hint="name the .tflite file, or export with --target mobile-int8",
+                hint=inner_paths_hint(path, f"export/*/{MODEL_FILE}")
+                or "name the .tflite file, or export with --target mobile-int8",
             )
         return path / MODEL_FILE
     require_regular_file(path)
@@ -99,6 +100,10 @@ def read_model(content: bytes, name: str = "the file") -> TFLiteModel:
     Raises:
       UserError: the bytes are damaged, or no .tflite file.
     """
+    if content[4:8] != IDENTIFIER:
+        found = f"bytes 4 to 7 are {content[4:8]!r}, not {IDENTIFIER!r}" if content else "no bytes"
+        hint = "name a .tflite file; `reszoo export` makes one of a run or a .keras file"
+        raise damaged(name, found).changed(hint=hint)
     try:
         return _read(content, name)
     except FlatbufferError as error:

@@ -84,8 +84,8 @@ def test_small_networks_are_called_more_often(batch, images, seconds, calls):
     ("words", "texts"),
     [
         (["none.tflite"], ["there is no file none.tflite"]),
-        (["none"], ["there is no run folder or model none"]),
-        ([FILE, "--vs", "none"], ["there is no run folder or model none"]),
+        (["none"], ["there is no file or folder none", "a .tflite file, a run folder"]),
+        ([FILE, "--vs", "none"], ["there is no file or folder none", "what is there"]),
         ([FILE, "--threads", "0"], ["--threads cannot be '0'", "write numbers such as 1,2"]),
         ([FILE, "--threads", "1,x"], ["--threads cannot be '1,x'", "such as 1,2"]),
         ([FILE, "--images", "0"], ["--images cannot be '0'", "a whole number from 1"]),

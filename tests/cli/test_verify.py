@@ -92,6 +92,7 @@ def test_a_bundle_holds_without_tensorflow(bundle, tmp_path):
         "holds labels.txt 10 names",
         "holds model.tflite size 32,640 bytes",
         "holds model.tflite input uint8 1x8x8x1, scale 1",
+        "holds model.tflite signature serving_default image to probabilities",
         "holds model.tflite operators 21, of 10 kinds",
         "holds model.tflite target meets the requirements of mobile-int8",
         "holds model.tflite arena: feature maps 1,536 bytes",
@@ -124,6 +125,7 @@ def test_a_file_that_is_not_the_one_of_the_contract_is_named(reszoo, bundle, spo
     spoil(bundle)
     result = reszoo("verify", bundle)
     refused(result, "does not match its contract", named, "copy the bundle again")
+    assert ("move files" in result.err) == named.endswith("not a file of the bundle")
     assert "WRONG" in result.out
     # A file that was changed is not opened.
     assert ("not checked  model.tflite" in result.out) == named.startswith("model.tflite")
@@ -144,6 +146,8 @@ def test_a_file_that_is_not_the_one_of_the_contract_is_named(reszoo, bundle, spo
         (lambda it: it["files"]["tflite"]["arena"].update(lower_bound_bytes=9), "lower bound"),
         (lambda it: it["files"]["tflite"]["arena"].update(own_bytes=9, bytes=1545), "own data"),
         (lambda it: it["files"]["tflite"].update(metadata=True), "model.tflite metadata"),
+        (lambda it: it["files"]["tflite"]["inputs"][0].update(name="x"), "model.tflite signature"),
+        (lambda it: it["preprocessing"].update(resize_to_cover=[9, 8]), "preprocessing"),
         (lambda it: it["target"].update(quantization="none"), "model.tflite target"),
         (lambda it: it["classes"]["names"].reverse(), "labels.txt"),
         (
@@ -163,6 +167,23 @@ def test_a_claim_that_does_not_hold_is_named(bundle, edit, named):
     assert named in claim.name
 
 
+def test_a_claim_that_does_not_hold_says_what_differs(bundle):
+    change(bundle, lambda it: it["files"]["tflite"].update(bytes=1))
+    change(bundle, lambda it: it["files"]["tflite"]["operators"].update(ADD=9, MAX_POOL_2D=None))
+    assert [claim.words for claim in verify(bundle).broken] == [
+        "32,640, but the contract says 1",
+        "ADD 4, MAX_POOL_2D 2, but the contract says ADD 9, MAX_POOL_2D none",
+    ]
+
+
+def test_an_image_size_that_would_take_all_memory_is_never_resized_to(bundle):
+    photo = {"image": "golden.png", "input": "golden.png"}
+    change(bundle, lambda it: it["example"].update(photograph=photo | {"expected": {}}))
+    change(bundle, lambda it: it["preprocessing"].update(height=10**12))
+    claim = next(claim for claim in verify(bundle).broken if claim.name == "golden.png")
+    assert claim.words == "becomes (8, 8, 1), not (1000000000000, 8, 1)"
+
+
 def test_a_golden_vector_of_another_file_does_not_hold(bundle):
     contract = json.loads((bundle / "contract.json").read_text())
     output = np.load(bundle / "golden_output.npy")
@@ -173,20 +194,28 @@ def test_a_golden_vector_of_another_file_does_not_hold(bundle):
 
 
 @pytest.mark.parametrize(
-    "edit",
+    ("edit", "found"),
     [
-        lambda it: it.pop("files"),
-        lambda it: it["files"]["tflite"].update(path="../model.tflite"),
-        lambda it: it["example"].update(image="none.png"),
-        lambda it: it["example"].update(image=3),
-        lambda it: it["example"]["expected"].update(tflite=[]),
-        lambda it: it["files"]["tflite"].update(inputs=[]),
-        lambda it: it["classes"].update(names=None),
+        (lambda it: it.pop("files"), "no key 'files' where it belongs"),
+        (
+            lambda it: it["files"]["tflite"].update(path="../model.tflite"),
+            "a file outside the bundle: ../model.tflite",
+        ),
+        (lambda it: it["example"].update(image="none.png"), "none.png: No such file"),
+        (lambda it: it["example"].update(image=3), "a value of another kind"),
+        (lambda it: it["example"]["expected"].update(tflite=[]), "a value of another kind"),
+        (lambda it: it["files"]["tflite"].update(inputs=[]), "not enough values"),
+        (lambda it: it["classes"].update(names=None), "a value of another kind"),
     ],
 )
-def test_a_damaged_contract_is_an_error(reszoo, bundle, edit):
+def test_a_damaged_contract_is_an_error(reszoo, bundle, edit, found):
     change(bundle, edit)
-    refused(reszoo("verify", bundle), "contract.json is damaged", "copy the bundle again")
+    refused(reszoo("verify", bundle), "contract.json is damaged", found, "copy the bundle again")
+
+
+def test_a_contract_that_is_no_json_is_an_error(reszoo, bundle):
+    (bundle / "contract.json").write_text("{")
+    refused(reszoo("verify", bundle), "contract.json is damaged", "not JSON: Expecting property")
 
 
 def test_own_bytes_of_another_version_are_not_wrong(bundle):
@@ -225,3 +254,11 @@ def test_json_has_every_claim(reszoo, bundle):
 def test_what_is_no_bundle_is_refused(reszoo, bundle):
     refused(reszoo("verify", bundle / "model.tflite"), "is not a bundle", "folder of the bundle")
     refused(reszoo("verify", bundle.parent), "is not a bundle", "no contract.json in it")
+    refused(reszoo("verify", "bundel"), "there is no folder bundel", "did you mean 'bundle'")
+
+
+def test_the_bundles_of_a_run_are_named(reszoo, bundle):
+    Path("run/export").mkdir(parents=True)
+    bundle.rename("run/export/mobile-int8")
+    refused(reszoo("verify", "run"), "is not a bundle", "name run/export/mobile-int8\n")
+    refused(reszoo("inspect", "run"), "no model.tflite", "name run/export/mobile-int8/model.tflite")

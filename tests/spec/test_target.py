@@ -143,9 +143,13 @@ def test_impossible_targets_are_refused_by_name(change: dict, named: str) -> Non
         ("extends: mobile-dynamic\noutput: uint8\n", "output cannot be 'uint8'", 3),
         ("extends: server\nmemory_plan: true\n", "memory_plan cannot be true", 3),
         ("writes: [onnx]\nquantization: int8\n", "quantization cannot be 'int8'", 3),
+        ("extends: microcontroller\noutput: float32\n", "output cannot be 'float32'", 3),
+        ("extends: microcontroller\nquantization: none\n", "quantization cannot be 'none'", 3),
+        ("extends: mobile-int8\nwrites: [onnx]\n", "writes cannot be ['onnx']", 3),
+        ("extends: mobile-int8\noperators: [ADD]\n", "operators cannot be ['ADD']", 3),
     ],
 )
-def test_a_rule_on_two_fields_points_at_one_of_them(
+def test_a_rule_on_two_fields_points_at_the_one_in_the_file(
     tmp_path: Path, text: str, what: str, line: int
 ) -> None:
     file = tmp_path / "mine.yaml"
@@ -154,6 +158,14 @@ def test_a_rule_on_two_fields_points_at_one_of_them(
         load_target(file)
     assert refused.value.what == what
     assert f"mine.yaml:{line}:" in str(refused.value.where)
+
+
+def test_a_rule_on_two_fields_points_at_the_one_that_was_set(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("name: mine\nextends: server\noperators: [CONV_2D]\nwrites: [tflite]\n")
+    with pytest.raises(UserError, match="quantization cannot be 'float16'") as refused:
+        load_target(file, ["quantization=float16"])
+    assert str(refused.value.where) == "--set quantization=float16"
 
 
 def test_an_operator_that_is_always_needed_is_replaced_only_where_the_target_can() -> None:

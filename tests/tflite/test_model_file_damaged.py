@@ -87,7 +87,17 @@ def test_a_truncated_file_is_one_error(inspected, full_file):
     [b"", b"TFL3", b"GIF89a", b"\0" * 64, b"\x1c\0\0\0TFL3", b"\xff\xff\xff\xffTFL3" + bytes(64)],
 )
 def test_a_foreign_file_is_one_error(inspected, content):
-    assert "is damaged, or is not a .tflite file" in str(inspected(content))
+    error = inspected(content)
+    assert "is damaged, or is not a .tflite file" in str(error)
+    if content[4:8] != b"TFL3":
+        assert "`reszoo export` makes one" in error.hint
+
+
+def test_a_zip_that_lies_about_its_size_is_one_error(inspected, full_file):
+    content = bytearray(full_file)
+    entry = content.rfind(b"PK\1\2")
+    struct.pack_into("<II", content, entry + 20, 5_000_000, 5_000_000)
+    assert inspected(bytes(content)).found == "its zip: an entry ends beyond the end of the file"
 
 
 @given(st.binary(max_size=400))

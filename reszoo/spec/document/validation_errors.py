@@ -77,7 +77,7 @@ def explain(
     `root` is `data` with its places, or None if it is not from a file; `base` is the document
     before overrides.
     """
-    problems = [_problem(detail, data) for detail in error.errors(include_url=False)]
+    problems = [_problem(detail, data, root) for detail in error.errors(include_url=False)]
     groups = _one_per_value(problems)
     groups.sort(key=lambda group: _rank(group[0], root))
     channels = _channels(data, base)
@@ -112,7 +112,7 @@ def _channels(data: Mapping[str, Any], base: Node | None) -> int:
     return 3
 
 
-def _problem(detail: Any, data: Any) -> _Problem:
+def _problem(detail: Any, data: Any, root: Node | None) -> _Problem:
     """Converts a pydantic error; branches of unions in its location are not part of the path."""
     path: list[str | int] = []
     current, in_union = data, False
@@ -127,9 +127,10 @@ def _problem(detail: Any, data: Any) -> _Problem:
             continue
         path.append(part)
     context = detail.get("ctx") or {}
-    # A rule on several fields is checked on the whole document, and names one of them.
-    field = context.get("field")
-    if field is not None and _holds(current, field):
+    # A rule on several fields is checked on the whole document, and names some of them.
+    fields = [name for name in context.get("fields", ()) if _holds(current, name)]
+    if fields:
+        field = max(fields, key=lambda name: _nearness(root, name))
         path.append(field)
         current = current[field]
     found = path[-1] if location[-1:] == ("[key]",) else current
@@ -142,6 +143,14 @@ def _problem(detail: Any, data: Any) -> _Problem:
         in_union=in_union,
         on_key=on_key,
     )
+
+
+def _nearness(root: Node | None, field: str) -> int:
+    """How near a field is to the reader: in `--set` (2), in the document (1), in a parent (0)."""
+    node = _node(root, (field,))
+    if root is None or node is None:
+        return 0
+    return 2 if node.file.startswith(SET_PREFIX) else int(node.file == root.file)
 
 
 def _holds(value: Any, part: str | int) -> bool:
@@ -326,7 +335,7 @@ def _hint(group: list[_Problem], root: Node | None, channels: int) -> str:
     if problem.found is None:
         return "give a value or remove the key; check that what belongs under it is indented"
     if choices and all(_choices(item) or item.type == "bool_type" for item in group):
-        return "choose one of them"
+        return f"write {choices[0]}" if len(group) == len(choices) == 1 else "choose one of them"
     if choices:
         return "write " + " or ".join(dict.fromkeys(map(_expected, group)))
     if isinstance(problem.found, str) and problem.found[:1].isdigit():
