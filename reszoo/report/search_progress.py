@@ -15,7 +15,7 @@ from reszoo.report.search_summary import changes_text
 from reszoo.report.text import MISSING, format_percent
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Group
 
     from reszoo.tuning import Event, MeasureEvent, TrialJob
 
@@ -96,16 +96,17 @@ class SearchProgress:
         else:
             self._trainings.pop(event.job.key, None)
 
-    def _table(self, caption: str) -> Table:
+    def _table(self, caption: str) -> Group:
+        from rich.console import Group
         from rich.table import Table
+        from rich.text import Text
 
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
         for name, side in _COLUMNS:
             table.add_column(name, justify=side, no_wrap=True, overflow="ellipsis")
         for training in self._trainings.values():
             table.add_row(*map(visible, self._row(training)))
-        table.caption, table.caption_justify, table.caption_style = visible(caption), "left", ""
-        return table
+        return Group(table, Text(visible(caption), no_wrap=True, overflow="ellipsis"))
 
     def _row(self, training: _Training) -> tuple[str, ...]:
         job, epoch = training.job, training.epoch or {}
