@@ -71,8 +71,14 @@ def _candidates(preview: Preview) -> str:
 def _measured_limits(preview: Preview) -> str:
     """Returns the limits that no plan can decide."""
     limits = preview.search.limits
-    names = ("target", "arena_bytes", "latency_ms")
-    return ", ".join(name for name in names if getattr(limits, name) is not None)
+    texts = [f"target {limits.target}"] if limits.target is not None else []
+    for name in ("arena_bytes", "latency_ms"):
+        limit = getattr(limits, name)
+        if isinstance(limit, tuple):
+            texts.append(f"{name} {limit[0]:,g} to {limit[1]:,g}")
+        elif limit is not None:
+            texts.append(f"{name} up to {limit:,g}")
+    return ", ".join(texts)
 
 
 def _costs(preview: Preview) -> str:

@@ -134,9 +134,12 @@ def test_confirmations_and_references_are_told(tmp_path):
 
 
 def test_limits_that_no_plan_decides_are_told(tmp_path):
-    limits = "{target: microcontroller-64k, arena_bytes: 9000}"
+    limits = "{target: microcontroller-64k, arena_bytes: 9000, latency_ms: [1, 4]}"
     text = " ".join(preview_text(_preview(tmp_path, limits=limits)).split())
-    assert "measured later target, arena_bytes, on the file of each" in text
+    assert (
+        "measured later target microcontroller-64k, arena_bytes up to 9,000, latency_ms 1 to 4, "
+        "on the file of each" in text
+    )
     assert "measured later" not in preview_text(_preview(tmp_path))
 
 
