@@ -17,6 +17,7 @@ from reszoo.data import ImageFormat
 from reszoo.data.images.resizing import resize_image
 from reszoo.errors import UserError, first_line
 from reszoo.exporting.inference_graph import InferenceGraph
+from reszoo.model.empty_batches import allow_empty_batches
 from reszoo.model.folded_graph import folded_graph
 from reszoo.spec.target import Folded
 from reszoo.stderr import quiet
@@ -42,7 +43,8 @@ def write_saved_model(network: InferenceGraph, folder: Path, folded: Folded = "n
       UserError: the network is to be folded, and its plan is not known.
     """
     keeps_layers = folded == "none"
-    call = partial(network.model, training=False) if keeps_layers else _fold(network, folded)
+    layers = partial(network.model, training=False)
+    call = allow_empty_batches(layers) if keeps_layers else _fold(network, folded)
 
     def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
         logits = call(tf.cast(image, tf.float32))
@@ -100,7 +102,7 @@ def _fold(network: InferenceGraph, dtype: str) -> Callable[[tf.Tensor], tf.Tenso
             hint="export with --target server",
         )
     folded = folded_graph(network.model, network.plan, dtype)
-    return _trace(folded, (None, *network.image_shape), tf.float32)
+    return _trace(allow_empty_batches(folded), (None, *network.image_shape), tf.float32)
 
 
 def write_static_saved_model(network: InferenceGraph, folder: Path, dtype: str) -> None:

@@ -11,6 +11,7 @@ import tensorflow as tf
 from reszoo.data import ImageFormat
 from reszoo.errors import UserError
 from reszoo.inference.trained import Target, TrainedModel, at_size, load_trained
+from reszoo.model.empty_batches import allow_empty_batches
 from reszoo.model.folded_graph import folded_graph
 from reszoo.planning.network import plan
 from reszoo.planning.ops import OPS
@@ -66,7 +67,7 @@ def fold(target: Target, *, computes: Literal["auto"] | Computes = "auto") -> Fo
     trained = load_trained(target)
     if computes == "auto":
         computes = "bfloat16" if choose_precision() == "mixed_bfloat16" else "float32"
-    network = folded_graph(trained.model, canonical_plan(trained), computes)
+    network = allow_empty_batches(folded_graph(trained.model, canonical_plan(trained), computes))
     image = tf.TensorSpec((None, *trained.image_format.shape), tf.float32)
     with tf.device("CPU:0"):
         function = tf.function(network, input_signature=[image], autograph=False)

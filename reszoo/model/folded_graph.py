@@ -43,13 +43,7 @@ def folded_graph(
     settings = LayerSettings(keras.DTypePolicy(dtype), keras.DTypePolicy("float32"), seed=None)
 
     def network(images: tf.Tensor) -> tf.Tensor:
-        if dtype == "bfloat16":
-            logits = layers_of(_at_least_one(tf.cast(images, tf.float32)))
-            return logits[: tf.shape(images)[0]]
-        return layers_of(tf.cast(images, tf.float32))
-
-    def layers_of(images: tf.Tensor) -> tf.Tensor:
-        tensors = {Ref(rows.rows[0].name): images}
+        tensors = {Ref(rows.rows[0].name): tf.cast(images, tf.float32)}
         for row in rows.rows[1:]:
             inputs = [tensors[ref] for ref in row.inputs]
             if row.op in _WRITERS:
@@ -61,16 +55,6 @@ def folded_graph(
         return tf.cast(tensors[rows.outputs[0]], tf.float32)
 
     return network
-
-
-def _at_least_one(images: tf.Tensor) -> tf.Tensor:
-    """Returns the images, or a black one if there are none.
-
-    oneDNN's convolutions in bfloat16 fail on an empty batch.
-    """
-    missing = tf.cast(tf.equal(tf.shape(images)[0], 0), tf.int32)
-    padded = tf.pad(images, [[0, missing], [0, 0], [0, 0], [0, 0]])
-    return tf.ensure_shape(padded, images.shape)
 
 
 def folded_weights(

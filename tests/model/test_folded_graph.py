@@ -156,21 +156,6 @@ def test_every_convolution_is_one_kernel_with_all_that_follows(model_of: Any) ->
     assert all(b"Relu" in node.attr["fused_ops"].list.s for node in merges)
 
 
-def test_no_convolution_in_bfloat16_gets_an_empty_batch(monkeypatch: Any) -> None:
-    """oneDNN fails on it, on processors that multiply bfloat16."""
-    convolve = tf.nn.conv2d
-
-    def checked(x: tf.Tensor, *arguments: Any) -> tf.Tensor:
-        with tf.control_dependencies([tf.debugging.assert_positive(tf.shape(x))]):
-            return convolve(tf.identity(x), *arguments)
-
-    monkeypatch.setattr(tf.nn, "conv2d", checked)
-    spec = small()
-    graph = graph_of(trained(spec), spec, "bfloat16")
-    assert graph(images(spec, 0)).shape == (0, spec.classes)
-    assert graph(images(spec, 2)).shape == (2, spec.classes)
-
-
 def test_a_folded_graph_does_not_read_the_model_again() -> None:
     spec = small()
     model = trained(spec)
