@@ -9,6 +9,7 @@ what takes long to make.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,13 +43,12 @@ TESTS_ON_TENSORFLOW = (
 )
 """Other tests that do, or that start processes which do."""
 
-ON_ONE_WORKER = ("edge", "exporting", "studies", "training")
+ON_ONE_WORKER = ("exporting", "studies", "training")
 """Folders of tests that share trained runs and bundles."""
 LONGEST = (
     "training",
     "exporting",
     "studies",
-    "edge",
     "tuning",
     "cli/test_kill9.py",
 )
@@ -70,8 +70,18 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if config.getoption("light") and collection_path in heavy else None
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are selected by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Moves the longest to the front."""
+    """Marks rows slow as `quick_rows` says, and moves the longest tests to the front."""
+    rows: Counter[str] = Counter()
+    for item in items:
+        marker = item.get_closest_marker("quick_rows")
+        if marker is None or item.get_closest_marker("slow"):
+            continue
+        test = item.nodeid.partition("[")[0]
+        if rows[test] % marker.args[0]:
+            item.add_marker("slow")
+        rows[test] += 1
 
     def place(item: pytest.Item) -> int:
         names = {item.path, *item.path.parents}

@@ -51,6 +51,7 @@ def test_a_range_becomes_0_to_255():
     assert np.abs(to_8_bits(every, (9, 4009)) - exact).max() <= 1  # Halves are rounded up.
 
 
+@pytest.mark.quick_rows(3)
 @pytest.mark.parametrize("in_memory", [True, False])
 @pytest.mark.parametrize("crops", [True, False])
 def test_training_sees_the_pixels_that_prediction_sees(write, data_dir, in_memory, crops):

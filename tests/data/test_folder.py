@@ -118,6 +118,7 @@ def _kinds(write):
     return write({f"{s}/{c}/{n}": kinds[n] for s in ("train", "test") for c in "ab" for n in kinds})
 
 
+@pytest.mark.quick_rows(3)
 @pytest.mark.parametrize("embed_bytes", [folder_dataset_builder.EMBED_BYTES, 0])
 @pytest.mark.parametrize("in_memory", [True, False])
 @pytest.mark.parametrize("channels", [3, 1])

@@ -106,6 +106,7 @@ def read(data, **options):
     return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
+@pytest.mark.quick_rows(3)
 @pytest.mark.parametrize("in_memory", [True, False])
 @pytest.mark.parametrize("workers", [2, 3, 4, 12])
 def test_workers_mix_what_one_alone_would_mix(photos, workers, in_memory):

@@ -7,7 +7,11 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from .clients import CLIENTS
+
+pytestmark = pytest.mark.edge
 
 ANDROID = CLIENTS / "android"
 

@@ -19,9 +19,12 @@ from .clients import CLIENTS
 from .conftest import CLASSES
 
 SOURCES = CLIENTS / "c"
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("gcc") and shutil.which("make")), reason="needs gcc and make"
-)
+pytestmark = [
+    pytest.mark.edge,
+    pytest.mark.skipif(
+        not (shutil.which("gcc") and shutil.which("make")), reason="needs gcc and make"
+    ),
+]
 
 
 def make(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:

@@ -14,6 +14,8 @@ from PIL import Image
 
 from .clients import imports_of, load_client, rewrite_contract, run_client
 
+pytestmark = pytest.mark.edge
+
 GENERATE = "micro/generate.py"
 
 

@@ -19,6 +19,8 @@ from reszoo.data.images.numpy_resizing import resize_in_numpy
 from .clients import imports_of, load_client, rewrite_contract, run_client
 from .conftest import CLASSES
 
+pytestmark = pytest.mark.edge
+
 CLIENT = "python/classify.py"
 
 

@@ -14,6 +14,8 @@ from reszoo.inference.tflite_classifier import TFLiteClassifier
 from .clients import imports_of, run_client
 from .conftest import CLASSES
 
+pytestmark = pytest.mark.edge
+
 CLIENT = "serving/classify.py"
 WITHOUT = ("reszoo", "keras", "PIL", "ai_edge_litert")
 

@@ -76,6 +76,7 @@ def photos(tmp_path_factory):
     return root
 
 
+@pytest.mark.quick_rows(2)
 @pytest.mark.parametrize("views", [1, "flip"])
 @pytest.mark.parametrize("split", ["test", "all", "train+test"])
 def test_a_folder_gives_the_same_with_and_without_tensorflow(

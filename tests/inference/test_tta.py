@@ -69,6 +69,7 @@ def by_hand(net: TrainedModel, pictures: np.ndarray, views: Views) -> np.ndarray
 WORDS = ["1", "flip", 5, "10", "airbench", {"shift": 1, "crops": 5}]
 
 
+@pytest.mark.quick_rows(4)
 @pytest.mark.parametrize("word", WORDS, ids=str)
 def test_the_mean_is_that_of_numpy(net: TrainedModel, pictures: np.ndarray, word) -> None:
     views = Views.model_validate(word)

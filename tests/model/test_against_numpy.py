@@ -131,6 +131,7 @@ def check(
     assert not reference.unused
 
 
+@pytest.mark.quick_rows(3)
 @pytest.mark.parametrize(
     ("transform", "order", "connection"),
     product_by_pairs(["conv", "basic", "bottleneck"], ORDERS, CONNECTIONS),
@@ -151,6 +152,7 @@ def test_every_transform_connection_shortcut_and_order(
 
 
 # The test above shows the pairs.
+@pytest.mark.quick_rows(2)
 @pytest.mark.parametrize(("order", "connection"), product_by_turns(ORDERS, CONNECTIONS))
 def test_every_dense_connection_shortcut_and_order(order: str, connection: str) -> None:
     width = 10
@@ -168,6 +170,7 @@ def test_every_dense_connection_shortcut_and_order(order: str, connection: str) 
     )
 
 
+@pytest.mark.quick_rows(3)
 @pytest.mark.parametrize(
     ("connection", "device"),
     [
@@ -184,6 +187,7 @@ def test_float32_and_its_fast_layers_compute_the_same(connection: str, device: s
     check(network(block=block("basic", connection)), 1e-4, "float32", device)
 
 
+@pytest.mark.quick_rows(2)
 @pytest.mark.parametrize("padding", ["torch", "same"])
 @pytest.mark.parametrize("kernel", [1, 3, 5])
 def test_strided_windows_on_even_and_odd_maps(padding: str, kernel: int) -> None:
@@ -244,12 +248,14 @@ BLOCKS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.quick_rows(3)
 @pytest.mark.parametrize("order", ["post", pytest.param("full_pre", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", BLOCKS)
 def test_every_field_of_a_block(name: str, order: str) -> None:
     check(network(block={"order": order, "expansion": 2, **BLOCKS[name]}))
 
 
+@pytest.mark.quick_rows(3)
 @pytest.mark.parametrize("padding", ["torch", "same"])
 @pytest.mark.parametrize("filter_", ["average", "blur"])
 def test_filters_stride_after_the_activation(filter_: str, padding: str) -> None:
@@ -266,6 +272,7 @@ def test_filters_stride_after_the_activation(filter_: str, padding: str) -> None
         check(spec)
 
 
+@pytest.mark.quick_rows(2)
 @pytest.mark.parametrize(
     "function",
     ["relu", "relu6", "leaky_relu", "elu", "silu", "gelu", "hard_swish", "tanh", "none"],
@@ -319,6 +326,7 @@ INPUTS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.quick_rows(2)
 @pytest.mark.parametrize("given", INPUTS, ids=str)
 def test_contrast_normalisation_and_mean_image(given: dict[str, Any]) -> None:
     spec = network(input={"shape": [10, 13, 3], **given})
@@ -358,6 +366,7 @@ POOLS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.quick_rows(2)
 @pytest.mark.parametrize(("padding", "name"), product_by_turns(["torch", "same", "valid"], POOLS))
 def test_every_pool_on_even_and_odd_maps(name: str, padding: str) -> None:
     """In the stem, behind a ReLU or not, and after a stage."""

@@ -116,6 +116,7 @@ def depths_of(spec: Architecture) -> list[int]:
     return [4, 1] if spec.block.strided_block == "last" else [3, 2]
 
 
+@pytest.mark.quick_rows(4)
 @pytest.mark.parametrize("name", EXACT)
 def test_the_deeper_net_is_the_same_function_and_its_new_blocks_learn(name):
     spec = net(EXACT[name])
@@ -280,6 +281,7 @@ def test_a_model_of_another_spec_is_refused():
         deepen_model(build(net({})), net({"connection": "highway"}), [3, 2])
 
 
+@pytest.mark.quick_rows(2)
 @pytest.mark.parametrize("name", ["post", "full_pre", "scaled", "uncoupled", "highway conv"])
 def test_after_two_steps_every_weight_of_a_new_block_learns(name):
     spec = net(EXACT[name])

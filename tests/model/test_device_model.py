@@ -63,6 +63,7 @@ def plain_keras() -> Iterator[Programs]:
     programs.close()
 
 
+@pytest.mark.quick_rows(2)
 @pytest.mark.parametrize(
     ("connection", "dtype"),
     [

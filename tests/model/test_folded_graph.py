@@ -90,6 +90,7 @@ def optimised(graph: Any, pixels: tf.Tensor) -> list[Any]:
     return [node for run in runs for node in run.post_optimization_graph.node]
 
 
+@pytest.mark.quick_rows(3)
 @pytest.mark.parametrize("kind", KINDS)
 def test_folded_network_equals_the_canonical_one(kind: str) -> None:
     spec = small(**KINDS[kind])

@@ -64,6 +64,7 @@ def step(layer: keras.Layer, x: tf.Tensor) -> list[np.ndarray]:
     return [np.float64(tensor) for tensor in (y, *gradients)]
 
 
+@pytest.mark.quick_rows(5)
 @pytest.mark.parametrize("dtype", TOLERANCES)
 @pytest.mark.parametrize("case", CASES)
 def test_outputs_and_gradients_equal_the_stock_layers(case: str, dtype: str) -> None:

@@ -44,6 +44,7 @@ def step(outputs_of: object, dtype: str) -> list[np.ndarray]:
     return [np.float64(one) for one in found]
 
 
+@pytest.mark.quick_rows(3)
 @pytest.mark.parametrize("copies", [1, 3])
 @pytest.mark.parametrize("relu", [False, True], ids=["as it is", "relu"])
 @pytest.mark.parametrize(

@@ -125,6 +125,7 @@ def test_every_kernel_of_a_family_is_drawn_by_its_rule(family: str) -> None:
             assert drawn == pytest.approx(expected_std(family, row, shape)), message
 
 
+@pytest.mark.quick_rows(3)
 @pytest.mark.parametrize("name", BUILT)
 def test_built_kernels_have_the_spread_of_their_rule(name: str) -> None:
     [family] = [family for family in FAMILIES if name in members(family)]

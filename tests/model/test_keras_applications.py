@@ -80,6 +80,7 @@ def transfer(theirs: keras.Model, ours: keras.Model, version: str) -> None:
 SIZES = {50: [(65, 65), (64, 96)], 101: [(64, 65)], 152: [(65, 64)]}
 
 
+@pytest.mark.quick_rows(2)
 @pytest.mark.parametrize(
     "depth", [50, *(pytest.param(depth, marks=pytest.mark.slow) for depth in (101, 152))]
 )

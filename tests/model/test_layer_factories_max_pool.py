@@ -30,6 +30,7 @@ def pooled(height: int, width: int, **pool: Any) -> Plan:
     return plan(from_mapping(mapping), head=False)
 
 
+@pytest.mark.quick_rows(4)
 @pytest.mark.parametrize("padding", ["torch", "same", "valid"])
 @pytest.mark.parametrize("size", range(1, 7))
 def test_windows_are_the_papers_and_ignore_what_lies_outside(size: int, padding: str) -> None:

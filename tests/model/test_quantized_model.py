@@ -41,6 +41,7 @@ def trained(spec: Any) -> keras.Model:
     return model
 
 
+@pytest.mark.quick_rows(3)
 @pytest.mark.parametrize("kind", KINDS)
 def test_model_computes_the_trained_function_to_its_rounding(kind: str) -> None:
     spec = small(**KINDS[kind])

@@ -196,6 +196,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.quick_rows(3)
 @pytest.mark.parametrize("how", BROKEN)
 def test_broken_file_is_one_clear_error(saved: Path, how: str) -> None:
     BROKEN[how](saved)

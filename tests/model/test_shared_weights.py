@@ -27,6 +27,7 @@ def spec(side: int) -> Architecture:
     )
 
 
+@pytest.mark.quick_rows(3)
 @pytest.mark.parametrize(
     ("side", "other", "device"), [(16, 15, None), (16, 12, "cpu"), (15, 24, "cpu")]
 )

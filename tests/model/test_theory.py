@@ -106,6 +106,7 @@ def transform(request: pytest.FixtureRequest) -> Iterator[str]:
     yield request.param
 
 
+@pytest.mark.quick_rows(3)
 @pytest.mark.parametrize("granularity", ["element", "channel"])
 def test_a_highway_net_with_open_gates_is_its_plain_twin(transform: str, granularity: str) -> None:
     gate = {"granularity": granularity}
@@ -145,6 +146,7 @@ def test_resnet_is_a_special_case_of_highway_networks(transform: str) -> None:
     np.testing.assert_array_equal(outputs(model), twin(model, network(transform, "residual")))
 
 
+@pytest.mark.quick_rows(2)
 def test_shortcut_only_gating_lies_between_residual_and_plain(transform: str) -> None:
     model = trained(network(transform, "shortcut_gate"))
     residual = outputs(with_gates(model, "carry_gate", SHUT))
@@ -159,6 +161,7 @@ def test_stochastic_depth_that_never_drops_is_the_residual_net(transform: str) -
     np.testing.assert_array_equal(outputs(model), twin(model, certain))
 
 
+@pytest.mark.quick_rows(3)
 @pytest.mark.parametrize("granularity", ["scalar", "channel"])
 def test_a_scale_of_1_is_the_residual_net(transform: str, granularity: str) -> None:
     spec = network(transform, "scaled", scale={"granularity": granularity})
@@ -166,6 +169,7 @@ def test_a_scale_of_1_is_the_residual_net(transform: str, granularity: str) -> N
     np.testing.assert_array_equal(outputs(model), twin(model, network(transform, "residual")))
 
 
+@pytest.mark.quick_rows(3)
 @pytest.mark.parametrize(
     ("carry", "kept", "connection"), [(1.0, 1.0, "residual"), (0.0, 1.0, "plain")]
 )
@@ -209,6 +213,7 @@ def every_draw(spec: Architecture, model: keras.Model) -> Iterator[tuple[float, 
 LINEAR = {"activation": "none", "norm": "none", "bias": True}
 
 
+@pytest.mark.quick_rows(2)
 @pytest.mark.parametrize(
     "connection",
     [{"connection": "stochastic"}, {"connection": "scaled"}, {"connection": "constant"}],

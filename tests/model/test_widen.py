@@ -25,6 +25,7 @@ NETS = (
 )
 
 
+@pytest.mark.quick_rows(4)
 @pytest.mark.parametrize("name", NETS)
 def test_the_wider_net_is_the_same_function(name):
     spec = net(NETS[name])

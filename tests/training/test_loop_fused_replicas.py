@@ -69,7 +69,7 @@ assert np.isfinite(both).all() and np.linalg.norm(both) > 0
     [
         pytest.param(CLAIMS["float32"], marks=pytest.mark.slow),
         CLAIMS["bfloat16"],
-        CLAIMS["their own statistics"],
+        pytest.param(CLAIMS["their own statistics"], marks=pytest.mark.slow),
     ],
     ids=CLAIMS,
 )

@@ -127,8 +127,8 @@ OPTIONS = ((1, {"accumulate": 4}), (2, {"xla": True}), (1, {"xla": True}),
         pytest.param("REPLICAS, CLIP = 4, 0.01" + EXACT, id="four", marks=pytest.mark.slow),
         pytest.param(PARTS + IN_PARTS, id="parts"),
         pytest.param(MORE_PARTS + IN_PARTS, id="more parts", marks=pytest.mark.slow),
-        pytest.param(STATE, id="state"),
-        pytest.param(COUNTS_ONCE, id="once"),
+        pytest.param(STATE, id="state", marks=pytest.mark.slow),
+        pytest.param(COUNTS_ONCE, id="once", marks=pytest.mark.slow),
     ],
 )
 def test_replicas_are_one(on_four_cpus, claim):
@@ -182,7 +182,8 @@ FROZEN = """
 """
 
 
-@pytest.mark.parametrize("epoch", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("epoch", [0, 1])
 def test_a_run_with_frozen_layers_resumes_on_several_replicas(on_four_cpus, tmp_path, epoch):
     """Interrupted in the epoch that is frozen, or in the next."""
     on_four_cpus(FROZEN.format(folder=str(tmp_path), epoch=epoch))

@@ -37,6 +37,7 @@ def page(request) -> str:
     return text.replace("{block.connection: highway}", "{block.connection: residual}")
 
 
+@pytest.mark.quick_rows(2)
 def test_rows_stay_and_new_candidates_come_from_the_larger_space(tmp_path, page):
     file, out = write(tmp_path, page), tmp_path / "out"
     first = search(file, out, ShuffledEngine(1)).records

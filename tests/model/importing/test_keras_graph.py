@@ -184,6 +184,7 @@ def test_layers_that_could_be_exchanged_are_refused(tmp_path: Path) -> None:
     assert "could be exchanged" in str(error.value.found)
 
 
+@pytest.mark.quick_rows(3)
 @pytest.mark.parametrize(
     "config",
     ["{", "[]", "{}", '{"config": 3}', '{"class_name": "Sequential", "config": {"layers": []}}',

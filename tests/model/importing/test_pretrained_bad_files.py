@@ -55,6 +55,7 @@ def test_the_archive_of_torch_save_is_a_pickle_by_any_name(spec, name, tmp_path)
         load_pretrained(spec, str(tmp_path / name))
 
 
+@pytest.mark.quick_rows(3)
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.999])
 @pytest.mark.parametrize("kind", ["safetensors", "h5", "weights.h5", "keras"])
 def test_a_file_that_is_cut_off_is_told(spec, state, kind, share, tmp_path):
@@ -252,6 +253,7 @@ def _write_named(path, model):
 NAMES = ["x.safetensors", "x.h5", "x.weights.h5", "x.keras"]
 
 
+@pytest.mark.quick_rows(4)
 @pytest.mark.parametrize("name", NAMES)
 def test_any_corruption_is_read_or_ends_in_one_sentence(spec, state, name, tmp_path):
     path = tmp_path / name
@@ -271,6 +273,7 @@ def test_any_corruption_is_read_or_ends_in_one_sentence(spec, state, name, tmp_p
             assert error.hint
 
 
+@pytest.mark.quick_rows(3)
 @pytest.mark.parametrize("dtype", ["S4", "complex64", "int32", "bool", "text"])
 @pytest.mark.parametrize("name", ["x.h5", "x.weights.h5"])
 def test_weights_that_are_not_floats_are_refused(spec, state, name, dtype, tmp_path):

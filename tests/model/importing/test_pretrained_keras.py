@@ -94,6 +94,7 @@ def second(tmp_path_factory) -> Reference:
     return reference(tmp_path_factory.mktemp("second"), 2)
 
 
+@pytest.mark.quick_rows(3)
 @pytest.mark.parametrize("file", FILES)
 def test_version_1_in_an_rgb_net_without_biases(first, file):
     loaded = load_pretrained(load("resnet50", ASKED), str(first.folder / file))
@@ -101,6 +102,7 @@ def test_version_1_in_an_rgb_net_without_biases(first, file):
     assert loaded.model.get_layer("stem_conv").bias is None
 
 
+@pytest.mark.quick_rows(3)
 @pytest.mark.parametrize("file", FILES)
 def test_version_2_in_keras_own_layout(second, file):
     loaded = load_pretrained(load("resnet50_v2_keras", ASKED), str(second.folder / file))

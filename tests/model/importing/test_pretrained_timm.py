@@ -41,6 +41,7 @@ NETWORKS = [
 ]
 
 
+@pytest.mark.quick_rows(3)
 @pytest.mark.parametrize("network", NETWORKS, ids=" ".join)
 def test_a_state_dict_says_what_the_network_said(network, tmp_path):
     spec = small(*network)
@@ -252,6 +253,7 @@ def test_weights_without_a_classifier_will_do_for_a_new_one(tmp_path):
     assert "`reszoo train --weights` draws a new head" in error.value.hint
 
 
+@pytest.mark.quick_rows(3)
 @pytest.mark.parametrize("source", ["config", "metadata"])
 @pytest.mark.parametrize(
     ("built", "named", "hint"),
