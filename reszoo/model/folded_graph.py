@@ -18,6 +18,7 @@ from reszoo.model.layer_factories import FACTORIES, LayerSettings
 from reszoo.model.layers import LearnedScale
 from reszoo.planning.rewrites import fold_norms, for_inference
 from reszoo.planning.rows import Plan, Ref, Row
+from reszoo.spec.per_axis import axes
 
 _TINY_BIAS = 1e-30
 """A bias for a layer that has none. TensorFlow's optimiser removes a bias of zeros, and without one
@@ -137,8 +138,8 @@ def _scale(context: _RowContext, x: tf.Tensor) -> tf.Tensor:
 
 def _conv(context: _RowContext, x: tf.Tensor) -> tf.Tensor:
     kernel, bias = context.folded_constants()
-    stride, padding = context.row.attributes["stride"], context.row.attributes["padding"].upper()
-    outputs = tf.nn.conv2d(x, kernel, stride, padding)
+    strides, padding = axes(context.row.attributes["stride"]), context.row.attributes["padding"]
+    outputs = tf.nn.conv2d(x, kernel, strides, padding.upper())
     if context.row.attributes["groups"] > 1:
         # TensorFlow fuses BiasAdd into a kernel that, without oneDNN, refuses groups.
         return outputs + bias

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import ops
+
+from reszoo.spec.per_axis import axes
 
 Shape = tuple[int | None, ...]
 
@@ -51,24 +54,31 @@ class Blur(keras.layers.Layer):
     The filter is computed as two 2x2 means in sequence, the second with the stride.
 
     Args:
-      stride: of the output; every `stride`-th pixel is kept.
+      stride: of the output; every `stride`-th pixel is kept. Of two numbers, (height, width), the
+        map is filtered along those axes alone whose number is not 1: [1, 2, 1] / 4 for (1, 2).
     """
 
-    def __init__(self, stride: int, **options: Any) -> None:
+    def __init__(self, stride: int | Sequence[int], **options: Any) -> None:
         super().__init__(**options)
-        self.stride = int(stride)
+        self.stride = stride if isinstance(stride, int) else (int(stride[0]), int(stride[1]))
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns (batch, ceil(height / stride), ceil(width / stride), channels)."""
-        sides = [None if side is None else -(-side // self.stride) for side in input_shape[1:3]]
+        sides = [
+            None if side is None else -(-side // stride)
+            for side, stride in zip(input_shape[1:3], axes(self.stride), strict=True)
+        ]
         return (input_shape[0], *sides, input_shape[3])
 
     def call(self, inputs: Any) -> Any:
         """Returns the blurred map, (batch, height / stride, width / stride, channels)."""
-        x = ops.pad(inputs, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
-        for stride in (1, self.stride):
-            x = ops.average_pool(x, 2, strides=stride, data_format="channels_last")
+        strides, always = axes(self.stride), isinstance(self.stride, int)
+        border = [1 if always or stride > 1 else 0 for stride in strides]
+        size = (border[0] + 1, border[1] + 1)
+        x = ops.pad(inputs, ((0, 0), *((side, side) for side in border), (0, 0)), mode="reflect")
+        for step in ((1, 1), strides):
+            x = ops.average_pool(x, size, strides=step, data_format="channels_last")
         return x
 
     def get_config(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from reszoo.planning.builder import Scope
 from reszoo.planning.rows import Ref
 from reszoo.spec.architecture import Block, Norm
+from reszoo.spec.per_axis import Sides
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,8 @@ class BlockPlan:
     """Width of the stage."""
     output_width: int
     """Output channels (features) of the block."""
-    stride: int
+    stride: Sides
+    """One number, or (height, width) where these differ."""
     order: str
     norm: Norm
     activation: str

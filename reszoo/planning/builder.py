@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from reszoo.errors import Place, UserError
-from reszoo.planning.ops import OPS, same_padding, window_count
+from reszoo.planning.ops import OPS
+from reszoo.planning.padding import same_padding, torch_max_pool, torch_padding, window_counts
 from reszoo.planning.rows import Ref, Row, Shape, Tags
 from reszoo.spec.architecture import Architecture, Block, Initializer, Norm
 from reszoo.spec.base import KeyPath
+from reszoo.spec.per_axis import Sides, axes, merged, short, times
 
 DEFAULT_GROUPS = 32
 """Groups of a group normalisation (Wu 2018)."""
@@ -102,11 +105,11 @@ class Scope:
         self,
         x: Ref,
         filters: int,
-        kernel: int,
+        kernel: Sides,
         *,
         role: str,
         part: str,
-        stride: int = 1,
+        stride: Sides = 1,
         groups: int = 1,
         bias: bool = False,
         bias_initial: float = 0.0,
@@ -123,6 +126,7 @@ class Scope:
                 found=f"groups: {groups}",
                 hint="change groups, base_width or the stage's width",
             )
+        kernel, stride = merged(*axes(kernel)), merged(*axes(stride))
         x, mode = self.padded(x, kernel, stride, padding, role=role, part=part)
         return self.add(
             "conv",
@@ -217,8 +221,8 @@ class Scope:
         self,
         x: Ref,
         kind: str,
-        size: int,
-        stride: int,
+        size: Sides,
+        stride: Sides,
         *,
         role: str,
         part: str,
@@ -230,6 +234,7 @@ class Scope:
         `border` is the padding value of a max-pool, 0 or -infinity; None if every value up to 0 is
         right.
         """
+        size, stride = merged(*axes(size)), merged(*axes(stride))
         if kind == "max" and border == -math.inf:
             return self._max_pool_of_any_sign(x, size, stride, padding, role=role, part=part)
         if kind == "average":
@@ -243,27 +248,30 @@ class Scope:
         )
 
     def _max_pool_of_any_sign(
-        self, x: Ref, size: int, stride: int, padding: str | None, *, role: str, part: str
+        self, x: Ref, size: Sides, stride: Sides, padding: str | None, *, role: str, part: str
     ) -> Ref:
         """Adds a max-pool whose padding never counts, in layers of stock Keras."""
         mode = padding or self.spec.padding
         self._check_window(x, size, stride, mode)
-        if mode != "torch" or size <= 2:  # no padding, or that of `same`, which never counts
+        # No padding, or that of `same`, which never counts.
+        if mode != "torch" or max(axes(size)) <= 2:
             return self.pool(x, "max", size, stride, role=role, part=part, padding=padding)
-        rows = _torch_max_pool(self.shape(x)[:2], size, stride)
+        rows = torch_max_pool(self._sides(x), size, stride)
         for op, suffix, attributes in rows:
             # The last row has the pool's own name, by which files and feature maps know it.
             name = part if op == rows[-1][0] else f"{part}_{suffix}"
             x = self.add(op, x, role=role, part=name, **attributes)
         return x
 
-    def blur(self, x: Ref, stride: int, *, role: str, part: str) -> Ref:
-        """Adds a low-pass filter that subsamples (Zhang 2019)."""
-        if min(self.shape(x)[:2]) < 2:
+    def blur(self, x: Ref, stride: Sides, *, role: str, part: str) -> Ref:
+        """Adds a low-pass filter that subsamples (Zhang 2019), along the axes that stride."""
+        rows, columns = axes(stride)
+        least = (2, 2) if isinstance(stride, int) else (min(rows, 2), min(columns, 2))
+        if any(side < pixels for side, pixels in zip(self._sides(x), least, strict=True)):
             self.fail(
                 "a blur mirrors the map at its border and needs two pixels",
                 "stride",
-                expected="a map of at least 2x2",
+                expected=f"a map of at least {times(least)}",
                 found=f"a map of shape {self.shape(x)}",
                 hint="lower the stride, drop a stage or use a larger input",
             )
@@ -272,8 +280,8 @@ class Scope:
     def padded(
         self,
         x: Ref,
-        kernel: int,
-        stride: int,
+        kernel: Sides,
+        stride: Sides,
         padding: str | None,
         *,
         role: str,
@@ -282,17 +290,19 @@ class Scope:
     ) -> tuple[Ref, str]:
         """Pads x for a window; returns it and the padding mode of the window (same or valid).
 
-        torch pads (kernel - 1) // 2 on every side. No row is needed where TensorFlow's `same` does
-        the same; a strided window on an even map needs one, and so does a max-pool with border 0,
-        because TensorFlow pads with -infinity.
+        torch pads (kernel - 1) // 2 on both sides of an axis. No row is needed where TensorFlow's
+        `same` does the same; a strided window on an even map needs one, and so does a max-pool with
+        border 0, because TensorFlow pads with -infinity.
         """
         mode = padding or self.spec.padding
         self._check_window(x, kernel, stride, mode)
         if mode == "valid":
             return x, mode
-        same_amounts = tuple(same_padding(side, kernel, stride) for side in self.shape(x)[:2])
-        side = (kernel - 1) // 2
-        amounts = ((side, side), (side, side)) if mode == "torch" else same_amounts
+        along = zip(self._sides(x), axes(kernel), axes(stride), strict=True)
+        same_amounts = tuple(itertools.starmap(same_padding, along))
+        amounts = same_amounts
+        if mode == "torch":
+            amounts = tuple((torch_padding(side),) * 2 for side in axes(kernel))
         if not any(map(any, amounts)):
             return x, "same" if amounts == same_amounts else "valid"
         if amounts == same_amounts and border != 0.0:
@@ -315,7 +325,11 @@ class Scope:
                 return spec.where("block", field)
         return spec.where(*self.path, field)
 
-    def _check_window(self, x: Ref, kernel: int, stride: int, mode: str) -> None:
+    def _sides(self, x: Ref) -> tuple[int, int]:
+        height, width = self.shape(x)[:2]
+        return height, width
+
+    def _check_window(self, x: Ref, kernel: Sides, stride: Sides, mode: str) -> None:
         shape = self.shape(x)
         if len(shape) != 3:
             self.fail(
@@ -325,65 +339,43 @@ class Scope:
                 found=f"{shape[0]} features",
                 hint="use `transform: dense`, or a stem of kind conv",
             )
-        margin = 2 * ((kernel - 1) // 2) if mode == "torch" else 0
-        windows = "same" if mode == "same" else "valid"
-        counts = [window_count(side + margin, kernel, stride, windows) for side in shape[:2]]
-        if min(counts) >= 1 and stride <= max(shape[:2]):
+        self._check_signal(kernel)
+        sides = self._sides(x)
+        counts = window_counts(sides, kernel, stride, mode)
+        longer = [step > side for step, side in zip(axes(stride), sides, strict=True)]
+        # One number may be for the longer side alone; of two, each is for its side.
+        one = isinstance(stride, int)
+        if min(counts) >= 1 and not (all(longer) if one else any(longer)):
             return
-        window = f"a {kernel}x{kernel} window with stride {stride} leaves no pixels of"
-        longer = f"a stride of {stride} is longer than both sides of"
+        window = f"a {times(kernel)} window with stride {short(stride)} leaves no pixels of"
+        longest = f"a stride of {short(stride)} is longer than {'both sides' if one else 'a side'}"
+        order = "" if one else "give strides as [height, width], "
         self.fail(
-            f"{window if min(counts) < 1 else longer} a {shape[0]}x{shape[1]} map",
+            f"{window if min(counts) < 1 else f'{longest} of'} a {times(sides)} map",
             "stride",
-            expected=f"a stride of at most {max(shape[:2])} and a window that fits",
-            found=f"stride {stride}, kernel {kernel}, padding {mode}",
-            hint="lower the stride, drop a stage or use a larger input",
+            expected=f"a stride of at most {max(sides) if one else times(sides)} and a window that "
+            "fits",
+            found=f"stride {short(stride)}, kernel {short(kernel)}, padding {mode}",
+            hint=f"{order}lower the stride, drop a stage or use a larger input",
+        )
+
+    def _check_signal(self, kernel: Sides) -> None:
+        """Refuses two sides of which one is across a signal: most weights would see padding."""
+        image = self.spec.input.shape[:2]
+        across = [pixels == 1 < side for pixels, side in zip(image, axes(kernel), strict=True)]
+        if isinstance(kernel, int) or max(image) == 1 or not any(across):
+            return
+        side = "high" if across[0] else "wide"
+        meant = [1 if is_across else max(kernel) for is_across in across]
+        self.fail(
+            f"a {times(kernel)} window is across a signal, an image of {times(image)} pixels",
+            "kernel",
+            expected=f"a window 1 pixel {side}, like the image",
+            found=f"[{kernel[0]}, {kernel[1]}] (height, width)",
+            hint=f"write {meant}, or one number",
         )
 
     def _name(self, role: str, part: str) -> str:
         stage = [f"stage{self.stage}"] if self.stage is not None else []
         block = [f"block{self.block}"] if self.block is not None else []
         return "_".join([*stage, *block, *([role] if role != "transform" else []), part])
-
-
-def _torch_max_pool(
-    sides: tuple[int, ...], size: int, stride: int
-) -> list[tuple[str, str, dict[str, Any]]]:
-    """Returns op, suffix of the name and attributes of the rows of torch's max-pool.
-
-    The map is extended by zeros after its end until `same` adds torch's amount before its start,
-    and the windows that see these zeros are cropped: as fast as a padding of -infinity, which stock
-    Keras lacks. Where torch has such windows too (5x5 with stride 2 on an even side), the pool has
-    stride 1 and is subsampled, at the cost of the stride's square.
-    """
-    counts = [window_count(side + 2 * ((size - 1) // 2), size, stride, "valid") for side in sides]
-    extensions = [_extension(side, size, stride) for side in sides]
-    step = 1 if None in extensions else stride
-    amounts = [(0, extra or 0) if step == stride else (0, 0) for extra in extensions]
-    rows: list[tuple[str, str, dict[str, Any]]] = []
-    if any(map(any, amounts)):
-        rows.append(("pad", "pad", {"amounts": tuple(amounts), "value": 0.0}))
-    rows.append(("max_pool", "windows", {"size": size, "stride": step, "padding": "same"}))
-    if step != stride:
-        rows.append(("subsample", "subsample", {"stride": stride}))
-    surplus = tuple(
-        (0, window_count(side + extra, size, stride, "same") - count)
-        for side, (_, extra), count in zip(sides, amounts, counts, strict=True)
-    )
-    if any(map(any, surplus)):
-        rows.append(("crop", "crop", {"amounts": surplus}))
-    return rows
-
-
-def _extension(side: int, size: int, stride: int) -> int | None:
-    """Pixels after a side with which `same` has torch's windows, none of which sees these pixels.
-
-    None if there is no such number.
-    """
-    margin = (size - 1) // 2
-    last = (window_count(side + 2 * margin, size, stride, "valid") - 1) * stride - margin + size
-    for extra in range(stride):
-        unseen = extra == 0 or last <= side
-        if unseen and same_padding(side + extra, size, stride)[0] == margin:
-            return extra
-    return None

@@ -13,6 +13,7 @@ from reszoo.planning.shortcuts import shortcut
 from reszoo.planning.stem import stem_activation, write_input, write_stem
 from reszoo.planning.transforms import transform
 from reszoo.spec.architecture import Architecture, Block
+from reszoo.spec.per_axis import Sides
 
 BEFORE = "before"
 """The row that stands for what comes before a part that is planned alone."""
@@ -137,7 +138,7 @@ def _plain_layer(block: Block) -> Block:
 
 
 def _block_plan(
-    scope: Scope, block: Block, width: int, stride: int, progress: _Progress
+    scope: Scope, block: Block, width: int, stride: Sides, progress: _Progress
 ) -> BlockPlan:
     spec, kind = scope.spec, transform(block.transform)
     bias = block.gate.bias if block.gate.bias is not None else progress.gate_bias

@@ -17,7 +17,7 @@
 | pad_channels | 1 | before, after |
 | subsample | 1 | stride: every stride-th pixel |
 | max_pool, average_pool | 1 | size, stride, padding (same, valid) |
-| blur | 1 | stride; [1, 2, 1] x [1, 2, 1] / 16 with reflected borders |
+| blur | 1 | stride; [1, 2, 1] / 4 along each axis, of (1, 2) along that of 2; borders reflected |
 | global_average_pool, global_max_pool | 1 | keep_dimensions: bool |
 | flatten | 1 | - |
 | reshape | 1 | shape |
@@ -26,8 +26,9 @@
 | scale | 1 | granularity (scalar, channel), initial: a learned factor |
 | add, subtract, multiply | 2 | - ; (1, 1, c) broadcasts over (h, w, c) |
 
-The initial values are `kernel_initializer`, a spec `Initializer`, and (except for conv1d)
-`bias_initial`, a number.
+`kernel`, `stride` and `size` are one number, or (height, width) where these differ. The initial
+values are `kernel_initializer`, a spec `Initializer`, and (except for conv1d) `bias_initial`, a
+number.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from reszoo.planning.padding import window_counts
 from reszoo.planning.rows import Shape
+from reszoo.spec.per_axis import Sides, axes
 
 
 class Size(NamedTuple):
@@ -57,11 +60,9 @@ def _unchanged(inputs: Sequence[Shape], _: Attributes) -> Size:
 
 
 def _conv(inputs: Sequence[Shape], attributes: Attributes) -> Size:
-    height, width, channels = inputs[0]
-    kernel, filters = attributes["kernel"], attributes["filters"]
-    weights = kernel * kernel * channels * filters // attributes["groups"]
-    rows = window_count(height, kernel, attributes["stride"], attributes["padding"])
-    columns = window_count(width, kernel, attributes["stride"], attributes["padding"])
+    channels, filters = inputs[0][-1], attributes["filters"]
+    weights = math.prod(axes(attributes["kernel"])) * channels * filters // attributes["groups"]
+    rows, columns = _windows(inputs[0], attributes["kernel"], attributes)
     bias = filters if attributes["bias"] else 0
     return Size((rows, columns, filters), weights + bias, 0, weights * rows * columns)
 
@@ -112,15 +113,18 @@ def _pad_channels(inputs: Sequence[Shape], attributes: Attributes) -> Size:
 
 def _subsampled(inputs: Sequence[Shape], attributes: Attributes) -> Size:
     height, width, channels = inputs[0]
-    stride = attributes["stride"]
-    return Size((math.ceil(height / stride), math.ceil(width / stride), channels))
+    rows, columns = axes(attributes["stride"])
+    return Size((math.ceil(height / rows), math.ceil(width / columns), channels))
 
 
 def _pool(inputs: Sequence[Shape], attributes: Attributes) -> Size:
-    height, width, channels = inputs[0]
-    size, stride, padding = attributes["size"], attributes["stride"], attributes["padding"]
-    rows = window_count(height, size, stride, padding)
-    return Size((rows, window_count(width, size, stride, padding), channels))
+    return Size((*_windows(inputs[0], attributes["size"], attributes), inputs[0][-1]))
+
+
+def _windows(shape: Shape, size: Sides, attributes: Attributes) -> tuple[int, int]:
+    """Returns the rows and columns of windows of this size on a map."""
+    stride, padding = attributes["stride"], attributes["padding"]
+    return window_counts((shape[0], shape[1]), size, stride, padding)
 
 
 def _global_pool(inputs: Sequence[Shape], attributes: Attributes) -> Size:
@@ -170,21 +174,3 @@ OPS: Mapping[str, Arithmetic] = {
     "subtract": _merge,
     "multiply": _merge,
 }
-
-
-def window_count(size: int, kernel: int, stride: int, padding: str) -> int:
-    """Number of windows of `kernel` pixels, `stride` apart, along a side of `size` pixels."""
-    if padding == "same":
-        return -(-size // stride)
-    return (size - kernel) // stride + 1
-
-
-def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Returns TensorFlow's `same` padding (before, after) along a side; the odd pixel is after.
-
-    Examples:
-      >>> same_padding(8, kernel=3, stride=2)
-      (0, 1)
-    """
-    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
-    return total // 2, total - total // 2

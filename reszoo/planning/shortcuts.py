@@ -5,6 +5,7 @@ from __future__ import annotations
 from reszoo.planning.block import BlockPlan
 from reszoo.planning.rows import Ref
 from reszoo.spec.architecture import Norm
+from reszoo.spec.per_axis import Sides, short
 
 _ROLE = "shortcut"
 
@@ -35,7 +36,7 @@ def _match_shape(plan: BlockPlan, x: Ref, activated: Ref) -> Ref:
             "an identity shortcut cannot change the shape",
             "shortcut",
             expected="the same width and stride 1, or a shortcut that changes shape",
-            found=f"{channels} with stride {plan.stride}",
+            found=f"{channels} with stride {short(plan.stride)}",
             hint="use `shortcut: zero_pad` (option A) or `shortcut: projection` (option B)",
         )
     if kind == "zero_pad":
@@ -44,14 +45,14 @@ def _match_shape(plan: BlockPlan, x: Ref, activated: Ref) -> Ref:
         return _projection(plan, activated, 1)
     if kind == "max_pool" and plan.scope.channels(x) == plan.output_width:
         return plan.scope.add("subsample", x, role=_ROLE, part="subsample", stride=plan.stride)
-    if kind == "average_projection" and plan.stride > 1:
+    if kind == "average_projection" and plan.stride != 1:
         stride = plan.stride
         pooled = plan.scope.pool(activated, "average", stride, stride, role=_ROLE, part="pool")
         return _projection(plan, pooled, 1)
     return _projection(plan, activated, plan.stride)
 
 
-def _projection(plan: BlockPlan, x: Ref, stride: int) -> Ref:
+def _projection(plan: BlockPlan, x: Ref, stride: Sides) -> Ref:
     """Options B, C (He 2015) and D: a 1x1 convolution, normalised unless pre-normed."""
     scope, config = plan.scope, plan.block.shortcut
     norm = plan.norm if config.norm and not plan.pre_normed else Norm(kind="none")
@@ -74,9 +75,9 @@ def _zero_padded(plan: BlockPlan, x: Ref) -> Ref:
             found=f"{scope.channels(x)} to {plan.output_width} features",
             hint="use `shortcut: projection`",
         )
-    if stride > 1 and plan.block.shortcut.subsample == "average":
+    if stride != 1 and plan.block.shortcut.subsample == "average":
         x = scope.pool(x, "average", stride, stride, role=_ROLE, part="pool")
-    elif stride > 1:
+    elif stride != 1:
         x = scope.add("subsample", x, role=_ROLE, part="subsample", stride=stride)
     missing = plan.output_width - scope.channels(x)
     if missing < 0:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reszoo.planning.rows import BRANCH_ROLES, Plan, Row, Shape
+from reszoo.spec.per_axis import short, times
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +70,12 @@ def _layers(rows: Iterable[Row]) -> Iterable[str]:
         values = row.attributes
         if row.op == "conv":
             groups = f", groups {values['groups']}" if values["groups"] > 1 else ""
-            stride = f", /{values['stride']}" if values["stride"] > 1 else ""
-            yield f"{values['kernel']}x{values['kernel']}, {values['filters']}{groups}{stride}"
+            stride = f", /{short(values['stride'])}" if values["stride"] != 1 else ""
+            yield f"{times(values['kernel'])}, {values['filters']}{groups}{stride}"
         elif row.op == "dense":
             yield f"dense {values['units']}"
         elif row.op in ("max_pool", "average_pool"):
             kind = row.op.removesuffix("_pool")
-            yield f"{values['size']}x{values['size']} {kind} pool, /{values['stride']}"
+            yield f"{times(values['size'])} {kind} pool, /{short(values['stride'])}"
         elif row.op in ("global_average_pool", "global_max_pool"):
             yield row.op.removesuffix("_pool").replace("_", " ") + " pool"

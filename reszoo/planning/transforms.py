@@ -9,6 +9,7 @@ from reszoo.planning.block import BlockPlan
 from reszoo.planning.rows import Ref
 from reszoo.spec import registry
 from reszoo.spec.architecture import Block
+from reszoo.spec.per_axis import Sides
 
 TransformFunction = Callable[[BlockPlan, Ref], Ref]
 
@@ -23,7 +24,7 @@ class Transform:
     """Weighted layers, for the depth of the network."""
     output_width: Callable[[Block, int], int] = lambda _, width: width
     """Output channels by block and width of the stage."""
-    gate_kernel: Callable[[Block], int] = lambda block: block.kernel
+    gate_kernel: Callable[[Block], Sides] = lambda block: block.kernel
     default_order: str = "post"
 
 
@@ -32,8 +33,8 @@ class _Conv:
     """One convolution of a transform."""
 
     filters: int
-    kernel: int
-    stride: int = 1
+    kernel: Sides
+    stride: Sides = 1
     groups: int = 1
 
 
@@ -46,7 +47,7 @@ def _convolutions(plan: BlockPlan, x: Ref, convs: list[_Conv]) -> Ref:
             x = scope.norm(x, plan.norm, role=role, part=f"norm{number}")
             x = scope.activation(x, plan.activation, role=role, part=f"activation{number}")
             x = _between(plan, x, convs[number - 2], number - 1)
-        filtered = plan.block.antialias != "none" and conv.stride > 1
+        filtered = plan.block.antialias != "none" and conv.stride != 1
         x = scope.conv(
             x,
             conv.filters,
@@ -95,6 +96,8 @@ def _basic(plan: BlockPlan, x: Ref) -> Ref:
 def _bottleneck(plan: BlockPlan, x: Ref) -> Ref:
     block = plan.block
     inner = plan.width * block.base_width // 64 * block.groups
+    early: Sides
+    late: Sides
     early, late = (plan.stride, 1) if block.stride_at == "first" else (1, plan.stride)
     convs = [
         _Conv(inner, 1, early),
@@ -154,7 +157,7 @@ def register_transform(
     *,
     layers: int = 1,
     output_width: Callable[[Block, int], int] | None = None,
-    gate_kernel: int = 1,
+    gate_kernel: Sides = 1,
     order: str = "post",
 ) -> TransformFunction | Callable[[TransformFunction], TransformFunction]:
     """Registers a transform for `transform:` in specs; also a decorator.

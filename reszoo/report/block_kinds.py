@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from reszoo.planning import Plan, Row
 from reszoo.planning.rows import Shape
+from reszoo.spec.per_axis import short, times
 
 _VARIES_IN_A_STAGE = ("dropout", "rescale")
 """Ops whose number may change from block to block, as that of drop path does."""
@@ -92,10 +93,10 @@ def _equal_blocks(blocks: Sequence[Sequence[Row]], shapes: Mapping[str, Shape]) 
 def label(row: Row) -> tuple[str, str]:
     """Returns the layer and the numbers of a row: `3x3 conv` and `64, /2`."""
     values = row.attributes
-    stride = f"/{values['stride']}" if values.get("stride", 1) > 1 else ""
+    stride = f"/{short(values['stride'])}" if values.get("stride", 1) != 1 else ""
     match row.op:
         case "conv":
-            size = f"{values['kernel']}x{values['kernel']}"
+            size = times(values["kernel"])
             filters, groups = values["filters"], values["groups"]
             depthwise = " depthwise" if 1 < groups == filters else ""
             grouped = f" ({groups} groups)" if 1 < groups < filters else ""
@@ -107,7 +108,7 @@ def label(row: Row) -> tuple[str, str]:
         case "dense":
             return "dense", str(values["units"])
         case "max_pool" | "average_pool":
-            return f"{values['size']}x{values['size']} {row.op.replace('_', ' ')}", stride
+            return f"{times(values['size'])} {row.op.replace('_', ' ')}", stride
         case "activation":
             return str(values["function"]), ""
         case "norm":

@@ -21,6 +21,7 @@ from reszoo.spec.base import (
     Tuple,
     Value,
 )
+from reszoo.spec.per_axis import PerAxis
 from reszoo.spec.registry import ConnectionName, TransformName
 from reszoo.spec.stage_inheritance import apply_inheritance
 
@@ -188,10 +189,10 @@ class Pool(Kinded):
     kind: Literal["max", "average", "blur", "conv", "none"] = "max"
     """`blur` is a max-pool of stride 1 and a blur of `stride`; `conv` is a strided convolution with
     norm and activation."""
-    size: PositiveInt = 3
-    """Side of the window."""
-    stride: PositiveInt = 2
-    """Stride of the window."""
+    size: PerAxis = 3
+    """Side of the window, or its height and width."""
+    stride: PerAxis = 2
+    """Stride of the window, or one for the height and one for the width."""
     padding: Padding | None = None
     """Overrides the spec's padding; `same` gives the windows of Caffe's ceil mode. So does `torch`
     for an average pool, which never counts the padding."""
@@ -208,9 +209,9 @@ class Stem(Value):
     """Convolutions, a dense layer on the flattened image, or no stem."""
     filters: PositiveInt | Annotated[Tuple[PositiveInt], Field(max_length=100)] = 64
     """Filters (units for `dense`); a list makes a deep stem with one convolution per entry."""
-    kernel: PositiveInt = 3
-    """Side of the kernels."""
-    stride: PositiveInt = 1
+    kernel: PerAxis = 3
+    """Side of the kernels, or their height and width."""
+    stride: PerAxis = 1
     """Stride of the first convolution."""
     padding: Padding | None = None
     """Overrides the spec's padding."""
@@ -255,7 +256,7 @@ class Gate(Value):
     """Whether the carry gate is C = 1 - T. False: C is a sigmoid with its own weights."""
     granularity: Literal["element", "channel"] = "element"
     """One gate per element, or one per channel computed from the pooled input."""
-    kernel: PositiveInt | None = None
+    kernel: PerAxis | None = None
     """Kernel of the gate's convolution. Defaults to the transform's kernel, 1 for a bottleneck."""
     bias: float | None = None
     """Initial bias of the transform gate. Defaults to -1 per 10 layers (papers), down to -4."""
@@ -305,7 +306,7 @@ class BlockFields(Value):
     shortcut: Shortcut | None = None
     order: Order | None = None
     """Order of normalisation, activation and addition (He 2016, Figure 4)."""
-    kernel: PositiveInt | None = None
+    kernel: PerAxis | None = None
     expansion: PositiveInt | None = None
     groups: PositiveInt | None = None
     base_width: PositiveInt | None = None
@@ -339,8 +340,8 @@ class Block(Value):
     order: Order | None = None
     """Order of normalisation, activation and addition (He 2016, Figure 4). Defaults to `post`, for
     one-layer transforms (`conv`, `dense`) to `relu_before_add`."""
-    kernel: PositiveInt = 3
-    """Side of the kernels, in a bottleneck of the middle one."""
+    kernel: PerAxis = 3
+    """Side of the kernels, or their height and width; in a bottleneck of the middle one."""
     expansion: PositiveInt = 4
     """A bottleneck has `width * expansion` output channels."""
     groups: PositiveInt = 1
@@ -402,8 +403,8 @@ class Stage(BlockFields):
     """Number of blocks, including a `first: plain` layer."""
     width: PositiveInt
     """Filters (units) of the transform; a bottleneck outputs `expansion` times as many."""
-    stride: PositiveInt = 1
-    """Stride of the stage's strided block."""
+    stride: PerAxis = 1
+    """Stride of the stage's strided block, which its shortcut and gates follow."""
     first: Literal["plain"] | None = None
     """`plain`: a plain first layer changes the shape, as in the authors' highway nets."""
     after: After = After()

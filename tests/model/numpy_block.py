@@ -8,7 +8,7 @@ import numpy as np
 
 from reszoo.spec.architecture import Block
 from tests.model import numpy_layers as layers
-from tests.model.numpy_layers import ACTIVATIONS, Array, sigmoid
+from tests.model.numpy_layers import ACTIVATIONS, Array, Sides, both, sigmoid
 
 if TYPE_CHECKING:
     from tests.model.numpy_reference import Reference
@@ -20,7 +20,7 @@ class OneBlock:
     """y = act(C(x) * shortcut(x) + T(x) * H(x))."""
 
     def __init__(
-        self, network: Reference, name: str, block: Block, width: int, stride: int
+        self, network: Reference, name: str, block: Block, width: int, stride: Sides
     ) -> None:
         self.network, self.name, self.block = network, name, block
         self.width, self.stride = width, stride
@@ -93,7 +93,7 @@ class OneBlock:
         if block.transform == "dense":
             return self.dense_h(a)
         inner = int(self.width * block.base_width / 64) * groups
-        early = self.stride if block.stride_at == "first" else 1
+        early, late = (self.stride, 1) if block.stride_at == "first" else (1, self.stride)
         convs = {  # kernel, filters, stride, groups
             "conv": [(block.kernel, self.width, self.stride, groups)],
             "basic": [
@@ -102,13 +102,13 @@ class OneBlock:
             ],
             "bottleneck": [
                 (1, inner, early, 1),
-                (block.kernel, inner, self.stride // early, groups),
+                (block.kernel, inner, late, groups),
                 (1, self.out, 1, 1),
             ],
         }[block.transform]
         for number, (kernel, filters, stride, count) in enumerate(convs, start=1):
             bias = self.has_bias(f"conv{number}")
-            filtered = stride > 1 and block.antialias != "none"
+            filtered = stride != 1 and block.antialias != "none"
             a = self.network.conv(
                 a,
                 f"{self.name}_conv{number}",
@@ -179,7 +179,8 @@ class OneBlock:
         if choice.subsample == "average":
             x = layers.average_pool(x, self.stride, self.stride, "same")
         else:
-            x = x[:, :: self.stride, :: self.stride]
+            down, right = both(self.stride)
+            x = x[:, ::down, ::right]
         missing = self.out - x.shape[3]
         before = missing // 2 if choice.channels == "both" else 0
         return np.pad(x, ((0, 0), (0, 0), (0, 0), (before, missing - before)))
@@ -191,7 +192,7 @@ class OneBlock:
         if a.ndim == 2:
             y = network.dense(a, f"{name}_dense", self.out, bias)
         else:
-            if choice.kind == "average_projection" and stride > 1:
+            if choice.kind == "average_projection" and stride != 1:
                 a, stride = layers.average_pool(a, stride, stride, network.spec.padding), 1
             y = network.conv(a, f"{name}_conv", (1, self.out), stride, bias)
         normalised = choice.norm and self.order != "full_pre"

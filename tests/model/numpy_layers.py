@@ -1,6 +1,7 @@
 """Convolutions, pools and normalisations by their definitions in NumPy, for comparison.
 
-Maps are (batch, height, width, channels) in float64. Nothing here knows reszoo or TensorFlow.
+Maps are (batch, height, width, channels) in float64. Sizes and strides are one number, or height
+and width. Nothing here knows reszoo or TensorFlow.
 """
 
 from __future__ import annotations
@@ -12,6 +13,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 Array = np.ndarray
 Border = tuple[int, int]
+Sides = int | tuple[int, int]
+
+
+def both(size: Sides) -> tuple[int, int]:
+    return size if isinstance(size, tuple) else (size, size)
 
 
 def sigmoid(x: Array) -> Array:
@@ -46,24 +52,26 @@ def borders(side: int, kernel: int, stride: int, padding: str) -> Border:
     return missing // 2, missing - missing // 2
 
 
-def surrounded(x: Array, kernel: int, stride: int, padding: str, value: float) -> Array:
-    rows, columns = (borders(side, kernel, stride, padding) for side in x.shape[1:3])
+def surrounded(x: Array, kernel: Sides, stride: Sides, padding: str, value: float) -> Array:
+    along = zip(x.shape[1:3], both(kernel), both(stride), strict=True)
+    rows, columns = (borders(side, size, step, padding) for side, size, step in along)
     return np.pad(x, ((0, 0), rows, columns, (0, 0)), constant_values=value)
 
 
-def windows(x: Array, size: int, stride: int) -> Array:
-    """The pixels of each window: (batch, rows, columns, channels, size, size)."""
-    return sliding_window_view(x, (size, size), axis=(1, 2))[:, ::stride, ::stride]
+def windows(x: Array, size: Sides, stride: Sides) -> Array:
+    """The pixels of each window: (batch, rows, columns, channels, window height, window width)."""
+    down, right = both(stride)
+    return sliding_window_view(x, both(size), axis=(1, 2))[:, ::down, ::right]
 
 
 def conv(
-    x: Array, kernel: Array, bias: Array | None, *, stride: int, padding: str, groups: int = 1
+    x: Array, kernel: Array, bias: Array | None, *, stride: Sides, padding: str, groups: int = 1
 ) -> Array:
     """sum over i, j, c of x[row + i, column + j, c] kernel[i, j, c, filter], per group."""
-    size, filters = kernel.shape[0], kernel.shape[3]
+    size, filters = (kernel.shape[0], kernel.shape[1]), kernel.shape[3]
     seen = windows(surrounded(x, size, stride, padding, 0.0), size, stride)
     inside, outside = x.shape[3] // groups, filters // groups
-    assert kernel.shape == (size, size, inside, filters)
+    assert kernel.shape[2:] == (inside, filters)
     parts = [
         np.einsum(
             "nrscij,ijcf->nrsf",
@@ -93,11 +101,11 @@ def group_norm(x: Array, weights: dict[str, Array], groups: int, epsilon: float)
     return weights["gamma"] * np.concatenate(parts, axis=-1) + weights["beta"]
 
 
-def max_pool(x: Array, size: int, stride: int, padding: str, border: float = -np.inf) -> Array:
+def max_pool(x: Array, size: Sides, stride: Sides, padding: str, border: float = -np.inf) -> Array:
     return windows(surrounded(x, size, stride, padding, border), size, stride).max(axis=(4, 5))
 
 
-def average_pool(x: Array, size: int, stride: int, padding: str) -> Array:
+def average_pool(x: Array, size: Sides, stride: Sides, padding: str) -> Array:
     """The mean of a window's pixels inside the map; the padding does not count.
 
     An average pool has TensorFlow's windows where the nets have torch's: those of torch's
@@ -108,8 +116,16 @@ def average_pool(x: Array, size: int, stride: int, padding: str) -> Array:
     return np.nanmean(seen, axis=(4, 5))
 
 
-def blur(x: Array, stride: int) -> Array:
-    """The binomial filter [1, 2, 1] both ways with mirrored borders, then a stride (Zhang 2019)."""
-    binomial = np.outer([1.0, 2.0, 1.0], [1.0, 2.0, 1.0]) / 16.0
-    mirrored = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
-    return np.einsum("nrscij,ij->nrsc", windows(mirrored, 3, stride), binomial)
+def blur(x: Array, stride: Sides) -> Array:
+    """The binomial filter [1, 2, 1] both ways with mirrored borders, then a stride (Zhang 2019).
+
+    Of two strides, an axis whose stride is 1 is not filtered.
+    """
+    lines = [
+        np.array([1.0]) if isinstance(stride, tuple) and step == 1 else np.array([1.0, 2.0, 1.0])
+        for step in both(stride)
+    ]
+    binomial = np.outer(lines[0] / lines[0].sum(), lines[1] / lines[1].sum())
+    rows, columns = ((len(line) // 2, len(line) // 2) for line in lines)
+    mirrored = np.pad(x, ((0, 0), rows, columns, (0, 0)), mode="reflect")
+    return np.einsum("nrscij,ij->nrsc", windows(mirrored, binomial.shape, stride), binomial)

@@ -13,7 +13,7 @@ import numpy as np
 from reszoo.spec.architecture import Architecture, Block, Norm, Pool
 from tests.model import numpy_layers as layers
 from tests.model.numpy_block import OneBlock
-from tests.model.numpy_layers import ACTIVATIONS, Array
+from tests.model.numpy_layers import ACTIVATIONS, Array, Sides, both
 
 Weights = Mapping[str, Array]
 """By `layer/weight`, e.g. `stage1_block1_conv1/kernel`."""
@@ -139,14 +139,14 @@ class Reference:
         self,
         x: Array,
         name: str,
-        shape: tuple[int, int],
-        stride: int,
+        shape: tuple[Sides, int],
+        stride: Sides,
         bias: bool,
         padding: str | None = None,
         groups: int = 1,
     ) -> Array:
         kernel = self.weight(name, "kernel")
-        assert (kernel.shape[0], kernel.shape[3]) == shape, name
+        assert (*kernel.shape[:2], kernel.shape[3]) == (*both(shape[0]), shape[1]), name
         return layers.conv(
             x,
             kernel,

@@ -196,6 +196,56 @@ def test_strided_windows_on_even_and_odd_maps(padding: str, kernel: int) -> None
         check(network(padding=padding, block=given))
 
 
+SIGNALS: dict[str, dict[str, Any]] = {
+    "signal": {"input": {"shape": [1, 43, 2]}, "block": {"kernel": [1, 5]}},
+    "signal, one number": {"input": {"shape": [1, 42, 2]}, "block": {"kernel": 3}},
+    "gated signal": {
+        "input": {"shape": [1, 42, 2]},
+        "block": {"kernel": [1, 3], "connection": "highway", "gate": {"kernel": [1, 7]}},
+    },
+    "blurred signal": {
+        "input": {"shape": [1, 42, 1]},
+        "stem": {"filters": 4, "kernel": [1, 9], "pool": {"kind": "blur", "size": [1, 3]}},
+        "block": {"kernel": [1, 3], "antialias": "blur"},
+    },
+    "averaged signal": {
+        "input": {"shape": [1, 43, 1]},
+        "stem": {"filters": 4, "kernel": [1, 3], "stride": [1, 2], "pool": "average"},
+        "block": {"kernel": [1, 3], "antialias": "average", "shortcut": "average_projection"},
+    },
+    "spectrogram": {
+        "input": {"shape": [13, 40, 1]},
+        "stem": {"filters": 4, "kernel": [3, 9], "stride": [1, 4], "pool": "max"},
+        "block": {"transform": "bottleneck", "expansion": 2, "kernel": [5, 3], "groups": 2},
+    },
+    "spectrogram, option A": {
+        "input": {"shape": [12, 40, 1]},
+        "stem": {"filters": 4, "pool": {"kind": "conv", "size": [1, 4]}},
+        "block": {"order": "full_pre", "shortcut": {"kind": "zero_pad", "subsample": "average"}},
+    },
+    "signal upwards": {"input": {"shape": [43, 1, 2]}, "block": {"kernel": [5, 1]}},
+}
+"""Networks with windows and strides per axis; those of their pools and stages are added."""
+
+
+@pytest.mark.parametrize("device", [None, "cpu"])
+@pytest.mark.parametrize(("padding", "name"), product_by_turns(["torch", "same"], SIGNALS))
+def test_windows_and_strides_per_axis(name: str, padding: str, device: str | None) -> None:
+    given = SIGNALS[name]
+    stride = [2, 1] if name == "signal upwards" else [1, 2]
+    stem = {"filters": 4, **given.get("stem", {})}
+    if pool := stem.get("pool"):
+        pool = {"kind": pool} if isinstance(pool, str) else pool
+        stem["pool"] = {"size": [1, 2], "stride": stride, **pool}
+    shapes = [
+        {"depth": 1, "width": 4},
+        {"depth": 2, "width": 6, "stride": stride},
+        {"depth": 1, "width": 6, "stride": stride, "shortcut": "max_pool"},
+    ]
+    spec = network(**{**given, "stem": stem, "stages": shapes, "padding": padding})
+    check(spec) if device is None else check(spec, 1e-4, "float32", device)
+
+
 BLOCKS: dict[str, dict[str, Any]] = {
     "squeeze-excite": {"attention": {"kind": "se", "ratio": 2, "divisor": 2}},
     "squeeze-excite without bias": {"attention": {"kind": "se", "bias": False}},

@@ -82,6 +82,7 @@ EXACT = {
     "post, blurred strides": {"antialias": "blur"},
     "post, average projection": {"shortcut": "average_projection"},
     "post, dropout": {"dropout": 0.3, "shortcut": {"kind": "zero_pad", "dropout": 0.2}},
+    "post, kernels per axis": {"kernel": [1, 5]},
     "post, group norm": {"norm": {"kind": "group", "groups": 4}},
     "full_pre": {"order": "full_pre"},
     "full_pre, bottleneck": BOTTLENECK | {"order": "full_pre"},
@@ -131,6 +132,16 @@ def test_the_deeper_net_is_the_same_function_and_its_new_blocks_learn(name):
     # Stochastic depth may leave a whole block out of one step.
     if "survival" not in name:
         assert min(gradients.values()) > 1e-7, gradients
+
+
+def test_a_last_block_with_a_stride_per_axis_stays_the_last():
+    shapes = [{"depth": 1, "width": 8}, {"depth": 2, "width": 16, "stride": [1, 2]}]
+    spec = net({"strided_block": "last", "kernel": [3, 5]}, stages=shapes)
+    model = trained(spec)
+    deeper = deepen_model(model, spec, [1, 4], seed=5)
+    strides = [layer.strides for layer in deeper.model.layers if layer.name.endswith("_conv1")]
+    assert strides == [(1, 1)] * 4 + [(1, 2)]
+    assert difference(model, deeper.model) <= ROUNDING
 
 
 def test_most_of_it_is_equal_to_the_last_bit():

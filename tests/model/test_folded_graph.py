@@ -39,6 +39,10 @@ KINDS: dict[str, dict[str, Any]] = {
     "anti-aliased": {"block": {"antialias": "blur", "shortcut": "zero_pad"}},
     "pooled stem": {"stem": {"filters": 4, "kernel": 7, "pool": {"kind": "max", "stride": 2}}},
     "deep stem": {"stem": {"filters": [4, 8, 4], "kernel": 3, "stride": 2}},
+    "sizes per axis": {
+        "block": {"kernel": [1, 5], "shortcut": "projection"},
+        "stages": [{"depth": 1, "width": 4}, {"depth": 1, "width": 8, "stride": [1, 2]}],
+    },
     "mean image": {
         "input": {"shape": [8, 8, 3], "mean": "image", "contrast": {"kind": "global"}},
     },

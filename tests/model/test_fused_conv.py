@@ -20,9 +20,11 @@ CASES = {
     "3x3 with a bias": {"kernel_size": 3, "padding": "same", "use_bias": True},
     "3x3 unpadded": {"kernel_size": 3},
     "3x3 stride 2, unpadded": {"kernel_size": 3, "strides": 2},
+    "1x5": {"kernel_size": (1, 5), "padding": "same"},
     "5x3 stride 2, unpadded": {"kernel_size": (5, 3), "strides": 2},
 }
 STOCK = {
+    "a stride per axis": {"kernel_size": 1, "strides": (1, 2)},
     "stride 3": {"kernel_size": 1, "strides": 3},
     "stride 2 that pads": {"kernel_size": 3, "strides": 2, "padding": "same"},
     "dilated": {"kernel_size": 3, "dilation_rate": 2},

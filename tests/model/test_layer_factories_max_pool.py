@@ -30,12 +30,15 @@ def pooled(height: int, width: int, **pool: Any) -> Plan:
     return plan(from_mapping(mapping), head=False)
 
 
+SIZES: list[Any] = [*range(1, 7), (1, 3), (5, 2)]
+
+
 @pytest.mark.quick_rows(4)
 @pytest.mark.parametrize("padding", ["torch", "same", "valid"])
-@pytest.mark.parametrize("size", range(1, 7))
-def test_windows_are_the_papers_and_ignore_what_lies_outside(size: int, padding: str) -> None:
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_windows_are_the_papers_and_ignore_what_lies_outside(size: Any, padding: str) -> None:
     random = np.random.default_rng(size)
-    for stride in range(1, 5):
+    for stride in (*range(1, 5), (1, 2)) if isinstance(size, int) else ((1, 2), (3, 2)):
         for height, width in ((6, 7), (9, 8), (11, 10), (13, 13)):
             rows = pooled(height, width, size=size, stride=stride, padding=padding)
             pool = [row for row in rows.rows if row.name.startswith("stem_pool")]
@@ -58,6 +61,7 @@ def test_windows_are_the_papers_and_ignore_what_lies_outside(size: int, padding:
         (112, 5, ["max_pool", "subsample"]),
         (113, 5, ["max_pool"]),
         (113, 2, ["max_pool"]),
+        (112, (2, 3), ["pad", "max_pool", "crop"]),
     ],
 )
 def test_a_pool_costs_more_only_where_zeros_would_be_seen(side, size, ops) -> None:

@@ -30,6 +30,16 @@ def test_blur_is_the_binomial_filter_with_reflected_borders(stride: int) -> None
     np.testing.assert_allclose(found, blurred(X, stride), atol=1e-6)
 
 
+def test_blur_of_one_axis_takes_a_signal_and_leaves_the_other_axis() -> None:
+    signal = X[:, :1]
+    expected = (np.pad(signal, ((0, 0), (0, 0), (1, 1), (0, 0)), mode="reflect") / 4).astype("f4")
+    expected = expected[:, :, :-2] + 2 * expected[:, :, 1:-1] + expected[:, :, 2:]
+    found = Blur((1, 2))(signal)
+    assert found.shape == Blur([1, 2]).compute_output_shape(signal.shape) == (2, 1, 3, 3)
+    np.testing.assert_allclose(found, expected[:, :, ::2], atol=1e-6)
+    assert Blur((1, 2))(X).shape == (2, 5, 3, 3)
+
+
 def test_padding_holds_its_value() -> None:
     layer = ConstantPadding2D(((1, 0), (0, 2)), float("-inf"))
     found = np.asarray(layer(X))
@@ -57,10 +67,11 @@ def test_scale_of_unknown_granularity_is_refused() -> None:
     "make",
     [
         lambda **o: Blur(2, **o),
+        lambda **o: Blur((1, 2), **o),
         lambda **o: ConstantPadding2D(((1, 1), (1, 1)), float("-inf"), **o),
         lambda **o: LearnedScale("channel", 0.3, **o),
     ],
-    ids=["blur", "padding", "scale"],
+    ids=["blur", "blur of one axis", "padding", "scale"],
 )
 def test_layers_survive_a_file(tmp_path: Path, make: object, dtype: str) -> None:
     image = keras.Input(X.shape[1:], dtype="float32")

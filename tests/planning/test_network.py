@@ -72,6 +72,77 @@ def test_torch_padding_is_symmetric_and_same_is_tensorflows() -> None:
     assert not [row for row in plan(cifar(1, padding="same")).rows if row.op == "pad"]
 
 
+def signal(**fields):
+    """A small net on a row of 21 pixels."""
+    return architecture(
+        name="signal",
+        input=fields.pop("input", {"shape": [1, 21, 1]}),
+        stem={"filters": 4, "kernel": [1, 3], **fields.pop("stem", {})},
+        block={"kernel": [1, 5], **fields.pop("block", {})},
+        stages=[{"depth": 1, "width": 4}, {"depth": 1, "width": 8, "stride": [1, 2]}],
+        classes=2,
+        **fields,
+    )
+
+
+def test_padding_goes_by_axis_and_a_signal_is_padded_along_its_length_alone() -> None:
+    rows = {row.name: row for row in plan(signal()).rows}
+    assert rows["stem_conv"].attributes["padding"] == "same"
+    assert not [row for row in rows.values() if row.op == "pad"]
+    assert rows["stage2_block1_merge_add"].shape == (1, 11, 8)
+    even = {row.name: row for row in plan(signal(input={"shape": [1, 20, 1]})).rows}
+    assert even["stage2_block1_conv1_pad"].attributes["amounts"] == ((0, 0), (2, 2))
+    assert even["stage2_block1_conv1"].attributes["stride"] == (1, 2)
+    assert even["stage2_block1_shortcut_conv"].attributes["stride"] == (1, 2)
+    # A single number is for both axes, and pads the height of 1, too.
+    square = plan(signal(block={"kernel": 3}, input={"shape": [1, 20, 1]})).row(
+        "stage2_block1_conv1_pad"
+    )
+    assert square.attributes["amounts"] == ((1, 1), (1, 1))
+
+
+def test_gates_follow_the_kernel_and_the_stride_of_their_block() -> None:
+    rows = plan(signal(block={"connection": "highway"}))
+    gate = rows.row("stage2_block1_transform_gate_conv")
+    assert (gate.attributes["kernel"], gate.attributes["stride"]) == ((1, 5), (1, 2))
+    narrow = plan(signal(block={"connection": "highway", "gate": {"kernel": 1}}))
+    assert narrow.row("stage2_block1_transform_gate_conv").attributes["kernel"] == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "message", "hint"),
+    [
+        ({"block": {"kernel": [5, 1]}}, "a 5x1 window is across a signal", "write [1, 5]"),
+        ({"stem": {"kernel": [3, 9]}}, "a 3x9 window is across a signal", "write [1, 9]"),
+        (
+            {"stem": {"stride": [2, 1]}},
+            "a stride of 2x1 is longer than a side of a 1x21 map",
+            "[height, width]",
+        ),
+        (
+            {"stem": {"stride": [1, 30]}},
+            "a stride of 1x30 is longer than a side of a 1x21 map",
+            "lower the stride",
+        ),
+        (
+            {"stem": {"kernel": [1, 31]}, "padding": "valid"},
+            "a 1x31 window with stride 1 leaves no pixels of a 1x21 map",
+            "use a larger input",
+        ),
+        (
+            {"stem": {"pool": {"kind": "blur", "size": [1, 3], "stride": 1}}},
+            "a blur mirrors the map",
+            "larger input",
+        ),
+        ({"block": {"shortcut": "identity"}}, "an identity shortcut cannot change", "option A"),
+    ],
+)
+def test_sizes_that_do_not_fit_their_axis_are_refused(fields, message, hint) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        plan(signal(**fields))
+    assert hint in str(caught.value.hint)
+
+
 def test_guideline_bias_falls_with_depth() -> None:
     assert [guideline_bias(layers) for layers in (3, 10, 19, 32, 100)] == [-1, -1, -2, -3, -4]
 

@@ -17,6 +17,7 @@ from reszoo.model.importing.weights_file import Shape, WeightsFile
 from reszoo.model.initializers import kernel_initializer
 from reszoo.planning.rows import Plan, Row
 from reszoo.spec.architecture import Architecture
+from reszoo.spec.per_axis import axes
 
 _LISTED_NAMES = 4  # in a message, before it counts the rest
 _MAX_ELEMENTS = 1 << 28  # of one tensor; the largest of these networks has 19 million
@@ -180,7 +181,7 @@ def weight_shape(rows: Plan, row: Row, weight: str) -> Shape:
     size, filters = row.attributes["kernel"], row.attributes["filters"]
     if row.op == "conv1d":
         return (size, channels, filters)
-    return (size, size, channels // row.attributes["groups"], filters)
+    return (*axes(size), channels // row.attributes["groups"], filters)
 
 
 def _in_head(row: Row) -> bool:

@@ -19,9 +19,10 @@ from reszoo.errors import UserError, first_line
 from reszoo.json_text import parse_json
 from reszoo.model.importing.weight_layout import WeightLayout, weight_names
 from reszoo.planning.network import plan
-from reszoo.planning.ops import window_count
+from reszoo.planning.padding import window_counts
 from reszoo.planning.rows import Plan, Row
 from reszoo.spec.architecture import Architecture
+from reszoo.spec.per_axis import Sides, axes, merged, short, times
 
 Signature = tuple[Any, ...]
 """What a layer computes, without its weights."""
@@ -147,9 +148,9 @@ def _some(counts: Counter[Signature]) -> str:
 
 
 def _conv(
-    kernel: int, stride: int, padding: str, groups: int, filters: int, bias: bool
+    kernel: Sides, stride: Sides, padding: str, groups: int, filters: int, bias: bool
 ) -> Signature:
-    words = f"{kernel}x{kernel}", f"stride {stride}", padding, f"groups {groups}"
+    words = times(kernel), f"stride {short(stride)}", padding, f"groups {groups}"
     return ("conv", *words, f"filters {filters}", "with bias" if bias else "without bias")
 
 
@@ -162,8 +163,8 @@ def _norm(epsilon: float) -> Signature:
     return ("norm", f"epsilon {epsilon:.5g}")  # a file may have the float32 beside 0.001
 
 
-def _pool(kind: str, size: int, stride: int, padding: str) -> Signature:
-    return (kind, f"{size}x{size}", f"stride {stride}", padding)
+def _pool(kind: str, size: Sides, stride: Sides, padding: str) -> Signature:
+    return (kind, times(size), f"stride {short(stride)}", padding)
 
 
 def _pad(amounts: Any) -> Signature:
@@ -268,10 +269,10 @@ def _layer_signatures(
     match kind:
         case "InputLayer":
             yield ("input",)
-        case "Conv2D" if _side(config.get("dilation_rate", 1)) == 1:
+        case "Conv2D" if _sides(config.get("dilation_rate", 1)) == 1:
             yield _conv(
-                _side(config["kernel_size"]),
-                _side(config["strides"]),
+                _sides(config["kernel_size"]),
+                _sides(config["strides"]),
                 config["padding"],
                 config.get("groups", 1),
                 config["filters"],
@@ -306,19 +307,19 @@ def _layer_signatures(
 
 
 def _keras_pool(kind: str, config: Mapping[str, Any], size: tuple[int, int]) -> Signature:
-    side = _side(config["pool_size"])
-    stride = _side(config.get("strides") or side)
-    if kind == "average_pool" and size == (side, side):
+    window = _sides(config["pool_size"])
+    stride = _sides(config.get("strides") or config["pool_size"])
+    if kind == "average_pool" and size == axes(window):
         return ("global_average_pool",)
-    return _pool(kind, side, stride, config["padding"])
+    return _pool(kind, window, stride, config["padding"])
 
 
-def _side(value: Any) -> int:
-    """Returns the only value of `[3, 3]`, or of 3."""
-    values = set(value) if isinstance(value, Sequence) else {value}
-    if len(values) != 1:
-        raise UnknownLayerError(f"a window of {value}, which is not square")
-    return int(values.pop())
+def _sides(value: Any) -> Sides:
+    """Returns the sides of `[3, 3]`, `[1, 9]` or 3."""
+    sides = value if isinstance(value, Sequence) else (value, value)
+    if len(sides) != 2:
+        raise UnknownLayerError(f"a window of {value}, which is not two-dimensional")
+    return merged(int(sides[0]), int(sides[1]))
 
 
 def _input_size(config: Mapping[str, Any]) -> tuple[int, int]:
@@ -335,6 +336,5 @@ def _output_size(item: Mapping[str, Any], size: tuple[int, int]) -> tuple[int, i
         return size[0] + sum(rows), size[1] + sum(columns)
     if kernel is None or not all(size):
         return size
-    side, stride = _side(kernel), _side(config.get("strides") or kernel)
-    height, width = (window_count(length, side, stride, config["padding"]) for length in size)
-    return height, width
+    stride = _sides(config.get("strides") or kernel)
+    return window_counts(size, _sides(kernel), stride, config["padding"])

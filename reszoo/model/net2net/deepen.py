@@ -88,7 +88,7 @@ class _BlockPositions:
         self._old = tuple(stage.depth for stage in spec.stages)
         self._new = tuple(depths)
         self._last_stays_last = tuple(
-            stage.stride > 1 and spec.stage_block(index).strided_block == "last"
+            stage.stride != 1 and spec.stage_block(index).strided_block == "last"
             for index, stage in enumerate(spec.stages)
         )
         for index, stays in enumerate(self._last_stays_last):

@@ -177,6 +177,50 @@ def twins() -> tuple[Any, keras.Model]:
     return spec, model
 
 
+def signal_net(kernel: tuple[int, int] = (1, 5)) -> tuple[Any, keras.Model]:
+    """A net on signals, of kernels, strides and pools with two sides."""
+    spec = from_mapping(
+        {
+            "name": "signals",
+            "input": {"shape": [1, 32, 1], "mean": 0, "std": 1},
+            "padding": "same",
+            "norm": {"epsilon": 1e-3, "momentum": 0.99},
+            "stem": {
+                "filters": 4,
+                "kernel": [1, 9],
+                "stride": [1, 2],
+                "pool": {"kind": "max", "size": [1, 3], "stride": [1, 2]},
+            },
+            "block": {"transform": "conv", "kernel": [1, 5], "connection": "plain"},
+            "stages": [{"depth": 1, "width": 6, "stride": [1, 2]}],
+            "classes": 2,
+        }
+    )
+    keras.backend.clear_session()
+
+    def conv(x: Any, filters: int, kernel: tuple[int, int]) -> Any:
+        x = layers.Conv2D(filters, kernel, strides=(1, 2), padding="same", use_bias=False)(x)
+        return layers.Activation("relu")(layers.BatchNormalization(epsilon=1e-3)(x))
+
+    inputs = keras.Input((1, 32, 1))
+    x = layers.MaxPooling2D((1, 3), strides=(1, 2), padding="same")(conv(inputs, 4, (1, 9)))
+    x = layers.Flatten()(layers.AveragePooling2D((1, 4))(conv(x, 6, kernel)))
+    model = keras.Model(inputs, layers.Dense(2)(x))
+    randomise(model)
+    return spec, model
+
+
+def test_a_net_on_signals_gives_its_logits_and_another_kernel_is_told(tmp_path: Path) -> None:
+    spec, model = signal_net()
+    loaded = load_pretrained(spec, write(tmp_path / "x.h5", model)).model
+    signals = images(2, 1, 32, 1)
+    assert difference(logits(loaded, signals), logits(model, signals)) < 1e-5
+    _, other = signal_net(kernel=(5, 1))
+    with pytest.raises(UserError, match="is not signals") as error:
+        load_pretrained(spec, write(tmp_path / "y.h5", other))
+    assert "conv 5x1 stride 1x2" in str(error.value.found)
+
+
 def test_layers_that_could_be_exchanged_are_refused(tmp_path: Path) -> None:
     spec, model = twins()
     with pytest.raises(UserError, match="cannot be told apart") as error:
