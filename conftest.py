@@ -37,6 +37,7 @@ TESTS_ON_TENSORFLOW = (
     "test_examples.py",
     "test_hostile_files.py",
     "test_public_api.py",
+    "test_signals.py",
     "test_stored_keys.py",
     "test_v0_1_files.py",
     "test_wheel.py",

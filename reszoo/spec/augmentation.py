@@ -102,7 +102,8 @@ class Augmentation(Value):
     """Horizontal flip with probability 0.5; `alternating` does so in the first epoch and then flips
     each image in every other epoch (Jordan 2024)."""
     shift: Pixels = 0
-    """Largest translation each way in pixels; the border is filled with the mean pixel."""
+    """Largest translation each way in pixels; the border is filled with the mean pixel. An image
+    one pixel high moves to the left and right only."""
     crop_padding: Pixels = 0
     """Pixels of padding on each side, before a random crop of the original size."""
     crop_fill: Literal["zero", "reflect"] = "zero"

@@ -221,18 +221,24 @@ FEW_IMAGES = 5_000
 """Below this number of training images, small images get a recipe with smaller batches."""
 
 
-def default_recipe_name(side: int, *, images: int | None = None, fine_tuning: bool = False) -> str:
-    """Returns the short recipe for images of a side in pixels, or the one that fine-tunes.
+def default_recipe_name(
+    height: int, width: int, *, images: int | None = None, fine_tuning: bool = False
+) -> str:
+    """Returns the short recipe for images of a size in pixels, or the one that fine-tunes.
 
-    Few images (`images` of them train; None: many) get smaller batches and more epochs.
+    Few images (`images` of them train; None: many) get smaller batches and more epochs. An image
+    one pixel high or wide is a signal.
 
     Examples:
-      >>> default_recipe_name(224, fine_tuning=True)
+      >>> default_recipe_name(224, 224, fine_tuning=True)
       'finetune_photo'
-      >>> default_recipe_name(32, images=500)
+      >>> default_recipe_name(32, 32, images=500)
       'few32'
     """
     kind = "finetune" if fine_tuning else "short"
+    side = max(height, width)
+    if min(height, width) == 1 < side:
+        return f"{kind}_signal"
     if side <= 16:
         return f"{kind}8"
     if side > 64:

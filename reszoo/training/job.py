@@ -110,8 +110,8 @@ def choose_recipe(
     if isinstance(recipe, Recipe):
         recipe = specs.override(recipe, overrides)
     else:
-        side = max(architecture.input.shape[:2])
-        name = recipe or default_recipe_name(side, images=images, fine_tuning=fine_tuning)
+        size = architecture.input.shape[:2]
+        name = recipe or default_recipe_name(*size, images=images, fine_tuning=fine_tuning)
         recipe = specs.load_recipe(name, overrides)
     if epochs is not None and epochs < 1:
         raise UserError(

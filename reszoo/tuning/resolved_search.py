@@ -161,10 +161,10 @@ def _resolve_recipe(search: Search, base: Architecture) -> tuple[Recipe, int]:
 
     Beside it, the epochs of the recipe itself.
     """
-    side = max(base.input.shape[:2])
+    size = base.input.shape[:2]
     overrides = [f"{path}={json.dumps(value)}" for path, value in search.recipe_overrides.items()]
     try:
-        name = resolve_path(search, search.recipe) if search.recipe else default_recipe_name(side)
+        name = resolve_path(search, search.recipe) if search.recipe else default_recipe_name(*size)
         recipe = spec.load_recipe(name, overrides)
     except UserError as error:
         if error.where and "--set" not in str(error.where):

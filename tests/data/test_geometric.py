@@ -49,6 +49,19 @@ def test_padded_crop_equals_padding_and_cropping(fill, mode):
     np.testing.assert_array_equal(result, padded[:, 0:6, 4:11])
 
 
+@pytest.mark.parametrize("recipe", [Augmentation(shift=2), Augmentation(crop_padding=2)])
+def test_a_signal_moves_along_its_length_alone(recipe):
+    draws = drawn(SHIFT_Y=0.99, SHIFT_X=0.99, CROP_Y=0.99, CROP_X=0.99)
+    flips = np.zeros(5, bool)
+    signals = IMAGES[:, :1]
+    moved = geometric.crop_shift_flip(signals, recipe, draws, flips, (9, 8, 7))
+    np.testing.assert_array_equal(moved[:, :, :5], signals[:, :, 2:])
+    assert (moved[:, :, 5:] == [9, 8, 7]).all()
+    upright = signals.swapaxes(1, 2)
+    again = geometric.crop_shift_flip(upright, recipe, draws, flips, (9, 8, 7))
+    np.testing.assert_array_equal(again, moved.swapaxes(1, 2))
+
+
 def test_padding_may_be_wider_than_the_image():
     padded = np.pad(IMAGES, ((0, 0), (9, 9), (9, 9), (0, 0)), mode="reflect")
     recipe = Augmentation(crop_padding=9, crop_fill="reflect")

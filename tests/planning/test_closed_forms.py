@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from reszoo.errors import UserError
 from reszoo.planning.cost import cost
 from reszoo.planning.network import plan
+from reszoo.spec import load
 from tests.planning.specs import architecture, cifar, highway_dense
 
 depths = st.integers(min_value=1, max_value=12)
@@ -58,6 +59,64 @@ def test_a_convolutional_highway_layer_costs_two_kernels_and_two_biases(
     assert (
         counted.macs == 81 * (kernel**2 * 2 * width + depth * 2 * kernel**2 * width**2) + width * 3
     )
+
+
+@given(
+    height=st.integers(1, 12),
+    width=st.integers(1, 12),
+    kernel=st.tuples(st.sampled_from([1, 3, 5]), st.sampled_from([1, 2, 7])),
+    stride=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+)
+def test_a_window_per_axis_costs_its_area_at_every_place(
+    height: int, width: int, kernel: tuple[int, int], stride: tuple[int, int]
+) -> None:
+    down, right = stride
+    spec = architecture(
+        name="axes",
+        input={"shape": [height, width, 2]},
+        padding="same",
+        norm="none",
+        stem={"kind": "none"},
+        block={"transform": "conv", "connection": "plain", "kernel": kernel},
+        stages=[{"depth": 1, "width": 5, "stride": stride}],
+        classes=3,
+    )
+    is_signal = min(height, width) == 1 < max(height, width)
+    if is_signal and kernel[0] != kernel[1] and kernel[0 if height == 1 else 1] > 1:
+        with pytest.raises(UserError, match="across a signal"):
+            plan(spec)
+    elif down != right and (down > height or right > width):
+        with pytest.raises(UserError, match="longer than a side"):
+            plan(spec)
+    elif max(height, width) >= max(stride):
+        places = len(range(0, height, down)) * len(range(0, width, right))
+        area = kernel[0] * kernel[1]
+        counted = cost(spec)
+        assert counted.parameters == area * 2 * 5 + 5 + 5 * 3 + 3
+        assert counted.macs == places * area * 2 * 5 + 5 * 3
+
+
+def test_the_signal_net_costs_what_its_layers_cost() -> None:
+    parameters = macs = 0
+
+    def conv(kernel: int, inputs: int, outputs: int, length: int) -> None:
+        nonlocal parameters, macs
+        parameters += kernel * inputs * outputs + 2 * outputs  # and a normalisation
+        macs += kernel * inputs * outputs * length
+
+    conv(9, 1, 16, 128)
+    width = 16
+    for length, wider in ((128, 16), (64, 32), (32, 48), (16, 64)):
+        conv(5, width, wider, length)
+        conv(5, wider, wider, length)
+        if wider != width:
+            conv(1, width, wider, length)  # the projection
+        width = wider
+    parameters += 64 * 3 + 3
+    macs += 64 * 3
+    counted = cost(load("resnet10_signal"))
+    assert (counted.parameters, counted.macs) == (parameters, macs) == (71_699, 2_156_736)
+    assert counted.other_parameters == 2 * (16 + 2 * 16 + 3 * (32 + 48 + 64))
 
 
 @pytest.mark.parametrize(

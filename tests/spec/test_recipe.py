@@ -25,8 +25,18 @@ def test_every_shipped_recipe_loads_and_survives_being_written(name, tmp_path):
     [(8, "short8"), (28, "short28"), (32, "short32"), (64, "short32"), (128, "short_photo")],
 )
 def test_there_is_a_short_recipe_for_every_image_size(side, name):
-    assert default_recipe_name(side) == name
+    assert default_recipe_name(side, side) == name
     assert name in spec.names_of("recipe")
+
+
+@pytest.mark.parametrize("size", [(1, 256), (187, 1), (1, 8)])
+def test_signals_have_recipes_without_flips_and_crops(size):
+    for fine_tuning, name in ((False, "short_signal"), (True, "finetune_signal")):
+        assert default_recipe_name(*size, images=90, fine_tuning=fine_tuning) == name
+        augmentation = spec.load_recipe(name).augmentation
+        assert not augmentation.flip
+        assert augmentation.resized_crop is augmentation.scale_jitter is None
+    assert default_recipe_name(1, 1) == "short8"
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_a_spec_is_a_page_with_its_title_and_source(name: str) -> None:
 
 
 def test_families_are_the_folders() -> None:
-    assert {"cifar", "digits", "edge", "imagenet", "mnist"} == set(families())
+    assert {"cifar", "digits", "edge", "imagenet", "mnist", "signals"} == set(families())
     assert family_of("resnet20") == "cifar"
     assert family_of("resnet152") == "imagenet"
     assert family_of("highway10_w16_mnist") == "mnist"

@@ -222,7 +222,7 @@ def test_a_resume_that_fails_leaves_the_schedule_as_it_was(begun):
     ],
 )
 def test_the_default_recipe_goes_by_the_number_of_images_too(side, images, fine_tuning, name):
-    assert default_recipe_name(side, images=images, fine_tuning=fine_tuning) == name
+    assert default_recipe_name(side, side, images=images, fine_tuning=fine_tuning) == name
     assert name in spec.names_of("recipe")
 
 

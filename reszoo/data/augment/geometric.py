@@ -144,7 +144,13 @@ def fill_pixel(fill: Sequence[float], channels: int) -> np.ndarray:
 def _source_indices(
     size: int, augmentation: Augmentation, crop: np.ndarray, shift: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the source of each index along one axis, and whether it is outside the image."""
+    """Returns the source of each index along one axis, and whether it is outside the image.
+
+    Along an axis of one pixel nothing moves: a signal would be lost.
+    """
+    if size == 1:
+        stays = np.zeros((len(crop), 1), np.int64)
+        return stays, stays.astype(bool)
     index = np.arange(size) + _random_offsets(augmentation.crop_padding, crop)[:, None]
     if augmentation.crop_fill == "reflect":
         index = _reflect(index, size)
@@ -160,7 +166,5 @@ def _random_offsets(limit: int, draws: np.ndarray) -> np.ndarray:
 
 def _reflect(index: np.ndarray, size: int) -> np.ndarray:
     """Reflects indices outside at the border pixels, as `numpy.pad(mode="reflect")` does."""
-    if size == 1:
-        return np.zeros_like(index)
     index = np.abs(index) % (2 * (size - 1))
     return np.where(index >= size, 2 * (size - 1) - index, index)
