@@ -107,6 +107,10 @@ DIFFERENCES = {
         for key in ("precision", "metadata", "mediapipe", "mediapipe.opens", "mediapipe.why")
     },
     **{
+        ("contract.json", f"+ files.tflite.calibration{key}"): "which images set the ranges"
+        for key in ("", ".images", ".seed", ".sha256", ".source")
+    },
+    **{
         ("contract.json", f"+ target.{key}"): "targets ask for more"
         for key in ("limits", "memory_plan", "metadata")
     },

@@ -11,6 +11,7 @@
 | files.onnx | path, bytes, opset, inputs and outputs, the runtime in which it was compared |
 | files.tflite | path, bytes, precision, inputs and outputs with scales, zero points and formulas, \
 operators |
+| files.tflite.calibration | the images that set the ranges: source, number, seed, SHA-256 |
 | files.tflite.arena | bytes in TFLite-Micro, if the target has an arena limit or memory plan |
 | files.tflite.mediapipe | whether MediaPipe Tasks opens the file, and if not, why |
 | files.tflite.float_layers | layers of an int8 file kept in float; absent if there are none |

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +22,7 @@ from reszoo.exporting.mixed_precision import MixedPrecision, Unit
 from reszoo.exporting.parity import compare
 from reszoo.exporting.report_progress import report_progress
 from reszoo.exporting.tflite_converter import convert
+from reszoo.inference.calibration import SampleImages
 from reszoo.spec.target import Target
 from reszoo.tflite.arena import arena_of
 from reszoo.tflite.contents import TFLiteModel
@@ -63,6 +66,8 @@ def write_tflite(job: ExportJob, expected: np.ndarray, folder: Path) -> Exported
     images = report_progress(job.samples.images, "comparing the .tflite")
     probabilities = interpreter.probabilities(images)
     entry = tflite_entry(interpreter, model, job.target, arena, plan)
+    if job.calibration is not None:
+        entry["calibration"] = _calibration_entry(job.calibration, job.target.calibration.seed)
     layers = tuple(layer for unit in float_units for layer in unit.layers)
     if layers:
         entry["float_layers"] = list(layers)
@@ -171,6 +176,13 @@ def complete_tflite(
     if plan is None or not target.memory_plan:
         return model, plan
     return read_model(put_memory_plan(model, plan), MODEL_FILE), plan
+
+
+def _calibration_entry(sample: SampleImages, seed: int) -> dict[str, Any]:
+    """Says which images set the ranges; the hash is of their uint8 pixels, image after image."""
+    pixels = np.ascontiguousarray(sample.images)
+    digest = hashlib.sha256(pixels.data).hexdigest()
+    return {"source": sample.source, "images": len(pixels), "seed": seed, "sha256": digest}
 
 
 def _has_arena(target: Target) -> bool:

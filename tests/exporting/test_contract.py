@@ -11,15 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reszoo.data import ImageData
+from reszoo.data import ImageData, ImageFormat
 from reszoo.data.images.decoding import read_image
 from reszoo.errors import UserError
 from reszoo.exporting import Bundle
 from reszoo.exporting.export import export
 from reszoo.exporting.golden_example import choose_golden_image
+from reszoo.inference.calibration import calibration_images
 from reszoo.inference.evaluate import evaluate
 from reszoo.inference.predict import predict
 from reszoo.inference.trained import TrainedModel
+from reszoo.spec.target import Calibration
 from reszoo.tflite.interpreter import dequantize, quantize
 from tests.programs import Programs
 
@@ -199,6 +201,18 @@ def test_the_photograph_is_an_image_of_the_data_where_one_is_larger(
     assert nearest < 8  # what JPEG of quality 90 changes in hard edges
     small = bundle_of("residual", "server").contract
     assert small["example"]["photograph"]["source"] == "generated"
+
+
+def test_contract_names_the_images_that_set_the_ranges(
+    bundle_of: Callable[[str, str], Bundle], data: ImageData
+) -> None:
+    entry = bundle_of("residual", "mobile-int8").contract["files"]["tflite"]["calibration"]
+    images = calibration_images(data, ImageFormat(8, 8, 1), Calibration(), check=False).images
+    assert entry["sha256"] == hashlib.sha256(images).hexdigest()
+    assert (entry["images"], entry["seed"]) == (102, 0)
+    assert "train: 100 images, seed 0; black and white" in entry["source"]
+    float_file = bundle_of("residual", "mobile-float32").contract["files"]["tflite"]
+    assert "calibration" not in float_file
 
 
 def test_contract_holds_the_hash_of_every_other_file(
