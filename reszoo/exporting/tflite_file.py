@@ -138,11 +138,17 @@ def refuse_other_content(
     limitless = target.model_copy(update={"limits": type(target.limits)()})
     problems = judge(model, limitless, keep_float=keep_float).problems
     if problems:
-        first = problems[0]
+        first, *others = problems
+        texts = [
+            f"{problem.text} ({_where(model, problem.tensor, layers)})"
+            if problem.tensor
+            else problem.text
+            for problem in others
+        ]
         raise GateError(
             f"the .tflite does not meet the target {target.name}",
             where=_where(model, first.tensor, layers) if first.tensor else None,
-            found="; ".join(problem.text for problem in problems),
+            found="; ".join([first.text, *texts]),
             hint=first.hint,
         )
 

@@ -206,6 +206,8 @@ _REPLACEMENTS = {
     "ELU": "choose another activation: relu, relu6 or silu",
     "GELU": "choose another activation: relu, relu6 or silu",
     "HARD_SWISH": "choose another activation: relu, relu6 or silu",
+    "LOGISTIC": "choose another activation or connection: gates and silu are computed by it",
+    "PAD": "choose `shortcut: projection` in place of zero_pad, and `padding: same`",
     "NEG": "compute highway merges as x + T * (H - x)",
     "CAST": "write `input: float32`, or `quantization: int8`",
     "TRANSPOSE_CONV": "upsample in another way",

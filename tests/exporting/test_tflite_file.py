@@ -16,6 +16,7 @@ from reszoo.data import ImageData
 from reszoo.errors import GateError, UserError
 from reszoo.exporting import Bundle
 from reszoo.exporting.export import export
+from reszoo.exporting.tflite_file import refuse_other_content
 from reszoo.inference.trained import TrainedModel
 from reszoo.model.build import build
 from reszoo.spec import load, load_target
@@ -217,6 +218,19 @@ def test_an_empty_name_of_a_layer_to_keep_in_float_is_refused(
 ) -> None:
     with pytest.raises(UserError, match="keep_float cannot be"):
         export(nets["residual"], "mobile-int8", out=tmp_path / "x", data=data, keep_float=names)
+
+
+def test_every_operator_that_a_device_lacks_is_named_with_its_place() -> None:
+    model = load_model_file(Path(__file__).parents[1] / "fixtures" / "v0_1" / "bundle")
+    names = {operator.name for operator in model.main.operators} - {"PAD", "MEAN"}
+    target = load_target("mobile-int8", [f"operators=[{', '.join(sorted(names))}]"])
+    layers = ["stage2_block1_shortcut_pad", "head_pool"]
+    with pytest.raises(GateError) as refused:
+        refuse_other_content(model, target, layers=layers)
+    lacks = "the target lacks the operator"
+    assert refused.value.found == f"{lacks} PAD; {lacks} MEAN (the layer head_pool)"
+    assert refused.value.where == "the layer stage2_block1_shortcut_pad"
+    assert "`shortcut: projection`" in refused.value.hint
 
 
 def test_an_operator_that_tflite_does_not_have_is_refused_first(tmp_path: Path) -> None:
