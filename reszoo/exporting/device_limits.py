@@ -82,7 +82,8 @@ def _refusal(found: list[tuple[str, str]], target: Target, plan: Plan | None) ->
     if nearest := _nearest_in_zoo(plan, target):
         advice.append(f"train {nearest}, the largest network of the zoo with this input that fits")
     else:
-        advice.append("choose a target for a larger device")
+        none = ": no network of the zoo with this input is sure to fit" if plan is not None else ""
+        advice.append(f"choose a target for a larger device{none}")
     return UserError(
         f"the network is too large for the target {target.name}",
         expected="a network within the limits of the target",

@@ -20,7 +20,8 @@ def test_nothing_is_proposed_that_does_not_fit_itself() -> None:
     # ResNet-8 for the digits takes 8,396 bytes, most of them TFLite-Micro's own.
     macs = "limits.macs=100000000"
     small = ("limits.arena_bytes=4000", "limits.file_bytes=1000")
-    assert "larger device" in refusal("resnet8_digits", "microcontroller", *small, macs)
+    hint = refusal("resnet8_digits", "microcontroller", *small, macs)
+    assert "larger device: no network of the zoo with this input" in hint
     one_less = ("limits.arena_bytes=8395", "limits.macs=189247")
     assert "resnet8_digits" not in refusal("resnet8_digits", "microcontroller", *one_less)
 
