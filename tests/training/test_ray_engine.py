@@ -24,6 +24,7 @@ from reszoo.runs import Run
 from reszoo.runs.checkpoint_listing import newest_checkpoint
 from reszoo.training.checkpoint.checkpoint_file import Checkpoint, read_checkpoint
 from reszoo.training.jobs import ray_cluster
+from reszoo.training.jobs.engines import EngineOptions
 from reszoo.training.jobs.job_process import perform
 from reszoo.training.jobs.job_resources import JobResources
 from reszoo.training.jobs.ray_engine import RayEngine
@@ -203,6 +204,11 @@ def test_a_search_on_two_nodes_is_the_serial_one_byte_for_byte_even_if_it_was_ki
 
 def _is_running(run: Path) -> bool:
     return (run / "run.json").exists() and Run.open(run).state == "running"
+
+
+def test_the_capacity_of_a_cluster_is_known_without_a_folder(cluster):
+    capacity = EngineOptions(ray=cluster.address).capacity()
+    assert (capacity.workers, capacity.threads, capacity.on_cluster) == (2, 1, True)
 
 
 def test_resources_that_nobody_has_are_refused_with_what_there_is(cluster, task):
