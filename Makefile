@@ -27,7 +27,7 @@ help:
 	@echo "make test-slow   run all tests except test-edge, test-pages and test-ray"
 	@echo "make test-edge   open bundles in third-party runtimes and in export/clients/"
 	@echo "make test-pages  open reports in the system's chromium"
-	@echo "make test-ray    search on a Ray cluster of two nodes on this machine (4 GB, 10 minutes)"
+	@echo "make test-ray    search on a Ray cluster of two nodes on this machine (2 GB, 6 minutes)"
 	@echo "make coverage    run the tests that are not slow, with a report in htmlcov/"
 	@echo "make lint        run ruff and mypy"
 	@echo "make diagrams    draw the diagrams in docs/images/"

@@ -104,7 +104,7 @@ def measured_limits(
         worker: list[LineProcess] = []
 
         def measure(architecture: Architecture) -> Measurement:
-            announce(len(measured) + 1)
+            announce(measured.count + 1)
             if not worker:
                 worker.append(stack.enter_context(start_worker()))
             request = {"spec": spec.to_mapping(architecture), **words}

@@ -45,7 +45,9 @@ class MeasurementLog:
         if path is not None and path.exists():
             self._rows = dict(_read(path))
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
+        """Number of networks that were measured."""
         return len(self._rows)
 
     def get(self, network: str) -> Measurement | None:

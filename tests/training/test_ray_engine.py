@@ -1,6 +1,6 @@
 """A Ray cluster of two nodes on this machine: real trainings, killed workers, nodes and searches.
 
-`make test-ray` runs these, one after the other: 4 GB and 10 minutes. Ray replaces 127.0.0.1 by the
+`make test-ray` runs these, one after the other: 2 GB, 6 minutes. Ray replaces 127.0.0.1 by the
 machine's outer address and could then not reach the head: the nodes have 127.0.0.2 and 127.0.0.3.
 """
 
