@@ -24,8 +24,10 @@ from reszoo.runs import Run
 from reszoo.system_info import inference_flags, machine, usable_cores
 from reszoo.tflite.contract_file import (
     CONTRACT,
+    check_hash,
     damaged_contract,
     find_tflite,
+    has_hashes,
     is_bundle,
     read_contract,
 )
@@ -180,6 +182,8 @@ def _resolve(target: str | Path) -> _Subject:
     path = Path(target)
     if (file := find_tflite(path)) is not None:
         file = find_model_file(file)
+        if is_bundle(path) and has_hashes(contract := read_contract(path / CONTRACT)):
+            check_hash(file, contract["sha256"])
         require_runnable(file)
         return _Subject(str(target), "tflite", file)
     if is_bundle(path):

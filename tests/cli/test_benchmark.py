@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,14 @@ def test_json_holds_every_measurement_and_every_pair(reszoo):
         # The same file on both sides.
         assert len(pair["processor"]) == len(pair["wall"]) == 20
         assert all(ratio > 0 for ratio in pair["processor"])
+
+
+def test_a_changed_file_of_a_bundle_is_not_timed(reszoo, tmp_path):
+    shutil.copytree(FILE.parent, tmp_path / "bundle")
+    contract = json.loads((FILE.parent / "contract.json").read_text())
+    contract |= {"format_version": 2, "sha256": {"model.tflite": "0" * 64}}
+    (tmp_path / "bundle" / "contract.json").write_text(json.dumps(contract))
+    refused(reszoo("benchmark", "bundle"), "not the file that its contract describes", "0" * 64)
 
 
 def test_pairs_are_printed_with_their_spread(reszoo):
