@@ -213,6 +213,27 @@ DOCUMENTS = [
         "remove `threshold`",
         "peak: 0.1}}\nloss: {{{1}, threshold: 0.2}}\n",
     ),
+    Fault(
+        RECIPE,
+        END,
+        END + "distill: {temperature: 0}\n",
+        "a number above 0",
+        "peak: 0.1}}\ndistill: {{temperature: 1}}\n",
+    ),
+    Fault(
+        RECIPE,
+        END,
+        END + "distill: {weight: 1.5}\n",
+        "or less",
+        "peak: 0.1}}\ndistill: {{{0}}}\n",
+    ),
+    Fault(
+        RECIPE,
+        END,
+        END + "distill: {weight: 1}\nloss: binary_cross_entropy\n",
+        "write `",
+        "peak: 0.1}}\ndistill: {{weight: 1}}\n{0}\n",
+    ),
     Fault(RECIPE, END, END + "loss: bce\n", "write `", "peak: 0.1}}\n{0}\n"),
     Fault(
         RECIPE,

@@ -22,6 +22,16 @@ def check_network(target: str) -> None:
         require_model(found)
 
 
+def check_teachers(targets: Iterable[str] | None, student: str | None) -> None:
+    """Raises a `UserError` for a missing teacher, or one in the run folder of its student."""
+    from pathlib import Path
+
+    from reszoo.training.teacher_record import find_teacher
+
+    for target in targets or ():
+        find_teacher(target, None if student is None else Path(student))
+
+
 def check_data(word: str | None) -> None:
     """Raises a `UserError` for an unknown word for data, or a missing folder; None passes."""
     from reszoo.data.data_word import check_data_word

@@ -56,6 +56,11 @@ def add_weights(parser: Options) -> None:
     )
 
 
+def add_teacher(parser: Options, text: str) -> None:
+    """Adds --teacher, which may be repeated."""
+    parser.add_argument("--teacher", action="append", metavar="RUN|MODEL", help=text)
+
+
 def add_data(parser: Options, *, default: str | None, text: str = "") -> None:
     """Adds --data and --skip-bad-images."""
     help_text = text or f"digits, folder:PATH, csv:FILE or tfds:NAME (default: {default})"

@@ -16,6 +16,7 @@ from reszoo.cli.early_checks import (
     check_devices,
     check_network,
     check_quantize,
+    check_teachers,
     check_weights,
 )
 from reszoo.cli.options import (
@@ -23,6 +24,7 @@ from reszoo.cli.options import (
     add_output,
     add_overrides,
     add_spec,
+    add_teacher,
     add_weights,
     nonnegative_int,
     positive_int,
@@ -57,6 +59,11 @@ def add_options(parser: ArgumentParser) -> None:
     add_output(parser, "RUN", "the run folder (default: runs/NETWORK-DATA-N)")
     _add_data_options(parser)
     _add_initial_weights(parser)
+    add_teacher(
+        parser.add_argument_group("distillation (docs/distillation.md)"),
+        "a trained network of the same classes, whose answers are learned beside the labels; of "
+        "several (repeat it) they are averaged",
+    )
     add_checkpointing(parser)
     add_precision(add_distribution(parser))
 
@@ -129,6 +136,7 @@ def run(options: Namespace) -> int | None:
     check_weights(options.weights)
     if options.start is not None:
         check_network(options.start)
+    check_teachers(options.teacher, options.out)
     start_tensorflow(debug=options.debug)
     from reszoo.training.options import DataOptions, DistributionOptions, InitialWeightsOptions
     from reszoo.training.train import start_training
@@ -142,6 +150,7 @@ def run(options: Namespace) -> int | None:
         policy=CheckpointPolicy().changed(
             checkpoint_every=options.checkpoint_every, keep_checkpoints=options.keep_checkpoints
         ),
+        teacher=options.teacher,
         epochs=options.epochs,
         seed=options.seed,
         out=options.out,

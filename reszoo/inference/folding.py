@@ -72,7 +72,7 @@ def fold(target: Target, *, computes: Literal["auto"] | Computes = "auto") -> Fo
     with tf.device("CPU:0"):
         function = tf.function(network, input_signature=[image], autograph=False)
         graph = function.get_concrete_function()
-    return FoldedModel(trained.image_format, trained.class_names, computes, _lean_call(graph))
+    return FoldedModel(trained.image_format, trained.class_names, computes, lean_call(graph))
 
 
 def can_fold(trained: TrainedModel) -> bool:
@@ -109,8 +109,8 @@ def has_gpu() -> bool:
     return bool(tf.config.list_physical_devices("GPU"))
 
 
-def _lean_call(graph: Any) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Calls a concrete function without two optimizer passes of TensorFlow.
+def lean_call(graph: Any) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Calls a concrete function of constants without two optimizer passes of TensorFlow.
 
     The layout and memory passes simulate the graph on other devices and in less memory. They change
     nothing here, and for ResNet-50 take half of the time and memory until the first result.

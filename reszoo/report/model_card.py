@@ -16,6 +16,7 @@ from reszoo.errors import visible
 from reszoo.planning.cost import cost
 from reszoo.report.exported_files import bundles_of
 from reszoo.report.network_summary import cost_lines
+from reszoo.report.run_summary import teacher_texts
 from reszoo.report.text import (
     format_accuracy,
     format_bytes,
@@ -192,6 +193,8 @@ def _training(run: Run) -> Iterator[str]:
     yield f"- seed: {info.get('seed', '-')}"
     if start := info.get("start"):
         yield f"- initial weights: {_plain(str(start.get('source')))}"
+    for teacher in teacher_texts(run):
+        yield f"- teacher: {_plain(teacher)}"
     versions = info.get("versions") or {}
     made = ", ".join(f"{name} {versions[name]}" for name in ("reszoo", "keras") if name in versions)
     yield f"- made with {made or 'unknown versions'}"

@@ -161,7 +161,7 @@ def _accuracy(
 
 
 def _identity(run: Run, data: Mapping[str, Any]) -> str:
-    """Returns a digest of the network, the recipe, the initial weights and the data.
+    """Returns a digest of the network, recipe, initial weights, teachers and data.
 
     Of the data, not the labels that train: the seed draws those that are held out.
     """
@@ -169,6 +169,7 @@ def _identity(run: Run, data: Mapping[str, Any]) -> str:
         *((run.path / name).read_text("utf-8") for name in ("architecture.yaml", "recipe.yaml")),
         repr([data.get(key) for key in ("name", "classes", "splits", "class_weights")]),
         repr((run.info.get("start") or {}).get("source")),
+        repr([teacher.get("sha256") for teacher in run.info.get("teachers", ())]),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 

@@ -11,6 +11,7 @@ def run_text(run: Run) -> str:
     lines = [("run", str(run.path)), ("state", run.state)]
     if start := run.info.get("start"):
         lines.append(("from", str(start["source"])))
+    lines += [("teacher", text) for text in teacher_texts(run)]
     lines += _accuracies(run)
     lines += [
         ("network", str(run.model_path)),
@@ -18,6 +19,17 @@ def run_text(run: Run) -> str:
         ("", format_command("export", run.path, "--target", "mobile-int8")),
     ]
     return facts(lines)
+
+
+def teacher_texts(run: Run) -> list[str]:
+    """Returns the networks that taught a run, with the accuracy that run.json records."""
+    texts = []
+    for teacher in run.info.get("teachers", ()):
+        name = str(teacher.get("path") or "a network in memory")
+        if (accuracy := teacher.get("accuracy")) is not None:
+            name += f" ({teacher.get('split')} accuracy {format_percent(accuracy)})"
+        texts.append(name)
+    return texts
 
 
 def _accuracies(run: Run) -> list[tuple[str, str]]:

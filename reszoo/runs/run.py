@@ -66,16 +66,13 @@ class Run:
 
     def __repr__(self) -> str:
         """Returns the run's name, state and accuracy, as far as `info` has them."""
-        best = self.info.get("best")
-        split, accuracy = self.info.get("test_split", "test"), self.info.get("test_accuracy")
-        if accuracy is None and isinstance(best, dict):
-            split, accuracy = "validation", best.get("val_accuracy")
+        accuracy, split = self.accuracy()
         try:
             name = self.name
         except (OSError, RuntimeError):  # a loop of links, or a working folder that is gone
             name = self.path.name
         text = f"{type(self).__name__} {name}: {self.info.get('state')}"
-        if isinstance(accuracy, int | float):
+        if accuracy is not None:
             text += f", {split} accuracy {100 * accuracy:.2f} %"
         return f"<{text}>"
 
@@ -94,6 +91,7 @@ class Run:
         policy: CheckpointPolicy | None = None,
         distribution: Mapping[str, Any] | None = None,
         start: Mapping[str, Any] | None = None,
+        teachers: Sequence[Mapping[str, Any]] = (),
         first_checkpoint: Callable[[Path], object] | None = None,
     ) -> Run:
         """Creates the folder of a new run; a failure leaves nothing behind.
@@ -112,6 +110,7 @@ class Run:
           policy: when checkpoints are written; recorded as `running` in run.json.
           distribution: options of devices and strategy; recorded as `where`, for `resume`.
           start: where the initial weights come from. Defaults to random initialization.
+          teachers: the networks whose answers it learns. Defaults to none.
           first_checkpoint: writes the initial weights into the folder of checkpoints, before
             run.json makes the folder a run.
 
@@ -122,7 +121,9 @@ class Run:
         folder, made = claim(None if path is None else Path(path), default_name)
         info = _new_info(folder.name, command, seed)
         info |= {"running": policy.facts() if policy else {}, "where": dict(distribution or {})}
-        run = cls(folder, info if start is None else {**info, "start": dict(start)})
+        info |= {} if start is None else {"start": dict(start)}
+        info |= {"teachers": [dict(teacher) for teacher in teachers]} if teachers else {}
+        run = cls(folder, info)
         try:
             with run.lock():
                 run.write_architecture(architecture)
@@ -204,6 +205,17 @@ class Run:
     def checkpoints(self) -> Path:
         """The folder of checkpoints."""
         return self.path / "checkpoints"
+
+    def accuracy(self) -> tuple[float, str] | tuple[None, None]:
+        """Returns the accuracy that run.json reports, and the split: the test's, or the best one.
+
+        The best one is of validation; both are None before the first epoch ends.
+        """
+        best = self.info.get("best")
+        split, accuracy = self.info.get("test_split", "test"), self.info.get("test_accuracy")
+        if accuracy is None and isinstance(best, dict):
+            split, accuracy = "validation", best.get("val_accuracy")
+        return (accuracy, split) if isinstance(accuracy, int | float) else (None, None)
 
     def architecture(self) -> Architecture:
         """Returns the network as trained."""

@@ -1,4 +1,4 @@
-"""The loss, optimizer, learning rate schedule and weight averages of a recipe."""
+"""The loss, distillation, optimizer, learning rate schedule and weight averages of a recipe."""
 
 from __future__ import annotations
 
@@ -41,6 +41,20 @@ class Loss(Kinded):
                 {"hint": "remove `threshold`, or write `kind: binary_cross_entropy`"},
             )
         return self
+
+
+class Distill(Value):
+    """Distillation (Hinton 2015): what the answers of a teacher count beside the labels."""
+
+    weight: Annotated[float, Field(ge=0, le=1)] = 0.9
+    """Weight of the teacher's term; the recipe's loss has the rest."""
+    temperature: Positive = 4.0
+    """`kl`: divides the logits of both before the softmax; a higher one shows more of what the
+    teacher takes for similar."""
+    loss: Literal["kl", "logits"] = "kl"
+    """`kl`: Kullback-Leibler divergence between the probabilities of both, times the squared
+    temperature. `logits`: mean squared difference of the logits, each less their mean over the
+    classes (Ba 2014)."""
 
 
 class Lookahead(Value):

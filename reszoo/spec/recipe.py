@@ -25,7 +25,7 @@ from reszoo.spec.base import (
     Tuple,
     Value,
 )
-from reszoo.spec.optimizer import EMA, Loss, Optimizer, Schedule
+from reszoo.spec.optimizer import EMA, Distill, Loss, Optimizer, Schedule
 from reszoo.spec.test_time import Views
 
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16", "float64"]
@@ -93,6 +93,9 @@ class Recipe(Document):
     """The training loss."""
     label_smoothing: Fraction = 0.0
     """Fraction of every target spread evenly over all classes, in training only."""
+    distill: Distill | None = None
+    """How a teacher (`--teacher`) teaches; without one it changes nothing. Defaults to its fields'
+    defaults, or to none without a teacher."""
     augmentation: Augmentation = Augmentation()
     """Random changes of the training images."""
     regularization: Regularization = Regularization()
@@ -163,6 +166,16 @@ class Recipe(Document):
                 "early_stopping_unseen",
                 "held out images, on which early_stopping measures the accuracy",
                 {"hint": "write `validation: {fraction: 0.1}`, or remove `early_stopping`"},
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_distill(self) -> Recipe:
+        if self.distill is not None and self.loss.kind != "cross_entropy":
+            raise PydanticCustomError(
+                "distill_loss",
+                "the loss cross_entropy, whose softmax a teacher's answers are compared with",
+                {"hint": "write `loss: cross_entropy`, or remove `distill`"},
             )
         return self
 

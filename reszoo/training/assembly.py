@@ -11,11 +11,14 @@ import keras
 from reszoo.data import ImageFormat
 from reszoo.data.images.resizing import evaluation_format, training_format
 from reszoo.model.build import build
+from reszoo.spec.optimizer import Distill
 from reszoo.training.callbacks import Callbacks, compile_for_callbacks
 from reszoo.training.distribution.strategy import DeviceSetup
+from reszoo.training.fit_teachers import answers
 from reszoo.training.freezing import Freezing, freezing, param_groups
 from reszoo.training.initial_weights import InitialWeights
 from reszoo.training.job import TrainingJob, trained_plan
+from reszoo.training.loop.distillation import Distillation
 from reszoo.training.loop.loop import Loop
 from reszoo.training.loop.losses import example_losses
 from reszoo.training.optimizers.optimizers import make_optimizer
@@ -84,6 +87,7 @@ def assemble(
         batch=job.batch,
         strategy=setup.strategy,
         losses=example_losses(recipe, job.class_weights),
+        distillation=_distillation(job),
         val_model=val_model,
         variables=variables,
         param_groups=groups,
@@ -105,3 +109,11 @@ def assemble(
             writes=setup.is_chief,
         ),
     )
+
+
+def _distillation(job: TrainingJob) -> Distillation | None:
+    """Returns what the job's teachers add to its losses, if it has any."""
+    if not job.teachers:
+        return None
+    teachers = [answers(teacher, job.data) for teacher in job.teachers]
+    return Distillation(teachers, job.recipe.distill or Distill())

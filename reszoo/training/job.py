@@ -28,10 +28,12 @@ from reszoo.planning.network import plan
 from reszoo.runs import Run
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import QUANTIZE_RECIPE, Recipe, Validation, default_recipe_name
+from reszoo.training.fit_teachers import require_teachable
 from reszoo.training.fit_to_data import class_factors, require_channels
 from reszoo.training.freezing import freezing, option_or_place
 from reszoo.training.options import ClassWeights
 from reszoo.training.progressive_resizing import require_any_size
+from reszoo.training.teachers import Teacher
 
 _MAX_NAMED = 5
 
@@ -52,6 +54,8 @@ class TrainingJob:
     """The factor of each class in the loss, or None."""
     seed: int
     """Of weights, data order, augmentation and held-out images."""
+    teachers: tuple[Teacher, ...] = ()
+    """The networks whose answers it learns."""
     parts: int = 1
     """Parts that a batch is divided into: by replicas, and by accumulation."""
 
@@ -150,9 +154,10 @@ def prepare(
     seed: int,
     class_weights: ClassWeights = None,
     new_layers: Sequence[str] | None = None,
+    teachers: Sequence[Teacher] = (),
     parts: int = 1,
 ) -> TrainingJob:
-    """Checks the recipe against the network and divides the training images.
+    """Checks the recipe against the network and its teachers, and divides the training images.
 
     The network comes from `fit_to_data`; `new_layers` have no trained weights (None: no layer has).
 
@@ -160,6 +165,7 @@ def prepare(
       UserError: they do not fit each other; the message says what to do.
     """
     _check_recipe(architecture, recipe, new_layers)
+    require_teachable(teachers, architecture, recipe, data)
     train_split, val_split = _hold_out(
         data.split(data.only_split or "train"), recipe.validation, seed
     )
@@ -172,11 +178,19 @@ def prepare(
         val_split=val_split,
         class_weights=class_factors(class_weights, labels, data.classes),
         seed=seed,
+        teachers=tuple(teachers),
         parts=parts,
     )
 
 
-def job_of_run(run: Run, recipe: Recipe, data: Any = None, *, parts: int = 1) -> TrainingJob:
+def job_of_run(
+    run: Run,
+    recipe: Recipe,
+    data: Any = None,
+    *,
+    teachers: Sequence[Teacher] = (),
+    parts: int = 1,
+) -> TrainingJob:
     """Returns the job of an existing run, whose architecture is regularised already."""
     facts, architecture = run.data(), run.architecture()
     images = reopen_data(run, data)
@@ -190,6 +204,7 @@ def job_of_run(run: Run, recipe: Recipe, data: Any = None, *, parts: int = 1) ->
         seed=run.seed,
         class_weights=None if factors is None else dict(zip(images.classes, factors, strict=True)),
         new_layers=() if "start" in run.info else None,
+        teachers=teachers,
         parts=parts,
     )
     if job.labels_sha256 != facts["training_labels_sha256"]:

@@ -26,9 +26,10 @@ def memory_errors_explained(job: TrainingJob, setup: DeviceSetup) -> Iterator[No
                 found=reason,
                 hint="free disk space, then run the same command again, or `reszoo resume` the run",
             ) from error
+        teachers = "".join(f" and its teacher {teacher.name}" for teacher in job.teachers)
         raise MachineError(
-            f"not enough memory for {job.architecture.name}: batch {job.batch}, images of "
-            f"{height}x{width}, {setup.precision}",
+            f"not enough memory for {job.architecture.name}{teachers}: batch {job.batch}, images "
+            f"of {height}x{width}, {setup.precision}",
             found=reason,
             hint=_advice(job, setup),
         ) from error
@@ -47,4 +48,6 @@ def _advice(job: TrainingJob, setup: DeviceSetup) -> str:
     advice.append(f"--set input.shape=[{height // 2},{width // 2},{channels}] smaller images")
     if setup.precision == "float32":
         advice.append("--set-recipe precision=mixed_bfloat16 halves what a step keeps")
+    if job.teachers:
+        advice.append("a smaller teacher, or one instead of several")
     return "; ".join(advice)

@@ -48,6 +48,7 @@ def announce(trainer: Trainer) -> None:
             f"starting from {start['source']}"
             + (f", with a new {new_layers}" if new_layers else "")
         )
+    _announce_teachers(trainer)
     _announce_freezing(trainer)
     if job.val_split is not None and len(job.val_split) < FEW_VALIDATION_IMAGES:
         say(
@@ -87,6 +88,25 @@ def _shrinking(job: TrainingJob) -> list[str]:
 def _uncertainty(images: int) -> float:
     """Returns half the 95 % interval of an accuracy near 90 %, in points (normal approximation)."""
     return 196 * (0.9 * 0.1 / images) ** 0.5
+
+
+def _announce_teachers(trainer: Trainer) -> None:
+    job, say, rule = trainer.job, trainer.progress.say, trainer.job.recipe.distill
+    if rule is None:
+        return
+    if not job.teachers:
+        say("note: the recipe distills, but no --teacher is named: it trains on the labels alone")
+        return
+    for teacher in job.teachers:
+        accuracy, split = teacher.record.accuracy, teacher.record.split
+        measured = "" if accuracy is None else f", {split} accuracy {100 * accuracy:.2f} %"
+        say(f"teacher {teacher.name}{measured}")
+    term = (
+        f"divergence at temperature {rule.temperature:g}"
+        if rule.loss == "kl"
+        else "difference of logits"
+    )
+    say(f"loss: {1 - rule.weight:g} of the recipe's and {rule.weight:g} of the teacher's {term}")
 
 
 def _announce_freezing(trainer: Trainer) -> None:
@@ -132,6 +152,7 @@ def shared_facts(job: TrainingJob, setup: DeviceSetup, *, until: int) -> dict[st
         "precision": setup.precision,
         "sync_norm": setup.sync_norm,
         "accumulate": setup.accumulate,
+        "teachers": [teacher.record.sha256 for teacher in job.teachers],
         **flatten(to_mapping(job.architecture), "network"),
         **flatten(to_mapping(job.recipe), "recipe"),
         **versions(("tensorflow", "keras", "numpy")),

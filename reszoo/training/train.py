@@ -21,6 +21,7 @@ from reszoo.runs.cluster.discovery import PEER_SECONDS
 from reszoo.runs.readonly_run import ReadOnlyRun
 from reszoo.runs.run_dir import default_name, no_shared_folder
 from reszoo.spec.architecture import Architecture
+from reszoo.spec.optimizer import Distill
 from reszoo.spec.recipe import Recipe
 from reszoo.training import run_record
 from reszoo.training.assembly import Assembly, assemble
@@ -44,6 +45,8 @@ from reszoo.training.options import (
 from reszoo.training.out_of_memory import memory_errors_explained
 from reszoo.training.quantization import quantized_weights, require_quantizable
 from reszoo.training.snapshot import Position, take_snapshot
+from reszoo.training.teacher_record import TEACHERS
+from reszoo.training.teachers import Teachers, load_recorded_teachers, load_teachers
 
 
 def train(
@@ -56,6 +59,7 @@ def train(
     freeze: Sequence[str] = (),
     unfreeze_at: int | None = None,
     quantize: Literal["int8"] | None = None,
+    teacher: Teachers | None = None,
     epochs: int | None = None,
     stop_after: int | None = None,
     seed: int = 0,
@@ -104,6 +108,9 @@ def train(
       unfreeze_at: the epoch (from 1) in which frozen layers begin to learn.
       quantize: `int8` for quantization-aware training of the network of `start`; its export needs
         no calibration. The default recipe is then `quantize`.
+      teacher: a trained network whose answers the student learns beside the labels, as the recipe's
+        `distill` says: a run, a `.keras` file or a model of the same classes and channels; a list
+        of them is averaged.
       epochs: number of epochs of the schedule. Defaults to the recipe's.
       stop_after: stops after this many epochs of the schedule; `resume` continues.
       seed: seed of the weights, data order, augmentation and held-out images. Equal seeds give
@@ -150,6 +157,7 @@ def train(
         distribution=DistributionOptions(
             strategy, devices, sync_norm, accumulate, xla, port, peer_timeout, data_service
         ),
+        teacher=teacher,
         epochs=epochs,
         stop_after=stop_after,
         seed=seed,
@@ -171,6 +179,7 @@ def resume(
     *,
     epochs: int | None = None,
     data: Any = None,
+    teacher: Teachers | None = None,
     callbacks: Sequence[Any] = (),
     checkpoint_every: str | int | None = None,
     keep_checkpoints: int | None = None,
@@ -197,6 +206,8 @@ def resume(
         stays the same; beyond it, it is stretched. Defaults to the recipe's, or to those done where
         a callback or early_stopping ended the run.
       data: the data, where they were given in memory or have moved. Defaults to the run's.
+      teacher: the run's teacher, where it was given in memory or has moved; one of several, too.
+        Defaults to where it was.
       callbacks: Keras callbacks, the same as before: each gets its state back.
       checkpoint_every: see `train`.
       keep_checkpoints: see `train`.
@@ -243,8 +254,10 @@ def resume(
         if stretched:
             recipe = recipe.model_copy(update={"epochs": epochs})
         until = _last_epoch(epochs, recipe)
-        job = job_of_run(run, recipe, data, parts=setup.replicas * setup.accumulate)
         setup = setup.in_precision(recipe.precision)
+        teachers = load_recorded_teachers(run, teacher, setup.precision)
+        parts = setup.replicas * setup.accumulate
+        job = job_of_run(run, recipe, data, teachers=teachers, parts=parts)
         assembly = _assemble(job, setup, callbacks, until=until, begins=False)
         # Only now: nothing changes where the run cannot be resumed.
         if stretched:
@@ -252,6 +265,8 @@ def resume(
         if isinstance(data, str):  # Later commands find the data where they are now.
             run.write_data({**run.data(), "name": job.data.name})
         run.info |= {"running": policy.facts(), "where": distribution.facts()}
+        if teachers:
+            run.info[TEACHERS] = [taught.record.facts() for taught in teachers]
         run.info.pop(run_record.ENDED, None)
         test = run.data()["test"]
         fit_run(job, setup, assembly, run, until=until, policy=policy, test=test, quiet=quiet)
@@ -266,6 +281,7 @@ def start_training(
     initial: InitialWeightsOptions,
     distribution: DistributionOptions,
     policy: CheckpointPolicy,
+    teacher: Teachers | None = None,
     epochs: int | None = None,
     stop_after: int | None = None,
     seed: int = 0,
@@ -298,6 +314,9 @@ def start_training(
     until = _last_epoch(stop_after, recipe)
     setup = setup.in_precision(recipe.precision)
     recipe = recipe.model_copy(update={"precision": setup.precision})
+    teachers = load_teachers(teacher, setup.precision, student=None if out is None else Path(out))
+    if teachers and recipe.distill is None:
+        recipe = recipe.model_copy(update={"distill": Distill()})
     if initial.weights is not None:
         initial_weights = pretrained_weights(
             architecture, initial.weights, images, classes=data.classes
@@ -317,6 +336,7 @@ def start_training(
         seed=seed,
         class_weights=data.class_weights,
         new_layers=new_layers,
+        teachers=teachers,
         parts=setup.replicas * setup.accumulate,
     )
     if recipe.quantize and initial_weights:
@@ -344,6 +364,7 @@ def start_training(
             policy=policy,
             distribution=distribution.facts(),
             start=initial_weights.facts(new_layers or ()) if initial_weights else None,
+            teachers=[taught.record.facts() for taught in teachers],
             first_checkpoint=write_first,
         )
 

@@ -310,7 +310,8 @@ class Trainer:
     def _warn_of_guessing(self, loss: float) -> None:
         """Warns when a training ends worse than guessing: its loss diverged and stayed finite."""
         guessing = math.log(len(self.job.data.classes))
-        if self.job.recipe.loss.kind == "cross_entropy" and loss > guessing:
+        is_plain = self.job.recipe.loss.kind == "cross_entropy" and not self.job.teachers
+        if is_plain and loss > guessing:
             self.progress.say(
                 f"the training loss ends at {loss:.4g}, above the {guessing:.4g} of guessing: the "
                 "training diverged; lower schedule.peak or lengthen schedule.warmup in the recipe"

@@ -8,7 +8,7 @@ on the border of two values the other way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -46,23 +46,33 @@ def _luma(image: np.ndarray) -> np.ndarray:
 
 
 def _resample(image: np.ndarray, image_format: ImageFormat) -> np.ndarray:
+    values = image
+    for spans in axis_spans(image.shape[:2], image_format):
+        values = np.ascontiguousarray(_weigh_rows(values, spans).swapaxes(0, 1))
+    return round_to_uint8(values)
+
+
+def axis_spans(
+    size: Sequence[int], image_format: ImageFormat
+) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
+    """Returns the spans of rows and of columns that resize images of a height and a width."""
     target = np.array(image_format.shape[:2], np.float64)
     covered = np.rint(target / image_format.crop)
-    size = np.array(image.shape[:2], np.float64)
-    resized = np.maximum(np.floor(size * np.max(covered / size) + 1e-9), covered)
+    before = np.array(size, np.float64)
+    resized = np.maximum(np.floor(before * np.max(covered / before) + 1e-9), covered)
     start = np.rint((resized - target) * np.array(image_format.place))
-    values = image
-    for axis in (0, 1):
-        spans = _spans(
+    rows, columns = (
+        _spans(
             image_format.shape[axis],
-            image.shape[axis],
-            float(np.float32(resized[axis] / size[axis])),
+            size[axis],
+            float(np.float32(resized[axis] / before[axis])),
             float(-start[axis]),
             image_format.interpolation,
             image_format.antialias,
         )
-        values = np.ascontiguousarray(_weigh_rows(values, spans).swapaxes(0, 1))
-    return round_to_uint8(values)
+        for axis in (0, 1)
+    )
+    return rows, columns
 
 
 def _weigh_rows(image: np.ndarray, spans: Iterable[Span]) -> np.ndarray:

@@ -17,6 +17,7 @@ from reszoo.report.pages.evaluation_sections import evaluation_sections
 from reszoo.report.pages.rendering import PageTable, Section, picture_address
 from reszoo.report.pages.study_sections import studies_section
 from reszoo.report.run_rows import RunRow, run_row
+from reszoo.report.run_summary import teacher_texts
 from reszoo.report.text import (
     format_accuracy,
     format_command,
@@ -154,6 +155,8 @@ def _training_facts(run: Run) -> Iterator[tuple[str, str]]:
         yield "held out", f"{held_out:,} images of the training split"
     if start := info.get("start"):
         yield "initial weights", str(start.get("source"))
+    for teacher in teacher_texts(run):
+        yield "teacher", teacher
     best = info.get("best") or {}
     if "val_accuracy" in best:
         epoch = f", epoch {best['epoch']}" if "epoch" in best else ""

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from reszoo.runs.cluster.devices import require_divisible_batch
 from reszoo.spec.optimizer import Optimizer
+from reszoo.training.loop.distillation import Distillation
 from reszoo.training.loop.loss_scale import LossScale, all_finite
 from reszoo.training.loop.losses import ExampleLosses, cross_entropy, labels_of
 from reszoo.training.loop.replicas import Replicas
@@ -33,6 +34,7 @@ class Loop:
       batch: images of one step over all replicas; the loss is their mean.
       strategy: the strategy of the model's variables. Defaults to the current one.
       losses: losses of the training. Defaults to cross-entropy, which evaluation always uses.
+      distillation: what teachers add to the losses. Defaults to none.
       val_model: the model that is evaluated, on the same variables. Defaults to `model`.
       variables: the variables that learn at some time. Defaults to all trainable ones.
       param_groups: the group of each of `variables`. Defaults to one group for all.
@@ -53,6 +55,7 @@ class Loop:
         batch: int,
         strategy: tf.distribute.Strategy | None = None,
         losses: ExampleLosses | None = None,
+        distillation: Distillation | None = None,
         val_model: keras.Model | None = None,
         variables: Sequence[Any] | None = None,
         param_groups: Sequence[ParamGroup] | None = None,
@@ -78,7 +81,7 @@ class Loop:
             self.validation_loss = keras.metrics.Mean(name="val_loss")
             self.validation_accuracy = keras.metrics.SparseCategoricalAccuracy(name="val_accuracy")
         self._plain = cross_entropy()
-        self._losses = losses or self._plain
+        self._losses, self._distillation = losses or self._plain, distillation
         # Host counters, outside the scope: one number each, not one per replica.
         self._steps = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._bad_step = tf.Variable(-1, dtype=tf.int64, trainable=False)
@@ -272,6 +275,8 @@ class Loop:
         with tf.GradientTape() as tape:
             logits = self.network(images, training=True)
             losses = self._losses(targets, logits)
+            if self._distillation is not None:
+                losses = self._distillation.losses(losses, images, logits)
             loss = tf.reduce_sum(losses) / self.batch
             penalty = tf.add_n(self.model.losses) if self.model.losses else 0.0
             objective = loss + penalty / parts
