@@ -332,6 +332,16 @@ def test_the_data_check_has_temporary_files_of_its_own(monkeypatch, task):
     assert not os.path.exists(folder)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals of Unix")
+def test_a_killed_data_check_blames_the_machine_and_not_the_data(monkeypatch, task):
+    _run_as(monkeypatch, "import os, sys; sys.stdin.read(); os.kill(os.getpid(), 9)")
+    architecture, recipe = spec.load(task.architecture), spec.load_recipe(task.recipe)
+    with contextlib.closing(DataCheck(task.data, architecture, recipe, seed=0)) as check:
+        with pytest.raises(MachineError, match="that checks the data was killed") as caught:
+            check.classes()
+    assert caught.value.found == "the check was ended by SIGKILL, most likely for lack of memory"
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
 def test_a_pipe_in_place_of_a_log_is_refused(task):
     task.log.parent.mkdir()
