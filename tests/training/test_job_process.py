@@ -336,9 +336,10 @@ def test_the_data_check_has_temporary_files_of_its_own(monkeypatch, task):
 def test_a_killed_data_check_blames_the_machine_and_not_the_data(monkeypatch, task):
     _run_as(monkeypatch, "import os, sys; sys.stdin.read(); os.kill(os.getpid(), 9)")
     architecture, recipe = spec.load(task.architecture), spec.load_recipe(task.recipe)
-    with contextlib.closing(DataCheck(task.data, architecture, recipe, seed=0)) as check:
-        with pytest.raises(MachineError, match="that checks the data was killed") as caught:
-            check.classes()
+    check = DataCheck(task.data, architecture, recipe, seed=0)
+    killed = pytest.raises(MachineError, match="that checks the data was killed")
+    with contextlib.closing(check), killed as caught:
+        check.classes()
     assert caught.value.found == "the check was ended by SIGKILL, most likely for lack of memory"
 
 
