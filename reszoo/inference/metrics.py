@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,6 +17,10 @@ from reszoo.inference.reliability import (
 from reszoo.spec.test_time import ONE_VIEW, Views
 
 TOP_K = 5
+MATRIX_CLASSES = 300
+"""Classes up to which JSON has the whole confusion matrix; of more, the counts that are not 0."""
+_BLOCK = 1 << 20
+"""Logits whose probabilities are in memory at a time."""
 _TINY = float(np.finfo(np.float64).tiny)
 
 
@@ -70,8 +74,8 @@ class Evaluation:
     loss: float
     """Mean cross-entropy, without label smoothing."""
     classes: tuple[ClassScore, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    """Confusion matrix: a row per true class, a column per predicted class."""
+    confusion: Mapping[tuple[int, int], int]
+    """Numbers of images by true and predicted class; pairs that never occur are left out."""
     agreement: Agreement | None = None
     """Set where a folded network was evaluated."""
     views: Views = ONE_VIEW
@@ -80,8 +84,21 @@ class Evaluation:
     mistakes: tuple[Mistake, ...] = ()
     """All mistakes, most confident first; the first 25 have pictures."""
 
+    def confusion_matrix(self) -> np.ndarray:
+        """Returns int64 `(classes, classes)`: a row per true class, a column per predicted one."""
+        matrix = np.zeros((len(self.classes), len(self.classes)), np.int64)
+        for cell, count in self.confusion.items():
+            matrix[cell] = count
+        return matrix
+
     def to_dict(self) -> dict[str, Any]:
-        """Returns plain values for JSON."""
+        """Returns plain values for JSON.
+
+        `confusion` is the matrix, or, for more than `MATRIX_CLASSES` classes, null;
+        `confusion_counts` then has triples of true class, predicted class and count.
+        """
+        small = len(self.classes) <= MATRIX_CLASSES
+        counts = [[true, guess, count] for (true, guess), count in self.confusion.items()]
         return {
             "data": self.data,
             "split": self.split,
@@ -92,7 +109,8 @@ class Evaluation:
             "loss": self.loss,
             "views": self.views.to_dict(),
             "classes": [asdict(score) for score in self.classes],
-            "confusion": [list(row) for row in self.confusion],
+            "confusion": self.confusion_matrix().tolist() if small else None,
+            **({} if small else {"confusion_counts": counts}),
             "agreement": self.agreement.to_dict() if self.agreement else None,
         }
 
@@ -102,28 +120,52 @@ def score(
 ) -> Evaluation:
     """Computes the metrics of logits `(examples, classes)` for integer labels `(examples,)`."""
     predicted = logits.argmax(axis=1)
-    correct = int((predicted == labels).sum())
-    # scikit-learn's confusion_matrix raises for a test split that hides its labels behind -1.
-    confusion = np.zeros((len(classes), len(classes)), np.int64)
-    np.add.at(confusion, (labels, predicted), 1)
-    # Clipped, so that a class whose probability underflows keeps the loss finite.
-    probabilities = softmax(logits)
-    log_probabilities = clipped_log(probabilities)
+    correct = predicted == labels
+    confusion = _confusion(labels, predicted, len(classes))
+    blocks = [_score_block(labels[rows], logits[rows]) for rows in _row_blocks(logits)]
+    confidence, losses, in_top = map(np.concatenate, zip(*blocks, strict=True))
     return Evaluation(
         data=data,
         split=split,
         examples=len(labels),
-        accuracy=correct / len(labels),
-        interval=wilson_interval(correct, len(labels)),
-        top5=float((top_k(logits, TOP_K) == labels[:, None]).any(axis=1).mean())
-        if len(classes) > TOP_K
-        else None,
-        loss=float(-log_probabilities[np.arange(len(labels)), labels].mean()),
+        accuracy=int(correct.sum()) / len(labels),
+        interval=wilson_interval(int(correct.sum()), len(labels)),
+        top5=float(in_top.mean()) if len(classes) > TOP_K else None,
+        loss=float(losses.mean()),
         classes=_class_scores(confusion, classes),
-        confusion=tuple(map(tuple, confusion.tolist())),
-        calibration=calibration_bins(labels, probabilities),
-        mistakes=ranked_mistakes(labels, probabilities),
+        confusion=confusion,
+        calibration=calibration_bins(correct, confidence),
+        mistakes=ranked_mistakes(labels, predicted, confidence),
     )
+
+
+def _row_blocks(logits: np.ndarray) -> Iterator[slice]:
+    count, classes = logits.shape
+    rows = max(1, _BLOCK // classes)
+    return (slice(first, first + rows) for first in range(0, count, rows))
+
+
+def _score_block(
+    labels: np.ndarray, logits: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns the highest probability, the cross-entropy, and whether the label is in the top 5."""
+    probabilities, rows = softmax(logits), np.arange(len(labels))
+    # Clipped, so that a class whose probability underflows keeps the loss finite.
+    losses = -clipped_log(probabilities[rows, labels])
+    own = logits[rows, labels][:, None]
+    # As in argmax, the first of equal classes ranks first.
+    first = np.arange(logits.shape[1]) < labels[:, None]
+    rank = ((logits > own) | ((logits == own) & first)).sum(axis=1)
+    return probabilities.max(axis=1), losses, (rank < TOP_K) & (labels >= 0)
+
+
+def _confusion(
+    labels: np.ndarray, predicted: np.ndarray, classes: int
+) -> dict[tuple[int, int], int]:
+    """Counts the pairs of true and predicted class; hidden labels (-1) count as the last class."""
+    pairs, counts = np.unique((labels % classes) * classes + predicted, return_counts=True)
+    cells = zip((pairs // classes).tolist(), (pairs % classes).tolist(), strict=True)
+    return dict(zip(cells, counts.tolist(), strict=True))
 
 
 def agreement(folded: np.ndarray, canonical: np.ndarray, computes: str) -> Agreement:
@@ -169,12 +211,18 @@ def top_k(scores: np.ndarray, k: int) -> np.ndarray:
     return np.argsort(-scores, axis=1, kind="stable")[:, :k]
 
 
-def _class_scores(confusion: np.ndarray, classes: Sequence[str]) -> tuple[ClassScore, ...]:
-    columns = (confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0))
-    rows = zip(classes, *(column.tolist() for column in columns), strict=True)
+def _class_scores(
+    confusion: Mapping[tuple[int, int], int], classes: Sequence[str]
+) -> tuple[ClassScore, ...]:
+    examples, guesses = [0] * len(classes), [0] * len(classes)
+    for (true, guess), count in confusion.items():
+        examples[true] += count
+        guesses[guess] += count
+    correct = [confusion.get((index, index), 0) for index in range(len(classes))]
+    rows = zip(classes, correct, examples, guesses, strict=True)
     return tuple(
-        ClassScore(name, examples, _ratio(correct, predicted), _ratio(correct, examples))
-        for name, correct, examples, predicted in rows
+        ClassScore(name, number, _ratio(right, guessed), _ratio(right, number))
+        for name, right, number, guessed in rows
     )
 
 

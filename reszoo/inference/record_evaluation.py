@@ -43,12 +43,7 @@ def _values(evaluation: Evaluation) -> dict[str, Any]:
     return {
         **{key: values[key] for key in shared},
         "classes": names,
-        "confusion": [
-            [true, predicted, count]
-            for true, row in enumerate(evaluation.confusion)
-            for predicted, count in enumerate(row)
-            if count
-        ],
+        "confusion": [[*cell, count] for cell, count in evaluation.confusion.items()],
         "calibration": [asdict(each) for each in evaluation.calibration],
         "mistakes": [
             {

@@ -38,15 +38,13 @@ class Mistake:
     """The image, with sides of at most 64 pixels; None but for the first 25 mistakes."""
 
 
-def calibration_bins(labels: np.ndarray, probabilities: np.ndarray) -> tuple[CalibrationBin, ...]:
+def calibration_bins(correct: np.ndarray, confidence: np.ndarray) -> tuple[CalibrationBin, ...]:
     """Returns `BINS` equally wide bins of confidence.
 
     Args:
-      labels: shape `(images,)`.
-      probabilities: shape `(images, classes)`.
+      correct: whether the predicted class is the true one, shape `(images,)`.
+      confidence: probability of the predicted class, shape `(images,)`.
     """
-    confidence = probabilities.max(axis=1)
-    correct = probabilities.argmax(axis=1) == labels
     numbers = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
     bins = []
     for number in range(BINS):
@@ -64,12 +62,13 @@ def calibration_bins(labels: np.ndarray, probabilities: np.ndarray) -> tuple[Cal
     return tuple(bins)
 
 
-def ranked_mistakes(labels: np.ndarray, probabilities: np.ndarray) -> tuple[Mistake, ...]:
-    """Returns all mistakes, most confident first; see `calibration_bins`.
+def ranked_mistakes(
+    labels: np.ndarray, predicted: np.ndarray, confidence: np.ndarray
+) -> tuple[Mistake, ...]:
+    """Returns all mistakes, most confident first; arguments have the shape `(images,)`.
 
     Images with a hidden label (-1) are no mistakes.
     """
-    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     (wrong,) = np.nonzero((predicted != labels) & (labels >= 0))
     order = wrong[np.argsort(-confidence[wrong], kind="stable")]
     return tuple(

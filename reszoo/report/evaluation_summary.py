@@ -72,7 +72,7 @@ def _matrix(evaluation: Evaluation) -> str:
     names = [score.name for score in evaluation.classes]
     rows = [
         (name, *(str(number) if number else "." for number in row))
-        for name, row in zip(names, evaluation.confusion, strict=True)
+        for name, row in zip(names, evaluation.confusion_matrix().tolist(), strict=True)
     ]
     return table(("true \\ predicted", *map(_abbreviate, names)), rows, "l" + "r" * len(names))
 
@@ -89,9 +89,8 @@ def _worst_pairs(evaluation: Evaluation) -> str:
     names = [score.name for score in evaluation.classes]
     pairs = [
         (number, names[true], names[predicted])
-        for true, row in enumerate(evaluation.confusion)
-        for predicted, number in enumerate(row)
-        if number and true != predicted
+        for (true, predicted), number in evaluation.confusion.items()
+        if true != predicted
     ]
     worst = sorted(pairs, key=lambda pair: -pair[0])[:_MAX_PAIRS]
     rows = [(true, predicted, f"{number:,}") for number, true, predicted in worst]

@@ -1,5 +1,7 @@
 """Metrics equal scikit-learn's and published values."""
 
+import json
+
 import numpy as np
 import pytest
 from sklearn import metrics
@@ -26,7 +28,9 @@ def test_scores_equal_scikit_learn(guesses):
     assert evaluation.accuracy == metrics.accuracy_score(labels, predicted)
     assert evaluation.top5 == metrics.top_k_accuracy_score(labels, logits, k=5)
     assert evaluation.loss == pytest.approx(metrics.log_loss(labels, softmax(logits)))
-    np.testing.assert_array_equal(evaluation.confusion, metrics.confusion_matrix(labels, predicted))
+    matrix = metrics.confusion_matrix(labels, predicted)
+    np.testing.assert_array_equal(evaluation.confusion_matrix(), matrix)
+    assert evaluation.confusion == {cell: count for cell, count in np.ndenumerate(matrix) if count}
     assert [row.precision for row in evaluation.classes] == pytest.approx(list(precision))
     assert [row.recall for row in evaluation.classes] == pytest.approx(list(recall))
     assert [row.examples for row in evaluation.classes] == list(support)
@@ -63,8 +67,28 @@ def test_the_first_of_equal_classes_ranks_first():
     np.testing.assert_array_equal(top_k(np.array([[1.0, 2, 2, 0]]), 3), [[1, 2, 0]])
 
 
-def test_an_evaluation_is_plain_json(guesses):
-    import json
+def test_top_5_counts_the_first_of_equal_classes_first():
+    logits = np.array([[1.0, 1, 1, 1, 1, 1, 0]] * 2, np.float32)
+    assert score(np.array([4, 5]), logits, CLASSES, data="", split="").top5 == 0.5
 
+
+def test_blocks_of_rows_change_nothing(guesses, monkeypatch):
+    whole = score(*guesses, CLASSES, data="", split="")
+    monkeypatch.setattr("reszoo.inference.metrics._BLOCK", 20)
+    assert score(*guesses, CLASSES, data="", split="") == whole
+
+
+def test_an_evaluation_is_plain_json(guesses):
     values = score(*guesses, CLASSES, data="made up", split="test").to_dict()
     assert json.loads(json.dumps(values)) == values
+    assert len(values["confusion"]) == 7
+
+
+def test_of_many_classes_json_has_the_counts_that_are_not_0():
+    classes = tuple(map(str, range(5_000)))
+    logits = np.zeros((2, 5_000), np.float32)
+    logits[:, 7] = 1
+    values = score(np.array([7, 4_999]), logits, classes, data="", split="").to_dict()
+    assert values["confusion"] is None
+    assert values["confusion_counts"] == [[7, 7, 1], [4_999, 7, 1]]
+    assert len(json.dumps(values)) < 500_000

@@ -13,6 +13,7 @@ from rich.cells import cell_len
 
 from reszoo.cli.program import full_parser
 from reszoo.cli.train import add_options as train_options
+from reszoo.inference.metrics import Evaluation
 from reszoo.report.dataset_summary import dataset_text
 from reszoo.report.evaluation_summary import evaluation_text
 from reszoo.report.predictions import predictions_csv, predictions_text
@@ -28,9 +29,9 @@ from tests.tuning.searches import Trainings, write
 def evaluation(count):
     """`count` classes with ten images each; every image is taken for the class before."""
     names = [f"class{index}" for index in range(count)]
-    confusion = [[10 if j == (i - 1) % count else 0 for j in range(count)] for i in range(count)]
+    confusion = {(index, (index - 1) % count): 10 for index in range(count)}
     classes = [SimpleNamespace(name=n, examples=10, precision=None, recall=0.0) for n in names]
-    return SimpleNamespace(
+    return Evaluation(
         data="digits",
         split="test",
         examples=10 * count,
