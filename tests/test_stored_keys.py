@@ -74,6 +74,10 @@ DIFFERENCES = {
     ("run.json", "- format_version = 1"): "a run whose checkpoints are safetensors says 2, "
     "so that version 0.1 refuses it instead of beginning anew",
     ("run.json", "+ format_version = 2"): "the same",
+    **{
+        ("run.json", f"+ {key}"): "one file has what a table of runs says"
+        for key in ("network", "data", "recipe", "parameters", "macs", "seconds")
+    },
     ("contract.json", "- format_version = 1"): "a contract with hashes says 2",
     ("contract.json", "+ format_version = 2"): "the same",
     ("contract.json", "+ sha256"): "by the hashes of its files a damaged bundle is found",

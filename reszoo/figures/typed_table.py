@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, Generic, TypeVar
 
-from reszoo.errors import UserError
+from reszoo.pandas_frame import data_frame
 
 RowType = TypeVar("RowType")
 
@@ -64,19 +64,11 @@ class Table(Generic[RowType]):
         writer.writerows([getattr(row, name) for name in self.columns] for row in self.rows)
         return text.getvalue()
 
-    def to_pandas(self) -> Any:
+    def to_frame(self) -> Any:
         """Returns a `pandas.DataFrame`.
 
         Raises:
           UserError: pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError as error:
-            raise UserError(
-                "pandas is not installed",
-                expected="pandas, to make a data frame of a table",
-                hint="`pip install pandas`, or use `rows` or `to_csv()`",
-            ) from error
-        data = {name: self.column(name) for name in self.columns}
-        return pandas.DataFrame(data, columns=list(self.columns))
+        columns = {name: self.column(name) for name in self.columns}
+        return data_frame(columns, instead="`rows` or `to_csv()`")

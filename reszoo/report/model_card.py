@@ -203,6 +203,8 @@ def _training(run: Run) -> Iterator[str]:
     text = shlex.join(map(str, command)) if isinstance(command, list) else None
     if text:
         yield from ("```bash", _one_line(text), "```")
+    if note := info.get("command_note"):
+        yield from ("", f"{_plain(str(note))}.")
 
 
 def _one_line(text: str) -> str:

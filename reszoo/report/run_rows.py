@@ -125,7 +125,6 @@ def _readable_row(run: Run) -> RunRow:
     architecture, recipe = run.architecture(), run.recipe()
     network = cost(architecture)
     split, accuracy, interval = _accuracy(info)
-    seconds = sum(float(line.get("seconds", 0)) for line in run.timing())
     return RunRow(
         path=run.path,
         name=run.name,
@@ -137,7 +136,7 @@ def _readable_row(run: Run) -> RunRow:
         seed=run.seed,
         epochs=info.get("epochs"),
         planned_epochs=recipe.epochs,
-        minutes=seconds / 60 or None,
+        minutes=run.seconds() / 60 or None,
         parameters=network.parameters,
         macs=network.macs,
         depth=network.depth,

@@ -18,6 +18,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,7 +33,9 @@ from reszoo.atomic_files import (
 )
 from reszoo.errors import UserError, first_line
 from reszoo.json_text import parse_json
+from reszoo.pandas_frame import data_frame
 from reszoo.path_hints import unreadable_hint
+from reszoo.planning.cost import cost
 from reszoo.regular_files import require_regular_file
 from reszoo.runs.checkpoint_listing import newest_checkpoint
 from reszoo.runs.checkpoint_policy import CheckpointPolicy
@@ -120,6 +123,7 @@ class Run:
         """
         folder, made = claim(None if path is None else Path(path), default_name)
         info = _new_info(folder.name, command, seed)
+        info |= _trained_facts(architecture, recipe, data)
         info |= {"running": policy.facts() if policy else {}, "where": dict(distribution or {})}
         info |= {} if start is None else {"start": dict(start)}
         info |= {"teachers": [dict(teacher) for teacher in teachers]} if teachers else {}
@@ -245,6 +249,21 @@ class Run:
         """Returns the lines of timing.jsonl, oldest first, without damaged ones."""
         return read_valid_lines(self.path / "timing.jsonl")
 
+    def seconds(self) -> float:
+        """Returns the time of all epochs, validation included; 0 before the first one ends."""
+        return sum(float(line.get("seconds", 0)) for line in self.timing())
+
+    def to_frame(self) -> Any:
+        """Returns a `pandas.DataFrame` with a row per epoch: the values of metrics.jsonl.
+
+        Raises:
+          UserError: pandas is not installed, or the file is damaged.
+        """
+        epochs = [line for line in self.metrics() if line.get("kind", "epoch") == "epoch"]
+        names = [name for name in dict.fromkeys(chain.from_iterable(epochs)) if name != "kind"]
+        columns = {name: [line.get(name) for line in epochs] for name in names}
+        return data_frame(columns, instead="`metrics()`")
+
     def lock(self) -> AbstractContextManager[None]:
         """Holds the run for this process; see `reszoo.runs.lock.hold_lock`."""
         return hold_lock(self.path)
@@ -334,6 +353,20 @@ def _new_info(name: str, command: Sequence[str], seed: int) -> dict[str, Any]:
         "changed": _now(),
         "versions": versions(),
         "machine": machine(),
+    }
+
+
+def _trained_facts(
+    architecture: Architecture, recipe: Recipe, data: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns what a table of runs says of a training, so that run.json alone has it."""
+    network = cost(architecture)
+    return {
+        "network": architecture.name,
+        "data": data.get("name"),
+        "recipe": recipe.name,
+        "parameters": network.parameters,
+        "macs": network.macs,
     }
 
 

@@ -2,7 +2,7 @@
 
     >>> from reszoo import studies
     >>> result = studies.gates("runs/highway8_digits-digits-1")  # doctest: +SKIP
-    >>> result.table.to_pandas()  # doctest: +SKIP
+    >>> result.table.to_frame()  # doctest: +SKIP
 
 Each study is a function here, a file `<name>_study.py`, and a command `reszoo study <name>`.
 """

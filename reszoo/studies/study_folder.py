@@ -48,9 +48,9 @@ class StudyResult(Generic[RowType]):
     tables: Mapping[str, Table[Any]] = field(default_factory=dict)
     """Further tables by name."""
 
-    def to_pandas(self) -> Any:
+    def to_frame(self) -> Any:
         """Returns the main table as a `pandas.DataFrame`."""
-        return self.table.to_pandas()
+        return self.table.to_frame()
 
 
 class StudyFolder:

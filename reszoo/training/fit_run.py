@@ -16,6 +16,7 @@ from reszoo.inference.metrics import Evaluation
 from reszoo.inference.record_evaluation import record_evaluation
 from reszoo.runs import Run
 from reszoo.runs.checkpoint_policy import CheckpointPolicy
+from reszoo.runs.run import RunState
 from reszoo.training import run_record
 from reszoo.training.assembly import Assembly
 from reszoo.training.console.signals import TrainingStopped
@@ -50,7 +51,7 @@ def fit_run(
                 lambda: _test(trainer) if test else None, lambda: None
             )
         facts = run_record.result_facts(trainer, evaluation)
-        run.set_state("finished", epochs=trainer.epoch, **facts)
+        run.set_state("finished", epochs=trainer.epoch, seconds=run.seconds(), **facts)
     except BaseException as error:
         shown = _interrupted(run, error) if isinstance(error, KeyboardInterrupt) else error
         _record_end(run, shown, trainer.epoch if trainer else run.info.get("epochs", 0))
@@ -101,4 +102,5 @@ def _record_end(run: Run, error: BaseException, epochs: int) -> None:
     stopped = isinstance(error, RestartError)
     reason = error.what if isinstance(error, ReszooError) else repr(error)
     with contextlib.suppress(MachineError):  # A full disk takes no run.json either.
-        run.set_state("interrupted" if stopped else "failed", epochs=epochs, reason=reason)
+        state: RunState = "interrupted" if stopped else "failed"
+        run.set_state(state, epochs=epochs, seconds=run.seconds(), reason=reason)

@@ -28,6 +28,7 @@ from reszoo.training.assembly import Assembly, assemble
 from reszoo.training.checkpoint.checkpoints import Checkpoints
 from reszoo.training.distribution.strategy import DeviceSetup, device_setup
 from reszoo.training.distribution.workers import WorkerGroup, lost_workers_explained
+from reszoo.training.equivalent_command import TrainingArguments, command_facts
 from reszoo.training.fit_run import fit_run
 from reszoo.training.fit_to_data import fit_to_data
 from reszoo.training.initial_weights import (
@@ -128,7 +129,8 @@ def train(
       checkpoint_every: interval of checkpoints inside an epoch, such as `500` steps or `10min`.
         Defaults to five minutes. It changes no result.
       keep_checkpoints: number of last checkpoints to keep. Defaults to 2.
-      command: the words that repeat the run. Defaults to this process's command line.
+      command: the words that repeat the run. Defaults to a `reszoo train` command; where none can
+        say all, as with arrays, to this process's command line, and run.json says why.
       quiet: shows no progress.
       strategy: `auto` (the workers of TF_CONFIG or Slurm, else a TPU, else all GPUs, else the one
         device), `one`, `mirrored`, `multiworker` or `tpu`.
@@ -294,6 +296,20 @@ def start_training(
     quiet: bool = False,
 ) -> Run:
     """Trains as `train` does, with the options that belong together as values."""
+    arguments = TrainingArguments(
+        spec,
+        recipe,
+        data=data,
+        initial=initial,
+        distribution=distribution,
+        policy=policy,
+        epochs=epochs,
+        seed=seed,
+        out=out,
+        overrides=overrides,
+        recipe_overrides=recipe_overrides,
+        callbacks=callbacks,
+    )
     setup = device_setup(distribution)
     if setup.workers > 1 and out is None:
         raise no_shared_folder()
@@ -352,7 +368,7 @@ def start_training(
             Checkpoints(folder).save_last(snapshot, 0)
 
     def create() -> Run:
-        return Run.create(
+        run = Run.create(
             None if out is None else Path(out),
             architecture=job.architecture,
             recipe=recipe,
@@ -367,6 +383,9 @@ def start_training(
             teachers=[taught.record.facts() for taught in teachers],
             first_checkpoint=write_first,
         )
+        if command is None:
+            run.info |= command_facts(arguments, run.path)
+        return run
 
     with lost_workers_explained(setup.cluster):
         run = WorkerGroup(setup).chief_first(create, lambda: ReadOnlyRun.open(Path(out or "")))

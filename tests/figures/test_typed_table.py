@@ -32,11 +32,11 @@ def test_rows_are_selected_by_the_values_of_columns():
 def test_without_pandas_the_error_says_what_else_works(monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(UserError, match="pandas is not installed") as error:
-        TABLE.to_pandas()
+        TABLE.to_frame()
     assert "to_csv" in str(error.value.hint)
 
 
 def test_a_data_frame_has_the_columns_and_rows(monkeypatch):
     pandas = pytest.importorskip("pandas")
-    assert isinstance(TABLE.to_pandas(), pandas.DataFrame)
-    assert list(TABLE.to_pandas()["x"]) == [1, 2, 3]
+    assert isinstance(TABLE.to_frame(), pandas.DataFrame)
+    assert list(TABLE.to_frame()["x"]) == [1, 2, 3]

@@ -2,10 +2,13 @@
 
 import json
 import os
+import sys
+from types import SimpleNamespace
 
 import pytest
 
 from reszoo.errors import MachineError, UserError
+from reszoo.planning.cost import cost
 from reszoo.runs import Run
 from reszoo.runs.run_dir import default_name
 from tests.runs.samples import SHORT, TINY, new_run
@@ -21,6 +24,27 @@ def test_a_new_run_opens_again_with_equal_values(tmp_path):
     assert run.info["command"] == ["reszoo", "train", "tiny"]
     assert run.info["versions"]["reszoo"]
     assert run.metrics() == []
+
+
+def test_run_json_alone_says_what_a_table_of_runs_shows(tmp_path):
+    info = new_run(tmp_path / "run").info
+    shown = [info[key] for key in ("network", "data", "recipe", "parameters", "macs")]
+    network = cost(TINY)
+    assert shown == ["tiny", "digits", "short", network.parameters, network.macs]
+
+
+def test_the_epochs_are_a_data_frame(tmp_path, monkeypatch):
+    run = new_run(tmp_path / "run")
+    run.append_metrics({"kind": "epoch", "epoch": 1, "loss": 2.0})
+    run.append_metrics({"kind": "epoch", "epoch": 2, "loss": 1.0, "val_loss": 1.5})
+    run.append_metrics({"kind": "evaluation", "epoch": 2, "accuracy": 0.9})
+    monkeypatch.setitem(
+        sys.modules, "pandas", SimpleNamespace(DataFrame=lambda data, columns: data)
+    )
+    assert run.to_frame() == {"epoch": [1, 2], "loss": [2.0, 1.0], "val_loss": [None, 1.5]}
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(UserError, match="pandas is not installed"):
+        run.to_frame()
 
 
 def test_runs_without_a_path_are_numbered(tmp_path, monkeypatch):

@@ -185,6 +185,7 @@ def _repeat(run: Run) -> Section:
     machine = info.get("machine") or {}
     values = {
         "command": shlex.join(map(str, command)) if isinstance(command, list) else None,
+        "note": info.get("command_note"),
         "facts": [
             ("seed", str(info.get("seed", "-"))),
             ("folder", str(run.path)),

@@ -1,0 +1,134 @@
+"""The `reszoo train` command that repeats a training which a program started."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from reszoo import spec as specs
+from reszoo.runs import Run
+from reszoo.runs.checkpoint_policy import CheckpointPolicy
+from reszoo.spec.architecture import Architecture
+from reszoo.spec.recipe import Recipe
+from reszoo.training.options import DataOptions, DistributionOptions, InitialWeightsOptions
+
+_NAMES = {"start": "from"}
+"""Options whose names differ from those of `reszoo.train`."""
+_LEFT_OUT = ("data", "data_dir")
+"""`data` is always said; where prepared data are kept changes no result."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingArguments:
+    """What `reszoo.train` was called with, as far as it changes the result."""
+
+    spec: Architecture | str | Path | None
+    recipe: Recipe | str | Path | None
+    data: DataOptions
+    initial: InitialWeightsOptions
+    distribution: DistributionOptions
+    policy: CheckpointPolicy
+    epochs: int | None
+    seed: int
+    out: Path | str | None
+    overrides: Sequence[str]
+    recipe_overrides: Sequence[str]
+    callbacks: Sequence[Any]
+
+
+def command_facts(arguments: TrainingArguments, run: Path) -> dict[str, Any]:
+    """Returns what run.json records: the command, or why there is none.
+
+    Args:
+      arguments: those of the training.
+      run: the folder of its run.
+    """
+    if reasons := unrepeatable(arguments):
+        return {"command_note": f"a program started this run, with {' and '.join(reasons)}"}
+    return {"command": equivalent_command(arguments, run)}
+
+
+def unrepeatable(arguments: TrainingArguments) -> list[str]:
+    """Returns what no command can say, such as `images in memory`; empty if all can be said."""
+    data, start = arguments.data, arguments.initial.start
+    checks = {
+        "images in memory": not isinstance(data.data, str),
+        "weights by class": isinstance(data.class_weights, Mapping),
+        "a starting network in memory": not isinstance(start, Run | str | Path | None),
+        "callbacks": bool(arguments.callbacks),
+    }
+    return [text for text, occurs in checks.items() if occurs]
+
+
+def equivalent_command(arguments: TrainingArguments, run: Path) -> list[str]:
+    """Returns the words of the command; see `unrepeatable`.
+
+    A network or a recipe that was no name and no file is that of the run's own folder.
+    """
+    words = ["reszoo", "train", *_network(arguments, run), "--data", str(arguments.data.data)]
+    words += _recipe(arguments, run)
+    if arguments.epochs is not None:
+        words += ["--epochs", str(arguments.epochs)]
+    for options in (arguments.data, arguments.initial, arguments.distribution):
+        words += _changed(options)
+    policy, usual = arguments.policy.facts(), CheckpointPolicy().facts()
+    words += _options({name: each for name, each in policy.items() if each != usual[name]})
+    words += ["--seed", str(arguments.seed)]
+    return words if arguments.out is None else [*words, "-o", str(arguments.out)]
+
+
+def _network(arguments: TrainingArguments, run: Path) -> list[str]:
+    spec = arguments.spec
+    if isinstance(spec, Architecture) and not _is_of_the_zoo(spec):
+        return [str(run / "architecture.yaml")]
+    name = spec.name if isinstance(spec, Architecture) else spec
+    words = [] if name is None else [str(name)]
+    return [*words, *_repeated("--set", arguments.overrides)]
+
+
+def _recipe(arguments: TrainingArguments, run: Path) -> list[str]:
+    if isinstance(arguments.recipe, Recipe):
+        return ["--recipe", str(run / "recipe.yaml")]
+    words = [] if arguments.recipe is None else ["--recipe", str(arguments.recipe)]
+    return [*words, *_repeated("--set-recipe", arguments.recipe_overrides)]
+
+
+def _is_of_the_zoo(spec: Architecture) -> bool:
+    """Whether the zoo has this network under this name."""
+    if spec.name not in specs.names_of("architecture"):
+        return False
+    return specs.fingerprint(specs.load(spec.name)) == specs.fingerprint(spec)
+
+
+def _repeated(option: str, values: Iterable[str]) -> list[str]:
+    return [word for value in values for word in (option, value)]
+
+
+def _changed(options: DataOptions | InitialWeightsOptions | DistributionOptions) -> list[str]:
+    values = {field.name: getattr(options, field.name) for field in fields(options)}
+    defaults = {field.name: field.default for field in fields(options)}
+    return _options(
+        {
+            name: value
+            for name, value in values.items()
+            if name not in _LEFT_OUT and value != defaults[name]
+        }
+    )
+
+
+def _options(values: Mapping[str, Any]) -> list[str]:
+    return [word for name, value in values.items() for word in _option(name, value)]
+
+
+def _option(name: str, value: Any) -> Iterator[str]:
+    yield "--" + _NAMES.get(name, name).replace("_", "-")
+    if isinstance(value, Run):
+        yield str(value.path)
+    elif name == "xla":
+        yield "on" if value else "off"
+    elif isinstance(value, list | tuple):
+        yield ",".join(value)
+    elif value is not True:
+        yield str(value)
