@@ -6,9 +6,11 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from reszoo.quiet_import import quiet_import
+
 
 def lazy_exports(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
-    """Returns a package's `__getattr__` (PEP 562).
+    """Returns a package's `__getattr__` (PEP 562), which hides what TensorFlow prints at its start.
 
         >>> __getattr__ = lazy_exports("example", {"UserError": "reszoo.errors"})
         >>> __getattr__("UserError").exit_code
@@ -22,6 +24,7 @@ def lazy_exports(package: str, modules: Mapping[str, str]) -> Callable[[str], An
     def __getattr__(name: str) -> Any:
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(importlib.import_module(modules[name]), name)
+        with quiet_import():
+            return getattr(importlib.import_module(modules[name]), name)
 
     return __getattr__

@@ -13,9 +13,9 @@ import reszoo
 PACKAGE = Path(reszoo.__file__).parent
 
 FLOORS = (
-    ("errors", "version", "lazy", "gc_pause", "stderr", "fonts", "json_text", "counted"),
-    ("path_hints", "visible_output", "regular_files"),
-    ("weight_source", "atomic_files", "resources", "system_info", "moving_output"),
+    ("errors", "version", "gc_pause", "stderr", "fonts", "json_text", "counted"),
+    ("path_hints", "visible_output", "regular_files", "quiet_import", "pandas_frame"),
+    ("lazy", "weight_source", "atomic_files", "resources", "system_info", "moving_output"),
     ("spec",),
     ("planning",),
     ("model", "data", "runs", "tflite", "figures"),
@@ -72,6 +72,8 @@ BELOW_TENSORFLOW = {
     "visible_output",
     "weight_source",
     "gc_pause",
+    "quiet_import",
+    "pandas_frame",
     "stderr",
     "fonts",
     "json_text",

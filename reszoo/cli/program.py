@@ -80,8 +80,7 @@ def _take_debug(words: list[str]) -> bool:
 
 
 def _run(words: list[str], debug: bool) -> int:
-    if not debug:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if debug else "3")
     name = _command_name(words)
     parser, module = _parser(name)
     options, unknown = parser.parse_known_args(_command_first(words, name))

@@ -26,6 +26,7 @@ from reszoo.inference.plain_evaluation import plain_logits
 from reszoo.inference.predict import batch_size_for
 from reszoo.inference.tflite_classifier import TFLiteClassifier
 from reszoo.inference.tta import resolve_views, tta_formats, tta_logits
+from reszoo.quiet_import import quiet_import
 from reszoo.spec.test_time import ONE_VIEW, Views
 from reszoo.tflite.contract_file import find_tflite
 
@@ -102,8 +103,9 @@ def evaluate(
         evaluation, examples = _evaluate_tflite(classifier, image_data, split, resolved, skip)
         sixteen_bit = classifier.image_format.sixteen_bit
         return _with_mistakes(evaluation, examples, sixteen_bit, mistakes)
-    from reszoo.inference.folding import FoldedModel, fold
-    from reszoo.inference.trained import load_trained
+    with quiet_import():
+        from reszoo.inference.folding import FoldedModel, fold
+        from reszoo.inference.trained import load_trained
 
     trained = load_trained(target)
     views = resolve_views(views, trained.run.recipe().test_time if trained.run else None)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reszoo.data import ImageData
 from reszoo.data.dataset import nfc, numbered_classes
 from reszoo.errors import UserError
+from reszoo.quiet_import import quiet_import
 from reszoo.runs import Run
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 def open_named(data: Any, **options: Any) -> ImageData:
     """Calls `reszoo.data.open_data.open_data`, which imports TensorFlow."""
-    from reszoo.data import open_data as module
+    with quiet_import():
+        from reszoo.data import open_data as module
 
     return module.open_data(data, **options)
 

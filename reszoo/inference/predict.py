@@ -18,6 +18,7 @@ from reszoo.errors import UserError
 from reszoo.inference.metrics import TOP_K, Agreement, clipped_log, softmax, top_k
 from reszoo.inference.tflite_classifier import TFLiteClassifier
 from reszoo.inference.tta import resolve_views, tta_formats, tta_logits
+from reszoo.quiet_import import quiet_import
 from reszoo.spec.test_time import Views
 from reszoo.tflite.contract_file import find_tflite
 
@@ -132,7 +133,8 @@ def _classifier(target: Target, fast: bool | None, images: int) -> Classifier:
                 hint="leave out --fast: the export has already folded the normalisations",
             )
         return TFLiteClassifier(file)
-    from reszoo.inference.keras_classifier import load_classifier  # imports TensorFlow
+    with quiet_import():
+        from reszoo.inference.keras_classifier import load_classifier
 
     return load_classifier(target, fast=fast, images=images)
 
