@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from reszoo import spec
 from reszoo.cli.early_checks import check_weights
 from reszoo.cli.options import add_output, add_spec, add_weights, keras_file, positive_int
+from reszoo.cli.output import print_next, print_saved_network
 from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.planning.cost import cost
 from reszoo.planning.network import plan
@@ -48,4 +49,6 @@ def run(options: Namespace) -> None:
     print(built_text(architecture, costs, len(model.layers), model.count_params()))
     if options.out:
         save_model(model, options.out, spec=architecture, classes=classes)
-        print(f"saved {options.out}")
+        print_saved_network(options.out)
+    else:
+        print_next(*options.command_line[1:], "-o", "network.keras")

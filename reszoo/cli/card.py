@@ -9,6 +9,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from reszoo.cli.options import add_output
+from reszoo.cli.output import print_next
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -32,3 +33,4 @@ def run(options: Namespace) -> None:
     else:
         write_text(options.out, text)
         print(f"wrote {options.out}")
+        print_next("report", options.subject)

@@ -9,7 +9,7 @@ from reszoo import spec
 from reszoo.atomic_files import atomic_file
 from reszoo.cli.early_checks import check_data
 from reszoo.cli.options import add_json
-from reszoo.cli.output import print_json
+from reszoo.cli.output import print_json, print_next
 from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.errors import UserError
 from reszoo.report.dataset_summary import dataset_text
@@ -62,3 +62,6 @@ def run(options: Namespace) -> None:
             sheet.save(temporary, "PNG")
         if not options.json:
             print(f"\ndrew {options.sheet}")
+    if not options.json:
+        looked = ["list"] if options.sheet else [*options.command_line[1:], "--sheet", "sheet.png"]
+        print_next(*looked)

@@ -87,7 +87,7 @@ def _write_pictures(folder: Path, *, debug: bool) -> Path:
 
 
 def _summary(folder: Path) -> str:
-    from reszoo.report.text import facts
+    from reszoo.report.text import facts, format_command
 
     paths = [
         ("runs", ", ".join(str(folder / network) for network in TWINS)),
@@ -98,5 +98,5 @@ def _summary(folder: Path) -> str:
         ("pictures", str(folder / "pictures")),
         ("best of the search", str(folder / "search" / "best.yaml")),
     ]
-    more = "`reszoo study degradation --data digits` shows what depth does to plain nets"
-    return f"\n=== done; all results are in {folder}\n{facts(paths)}\n\nNext: {more}"
+    following = facts([("next", format_command("report", folder))])
+    return f"\n=== done; all results are in {folder}\n{facts(paths)}\n\n{following}"

@@ -11,7 +11,7 @@ from argparse import ArgumentParser, Namespace
 
 from reszoo import spec
 from reszoo.cli.options import add_json
-from reszoo.cli.output import print_json
+from reszoo.cli.output import print_json, print_next
 from reszoo.report.inspection_summary import inspection_json, inspection_text
 from reszoo.tflite.inspection import inspect_file
 
@@ -35,4 +35,5 @@ def run(options: Namespace) -> int:
         print_json(inspection_json(inspection))
     else:
         print(inspection_text(inspection))
+        print_next("benchmark", options.file)
     return int(bool(options.target) and not inspection.verdicts[0].fits)

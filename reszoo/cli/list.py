@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from reszoo.cli.options import add_json
-from reszoo.cli.output import print_json
+from reszoo.cli.output import print_json, print_next
 from reszoo.report.recipes import recipe_entries, recipe_table
 from reszoo.report.zoo import zoo_entries, zoo_table
 
@@ -33,3 +33,4 @@ def run(options: Namespace) -> None:
         print_json(entries)
     else:
         print(as_table(entries))
+        print_next("show", entries[0]["name"], *(["--recipe"] if options.recipes else []))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
 from reszoo.errors import CONTROL
-from reszoo.report.text import format_command
+from reszoo.report.text import facts, format_command
 
 
 def print_json(value: Any) -> None:
@@ -33,7 +34,14 @@ def print_warnings() -> Iterator[None]:
         yield
 
 
+def print_next(*words: str | os.PathLike[str]) -> None:
+    """Prints the command that usually follows, on a terminal: a pipe takes only results."""
+    if sys.stdout.isatty():
+        print("\n" + facts([("next", format_command(*words))]))
+
+
 def print_saved_network(path: str | None) -> None:
     """Prints where a network was saved and the command that trains it; nothing for None."""
     if path:
-        print(f"saved {path}; train it with `{format_command('train', '--from', path)}`")
+        print(f"saved {path}")
+        print_next("train", "--from", path)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reszoo.cli.early_checks import check_images, check_network
 from reszoo.cli.options import add_fast, add_json, add_target, add_views, positive_int
-from reszoo.cli.output import print_json, print_warnings
+from reszoo.cli.output import print_json, print_next, print_warnings
 from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.errors import UserError
 from reszoo.regular_files import require_regular_file
@@ -64,6 +64,8 @@ def run(options: Namespace) -> None:
         print(predictions_csv(predictions), end="")
     else:
         print(predictions_text(predictions))
+        exported = find_tflite(options.target) is not None
+        print_next("inspect" if exported else "evaluate", options.target)
 
 
 def _paths(words: Iterable[str]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from reszoo.cli.options import add_output
+from reszoo.cli.output import print_next
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -31,3 +32,5 @@ def run(options: Namespace) -> None:
         import webbrowser
 
         webbrowser.open(file.resolve().as_uri())
+    else:
+        print_next(*options.command_line[1:], "--open")

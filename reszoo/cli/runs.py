@@ -8,7 +8,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from reszoo.cli.options import add_json
-from reszoo.cli.output import print_json
+from reszoo.cli.output import print_json, print_next
 from reszoo.report.run_listing import SORTS, runs_csv, runs_json, runs_latex, runs_text, sorted_rows
 
 _DEFAULT = "runs"
@@ -50,3 +50,4 @@ def run(options: Namespace) -> None:
         print(runs_latex(rows, spreads), end="")
     else:
         print(runs_text(rows, spreads))
+        print_next("report", *(options.folders or [_DEFAULT]))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from reszoo import spec
 from reszoo.cli.options import add_json, add_overrides
-from reszoo.cli.output import print_json
+from reszoo.cli.output import print_json, print_next
 from reszoo.errors import UserError
 from reszoo.planning.network import plan
 from reszoo.report.network_comparison import (
@@ -82,6 +82,7 @@ def run(options: Namespace) -> None:
         print(rows_text(plan(architecture)))
     else:
         print(network_text(resolved, architecture, plan(architecture)))
+        _print_next(options.networks, options.overrides)
 
 
 def _compare(options: Namespace) -> None:
@@ -98,6 +99,16 @@ def _compare(options: Namespace) -> None:
         print_json(comparison_json(networks))
     else:
         print(comparison_text(networks))
+        _print_next(options.networks, options.overrides)
+
+
+def _print_next(words: Sequence[str], overrides: Sequence[str]) -> None:
+    """Prints the command that trains the first network, or that compares the runs."""
+    runs = [word for word in words if spec_file(word) != word]
+    if runs:
+        print_next("runs" if len(runs) > 1 else "evaluate", *runs)
+    else:
+        print_next("train", words[0], *(word for value in overrides for word in ("--set", value)))
 
 
 def _draw(name: str, overrides: Sequence[str], twin: Sequence[str], path: str) -> None:

@@ -39,6 +39,7 @@ from reszoo.cli.options import (
     positive_ints,
     split_words,
 )
+from reszoo.cli.output import print_next
 from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.errors import UserError
 from reszoo.report.study_summary import study_text
@@ -149,7 +150,9 @@ def run(options: Namespace) -> None:
     if options.data is not None:
         given["data"] = options.data
     function = getattr(studies, options.study)
-    print(study_text(function(*_positional(options), out=options.out, **given)))
+    result = function(*_positional(options), out=options.out, **given)
+    print(study_text(result))
+    print_next("report", result.folder)
 
 
 def _positional(options: Namespace) -> tuple[Any, ...]:

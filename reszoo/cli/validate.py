@@ -9,8 +9,16 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from reszoo import spec
+from reszoo.cli.output import print_next
 from reszoo.errors import ReszooError, visible
 from reszoo.planning.network import plan
+
+_NEXT = {
+    "architecture": ("show",),
+    "recipe": ("show", "--recipe"),
+    "search": ("tune", "--plan"),
+}
+"""What takes a file of each kind, with its options."""
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -22,11 +30,15 @@ def run(options: Namespace) -> int:
     code = 0
     for file in options.files:
         try:
-            print(visible(f"{file}: a valid {_check(file)}"), flush=True)
+            kind = _check(file)
+            print(visible(f"{file}: a valid {kind}"), flush=True)
         except ReszooError as error:
             for problem in (error, *error.others):
                 print(f"error: {problem}", file=sys.stderr, flush=True)
             code = max(code, error.exit_code)
+    if not code and kind in _NEXT:
+        command, *others = _NEXT[kind]
+        print_next(command, file, *others)
     return code
 
 

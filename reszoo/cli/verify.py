@@ -9,7 +9,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from reszoo.cli.options import add_json
-from reszoo.cli.output import print_json
+from reszoo.cli.output import print_json, print_next
 from reszoo.errors import UserError
 from reszoo.report.verification_summary import broken_text, verification_text
 
@@ -38,3 +38,5 @@ def run(options: Namespace) -> None:
             found=broken_text(verification),
             hint="copy the bundle again, or export it again" + extra,
         )
+    if not options.json:
+        print_next("benchmark", options.bundle)
