@@ -13,6 +13,7 @@ from reszoo.runs.checkpoint_policy import CheckpointPolicy
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import Recipe
 from reszoo.training.options import DataOptions, DistributionOptions, InitialWeightsOptions
+from reszoo.training.teachers import Teachers
 
 _NAMES = {"start": "from"}
 """Options whose names differ from those of `reszoo.train`."""
@@ -35,6 +36,7 @@ class TrainingArguments:
     out: Path | str | None
     overrides: Sequence[str]
     recipe_overrides: Sequence[str]
+    teacher: Teachers | None
     callbacks: Sequence[Any]
 
 
@@ -56,10 +58,22 @@ def unrepeatable(arguments: TrainingArguments) -> list[str]:
     checks = {
         "images in memory": not isinstance(data.data, str),
         "weights by class": isinstance(data.class_weights, Mapping),
-        "a starting network in memory": not isinstance(start, Run | str | Path | None),
+        "a starting network in memory": start is not None and not _is_path(start),
+        "a teacher in memory": not all(map(_is_path, _teachers(arguments))),
         "callbacks": bool(arguments.callbacks),
     }
     return [text for text, occurs in checks.items() if occurs]
+
+
+def _is_path(target: object) -> bool:
+    return isinstance(target, Run | str | Path)
+
+
+def _teachers(arguments: TrainingArguments) -> list[object]:
+    teacher = arguments.teacher
+    if teacher is None:
+        return []
+    return list(teacher) if isinstance(teacher, list | tuple) else [teacher]
 
 
 def equivalent_command(arguments: TrainingArguments, run: Path) -> list[str]:
@@ -73,6 +87,7 @@ def equivalent_command(arguments: TrainingArguments, run: Path) -> list[str]:
         words += ["--epochs", str(arguments.epochs)]
     for options in (arguments.data, arguments.initial, arguments.distribution):
         words += _changed(options)
+    words += _repeated("--teacher", map(_path_text, _teachers(arguments)))
     policy, usual = arguments.policy.facts(), CheckpointPolicy().facts()
     words += _options({name: each for name, each in policy.items() if each != usual[name]})
     words += ["--seed", str(arguments.seed)]
@@ -124,11 +139,13 @@ def _options(values: Mapping[str, Any]) -> list[str]:
 
 def _option(name: str, value: Any) -> Iterator[str]:
     yield "--" + _NAMES.get(name, name).replace("_", "-")
-    if isinstance(value, Run):
-        yield str(value.path)
-    elif name == "xla":
+    if name == "xla":
         yield "on" if value else "off"
     elif isinstance(value, list | tuple):
         yield ",".join(value)
     elif value is not True:
-        yield str(value)
+        yield _path_text(value)
+
+
+def _path_text(value: object) -> str:
+    return str(value.path if isinstance(value, Run) else value)

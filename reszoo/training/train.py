@@ -308,6 +308,7 @@ def start_training(
         out=out,
         overrides=overrides,
         recipe_overrides=recipe_overrides,
+        teacher=teacher,
         callbacks=callbacks,
     )
     setup = device_setup(distribution)

@@ -98,6 +98,8 @@ def test_what_is_not_said_is_left_to_the_defaults(called):
 
 def test_a_start_is_named_by_its_folder(called):
     start = Run(Path("runs/first"), {})
+    taught = parsed(words_of(called("resnet8_digits", teacher=[start, "runs/b"])))
+    assert taught.teacher == ["runs/first", "runs/b"]
     words = words_of(called(start=start, quantize="int8"))
     assert words[2:] == [
         *("--data", "digits", "--from", "runs/first", "--quantize", "int8", "--seed", "0")
@@ -119,6 +121,7 @@ def test_a_network_and_a_recipe_in_memory_are_those_of_the_run(called):
         ({"data": (np.zeros((4, 8, 8, 1)), np.array([0, 1, 0, 1]))}, "images in memory"),
         ({"class_weights": {"a": 2.0}}, "weights by class"),
         ({"start": object()}, "a starting network in memory"),
+        ({"teacher": ["runs/a", object()]}, "a teacher in memory"),
         ({"callbacks": [object()]}, "callbacks"),
     ],
 )
