@@ -10,8 +10,15 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from reszoo import spec
-from reszoo.cli.early_checks import check_data
-from reszoo.cli.options import add_data, add_output, add_overrides, nonnegative_int, positive_int
+from reszoo.cli.early_checks import check_data, check_teachers
+from reszoo.cli.options import (
+    add_data,
+    add_output,
+    add_overrides,
+    add_teacher,
+    nonnegative_int,
+    positive_int,
+)
 from reszoo.cli.output import print_warnings
 from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.errors import UserError
@@ -54,6 +61,11 @@ def add_options(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=nonnegative_int, help="random seed (overrides the search)")
     add_output(parser, "FOLDER", "the search folder (default: searches/SEARCH-DATA)")
+    add_teacher(
+        parser.add_argument_group("distillation (docs/distillation.md)"),
+        "a trained network whose answers every training learns beside the labels; of several "
+        "(repeat it) they are averaged",
+    )
     after = parser.add_argument_group("after the search")
     after.add_argument(
         "--retrain",
@@ -107,6 +119,7 @@ def run(options: Namespace) -> None:
 
     refuse_distributed_search()
     check_data(options.data)
+    check_teachers(options.teacher, None)
     if search.strategy.kind in ON_TENSORFLOW:
         start_tensorflow(debug=options.debug)
     try:
@@ -117,6 +130,7 @@ def run(options: Namespace) -> None:
                 out=options.out,
                 seed=options.seed,
                 skip_bad_images=options.skip_bad_images,
+                teacher=options.teacher,
                 jobs=options.jobs,
                 ray=options.ray,
                 per_trial=options.per_trial,
@@ -172,10 +186,12 @@ def _print_plan(search: Search, options: Namespace) -> None:
         print(f"\n{measured_text(sample)}")
     if capacity is not None:
         from reszoo.training.jobs.task import DataArguments
+        from reszoo.training.teacher_record import find_teacher
         from reszoo.tuning.time_estimate import estimate_time
 
         print("timing a training step of three candidates", file=sys.stderr, flush=True)
-        data = DataArguments(options.data, options.skip_bad_images)
+        teachers = tuple(map(find_teacher, options.teacher or ()))
+        data = DataArguments(options.data, options.skip_bad_images, teachers=teachers)
         if (estimate := estimate_time(resolved, data, capacity)) is not None:
             print(f"\n{time_text(estimate)}")
     words = [word for word in options.command_line[1:] if word not in ("--plan", "--measure")]

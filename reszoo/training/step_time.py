@@ -16,6 +16,7 @@ from reszoo.training.distribution.strategy import device_setup
 from reszoo.training.fit_to_data import fit_to_data
 from reszoo.training.job import prepare
 from reszoo.training.options import DataOptions, DistributionOptions
+from reszoo.training.teachers import Teachers, load_teachers
 
 _STEPS = 3
 
@@ -36,7 +37,12 @@ class StepTime:
 
 
 def step_time(
-    architecture: Architecture, recipe: Recipe, data: DataOptions, *, seed: int = 0
+    architecture: Architecture,
+    recipe: Recipe,
+    data: DataOptions,
+    *,
+    teacher: Teachers | None = None,
+    seed: int = 0,
 ) -> StepTime:
     """Builds a network, and times its training step on one batch of the data.
 
@@ -48,7 +54,9 @@ def step_time(
     setup = device_setup(DistributionOptions(strategy="one")).in_precision(recipe.precision)
     images = open_data(data.data, skip_bad_images=data.skip_bad_images, data_dir=data.data_dir)
     recipe = recipe.model_copy(update={"precision": setup.precision})
-    job = prepare(fit_to_data(architecture, recipe, images), recipe, images, seed=seed)
+    teachers = load_teachers(teacher, setup.precision)
+    architecture = fit_to_data(architecture, recipe, images)
+    job = prepare(architecture, recipe, images, seed=seed, teachers=teachers)
     began = time.perf_counter()
     loop = assemble(job, setup).loop
     feed = batches(

@@ -3,7 +3,8 @@
 One request a line (see `reszoo.runs.line_process`), an object with one key:
 
     {"file": {"spec", "target", "judge", "latency"}}  ->  a `Measurement` as an object
-    {"step": {"spec", "recipe", "data", "skip_bad_images", "data_dir", "seed"}}  ->  a `StepTime`
+    {"step": {"spec", "recipe", "data", "skip_bad_images", "data_dir", "teachers", "seed"}}
+        ->  a `StepTime`
 """
 
 from __future__ import annotations
@@ -92,7 +93,8 @@ def _measure_step(words: Mapping[str, Any]) -> dict[str, Any]:
     )
     recipe = spec.from_mapping(words["recipe"], "recipe")
     architecture = spec.from_mapping(words["spec"])
-    return asdict(step_time(architecture, recipe, data, seed=words["seed"]))
+    step = step_time(architecture, recipe, data, teacher=words["teachers"], seed=words["seed"])
+    return asdict(step)
 
 
 def _forget_models() -> None:

@@ -34,6 +34,7 @@ from reszoo.runs.lock import LOCK_NAME, hold_lock
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import Recipe
 from reszoo.training.jobs.job_process import JOB_LOCKS
+from reszoo.training.teacher_record import TEACHERS, TeacherRecord
 from reszoo.tuning.search_identity import (
     read_identity,
 )
@@ -166,6 +167,13 @@ class SearchFolder:
             return None
         write_json(self.path / "search.json", {**identity, "threads": threads})
         return None if before is None else int(before)
+
+    def record_teachers(self, teachers: Sequence[TeacherRecord]) -> None:
+        """Records the teachers of all trainings, where they are now."""
+        identity = read_identity(self.path)
+        facts = [teacher.facts() for teacher in teachers]
+        if facts and identity.get(TEACHERS) != facts:
+            write_json(self.path / "search.json", {**identity, TEACHERS: facts})
 
     def write_best_recipe(self, recipe: Recipe | None) -> None:
         """Writes the recipe of the best network, if fields of it are searched."""

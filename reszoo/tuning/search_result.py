@@ -11,6 +11,7 @@ from reszoo.errors import GateError, UserError
 from reszoo.runs import Run
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.search import Search
+from reszoo.training.teacher_record import TeacherRecord, read_records
 from reszoo.tuning.front import front_of, ranked
 from reszoo.tuning.further_jobs import mean_accuracies, without_outdated
 from reszoo.tuning.retrained_log import (
@@ -44,6 +45,8 @@ class SearchResult:
     data: str
     """The data, as given."""
     skip_bad_images: bool
+    teachers: tuple[TeacherRecord, ...] = ()
+    """The teachers of all trainings."""
     gave_up: str | None = None
     """A sentence if the search ended although the space may have other candidates that fit."""
     retrained: tuple[RetrainRecord, ...] = ()
@@ -155,6 +158,7 @@ def read_result(path: Path | str) -> SearchResult:
         planned=planned,
         data=identity["data"]["name"],
         skip_bad_images=identity["data"].get("skip_bad_images", False),
+        teachers=tuple(read_records(identity)),
         retrained=tuple(read_retrained(folder.retrained_log)),
         is_finished=len(records) >= planned,
     )

@@ -107,6 +107,7 @@ def _measure_step(
         "data": data.name,
         "skip_bad_images": data.skip_bad_images,
         "data_dir": None if data.data_dir is None else str(data.data_dir),
+        "teachers": [str(teacher.path) for teacher in data.teachers],
         "seed": resolved.search.seed,
     }
     answer: Mapping[str, float] = worker.ask({"step": words})

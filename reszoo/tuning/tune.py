@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from reszoo.errors import UserError
+from reszoo.runs import Run
 from reszoo.runs.run_dir import default_name
 from reszoo.spec.search import Search
 from reszoo.training.jobs.data_check import DataCheck
 from reszoo.training.jobs.engines import EngineOptions
 from reszoo.training.jobs.task import DataArguments
+from reszoo.training.teacher_record import TEACHERS, find_teacher
 from reszoo.tuning.events import NOTICE_SECONDS, EventHandler, MeasureEvent
 from reszoo.tuning.extension import extend_folder, other_changes
 from reszoo.tuning.further_jobs import reference_jobs
@@ -30,6 +33,8 @@ from reszoo.tuning.search_run import SearchRun
 from reszoo.tuning.strategies import ON_TENSORFLOW, create_proposer, require_strategy
 from reszoo.tuning.trial_engine import Runner, RunnerEngine, TaskEngine, TrialEngine
 
+TeacherPaths: TypeAlias = "Run | Path | str | Sequence[Run | Path | str]"
+"""One teacher of all trainings, or several whose answers are averaged."""
 _DISTRIBUTED = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
 """Variables that make keras-tuner serve its oracle, or wait for one, for ever."""
 
@@ -42,6 +47,7 @@ def tune(
     seed: int | None = None,
     skip_bad_images: bool = False,
     data_dir: Path | str | None = None,
+    teacher: TeacherPaths | None = None,
     jobs: int | None = None,
     ray: str | None = None,
     per_trial: str | None = None,
@@ -71,6 +77,8 @@ def tune(
         of the search.
       skip_bad_images: whether to leave out broken image files instead of refusing the data.
       data_dir: the folder of downloaded data sets.
+      teacher: a trained network whose answers every training learns, as `reszoo.train` has it: a
+        run or a `.keras` file, or a list of them. Another one makes another search.
       jobs: number of trainings at a time on this machine. Defaults to 1. Results do not depend on
         it where the threads of each are the same.
       ray: trains on the nodes of a Ray cluster instead, as many at a time as they have room for:
@@ -102,13 +110,16 @@ def tune(
     refuse_distributed_search()
     options = EngineOptions(jobs, ray, per_trial)
     options.check()
-    search_data = DataArguments(data, skip_bad_images, None if data_dir is None else Path(data_dir))
+    folder_of_data = None if data_dir is None else Path(data_dir)
+    teachers = tuple(map(find_teacher, _listed(teacher)))
+    search_data = DataArguments(data, skip_bad_images, folder_of_data, teachers)
     retraining = None if retrain is None else RetrainOptions(retrain, seeds)
     resolved = _resolve(search, seed, retraining, None if runner else search_data)
     path = DEFAULT_FOLDER / default_name(resolved.search.name, data) if out is None else Path(out)
     folder, resolved = _open_folder(path, resolved, search_data, extend, isinstance(search, Search))
     with folder.lock(), _with_measured_limits(resolved, folder, progress) as resolved:
         folder.wait_for_training()
+        folder.record_teachers(teachers)
         with _engine(options, runner, folder, resolved, search_data) as engine:
             search_run = SearchRun(resolved, folder, engine, progress, progress_seconds)
             result = _search(search_run, search_data)
@@ -128,6 +139,12 @@ def refuse_distributed_search() -> None:
             found=", ".join(f"{name}={os.environ[name]}" for name in variables),
             hint=f"`unset {' '.join(variables)}`, then run the same command again",
         )
+
+
+def _listed(teacher: TeacherPaths | None) -> Sequence[Run | Path | str]:
+    if teacher is None:
+        return ()
+    return [teacher] if isinstance(teacher, Run | Path | str) else teacher
 
 
 def _require_name(data: object) -> None:
@@ -167,11 +184,13 @@ def _open_folder(
 
     That is the one which the folder holds, if the page has changed since; not if `is_exact`.
     """
-    facts = {
+    facts: dict[str, Any] = {
         "name": data.name,
         "skip_bad_images": data.skip_bad_images,
         "classes": resolved.space.base.classes,
     }
+    if data.teachers:  # by their contents: a teacher may move while a search goes on
+        facts[TEACHERS] = [teacher.sha256 for teacher in data.teachers]
     if extend:
         extend_folder(path, resolved, facts)
     resolved = continue_folder(path, resolved)
@@ -273,6 +292,7 @@ def _search(search_run: SearchRun, data: DataArguments) -> SearchResult:
         planned=resolved.planned_trainings,
         data=data.name,
         skip_bad_images=data.skip_bad_images,
+        teachers=data.teachers,
         gave_up=resolved.constraints.gave_up,
         retrained=tuple(read_retrained(folder.retrained_log)),
     )

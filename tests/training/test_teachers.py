@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from reszoo.data import ImageFormat
 from reszoo.data.images.resizing import resize_to_format
-from reszoo.errors import UserError
+from reszoo.errors import MachineError, UserError
 from reszoo.inference.trained import load_trained
 from reszoo.model.build import build
 from reszoo.runs import Run
@@ -24,6 +24,7 @@ from reszoo.training.fit_teachers import answers
 from reszoo.training.loop.distillation import Distillation
 from reszoo.training.loop.loop import Loop
 from reszoo.training.optimizers.optimizers import make_optimizer
+from reszoo.training.out_of_memory import memory_errors_explained
 from reszoo.training.teachers import load_teachers
 from reszoo.training.train import resume, train
 from tests.training.samples import SHORT, TINY, bar_data, bars
@@ -107,7 +108,7 @@ def test_a_step_has_the_loss_of_the_formula_on_the_images_it_sees(larger, accumu
 
 
 def test_a_student_learns_the_teachers_answers(taught, tmp_path):
-    alone = teach(tmp_path / "alone", None)
+    alone = teach(tmp_path / "alone", None, stop_after=1)
     assert taught.metrics()[0]["loss"] != alone.metrics()[0]["loss"]
     assert taught.recipe().distill == Distill()
     assert alone.recipe() == MIXING
@@ -179,7 +180,7 @@ def test_a_run_cannot_teach_itself(begun):
         resume(begun, data=bar_data(), quiet=True)
 
 
-def test_a_keras_model_in_memory_teaches_what_its_frozen_graph_answers(tmp_path):
+def test_a_keras_model_in_memory_teaches_what_its_frozen_graph_answers():
     """A model of other makers is not folded; its weights are constants all the same."""
     inputs = keras.Input((8, 8, 1))
     x = keras.layers.Rescaling(1 / 255)(inputs)
@@ -189,6 +190,12 @@ def test_a_keras_model_in_memory_teaches_what_its_frozen_graph_answers(tmp_path)
     images = bars(4)[0].astype(np.float32)
     answer = tf.function(lambda batch: teacher.network(batch))(tf.constant(images))
     np.testing.assert_allclose(answer, model(images, training=False), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_teacher_in_memory_is_named_again_to_resume(tmp_path):
+    model = build(PLAIN, seed=5)
+    (teacher,) = load_teachers(model, "float32")
     run = teach(tmp_path / "run", model, stop_after=1)
     assert run.info["teachers"] == [
         {"path": None, "sha256": teacher.record.sha256, "accuracy": None, "split": None}
@@ -196,6 +203,16 @@ def test_a_keras_model_in_memory_teaches_what_its_frozen_graph_answers(tmp_path)
     with pytest.raises(UserError, match="was in memory when the run began"):
         resume(run, data=bar_data(), quiet=True)
     assert resume(run, data=bar_data(), teacher=model, quiet=True).state == "finished"
+
+
+def test_too_little_memory_for_both_says_what_to_lower():
+    job = SimpleNamespace(architecture=TINY, batch=16, teachers=[SimpleNamespace(name="t.keras")])
+    setup = SimpleNamespace(precision="float32", accumulate=1)
+    whose = pytest.raises(MachineError, match=r"for tiny and its teacher t\.keras: batch 16")
+    with whose as told, memory_errors_explained(job, setup):
+        raise MemoryError
+    for advice in ("--accumulate 2", "--set-recipe batch=8", "a smaller teacher"):
+        assert advice in str(told.value)
 
 
 REPLICAS = """
@@ -236,5 +253,6 @@ REPLICAS = """
 """
 
 
+@pytest.mark.slow
 def test_two_replicas_that_accumulate_learn_from_a_teacher_as_one(on_four_cpus, larger):
     on_four_cpus(REPLICAS, larger)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from reszoo import spec
 from reszoo.runs.line_process import LineProcess
 from reszoo.tuning.measurement import measurement_of
 
+TEACHER = Path(__file__).parents[1] / "fixtures" / "v0_1" / "finished"
 NET = {
     "name": "tiny",
     "input": {"shape": [8, 8, 1], "mean": 80, "std": 96},
@@ -58,7 +60,8 @@ def test_what_exceeds_the_target_is_told_with_its_amount(worker):
 def test_a_step_has_its_time_and_the_numbers_of_images(worker):
     recipe = spec.to_mapping(spec.load_recipe("short8", ["validation.fraction=0.2"]))
     words = {"spec": NET, "recipe": recipe, "data": "digits", "seed": 0}
-    step = worker.ask({"step": {**words, "skip_bad_images": False, "data_dir": None}})
+    words |= {"skip_bad_images": False, "data_dir": None, "teachers": [str(TEACHER)]}
+    step = worker.ask({"step": words})
     assert step["train_images"] + step["val_images"] == 1437
     assert step["val_images"] == 287
     assert 0 < step["seconds"] < step["start_seconds"]

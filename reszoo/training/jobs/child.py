@@ -67,13 +67,15 @@ def _check(options: argparse.Namespace) -> dict[str, Any]:
         from reszoo.data.open_data import open_data
         from reszoo.training.fit_to_data import fit_to_data
         from reszoo.training.job import prepare
+        from reszoo.training.teachers import load_teachers
 
         opened = open_data(
             options.data, skip_bad_images=options.skip_bad_images, data_dir=options.data_dir
         )
         recipe = spec.from_mapping(request["recipe"], "recipe")
         architecture = fit_to_data(spec.from_mapping(request["architecture"]), recipe, opened)
-        prepare(architecture, recipe, opened, seed=options.seed)
+        teachers = load_teachers(options.teacher, "float32")
+        prepare(architecture, recipe, opened, seed=options.seed, teachers=teachers)
     except ReszooError as error:
         fields = ("what", "where", "expected", "found", "hint")
         details = {name: str(value) for name in fields if (value := getattr(error, name))}
@@ -88,7 +90,7 @@ def _train(options: argparse.Namespace) -> None:
         from reszoo.training.train import resume, train
 
         if (run / "run.json").is_file():
-            resume(run, epochs=options.until)
+            resume(run, epochs=options.until, teacher=options.teacher)
             return
         train(
             options.architecture,
@@ -99,6 +101,7 @@ def _train(options: argparse.Namespace) -> None:
             out=run,
             skip_bad_images=options.skip_bad_images,
             data_dir=options.data_dir,
+            teacher=options.teacher,
             test=options.test,
             command=_equivalent_command(options),
         )
@@ -131,7 +134,10 @@ def _equivalent_command(options: argparse.Namespace) -> list[str]:
     """Returns the command that trains the same network from the beginning, for all its epochs."""
     command = ["reszoo", "train", str(options.architecture), "--data", options.data]
     command += ["--recipe", str(options.recipe), "--seed", str(options.seed)]
-    return command + (["--skip-bad-images"] if options.skip_bad_images else [])
+    command += ["--skip-bad-images"] if options.skip_bad_images else []
+    for teacher in options.teacher or ():
+        command += ["--teacher", str(teacher)]
+    return command
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -141,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     for task in (check, train):
         task.add_argument("--data", required=True)
         task.add_argument("--data-dir", type=Path)
+        task.add_argument("--teacher", action="append")
         task.add_argument("--seed", type=int, required=True)
         task.add_argument("--skip-bad-images", action="store_true")
     train.add_argument("--architecture", type=Path, required=True)

@@ -54,6 +54,8 @@ def child_command(kind: str, data: DataArguments, seed: int) -> list[str]:
     arguments = ["--data", data.name, "--seed", str(seed)]
     arguments += ["--skip-bad-images"] if data.skip_bad_images else []
     arguments += ["--data-dir", str(data.data_dir)] if data.data_dir else []
+    for teacher in data.teachers:
+        arguments += ["--teacher", str(teacher.path)]
     return module_command("reszoo.training.jobs.child", kind, *arguments)
 
 

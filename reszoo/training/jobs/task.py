@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from reszoo.training.teacher_record import TeacherRecord
+
 
 @dataclass(frozen=True, slots=True)
 class DataArguments:
-    """The data of a training, as arguments of `reszoo.train`."""
+    """What a training learns from, data and teachers, as arguments of `reszoo.train`."""
 
     name: str
     """`digits`, `folder:PATH` or `tfds:NAME`."""
     skip_bad_images: bool = False
     data_dir: Path | None = None
+    teachers: tuple[TeacherRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
