@@ -68,7 +68,7 @@ def connect(address: str) -> Any:
             f"there is no Ray cluster at {address}",
             where="--ray",
             expected="the address of a head (HOST:6379), or auto on a node of the cluster",
-            found=first_line(error),
+            found=getattr(error, "strerror", None) or first_line(error),
             hint="start one with `ray start --head`, then `ray start --address HOST:6379` on "
             "every other node; not on 127.0.0.1, which Ray replaces by the outer address",
         ) from error
