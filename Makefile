@@ -43,8 +43,7 @@ test: $(VENV)/dev
 
 test-quick: $(VENV)/dev
 	$(BIN)/ruff check --quiet .
-	$(BIN)/python -m pytest --quiet --light -m "not slow and not edge and not pages and not ray" -n $(WORKERS) --dist worksteal
-	$(BIN)/python -m pytest --quiet --doctest-modules reszoo
+	$(BIN)/python -m pytest --quiet --light --doctest-modules -m "not slow and not edge and not pages and not ray" -n $(WORKERS) --dist worksteal tests reszoo
 
 test-slow: $(VENV)/dev
 	$(BIN)/python -m pytest -m "not edge and not pages and not ray"

@@ -3,7 +3,8 @@
 With `pytest -n 2`, a test file is run by one worker, and so are all files of a folder that share
 what takes long to make.
 
-`pytest --doctest-modules reszoo` runs the examples of the floors that import no TensorFlow.
+`pytest --doctest-modules tests reszoo` also runs the examples of the floors that import no
+TensorFlow.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ LONGEST = (
 )
 """Folders and files of tests that begin first, so that no worker ends with a long one."""
 
-collect_ignore = [f"reszoo/{package}" for package in ON_TENSORFLOW]
+collect_ignore = ["tests/fixtures", *(f"reszoo/{package}" for package in ON_TENSORFLOW)]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -70,6 +70,7 @@ def faults(drawing):
                 yield "text on an edge", text, shape
 
 
+@pytest.mark.quick_rows(4)
 @pytest.mark.parametrize("name", networks())
 def test_nothing_overlaps_in_any_diagram_of_the_zoo(name):
     """And every text is as wide as was thought, or less."""
@@ -106,6 +107,7 @@ def test_the_stages_are_those_of_the_network():
     assert shown[1] == "269,722 parameters, 40.6 M multiply-adds"
 
 
+@pytest.mark.quick_rows(3)
 @pytest.mark.parametrize("name", ["resnet20", "highway10_w16_mnist", "resnet8_mlperf"])
 def test_the_png_of_a_small_net_is_at_most_1600_pixels_wide(name):
     with Image.open(io.BytesIO(diagram_of(name).png())) as image:
