@@ -84,10 +84,7 @@ def comparison_text(networks: Sequence[ComparedNetwork]) -> str:
     header, align = ("", *(network.word for network in networks)), "l" + "r" * len(networks)
     sections = [table(header, rows, align)]
     if fields := differing_fields(networks):
-        different = [
-            (field, *(MISSING if value is None else str(value) for value in values))
-            for field, values in fields.items()
-        ]
+        different = [(field, *map(_value_text, values)) for field, values in fields.items()]
         sections.append(table(("they differ in", *header[1:]), different, align))
     else:
         sections.append("They are the same network.")
@@ -123,6 +120,13 @@ def differing_fields(networks: Sequence[ComparedNetwork]) -> dict[str, tuple[Any
     paths = dict.fromkeys(path for fields in leaves for path in fields)
     values = {path: tuple(fields.get(path) for fields in leaves) for path in paths}
     return {path: each for path, each in values.items() if any(each[0] != one for one in each)}
+
+
+def _value_text(value: Any) -> str:
+    """Returns a field's value; numbers of a list are below each other, so that columns fit."""
+    if isinstance(value, list):
+        return "\n".join(map(str, value)) or MISSING
+    return MISSING if value is None else str(value)
 
 
 def _network_fields(spec: Architecture) -> dict[str, Any]:
