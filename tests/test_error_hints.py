@@ -449,6 +449,7 @@ COMMANDS = [
     ("predict x.tflite list.txt", "name the images", "predict x.tflite a.png"),
     ("predict x.tflite a.png --fast", "leave out --fast", "predict x.tflite a.png"),
     ("predict gone a.png", "`reszoo train` makes a run", "train nosuchnet"),
+    ("train resnet8_digits --teacher gone", "`reszoo train` makes a run", "train nosuchnet"),
     ("export tiny", "write `", "export tiny --target server"),
     ("export gone --target srver", "did you mean", "export gone --target {0}"),
     ("export photos --target server", "name a folder that", "export run --target server"),
