@@ -9,9 +9,8 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from reszoo.cli.options import add_json, positive_int, positive_ints
-from reszoo.cli.output import print_json, print_next
+from reszoo.cli.output import command_after, print_json, print_next
 from reszoo.report.benchmark_summary import benchmark_text
-from reszoo.tflite.contract_file import find_tflite
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -50,4 +49,4 @@ def run(options: Namespace) -> None:
         print_json(result.to_dict())
     else:
         print(benchmark_text(result))
-        print_next("inspect" if find_tflite(options.target) else "export", options.target)
+        print_next(*command_after(options.target))

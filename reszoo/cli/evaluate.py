@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from reszoo.cli.early_checks import check_data, check_network
 from reszoo.cli.options import add_data, add_fast, add_json, add_target, add_views
-from reszoo.cli.output import print_json, print_warnings
+from reszoo.cli.output import command_after, print_json, print_warnings
 from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.report.evaluation_summary import evaluation_text
 from reszoo.report.text import facts, format_command
@@ -77,10 +77,9 @@ def _last_lines(options: Namespace, evaluation: Evaluation) -> list[tuple[str, s
     if options.mistakes is None:
         return [("next", shlex.join([*options.command_line, "--mistakes", "mistakes.png"]))]
     count = f"{len(evaluation.mistakes):,}"
-    following = "inspect" if find_tflite(options.target) else "export"
     return [
         ("mistakes", f"{count}, in {options.mistakes}"),
-        ("next", format_command(following, options.target)),
+        ("next", format_command(*command_after(options.target))),
     ]
 
 

@@ -40,6 +40,15 @@ def print_next(*words: str | os.PathLike[str]) -> None:
         print("\n" + facts([("next", format_command(*words))]))
 
 
+def command_after(measured: str) -> list[str]:
+    """Returns the command that follows when a network was measured: its export, or a look at it."""
+    from reszoo.tflite.contract_file import find_tflite
+
+    if find_tflite(measured) is not None:
+        return ["inspect", measured]
+    return ["export", measured, "--target", "mobile-int8"]
+
+
 def print_saved_network(path: str | None) -> None:
     """Prints where a network was saved and the command that trains it; nothing for None."""
     if path:
