@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import reszoo
+from reszoo.errors import UserError
 from reszoo.runs import Run
 from reszoo.spec import load
 from reszoo.tflite.inspection import inspect_file
@@ -56,6 +57,19 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_a_signal_net_learns_its_classes_in_a_few_steps(run: Run) -> None:
     result = reszoo.evaluate(run, data={"test": signals(120, 4)}, split="test")
     assert result.accuracy > 0.85
+
+
+@pytest.mark.parametrize(
+    ("axes", "hint"),
+    [((slice(None), slice(None)), "--set input.shape=[1,64,1]"), ((slice(None), 0), "[:, None]")],
+)
+def test_signals_that_are_too_short_or_have_no_height_are_told_what_fits(
+    axes: tuple[slice, slice | int], hint: str, tmp_path: Path
+) -> None:
+    pixels, labels = signals(30, 6)
+    with pytest.raises(UserError) as caught:
+        reszoo.train("resnet10_signal", data=(pixels[axes], labels), out=tmp_path / "run")
+    assert hint in str(caught.value.hint)
 
 
 def test_a_run_predicts_a_signal_from_a_file_as_it_does_from_its_array(

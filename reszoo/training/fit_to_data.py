@@ -110,14 +110,16 @@ def require_size(
     )
     height, width = data.smallest
     if height < largest.height or width < largest.width:
-        side = min(height, width)
+        fitting = (min(height, largest.height), min(width, largest.width))
+        if largest.height == largest.width:
+            fitting = (min(height, width),) * 2
         raise UserError(
             f"images of {data.name} are smaller than {architecture.name} needs",
             where=architecture.where("input", "shape"),
             expected=f"{largest.height}x{largest.width} pixels or more",
             found=f"down to {height} pixels high, {width} wide",
-            hint=f"--set input.shape=[{side},{side},{largest.channels}], a network for smaller "
-            "images, or --enlarge-small-images",
+            hint=f"--set input.shape=[{fitting[0]},{fitting[1]},{largest.channels}], a network for "
+            "smaller images, or --enlarge-small-images",
         )
 
 

@@ -213,7 +213,9 @@ def _to_images(images: np.ndarray, where: str) -> np.ndarray:
             where=where,
             expected=_EXPECTED,
             found=str(images.shape),
-            hint="reshape them, one image per index of the first axis",
+            hint="give signals a height: images[:, None] makes them images one pixel high"
+            if images.ndim == 2
+            else "reshape them, one image per index of the first axis",
         )
     _require_range([images], where)
     return _to_uint8(images)
