@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from reszoo.errors import UserError
-from reszoo.inference.find_network import find_network, require_model
 from reszoo.runs import Run
 from reszoo.tflite.contract_file import sha256_of
 
@@ -50,6 +49,9 @@ def find_teacher(target: Run | str | Path, student: Path | None = None) -> Teach
     Raises:
       UserError: it does not exist, has no network yet, or is in the run folder of the student.
     """
+    # Searches import this module, and name candidates and costs without NumPy.
+    from reszoo.inference.find_network import find_network, require_model
+
     path = target.path if isinstance(target, Run) else Path(target)
     if student is not None:
         _require_other_run(path, student)

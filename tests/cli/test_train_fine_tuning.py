@@ -53,7 +53,7 @@ def test_a_run_is_deepened_and_trained_on(reszoo, run_folder, tmp_path):
     assert (result.code, result.err) == (0, "")
     assert "blocks      3" in result.out
     assert "the same to rounding" in result.out
-    assert "reszoo train --from deeper.keras" in result.out
+    assert "saved deeper.keras" in result.out
     before, after = (
         json.loads(reszoo("evaluate", one, "--data", "digits", "--json").out)["accuracy"]
         for one in (run_folder, "deeper.keras")

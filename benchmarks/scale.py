@@ -1,0 +1,157 @@
+"""How the cost of commands grows with the numbers of images, classes and candidates.
+
+    python benchmarks/scale.py --rows predict evaluate data plan
+
+Each row runs whole commands on generated images and prints their CPU time, and what the large case
+costs beyond a small one:
+
+| row | large | small |
+|---|---|---|
+| predict | 10,000 images of 48 px | 100 of them |
+| evaluate | `--json`, 2,000 images of 5,000 classes | the same images, 10 classes |
+| data | the first look at 10,000 images of 1 kB | 100 of them |
+| plan | `tune --plan`, ten million candidates | |
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from processes import run_silently
+
+RESZOO = (sys.executable, "-m", "reszoo")
+SEARCH = """\
+name: ten_million
+base: resnet20
+recipe: short32
+space:
+  stages[each].depth: {min: 1, max: 9}
+  stages[each].width: {choices: [8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128]}
+  stem.filters: {choices: [8, 16, 24, 32]}
+limits: {parameters: 500.0e+3}
+strategy: {kind: random, trials: 20, max_epochs: 9}
+"""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a command cost."""
+
+    seconds: float
+    """CPU time."""
+    megabytes: float
+    """Peak memory."""
+    output_bytes: int
+
+
+def main() -> None:
+    """Prints a line per row."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
+    for row in parser.parse_args().rows:
+        with tempfile.TemporaryDirectory() as folder:
+            print(f"{row:9} {ROWS[row](Path(folder))}", flush=True)
+
+
+def predict(folder: Path) -> str:
+    """Compares predictions of many images with those of a few."""
+    write_images(folder / "many", 10_000, side=48)
+    few = folder / "few"
+    few.mkdir()
+    for file in sorted((folder / "many").iterdir())[:100]:
+        shutil.copy(file, few)
+    model = folder / "net.keras"
+    cost(folder, "build", "resnet20", "-o", str(model))
+    large, small = (
+        cost(folder, "predict", str(model), str(images), "--csv", "--top", "1")
+        for images in (folder / "many", few)
+    )
+    each = 1000 * (large.seconds - small.seconds) / 9_900
+    return f"{large.seconds:.1f} CPU s, {each:.2f} CPU ms for each further image"
+
+
+def evaluate(folder: Path) -> str:
+    """Compares an evaluation of many classes with one of ten."""
+    costs = []
+    for classes in (10, 5_000):
+        data, model = folder / f"data{classes}", folder / f"net{classes}.keras"
+        for number in range(classes):
+            (data / f"{number:04}").mkdir(parents=True)
+        write_images(data, 2_000, side=8, name=lambda i, n=classes: f"{i % n:04}/{i:05}.png")
+        cost(folder, "build", "resnet8_digits", "--set", f"classes={classes}", "-o", str(model))
+        words = ("evaluate", str(model), "--data", f"folder:{data}", "--json")
+        cost(folder, *words)  # prepares the data
+        costs.append(cost(folder, *words))
+    small, large = costs
+    return (
+        f"{large.seconds:.1f} CPU s, {large.seconds - small.seconds:.1f} s and "
+        f"{large.megabytes - small.megabytes:.0f} MB beyond ten classes, "
+        f"{large.output_bytes / 1e6:.2f} MB of output"
+    )
+
+
+def data(folder: Path) -> str:
+    """Compares the first look at many images with that at a few."""
+    costs = []
+    for count in (100, 10_000):
+        name = folder / str(count)
+        write_images(name, count, side=20, name=lambda i: f"{'ab'[i % 2]}/{i:05}.png")
+        prepared = str(folder / f"prepared{count}")
+        costs.append(cost(folder, "data", f"folder:{name}", "--data-dir", prepared))
+    small, large = costs
+    each = 1000 * (large.seconds - small.seconds) / 9_900
+    return f"{large.seconds:.1f} CPU s, {each:.2f} CPU ms for each further image"
+
+
+def plan(folder: Path) -> str:
+    """Weighs a sample of a large space."""
+    page = folder / "search.yaml"
+    page.write_text(SEARCH)
+    found = cost(folder, "tune", str(page), "--data", "digits", "--plan")
+    return f"{found.seconds:.1f} CPU s"
+
+
+ROWS: dict[str, Callable[[Path], str]] = {
+    "predict": predict,
+    "evaluate": evaluate,
+    "data": data,
+    "plan": plan,
+}
+
+
+def cost(folder: Path, *words: str) -> Cost:
+    """Runs a command of reszoo and returns what it cost."""
+    output = folder / "output.txt"
+    output.write_bytes(b"")
+    _, usage = run_silently([*RESZOO, *words], output)
+    size = output.stat().st_size
+    return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, size)
+
+
+def write_images(
+    folder: Path, count: int, side: int, name: Callable[[int], str] = "{:05}.png".format
+) -> None:
+    """Writes smooth RGB images with some noise."""
+    random = np.random.default_rng(0)
+    for index in range(count):
+        coarse = Image.fromarray(random.integers(0, 256, (4, 4, 3), np.uint8))
+        buffer = io.BytesIO()
+        coarse.resize((side, side), Image.Resampling.BICUBIC).save(buffer, "PNG")
+        file = folder / name(index)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(buffer.getvalue())
+
+
+if __name__ == "__main__":
+    main()
