@@ -10,6 +10,7 @@ import keras
 from reszoo.errors import UserError, did_you_mean
 from reszoo.model.build import deep_recursion
 from reszoo.model.quantized_model import is_fake_quantized
+from reszoo.model.saving import LoadedModel
 from reszoo.planning.fake_quantize import fake_quantize
 from reszoo.planning.network import plan
 from reszoo.planning.rows import Plan, Ref
@@ -17,7 +18,7 @@ from reszoo.spec.architecture import Architecture
 
 
 def features(
-    model: keras.Model,
+    model: keras.Model | LoadedModel,
     names: Sequence[str] = (),
     *,
     role: str | None = None,
@@ -35,7 +36,7 @@ def features(
         >>> gates(images)["stage1.block1"]  # T(x), between 0 and 1
 
     Args:
-      model: built or loaded by reszoo, with or without a head.
+      model: from `build` or `load_model`, with or without a head.
       names: feature maps: `stem`, `stage1`, `stage2`..
       role: part of the blocks: `transform_gate` is T(x), `carry_gate` is C(x) where it has weights
         of its own, `transform` is H(x), `shortcut` is a shortcut with layers, `merge` the sum.
@@ -45,6 +46,8 @@ def features(
     Raises:
       UserError: there is no such stage or role, or the model was not built from `spec`.
     """
+    if isinstance(model, LoadedModel):
+        model, spec = model.model, spec or model.spec
     rows = getattr(model, "reszoo_plan", None)
     if spec is not None:
         rows = fake_quantize(plan(spec)) if is_fake_quantized(model) else plan(spec)

@@ -172,6 +172,7 @@ class Trainer:
             val_metrics = self._validate(train_metrics)
         except _ValidationStopped as stopped:  # Once resumed, it starts again from its beginning.
             self._stop(stopped.args[0])
+        ended_early = self._end_if_impatient()
         self._end_if_asked()
         seconds = time.monotonic() - self._began_at
         metrics = {**train_metrics, **val_metrics}
@@ -192,6 +193,8 @@ class Trainer:
         )
         self._save_checkpoint()
         self.progress.epoch(self.epoch, metrics, seconds)
+        if ended_early is not None:
+            self.progress.say(ended_early)
         if self.epoch == self.until:
             self._warn_of_guessing(train_metrics["loss"])
 
@@ -279,21 +282,24 @@ class Trainer:
                 self._fail(self.position.steps, "the validation loss")
             self.validator.save_if_best(self.checkpoints, self.epoch + 1, metrics)
             self.callbacks.epoch_end(self.epoch, {**train_metrics, **metrics})
-        self._end_if_impatient()
         return metrics
 
-    def _end_if_impatient(self) -> None:
-        """Ends the training after the epochs without a new best one that the recipe allows."""
+    def _end_if_impatient(self) -> str | None:
+        """Ends the training after the epochs without a new best one that the recipe allows.
+
+        Returns the reason, or None if it goes on.
+        """
         rule, best = self.job.recipe.early_stopping, self.validator.best
         if rule is None or best is None or self.epoch + 1 == self.until:
-            return
+            return None
         waited = self.epoch + 1 - max(int(best["epoch"]), self.position.patience_from)
-        if waited >= rule.patience:
-            self.model.stop_training = True
-            self.progress.say(
-                f"epoch {self.epoch + 1}: ended early, as the best epoch was {best['epoch']:.0f} "
-                f"(early_stopping: {rule.patience})"
-            )
+        if waited < rule.patience:
+            return None
+        self.model.stop_training = True
+        return (
+            f"epoch {self.epoch + 1}: ended early, as the best epoch was {best['epoch']:.0f} "
+            f"(early_stopping: {rule.patience})"
+        )
 
     def _end_if_asked(self) -> None:
         """Ends the training where a callback of any worker asks for it."""

@@ -1,11 +1,14 @@
 """Features by role are the parts of each block: gates and branches compute its output."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from reszoo.errors import UserError
 from reszoo.model.build import build
 from reszoo.model.features import features
+from reszoo.model.saving import load_model, save_model
 from reszoo.spec import Architecture
 
 X = np.random.default_rng(0).uniform(0, 255, (2, 8, 8, 1)).astype(np.float32)
@@ -37,6 +40,15 @@ def test_gates_and_branches_compute_the_output_of_a_block() -> None:
         assert gate.min() > 0 and gate.max() < 1
         np.testing.assert_allclose(y, x + gate * (h - x), atol=1e-4)
         x = y
+
+
+def test_a_loaded_network_has_its_features(tmp_path: Path) -> None:
+    spec = network("highway")
+    model = build(spec, seed=0)
+    save_model(model, tmp_path / "net.keras", spec=spec)
+    found = features(load_model(tmp_path / "net.keras"), role="transform_gate")(X)
+    for block, gate in features(model, role="transform_gate")(X).items():
+        np.testing.assert_array_equal(found[block], gate)
 
 
 def test_a_role_that_no_block_has_names_those_it_has() -> None:
