@@ -1,4 +1,4 @@
-"""Lines, and below them on a terminal a bar or a table that moves."""
+"""Lines of progress and, on a terminal, a moving bar or table below them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class MovingOutput:
     """Writes lines, and draws what moves below the last one.
 
-    Something moves only on a terminal that can show it: not with `NO_COLOR` or `TERM=dumb`. If
-    nobody reads the stream any more, nothing is written from then on: no work ends for that.
+    Something moves only on a terminal that can show it: not with `NO_COLOR` or `TERM=dumb`. Once
+    the stream is closed, nothing more is written, and the work goes on.
 
     Args:
       stream: where to write. Defaults to standard error.

@@ -25,9 +25,9 @@ _NOISE = re.compile(
 def quiet_import() -> Iterator[None]:
     """Hides TensorFlow's log messages while the block imports it; other output is kept.
 
-    Some of them come before TensorFlow reads its variable, so that only the file descriptor of
-    stderr keeps them away. Does nothing where TensorFlow is imported already, or where the variable
-    asks for messages.
+    TensorFlow writes some of them before it reads its variable, so the file descriptor of stderr is
+    redirected. Does nothing where TensorFlow is imported already, or where the variable asks for
+    messages.
     """
     if "tensorflow" in sys.modules or os.environ.setdefault(LEVEL, _QUIET) != _QUIET:
         yield

@@ -5,17 +5,16 @@ Of a run on its own data, evaluation.json in its folder keeps them for `reszoo r
 
 from __future__ import annotations
 
-import shlex
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reszoo.cli.early_checks import check_data, check_network
 from reszoo.cli.options import add_data, add_fast, add_json, add_target, add_views
-from reszoo.cli.output import command_after, print_json, print_warnings
+from reszoo.cli.output import command_after, print_json, print_next, print_warnings
 from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.report.evaluation_summary import evaluation_text
-from reszoo.report.text import facts, format_command
+from reszoo.report.text import facts
 from reszoo.tflite.contract_file import find_tflite
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def add_options(parser: ArgumentParser) -> None:
         "--mistakes",
         metavar="FILE",
         help="write the mistakes, most confident first: FILE.csv lists all with their true "
-        "classes, FILE.png shows 48 pictures",
+        "classes, FILE.png shows the first 48",
     )
     add_json(parser)
 
@@ -69,18 +68,13 @@ def run(options: Namespace) -> None:
     if options.json:
         print_json(evaluation.to_dict())
     else:
-        print(f"{evaluation_text(evaluation)}\n\n{facts(_last_lines(options, evaluation))}")
-
-
-def _last_lines(options: Namespace, evaluation: Evaluation) -> list[tuple[str, str]]:
-    """Returns where the mistakes are, and the next command."""
-    if options.mistakes is None:
-        return [("next", shlex.join([*options.command_line, "--mistakes", "mistakes.png"]))]
-    count = f"{len(evaluation.mistakes):,}"
-    return [
-        ("mistakes", f"{count}, in {options.mistakes}"),
-        ("next", format_command(*command_after(options.target))),
-    ]
+        print(evaluation_text(evaluation))
+        if options.mistakes is None:
+            print_next(*options.command_line[1:], "--mistakes", "mistakes.png")
+        else:
+            count = f"{len(evaluation.mistakes):,}"
+            print("\n" + facts([("mistakes", f"{count}, in {options.mistakes}")]))
+            print_next(*command_after(options.target))
 
 
 def _record(options: Namespace, evaluation: Evaluation) -> None:

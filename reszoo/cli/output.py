@@ -35,7 +35,7 @@ def print_warnings() -> Iterator[None]:
 
 
 def print_next(*words: str | os.PathLike[str]) -> None:
-    """Prints the command that usually follows, on a terminal: a pipe takes only results."""
+    """Prints the command that usually follows, on a terminal only: pipes get only results."""
     if sys.stdout.isatty():
         print("\n" + facts([("next", format_command(*words))]))
 

@@ -61,8 +61,8 @@ def add_options(parser: ArgumentParser) -> None:
     _add_initial_weights(parser)
     add_teacher(
         parser.add_argument_group("distillation (docs/distillation.md)"),
-        "a trained network of the same classes, whose answers are learned beside the labels; of "
-        "several (repeat it) they are averaged",
+        "a trained network with the classes of the data, to learn from beside the labels; may be "
+        "repeated to average several",
     )
     add_checkpointing(parser)
     add_precision(add_distribution(parser))

@@ -63,8 +63,7 @@ def add_options(parser: ArgumentParser) -> None:
     add_output(parser, "FOLDER", "the search folder (default: searches/SEARCH-DATA)")
     add_teacher(
         parser.add_argument_group("distillation (docs/distillation.md)"),
-        "a trained network whose answers every training learns beside the labels; of several "
-        "(repeat it) they are averaged",
+        "the teacher of every training, as in reszoo train; may be repeated to average several",
     )
     after = parser.add_argument_group("after the search")
     after.add_argument(

@@ -1,4 +1,4 @@
-"""A contact sheet of mistakes: each picture above what the network saw in it and what it is."""
+"""A contact sheet of mistakes: pictures above their predicted and their true class."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Mistake:
     path: str | None = None
     """The file of the image; None of data that are not files."""
     png: bytes | None = None
-    """The image, with sides of at most 64 pixels; None but for the first 25 mistakes."""
+    """The image, with sides of at most 64 pixels; None after the first 25 mistakes."""
 
 
 def calibration_bins(correct: np.ndarray, confidence: np.ndarray) -> tuple[CalibrationBin, ...]:

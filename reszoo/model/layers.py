@@ -54,8 +54,8 @@ class Blur(keras.layers.Layer):
     The filter is computed as two 2x2 means in sequence, the second with the stride.
 
     Args:
-      stride: of the output; every `stride`-th pixel is kept. Of two numbers, (height, width), the
-        map is filtered along those axes alone whose number is not 1: [1, 2, 1] / 4 for (1, 2).
+      stride: of the output; every `stride`-th pixel is kept. With two numbers, (height, width),
+        only axes whose stride is not 1 are filtered, by [1, 2, 1] / 4.
     """
 
     def __init__(self, stride: int | Sequence[int], **options: Any) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from reszoo.counted import first_few
 from reszoo.report.text import MISSING, facts, table
 from reszoo.tflite.contents import TFLiteTensor
 from reszoo.tflite.image_metadata import ModelNote, TensorNote
@@ -126,8 +127,8 @@ def _remarks(inspection: TFLiteInspection) -> list[tuple[str, str]]:
         (kind, ", ".join(sorted({use.name for use in inspection.operators if use.kind == kind})))
         for kind in ("custom", "unknown")
     ]
-    lines.append(("not in TFLite-Micro", _some(inspection.missing_in_micro)))
-    lines.append(("dynamic shapes", _some(inspection.dynamic)))
+    lines.append(("not in TFLite-Micro", first_few(inspection.missing_in_micro, _NAMES_SHOWN)))
+    lines.append(("dynamic shapes", first_few(inspection.dynamic, _NAMES_SHOWN)))
     unfused = Counter((each.name, each.reason) for each in inspection.unfused)
     lines += [("unfused", f"{count} {name} {reason}") for (name, reason), count in unfused.items()]
     return [(label, text) for label, text in lines if text]
@@ -268,14 +269,9 @@ def _shape(sides: Sequence[int]) -> str:
 
 def _some_labels(labels: Sequence[str]) -> str:
     shown = [_short(label, _NAME) for label in labels[:_LABELS_SHOWN]]
-    return _some((*shown, *labels[_LABELS_SHOWN:]), _LABELS_SHOWN)
+    return first_few((*shown, *labels[_LABELS_SHOWN:]), _LABELS_SHOWN)
 
 
 def _short(text: str, most: int) -> str:
     """Returns a text of someone else's file, cut off after so many letters."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
-def _some(names: Sequence[str], count: int = _NAMES_SHOWN) -> str:
-    more = f" and {len(names) - count:,} more" if len(names) > count else ""
-    return ", ".join(names[:count]) + more

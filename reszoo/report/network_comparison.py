@@ -57,7 +57,7 @@ _RUN_ROWS: tuple[tuple[str, Callable[[RunRow], str]], ...] = (
 
 
 def spec_file(word: str) -> str:
-    """Returns what names the spec of a word: the file of a run's network, or the word itself."""
+    """Returns the spec file of a run folder; any other word as it is."""
     stored = Path(word) / "architecture.yaml"
     return str(stored) if stored.is_file() else word
 

@@ -31,7 +31,7 @@ class _Training:
 
 
 class SearchProgress:
-    """Shows the events of a search, of which it is the handler.
+    """Handler of a search's events that shows what trains.
 
     On a terminal, a table has a row for each training that runs, below a line for each that has
     ended. Elsewhere there are lines alone.
@@ -52,7 +52,7 @@ class SearchProgress:
 
     @property
     def seconds(self) -> float:
-        """Seconds after which it wants to be told again what trains."""
+        """Seconds between two events of a training that runs, for `tune`."""
         return REFRESH_SECONDS if self._output.moves else LINE_SECONDS
 
     def __enter__(self) -> SearchProgress:

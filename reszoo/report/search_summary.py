@@ -133,7 +133,7 @@ def _search_command(result: SearchResult) -> str:
     """Returns the command that goes on with the search in its folder."""
     page = result.path / "search.yaml"
     words = ["tune", str(page), "--data", result.data, "-o", str(result.path)]
-    return format_command(*words, *_learned_from(result))
+    return format_command(*words, *_shared_options(result))
 
 
 def _retrain_command(result: SearchResult) -> str:
@@ -145,11 +145,11 @@ def _train_command(result: SearchResult) -> str:
     """Returns the command that trains the best network for all epochs of its recipe."""
     words = ["train", str(result.best_path), "--data", result.data]
     words += ["--recipe", str(result.recipe_path), "--seed", str(result.search.seed)]
-    return format_command(*words, *_learned_from(result))
+    return format_command(*words, *_shared_options(result))
 
 
-def _learned_from(result: SearchResult) -> list[str]:
-    """Returns the options of all trainings."""
+def _shared_options(result: SearchResult) -> list[str]:
+    """Returns the options that all trainings of a search share."""
     teachers = [word for teacher in result.teachers for word in ("--teacher", str(teacher.path))]
     return [*(["--skip-bad-images"] if result.skip_bad_images else []), *teachers]
 

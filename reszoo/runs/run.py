@@ -211,9 +211,9 @@ class Run:
         return self.path / "checkpoints"
 
     def accuracy(self) -> tuple[float, str] | tuple[None, None]:
-        """Returns the accuracy that run.json reports, and the split: the test's, or the best one.
+        """Returns the test accuracy, or else the best validation accuracy, and the split.
 
-        The best one is of validation; both are None before the first epoch ends.
+        Both are None before the first epoch ends.
         """
         best = self.info.get("best")
         split, accuracy = self.info.get("test_split", "test"), self.info.get("test_accuracy")
@@ -359,7 +359,7 @@ def _new_info(name: str, command: Sequence[str], seed: int) -> dict[str, Any]:
 def _trained_facts(
     architecture: Architecture, recipe: Recipe, data: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Returns what a table of runs says of a training, so that run.json alone has it."""
+    """Returns facts that tables of runs show, so that they are in run.json alone."""
     network = cost(architecture)
     return {
         "network": architecture.name,

@@ -44,13 +44,13 @@ class Loss(Kinded):
 
 
 class Distill(Value):
-    """Distillation (Hinton 2015): what the answers of a teacher count beside the labels."""
+    """Distillation (Hinton 2015): the loss between the outputs of a teacher and of the student."""
 
     weight: Annotated[float, Field(ge=0, le=1)] = 0.9
-    """Weight of the teacher's term; the recipe's loss has the rest."""
+    """Weight of this loss; the recipe's loss has the rest."""
     temperature: Positive = 4.0
-    """`kl`: divides the logits of both before the softmax; a higher one shows more of what the
-    teacher takes for similar."""
+    """`kl`: divides the logits of both before the softmax; a higher one gives more weight to the
+    classes that the teacher finds less likely."""
     loss: Literal["kl", "logits"] = "kl"
     """`kl`: Kullback-Leibler divergence between the probabilities of both, times the squared
     temperature. `logits`: mean squared difference of the logits, each less their mean over the

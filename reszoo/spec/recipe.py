@@ -94,8 +94,8 @@ class Recipe(Document):
     label_smoothing: Fraction = 0.0
     """Fraction of every target spread evenly over all classes, in training only."""
     distill: Distill | None = None
-    """How a teacher (`--teacher`) teaches; without one it changes nothing. Defaults to its fields'
-    defaults, or to none without a teacher."""
+    """Distillation from a teacher (`--teacher`), without which it has no effect. With a teacher it
+    defaults to the defaults of its fields."""
     augmentation: Augmentation = Augmentation()
     """Random changes of the training images."""
     regularization: Regularization = Regularization()

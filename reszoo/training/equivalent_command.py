@@ -13,6 +13,7 @@ from reszoo.runs.checkpoint_policy import CheckpointPolicy
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import Recipe
 from reszoo.training.options import DataOptions, DistributionOptions, InitialWeightsOptions
+from reszoo.training.teacher_record import as_list
 from reszoo.training.teachers import Teachers
 
 _NAMES = {"start": "from"}
@@ -53,13 +54,13 @@ def command_facts(arguments: TrainingArguments, run: Path) -> dict[str, Any]:
 
 
 def unrepeatable(arguments: TrainingArguments) -> list[str]:
-    """Returns what no command can say, such as `images in memory`; empty if all can be said."""
+    """Returns the arguments that no command can express, such as `images in memory`."""
     data, start = arguments.data, arguments.initial.start
     checks = {
         "images in memory": not isinstance(data.data, str),
         "weights by class": isinstance(data.class_weights, Mapping),
         "a starting network in memory": start is not None and not _is_path(start),
-        "a teacher in memory": not all(map(_is_path, _teachers(arguments))),
+        "a teacher in memory": not all(map(_is_path, as_list(arguments.teacher))),
         "callbacks": bool(arguments.callbacks),
     }
     return [text for text, occurs in checks.items() if occurs]
@@ -69,17 +70,10 @@ def _is_path(target: object) -> bool:
     return isinstance(target, Run | str | Path)
 
 
-def _teachers(arguments: TrainingArguments) -> list[object]:
-    teacher = arguments.teacher
-    if teacher is None:
-        return []
-    return list(teacher) if isinstance(teacher, list | tuple) else [teacher]
-
-
 def equivalent_command(arguments: TrainingArguments, run: Path) -> list[str]:
     """Returns the words of the command; see `unrepeatable`.
 
-    A network or a recipe that was no name and no file is that of the run's own folder.
+    A network or a recipe that was neither a name nor a file is read from the run's own folder.
     """
     words = ["reszoo", "train", *_network(arguments, run), "--data", str(arguments.data.data)]
     words += _recipe(arguments, run)
@@ -87,7 +81,7 @@ def equivalent_command(arguments: TrainingArguments, run: Path) -> list[str]:
         words += ["--epochs", str(arguments.epochs)]
     for options in (arguments.data, arguments.initial, arguments.distribution):
         words += _changed(options)
-    words += _repeated("--teacher", map(_path_text, _teachers(arguments)))
+    words += _repeated("--teacher", map(_path_text, as_list(arguments.teacher)))
     policy, usual = arguments.policy.facts(), CheckpointPolicy().facts()
     words += _options({name: each for name, each in policy.items() if each != usual[name]})
     words += ["--seed", str(arguments.seed)]

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import tensorflow as tf
 
+from reszoo.counted import first_few
 from reszoo.data import ImageData
 from reszoo.data.dataset import nfc, numbered_classes
 from reszoo.data.images.batch_resizing import resize_batch
@@ -24,7 +25,7 @@ _COLOURS = {1: "grey", 3: "colour"}
 def answers(teacher: Teacher, data: ImageData) -> Answers:
     """Returns the function from a student's images to a teacher's logits of the data's classes.
 
-    The whole view of the student is resized: nothing of it is cropped away.
+    Images are resized as a whole, without the teacher's own crop.
     """
     positions = class_positions(teacher, data)
     view = replace(teacher.network.image_format, crop=1.0)
@@ -38,14 +39,14 @@ def answers(teacher: Teacher, data: ImageData) -> Answers:
 def require_teachable(
     teachers: Sequence[Teacher], architecture: Architecture, recipe: Recipe, data: ImageData
 ) -> None:
-    """Refuses teachers that cannot answer for the student's images and classes.
+    """Refuses teachers that do not fit the student's images and classes.
 
     Raises:
-      UserError: other classes, channels or 16-bit values, or a loss without a softmax.
+      UserError: classes, channels or 16-bit ranges differ, or the loss has no softmax.
     """
     if teachers and recipe.loss.kind != "cross_entropy":
         raise UserError(
-            "a teacher teaches beside a softmax, which this loss has not",
+            "distillation needs a softmax, which this loss does not have",
             where=recipe.where("loss"),
             expected="loss cross_entropy",
             found=recipe.loss.kind,
@@ -69,7 +70,7 @@ def class_positions(teacher: Teacher, data: ImageData) -> np.ndarray:
     if numbered_classes(outputs) == names or numbered_classes(count) == data.classes:
         if outputs != count:
             raise UserError(
-                f"the teacher {teacher.name} has other classes than {data.name}",
+                f"the teacher {teacher.name} has another number of classes than {data.name}",
                 expected=f"{count} classes",
                 found=f"{outputs}",
                 hint="train the teacher on these data, too",
@@ -80,8 +81,8 @@ def class_positions(teacher: Teacher, data: ImageData) -> np.ndarray:
         raise UserError(
             f"the teacher {teacher.name} does not know {len(missing)} of the {count} classes of "
             f"{data.name}",
-            expected=f"a teacher of the classes {_shorten(data.classes)}",
-            found=f"{_shorten(names)}, and no {_shorten(missing)}",
+            expected=f"a teacher of the classes {first_few(data.classes, _MAX_NAMED)}",
+            found=f"{first_few(names, _MAX_NAMED)}, and no {first_few(missing, _MAX_NAMED)}",
             hint="train the teacher on these data, too, or rename the classes",
         )
     return np.array([positions[nfc(name)] for name in data.classes])
@@ -106,8 +107,3 @@ def _require_same_input(teacher: Teacher, architecture: Architecture, data: Imag
             found=str(own.sixteen_bit),
             hint="train the student with the teacher's: --set input.sixteen_bit=...",
         )
-
-
-def _shorten(names: Sequence[str]) -> str:
-    rest = f" and {len(names) - _MAX_NAMED:,} more" if len(names) > _MAX_NAMED else ""
-    return ", ".join(names[:_MAX_NAMED]) + rest

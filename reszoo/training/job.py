@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from reszoo import spec as specs
+from reszoo.counted import first_few
 from reszoo.data import ImageData, ImageFormat
 from reszoo.data.images.resizing import evaluation_format
 from reszoo.data.splits import stratified_holdout
@@ -221,7 +222,6 @@ def _require_same_images(run: Run, images: ImageData) -> None:
     if images.fingerprint is None or not (records := run.data_files()):
         return
     if changed := images.fingerprint.changed(records):
-        rest = f" and {len(changed) - _MAX_NAMED:,} more" if len(changed) > _MAX_NAMED else ""
         again = (
             f"with `reszoo train --from {run.path}`"
             if run.model_path.is_file()
@@ -231,7 +231,7 @@ def _require_same_images(run: Run, images: ImageData) -> None:
             f"{len(changed):,} of {len(records):,} images of {images.name} have changed since "
             f"{run.path} began",
             expected="the same contents under the same names",
-            found=", ".join(changed[:_MAX_NAMED]) + rest,
+            found=first_few(changed, _MAX_NAMED),
             hint=f"restore these images, or train a new run on the present data {again}",
         )
 

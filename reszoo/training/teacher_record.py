@@ -43,6 +43,13 @@ class TeacherRecord:
         }
 
 
+def as_list(teachers: Any) -> list[Any]:
+    """Returns no, one or several teachers as a list."""
+    if teachers is None:
+        return []
+    return list(teachers) if isinstance(teachers, list | tuple) else [teachers]
+
+
 def find_teacher(target: Run | str | Path, student: Path | None = None) -> TeacherRecord:
     """Returns the record of a run or a `.keras` file.
 
@@ -95,7 +102,7 @@ def where_now(run: Run, recorded: TeacherRecord, named: Iterable[TeacherRecord])
             f"the teacher {recorded.path} of {run.path} is no longer there",
             expected="its run folder or .keras file",
             found="nothing of this name",
-            hint=f"`reszoo resume {run.path} --teacher PATH` says where it has moved",
+            hint=f"give its new location: `reszoo resume {run.path} --teacher PATH`",
         )
     found = find_teacher(recorded.path, run.path).sha256
     if found != recorded.sha256:
@@ -110,7 +117,7 @@ def require_recorded(
     """Refuses teachers that a resumed run did not begin with.
 
     Raises:
-      UserError: see above.
+      UserError: the run began without teachers, or with others.
     """
     recorded = list(recorded)
     for record in named:

@@ -16,6 +16,7 @@ from reszoo.inference.trained import Target, TrainedModel, load_trained
 from reszoo.runs import Run
 from reszoo.training.teacher_record import (
     TeacherRecord,
+    as_list,
     find_teacher,
     read_records,
     require_recorded,
@@ -76,11 +77,8 @@ def load_recorded_teachers(
 
 
 def _found(targets: Teachers | None, student: Path | None) -> list[tuple[Target, TeacherRecord]]:
-    """Returns each teacher with its record: none, one or several."""
-    if targets is None:
-        return []
-    listed = list(targets) if isinstance(targets, (list, tuple)) else [targets]
-    return [(target, _record(target, student)) for target in listed]
+    """Returns each teacher with its record."""
+    return [(target, _record(target, student)) for target in as_list(targets)]
 
 
 def _record(target: Target, student: Path | None) -> TeacherRecord:

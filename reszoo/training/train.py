@@ -129,8 +129,8 @@ def train(
       checkpoint_every: interval of checkpoints inside an epoch, such as `500` steps or `10min`.
         Defaults to five minutes. It changes no result.
       keep_checkpoints: number of last checkpoints to keep. Defaults to 2.
-      command: the words that repeat the run. Defaults to a `reszoo train` command; where none can
-        say all, as with arrays, to this process's command line, and run.json says why.
+      command: the words that repeat the run. Defaults to the equivalent `reszoo train` command;
+        where there is none, as with arrays, to this process's command line, and run.json says why.
       quiet: shows no progress.
       strategy: `auto` (the workers of TF_CONFIG or Slurm, else a TPU, else all GPUs, else the one
         device), `one`, `mirrored`, `multiworker` or `tpu`.
@@ -208,8 +208,8 @@ def resume(
         stays the same; beyond it, it is stretched. Defaults to the recipe's, or to those done where
         a callback or early_stopping ended the run.
       data: the data, where they were given in memory or have moved. Defaults to the run's.
-      teacher: the run's teacher, where it was given in memory or has moved; one of several, too.
-        Defaults to where it was.
+      teacher: those of the run's teachers that were given in memory or have moved. Defaults to
+        their recorded paths.
       callbacks: Keras callbacks, the same as before: each gets its state back.
       checkpoint_every: see `train`.
       keep_checkpoints: see `train`.

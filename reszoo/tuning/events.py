@@ -1,4 +1,4 @@
-"""Progress of a search, as it is told to whoever called it."""
+"""Events of a search, which it passes to the handler of its caller."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reszoo.tuning.retrained_log import RetrainRecord
 from reszoo.tuning.trial_log import TrialJob, TrialRecord
 
 NOTICE_SECONDS = 60.0
-"""A search says how far it is after so many seconds in which no training ended."""
+"""Seconds without an end of a training after which a search reports those that run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +18,8 @@ class Event:
     """Progress of a training."""
 
     kind: Literal["begins", "trains", "ends", "recalled"]
-    """A training begins or ends, has trained for another minute, or its record is from before the
-    search was stopped."""
+    """A training begins, still runs or has ended, or its record is from before the search was
+    stopped."""
     job: TrialJob
     record: TrialRecord | None
     """The record of the training; None when it begins."""

@@ -17,7 +17,7 @@ from reszoo.spec.search import Search
 from reszoo.training.jobs.data_check import DataCheck
 from reszoo.training.jobs.engines import EngineOptions
 from reszoo.training.jobs.task import DataArguments
-from reszoo.training.teacher_record import TEACHERS, find_teacher
+from reszoo.training.teacher_record import TEACHERS, as_list, find_teacher
 from reszoo.tuning.events import NOTICE_SECONDS, EventHandler, MeasureEvent
 from reszoo.tuning.extension import extend_folder, other_changes
 from reszoo.tuning.further_jobs import reference_jobs
@@ -77,8 +77,8 @@ def tune(
         of the search.
       skip_bad_images: whether to leave out broken image files instead of refusing the data.
       data_dir: the folder of downloaded data sets.
-      teacher: a trained network whose answers every training learns, as `reszoo.train` has it: a
-        run or a `.keras` file, or a list of them. Another one makes another search.
+      teacher: the teacher of every training (distillation): a run or a `.keras` file; a list of
+        them is averaged. With other teachers it is another search.
       jobs: number of trainings at a time on this machine. Defaults to 1. Results do not depend on
         it where the threads of each are the same.
       ray: trains on the nodes of a Ray cluster instead, as many at a time as they have room for:
@@ -111,7 +111,7 @@ def tune(
     options = EngineOptions(jobs, ray, per_trial)
     options.check()
     folder_of_data = None if data_dir is None else Path(data_dir)
-    teachers = tuple(map(find_teacher, _listed(teacher)))
+    teachers = tuple(map(find_teacher, as_list(teacher)))
     search_data = DataArguments(data, skip_bad_images, folder_of_data, teachers)
     retraining = None if retrain is None else RetrainOptions(retrain, seeds)
     resolved = _resolve(search, seed, retraining, None if runner else search_data)
@@ -139,12 +139,6 @@ def refuse_distributed_search() -> None:
             found=", ".join(f"{name}={os.environ[name]}" for name in variables),
             hint=f"`unset {' '.join(variables)}`, then run the same command again",
         )
-
-
-def _listed(teacher: TeacherPaths | None) -> Sequence[Run | Path | str]:
-    if teacher is None:
-        return ()
-    return [teacher] if isinstance(teacher, Run | Path | str) else teacher
 
 
 def _require_name(data: object) -> None:

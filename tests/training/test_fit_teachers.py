@@ -58,7 +58,7 @@ def test_classes_are_found_by_name(teachers, students, positions):
     [
         (("cat", "fox", "dog", "emu"), "does not know 1 of the 3 classes of folder:pets"),
         (("cat", "fox", "dog", "emu"), "found:    cat, fox, dog, emu, and no owl"),
-        (tuple("0123"), "has other classes than folder:pets"),
+        (tuple("0123"), "has another number of classes than folder:pets"),
     ],
 )
 def test_missing_classes_are_named(teachers, message):
@@ -102,5 +102,5 @@ def test_another_range_of_16_bit_images_is_refused():
 
 def test_a_loss_without_a_softmax_is_refused():
     recipe = SHORT.model_copy(update={"loss": Loss(kind="binary_cross_entropy")})
-    with pytest.raises(UserError, match="teaches beside a softmax"):
+    with pytest.raises(UserError, match="distillation needs a softmax"):
         check(teacher(NAMES), recipe)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reszoo.counted import counted
+from reszoo.counted import counted, first_few
 from reszoo.data.dataset import ImageData
 from reszoo.data.images.decoding import SixteenBit
 from reszoo.data.sources.arrays import ArraySource
@@ -82,7 +82,7 @@ def _ignored_links(data: ImageData) -> list[str]:
     number = counted(len(links), "link to a folder was", "links to folders were")
     return [
         f"{number} not followed, as another class, a folder above it, or a folder read before "
-        f"lies there: {_join(links)}"
+        f"lies there: {first_few(links, _LISTED)}"
     ]
 
 
@@ -93,7 +93,7 @@ def _shared_images(data: ImageData) -> list[str]:
         return [f"not checked whether images of {first} are also in another split"]
     if not pairs:
         return []
-    named = _join([f"{other} = {trained}" for trained, other in pairs])
+    named = first_few([f"{other} = {trained}" for trained, other in pairs], _LISTED)
     return [
         f"{counted(len(pairs), 'image')} outside {first} "
         f"{'equals' if len(pairs) == 1 else 'equal'} one in {first} pixel by pixel, which does "
@@ -108,10 +108,5 @@ def _lacking_classes(data: ImageData) -> list[str]:
         counts = np.bincount(labels[labels >= 0], minlength=len(data.classes))
         lacking = [name for name, count in zip(data.classes, counts, strict=True) if not count]
         if lacking and len(lacking) < len(data.classes):
-            notes.append(f"{split} has no images of {_join(lacking)}")
+            notes.append(f"{split} has no images of {first_few(lacking, _LISTED)}")
     return notes
-
-
-def _join(names: Sequence[str]) -> str:
-    more = len(names) - _LISTED
-    return ", ".join(names[:_LISTED]) + (f" and {more:,} more" if more > 0 else "")

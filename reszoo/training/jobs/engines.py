@@ -37,10 +37,7 @@ class EngineOptions:
     """What each job gets, as `parse_resources` reads it."""
 
     def check(self) -> None:
-        """Raises a `UserError` for words that cannot be right, before anything is started.
-
-        GPUs that this machine does not have are among them.
-        """
+        """Raises a `UserError` for options that contradict each other or ask for missing GPUs."""
         if self.ray is not None:
             from reszoo.training.jobs.ray_cluster import require_ray
 

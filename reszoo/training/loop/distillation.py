@@ -1,7 +1,7 @@
-"""Distillation: a student learns the answers of teachers beside the labels (Hinton 2015).
+"""Distillation: a student learns the outputs of teachers beside the labels (Hinton 2015).
 
-The teachers see the very images that the student sees, cropped, flipped and mixed as they are: with
-the same view and a long schedule they teach a function and not only labels (Beyer 2022).
+Teachers and student see the same augmented images. Beyer 2022 found that this and a long schedule
+matter most.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Answers = Callable[[tf.Tensor], tf.Tensor]
 
 
 class Distillation:
-    """The losses of a student that teachers teach.
+    """The losses of a student that has teachers.
 
     Args:
       teachers: the answers of each teacher.
@@ -30,7 +30,7 @@ class Distillation:
         self._difference = {"kl": divergence, "logits": logits_difference}[options.loss]
 
     def losses(self, own: tf.Tensor, images: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        """Returns losses `(batch,)`: the recipe's `own` ones, and the teachers' by their weight."""
+        """Returns losses `(batch,)`: the weighted sum of the recipe's `own` and the teachers'."""
         answers = tf.stack([teacher(images) for teacher in self._teachers])
         answers = tf.stop_gradient(tf.cast(answers, logits.dtype))
         weight = self._options.weight
@@ -41,7 +41,7 @@ class Distillation:
 def divergence(answers: tf.Tensor, logits: tf.Tensor, temperature: float) -> tf.Tensor:
     """Returns T^2 KL(teacher || student) at the temperature T for each example, `(batch,)`.
 
-    The teachers' probabilities are averaged. The square keeps the gradient's size at any T.
+    The teachers' probabilities are averaged. The square keeps the size of gradients at any T.
 
     Args:
       answers: logits of the teachers, (teachers, batch, classes).
