@@ -89,7 +89,7 @@ def _compare(options: Namespace) -> None:
     views = ("plan", "yaml", "recipe", "diagram", "twin")
     if view := next((view for view in views if getattr(options, view)), None):
         raise UserError(
-            f"--{view} is about one network",
+            f"--{view} takes one network",
             expected="one name",
             found=" ".join(options.networks),
             hint=f"leave out --{view} to compare these networks, or name one of them",

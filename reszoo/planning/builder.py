@@ -360,7 +360,7 @@ class Scope:
         )
 
     def _check_signal(self, kernel: Sides) -> None:
-        """Refuses two sides of which one is across a signal: most weights would see padding."""
+        """Refuses a window that runs across a signal: most weights would see only padding."""
         image = self.spec.input.shape[:2]
         across = [pixels == 1 < side for pixels, side in zip(image, axes(kernel), strict=True)]
         if isinstance(kernel, int) or max(image) == 1 or not any(across):
@@ -368,7 +368,7 @@ class Scope:
         side = "high" if across[0] else "wide"
         meant = [1 if is_across else max(kernel) for is_across in across]
         self.fail(
-            f"a {times(kernel)} window is across a signal, an image of {times(image)} pixels",
+            f"a {times(kernel)} window runs across the signal, an image of {times(image)} pixels",
             "kernel",
             expected=f"a window 1 pixel {side}, like the image",
             found=f"[{kernel[0]}, {kernel[1]}] (height, width)",

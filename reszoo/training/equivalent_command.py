@@ -1,4 +1,4 @@
-"""The `reszoo train` command that repeats a training which a program started."""
+"""The `reszoo train` command that repeats a training started from Python."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ def command_facts(arguments: TrainingArguments, run: Path) -> dict[str, Any]:
       run: the folder of its run.
     """
     if reasons := unrepeatable(arguments):
-        return {"command_note": f"a program started this run, with {' and '.join(reasons)}"}
+        started = f"Started from Python with {' and '.join(reasons)}"
+        return {"command_note": f"{started}; no command repeats it"}
     return {"command": equivalent_command(arguments, run)}
 
 

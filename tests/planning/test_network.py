@@ -112,8 +112,8 @@ def test_gates_follow_the_kernel_and_the_stride_of_their_block() -> None:
 @pytest.mark.parametrize(
     ("fields", "message", "hint"),
     [
-        ({"block": {"kernel": [5, 1]}}, "a 5x1 window is across a signal", "write [1, 5]"),
-        ({"stem": {"kernel": [3, 9]}}, "a 3x9 window is across a signal", "write [1, 9]"),
+        ({"block": {"kernel": [5, 1]}}, "a 5x1 window runs across the signal", "write [1, 5]"),
+        ({"stem": {"kernel": [3, 9]}}, "a 3x9 window runs across the signal", "write [1, 9]"),
         (
             {"stem": {"stride": [2, 1]}},
             "a stride of 2x1 is longer than a side of a 1x21 map",

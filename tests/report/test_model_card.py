@@ -35,8 +35,8 @@ def test_the_card_has_every_section_and_leaves_intended_use_to_the_author(tmp_pa
 def test_a_run_that_no_command_repeats_says_why(tmp_path):
     run = finished_run(tmp_path / "run")
     assert "images in memory" not in model_card(run)
-    run.info["command_note"] = "a program started this run, with images in memory"
-    assert model_card(run).endswith("```\n\na program started this run, with images in memory.\n")
+    run.info["command_note"] = "Started from Python with images in memory"
+    assert model_card(run).endswith("```\n\nStarted from Python with images in memory.\n")
 
 
 def test_names_stay_text(tmp_path):

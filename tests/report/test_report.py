@@ -79,8 +79,8 @@ def test_without_an_evaluation_its_command_is_shown(tmp_path):
 
 def test_a_run_that_no_command_repeats_says_why(tmp_path):
     run = finished_run(tmp_path / "run")
-    run.set_state("finished", command_note="a program started this run, with callbacks")
-    assert "<p>a program started this run, with callbacks.</p>" in page_of(tmp_path, run.path)
+    run.set_state("finished", command_note="Started from Python with callbacks")
+    assert "<p>Started from Python with callbacks.</p>" in page_of(tmp_path, run.path)
 
 
 def test_a_damaged_part_does_not_hide_the_others(tmp_path):

@@ -1,4 +1,4 @@
-"""A training that a program started records the command that repeats it."""
+"""A training started from Python records the command that repeats it."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_a_network_and_a_recipe_in_memory_are_those_of_the_run(called):
 )
 def test_what_no_command_can_say_is_named(called, options, reason):
     facts = module.command_facts(called("resnet8_digits", **options), RUN)
-    assert facts == {"command_note": f"a program started this run, with {reason}"}
+    assert facts == {"command_note": f"Started from Python with {reason}; no command repeats it"}
 
 
 def test_every_argument_of_train_is_in_the_command_or_changes_no_result():
