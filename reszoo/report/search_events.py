@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reszoo.counted import counted
+from reszoo.report.measured_summary import duration
 from reszoo.report.search_summary import changes_text, outcome_text
 from reszoo.report.text import format_percent
 
@@ -45,8 +46,7 @@ def rest_text(event: Event) -> str:
         parts.append(f"best: {format_percent(event.best.val_accuracy)}")
     if event.seconds_left is not None:
         minutes = max(1, round(event.seconds_left / 60))
-        hours = f"{minutes / 60:.1f} h" if minutes >= 120 else f"{minutes} min"
-        parts.append(f"about {hours} left")
+        parts.append(f"about {duration(60 * minutes)} left")
     return "  ".join(parts)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from reszoo.errors import UserError
 from reszoo.json_text import parse_json
+from reszoo.report.search_summary import changes_text
 from reszoo.runs.jsonl import read_valid_lines
 
 FEWEST_TRIALS = 8
@@ -42,8 +43,7 @@ class TrialRow:
     @property
     def changes_text(self) -> str:
         """Its values of the searched fields, on one line."""
-        changed = "; ".join(f"{field}={value}" for field, value in self.changes.items())
-        return changed or ("outside the space" if self.reference else "the base")
+        return changes_text(self.changes) or ("outside the space" if self.reference else "the base")
 
 
 def trial_rows(folder: Path, kind: str = "trial") -> list[TrialRow]:
