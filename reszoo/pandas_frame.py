@@ -1,4 +1,4 @@
-"""Data frames of pandas, which is no dependency: it is imported when one is made."""
+"""Data frames of pandas, an optional package that is imported when one is made."""
 
 from __future__ import annotations
 

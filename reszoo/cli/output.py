@@ -41,7 +41,7 @@ def print_next(*words: str | os.PathLike[str]) -> None:
 
 
 def command_after(measured: str) -> list[str]:
-    """Returns the command that follows when a network was measured: its export, or a look at it."""
+    """Returns what usually follows a measurement: `export`, or `inspect` of a .tflite file."""
     from reszoo.tflite.contract_file import find_tflite
 
     if find_tflite(measured) is not None:

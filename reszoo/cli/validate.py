@@ -18,7 +18,7 @@ _NEXT = {
     "recipe": ("show", "--recipe"),
     "search": ("tune", "--plan"),
 }
-"""What takes a file of each kind, with its options."""
+"""The command that usually follows for each kind of file, with its options."""
 
 
 def add_options(parser: ArgumentParser) -> None:

@@ -151,9 +151,9 @@ def _evaluate_tflite(
     views: Views,
     skip_plain: bool | None,
 ) -> tuple[Evaluation, Split]:
-    """Evaluates on data of `open_plain_files` (`skip_plain` is of bad images) or `open_data`.
+    """Evaluates on data of `open_plain_files`, for which `skip_plain` is set, or of `open_data`.
 
-    The split that is returned is without skipped images.
+    The returned split lacks skipped images.
     """
     outputs = len(classifier.classes)
     # Without labels.txt the outputs are only numbered, which agrees with any names.

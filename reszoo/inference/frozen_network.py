@@ -16,7 +16,7 @@ from reszoo.model.folded_graph import folded_graph
 
 @dataclass(frozen=True, slots=True)
 class FrozenNetwork:
-    """A trained network in inference mode, whose weights are constants: nothing of it learns.
+    """A trained network in inference mode, with its weights as constants.
 
     Call it inside a `tf.function` with float32 images `(batch, height, width, channels)`, pixels
     0..255, to get logits `(batch, classes)`, float32.

@@ -11,7 +11,7 @@ Network = Callable[[tf.Tensor], tf.Tensor]
 
 
 def allow_empty_batches(network: Network) -> Network:
-    """Returns the same function, which also takes a batch of no images.
+    """Returns a function that computes the same, and also takes an empty batch.
 
     oneDNN fails on it in convolutions, fused ReLUs and products with a factor per channel. A black
     image stands in, and its logits are dropped.

@@ -18,7 +18,7 @@ from reszoo.spec.document.overrides import IDENTITY
 
 @dataclass(frozen=True, slots=True)
 class ComparedNetwork:
-    """A network, under the word by which it was named."""
+    """A network, with the name, file or folder that was given for it."""
 
     word: str
     spec: Architecture

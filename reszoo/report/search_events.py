@@ -1,4 +1,4 @@
-"""A line for each event of a search: what begins, trains, has ended or was recalled."""
+"""Lines for the events of a search: trainings that begin, run, ended or were recalled."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from pydantic import PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 _MOST = (1 << 31) - 1
-"""TensorFlow's sizes end here."""
+"""The largest size that TensorFlow takes."""
 _INTEGER = {"type": "integer", "minimum": 1, "maximum": _MOST}
 _TEXT = re.compile(r"\s*(\d+)\s*[x,*]\s*(\d+)\s*")
 

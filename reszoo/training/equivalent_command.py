@@ -19,7 +19,7 @@ from reszoo.training.teachers import Teachers
 _NAMES = {"start": "from"}
 """Options whose names differ from those of `reszoo.train`."""
 _LEFT_OUT = ("data", "data_dir")
-"""`data` is always said; where prepared data are kept changes no result."""
+"""`data` is always in the command; `data_dir` changes no result."""
 
 
 @dataclass(frozen=True, slots=True)

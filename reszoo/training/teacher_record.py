@@ -12,7 +12,7 @@ from reszoo.runs import Run
 from reszoo.tflite.contract_file import sha256_of
 
 TEACHERS = "teachers"
-"""Key of run.json and search.json, present where teachers teach."""
+"""Key of run.json and search.json; absent without teachers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Opening of a search folder: it is created, or its search goes on, or another one is refused."""
+"""Opening a search folder: creates it, resumes its search, or refuses another search."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ class SearchFolder:
         return None if before is None else int(before)
 
     def record_teachers(self, teachers: Sequence[TeacherRecord]) -> None:
-        """Records the teachers of all trainings, where they are now."""
+        """Records the teachers of all trainings with their present paths."""
         identity = read_identity(self.path)
         facts = [teacher.facts() for teacher in teachers]
         if facts and identity.get(TEACHERS) != facts:

@@ -25,7 +25,7 @@ _KERNELS = {"bilinear": "triangle", "bicubic": "keyscubic"}
 _TRACED_FROM = 48
 """Images from which a traced function is faster: one trace takes as long as 30 of eager mode."""
 _CHUNK_BYTES = 1 << 25
-"""Pixels that are held before they are resized."""
+"""Bytes of images that are read before they are resized."""
 
 
 def evaluation_format(values: Input) -> ImageFormat:

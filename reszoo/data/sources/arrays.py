@@ -74,7 +74,7 @@ class ArraySource:
         return np.array([image.shape[:2] for image in self._images]).reshape(-1, 2)
 
     def paths(self, indices: np.ndarray) -> None:
-        """Returns None: images in memory are no files."""
+        """Returns None: images in memory have no files."""
 
     def in_memory_array(self, shape: tuple[int, int, int]) -> np.ndarray | None:
         """Returns the array itself if its images have the shape."""

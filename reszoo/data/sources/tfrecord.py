@@ -48,7 +48,7 @@ class TFRecordSource:
     image_feature: str = "image"
     label_feature: str = "label"
     root: Path | None = None
-    """The folder of the images' files (feature `path`); None if they are no files."""
+    """The folder of the images' files (feature `path`); None if the images have no files."""
     embedded: bool = True
     """Whether the records hold all images; others are read from their files."""
     index_file: Path | None = None

@@ -21,7 +21,7 @@ class Capacity:
     threads: int
     """CPU threads of each job."""
     environment: Mapping[str, str]
-    """Variables by which a process on this machine computes with what a job gets."""
+    """Environment variables that limit a process on this machine to what a job gets."""
     on_cluster: bool = False
 
 
@@ -69,7 +69,7 @@ class EngineOptions:
         return Processes(self.jobs or 1, self._resources())
 
     def capacity(self) -> Capacity:
-        """Returns what the engine would have, which is not created.
+        """Returns the capacity of the engine without creating it.
 
         Raises:
           UserError: this machine or the cluster cannot do it; the message says what there is.

@@ -13,7 +13,7 @@ from reszoo.training.teacher_record import TeacherRecord
 
 @dataclass(frozen=True, slots=True)
 class DataArguments:
-    """What a training learns from, data and teachers, as arguments of `reszoo.train`."""
+    """The data and teachers of a training, as arguments of `reszoo.train`."""
 
     name: str
     """`digits`, `folder:PATH` or `tfds:NAME`."""
