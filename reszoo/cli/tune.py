@@ -177,6 +177,7 @@ def _print_plan(search: Search, options: Namespace) -> None:
     from reszoo.tuning.preview import preview
     from reszoo.tuning.resolved_search import resolve_search
 
+    check_teachers(options.teacher, None)
     engine = EngineOptions(options.jobs, options.ray, options.per_trial)
     capacity = engine.capacity() if options.measure else None
     print(preview_text(preview(search, seed=options.seed, data=options.data)))

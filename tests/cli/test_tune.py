@@ -39,6 +39,11 @@ def test_a_plan_ends_with_the_command_that_searches(tmp_path):
     assert options.overrides == ["strategy.trials=2"]
 
 
+def test_a_missing_teacher_is_told_by_the_plan():
+    result = call("tune", "digits_tiny", "--plan", "--teacher", "gone")
+    refused(result, "there is no run folder or model gone", "`reszoo train` makes a run")
+
+
 def test_a_missing_reference_is_told_by_the_plan(tmp_path):
     page = write(tmp_path, SEARCH + "references: [resnet8_digitz]\n")
     refused(call("tune", page, "--plan"), "resnet8_digitz", "did you mean 'resnet8_digits'")
