@@ -207,5 +207,8 @@ def inference_function(model: keras.Model) -> Any:
     import tensorflow as tf
 
     return tf.function(
-        lambda images: model(images, training=False), jit_compile=False, reduce_retracing=True
+        lambda images: model(images, training=False),
+        autograph=False,
+        jit_compile=False,
+        reduce_retracing=True,
     )

@@ -78,7 +78,7 @@ def _weights(row: Row, layers: Mapping[str, keras.layers.Layer]) -> Iterator[np.
 def _extremes(probe: keras.Model, images: np.ndarray) -> np.ndarray:
     """Returns the minimum and maximum of each output, `(outputs, 2)`, extended to include 0."""
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def extremes(batch: tf.Tensor) -> tf.Tensor:
         # In one graph, the memory of a tensor is freed as soon as its extremes are known.
         outputs = keras.tree.flatten(probe(batch, training=False))

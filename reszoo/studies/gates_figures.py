@@ -124,7 +124,7 @@ def draw_maps(network: StudiedNetwork, blocks: Sequence[Segment], word: str) -> 
     shown = [blocks[index] for index in dict.fromkeys(picked)]
     pixels, _ = read_images(network.images.sample(_MAP_IMAGES), network.trained.image_format)
 
-    @tf.function(jit_compile=False)
+    @tf.function(autograph=False, jit_compile=False)
     def compute(images: Any) -> Any:
         start = Ref(network.plan.rows[0].name)
         tensors = run_rows(network.plan.rows, network.layers, {start: images})

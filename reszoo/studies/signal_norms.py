@@ -26,7 +26,7 @@ def measure_signal(
     (logits,) = rows.outputs
     loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
-    @tf.function(jit_compile=False)
+    @tf.function(autograph=False, jit_compile=False)
     def compute(images: Any, targets: Any) -> Any:
         with tf.GradientTape() as tape:
             tensors = run_rows(

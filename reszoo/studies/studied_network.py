@@ -115,7 +115,7 @@ class StudiedNetwork:
         """
         (logits,) = self.plan.outputs
 
-        @tf.function(jit_compile=False, reduce_retracing=True)
+        @tf.function(autograph=False, jit_compile=False, reduce_retracing=True)
         def compute(pixels: Any) -> Any:
             tensors = run_rows(self.plan.rows, self.layers, {_image(self.plan): pixels})
             return [function(tensors) for function in measures.values()], tensors[logits]
@@ -144,7 +144,11 @@ class StudiedNetwork:
 
         shape = (None, *self.plan.row(start.row).shape)
 
-        @tf.function(jit_compile=False, input_signature=[tf.TensorSpec(shape, tf.float32)])
+        @tf.function(
+            autograph=False,
+            jit_compile=False,
+            input_signature=[tf.TensorSpec(shape, tf.float32)],
+        )
         def compute(x: Any) -> Any:
             tensors = run_rows(rows, self.layers, {start: x}, replaced)
             return tensors[replaced.get(segment.output, segment.output)]

@@ -26,6 +26,7 @@ from reszoo.data.tfdata_options import (
     PARALLEL_BATCHES,
     PARALLEL_IMAGES,
     PREFETCHED_BATCHES,
+    unconverted,
     without_autotuning,
 )
 from reszoo.spec.augmentation import Augmentation
@@ -111,8 +112,10 @@ def batches(
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(sampler.steps))
     if pad:
         weights = tf.data.Dataset.from_tensor_slices(sampler.weights).batch(sampler.size)
-        weights = weights.map(lambda weight: tf.ensure_shape(weight, [sampler.size]))
-        dataset = tf.data.Dataset.zip(dataset, weights).map(lambda pair, weight: (*pair, weight))
+        weights = weights.map(unconverted(lambda weight: tf.ensure_shape(weight, [sampler.size])))
+        dataset = tf.data.Dataset.zip(dataset, weights).map(
+            unconverted(lambda pair, weight: (*pair, weight))
+        )
     return without_autotuning(dataset.prefetch(PREFETCHED_BATCHES))
 
 
@@ -152,7 +155,9 @@ def _batches_from_memory(preprocessing: Preprocessing) -> tf.data.Dataset:
 def _augment(preprocessing: Preprocessing, decoded: tf.data.Dataset) -> tf.data.Dataset:
     if preprocessing.augments_batches:
         return _map_python(preprocessing, decoded, preprocessing.augment_batch)
-    return decoded.map(lambda images, labels, keys: preprocessing.ensure_shapes(images, labels))
+    return decoded.map(
+        unconverted(lambda images, labels, keys: preprocessing.ensure_shapes(images, labels))
+    )
 
 
 def _map_python(
@@ -160,28 +165,32 @@ def _map_python(
 ) -> tf.data.Dataset:
     """Maps a NumPy function that returns images and targets."""
     types = [tf.uint8, preprocessing.target_dtype]
-    return dataset.map(
-        lambda *batch: preprocessing.ensure_shapes(*tf.numpy_function(function, batch, types)),
-        num_parallel_calls=PARALLEL_BATCHES,
-    )
+
+    @unconverted
+    def call(*batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return preprocessing.ensure_shapes(*tf.numpy_function(function, batch, types))
+
+    return dataset.map(call, num_parallel_calls=PARALLEL_BATCHES)
 
 
 def _decoded_batches(preprocessing: Preprocessing) -> tf.data.Dataset:
     """Returns decoded images, labels and keys in batches."""
 
+    @unconverted
     def load(keys: tf.Tensor) -> Element:
         encoded = preprocessing.split.source.load(source_indices(keys))
         return encoded | preprocessing.draw_parameters(keys)
 
     chunks = tf.data.Dataset.from_tensor_slices(preprocessing.keys).batch(_READ_SIZE)
     elements = chunks.map(load, num_parallel_calls=2).unbatch()
-    decoded = elements.map(preprocessing.decode, num_parallel_calls=PARALLEL_IMAGES)
+    decoded = elements.map(unconverted(preprocessing.decode), num_parallel_calls=PARALLEL_IMAGES)
     return decoded.batch(preprocessing.sampler.size)
 
 
 def _decode_split(split: Split, image_format: ImageFormat) -> np.ndarray:
     source = split.source
 
+    @unconverted
     def decode(indices: tf.Tensor) -> tf.Tensor:
         # One step of the pipeline for many images: for small ones the step costs more than they.
         return tf.map_fn(

@@ -17,7 +17,7 @@ from typing import Any
 import tensorflow as tf
 
 from reszoo.data.pipeline.preprocessing import Preprocessing
-from reszoo.data.tfdata_options import without_autotuning
+from reszoo.data.tfdata_options import unconverted, without_autotuning
 from reszoo.errors import MachineError, UserError
 
 Batch = tuple[Any, ...]
@@ -62,13 +62,14 @@ def numbered_batches(preprocessing: Preprocessing, first: int, end: int) -> tf.d
     positions, read = reader
     columns = [tf.constant(column) for column in (*positions, preprocessing.keys)]
 
+    @unconverted
     def decode_batch(step: tf.Tensor) -> tf.data.Dataset:
         rows = slice(step * sampler.size, (step + 1) * sampler.size)
         *positions, keys = (column[rows] for column in columns)
         parameters = preprocessing.draw_parameters(keys)
         examples = tf.data.Dataset.from_tensor_slices((tuple(positions), parameters))
         elements = examples.flat_map(
-            lambda position, own: read(*position).map(lambda element: element | own)
+            unconverted(lambda position, own: read(*position).map(lambda element: element | own))
         )
         decoded = elements.map(preprocessing.decode, num_parallel_calls=tf.data.AUTOTUNE)
         return decoded.batch(sampler.size).map(lambda *batch: (step, *batch))

@@ -21,7 +21,7 @@ import tensorflow as tf
 from reszoo.atomic_files import atomic_file
 from reszoo.data.images.decoding import SixteenBit, unmeasured_range
 from reszoo.data.source import Element, RemoteReader, crop_to_box
-from reszoo.data.tfdata_options import without_autotuning
+from reszoo.data.tfdata_options import unconverted, without_autotuning
 from reszoo.errors import MachineError
 
 _HEADER_BYTES = 12  # length and its checksum
@@ -187,6 +187,7 @@ class TFRecordSource:
     def _scan(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         schema = {self.label_feature: tf.io.FixedLenFeature([], tf.int64)}
 
+        @unconverted
         def size_and_label(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             example = tf.io.parse_example(serialized, schema)
             return tf.strings.length(serialized), example[self.label_feature]

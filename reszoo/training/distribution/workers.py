@@ -39,7 +39,7 @@ class WorkerGroup:
 
     def __init__(self, setup: DeviceSetup) -> None:
         self.setup = setup
-        self._gather = tf.function(self._gathered, reduce_retracing=True)
+        self._gather = tf.function(self._gathered, autograph=False, reduce_retracing=True)
 
     def all_reduce_max(self, **flags: int) -> dict[str, int]:
         """Returns the maximum of each flag over all workers."""

@@ -87,7 +87,7 @@ class Loop:
         self._bad_step = tf.Variable(-1, dtype=tf.int64, trainable=False)
         low = any(layer.compute_dtype == "float16" for layer in model.layers)
         self.loss_scale = LossScale() if low else None
-        self._evaluate = tf.function(self._measure, reduce_retracing=True)
+        self._evaluate = tf.function(self._measure, autograph=False, reduce_retracing=True)
         self.replicas = Replicas(self.strategy, self.model, self.training_metrics)
         self.retrace()
 
@@ -125,10 +125,12 @@ class Loop:
         # XLA compiles neither collectives nor reading the next batch: there, only the gradients of
         # each replica are compiled.
         whole = self.xla and self.replicas.count == 1 and self.steps_per_execution == 1
-        alone = tf.function(self._summed_gradients, jit_compile=True)
+        alone = tf.function(self._summed_gradients, autograph=False, jit_compile=True)
         self._gradients = alone if self.xla and not whole else self._summed_gradients
-        self._train = tf.function(self._step, jit_compile=whole, reduce_retracing=True)
-        self._train_many = tf.function(self._steps_from, reduce_retracing=True)
+        self._train = tf.function(
+            self._step, autograph=False, jit_compile=whole, reduce_retracing=True
+        )
+        self._train_many = tf.function(self._steps_from, autograph=False, reduce_retracing=True)
 
     def train_through(self, network: keras.Model) -> None:
         """Trains the model's weights through a network on the same variables, for another size."""
@@ -193,8 +195,11 @@ class Loop:
         self.replicas.average()
 
     def _steps_from(self, iterator: Any, count: tf.Tensor) -> None:
-        for _ in tf.range(count):
+        def step(done: tf.Tensor) -> tuple[tf.Tensor]:
             self._step(*next(iterator))
+            return (done + 1,)
+
+        tf.while_loop(lambda done: done < count, step, [tf.constant(0)], parallel_iterations=1)
 
     def _step(self, images: tf.Tensor, targets: tf.Tensor) -> None:
         if self.loss_scale is not None:

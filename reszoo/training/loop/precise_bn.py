@@ -27,7 +27,7 @@ def compute_precise_bn_stats(loop: Loop, batches: tf.data.Dataset) -> None:
             layer.momentum = tf.cast(momentum, layer.moving_mean.dtype)
         loop.network(images, training=True)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def update_replicas(images: Any, momentum: tf.Tensor) -> None:
         loop.strategy.run(update, args=(images, momentum))
 

@@ -8,6 +8,7 @@ two per replica and gives all replicas one seed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -20,6 +21,7 @@ from reszoo.training.checkpoint.checkpoint_file import Arrays
 _KEY = "replicas/values"
 _FOLD = 0x9E3779B1
 """A prime near 2^32 divided by the golden ratio: neighbouring seeds are spread far apart."""
+_graph = partial(tf.function, autograph=False)
 _MEAN, _SUM = tf.distribute.ReduceOp.MEAN, tf.distribute.ReduceOp.SUM
 
 
@@ -49,9 +51,9 @@ class Replicas:
         self._seeds = [
             variable for variable in model.variables if variable.name == "seed_generator_state"
         ]
-        self._spread = tf.function(lambda: strategy.run(self._replica_seeds))
-        self._gather = tf.function(lambda: strategy.run(self._replica_values))
-        self._scatter = tf.function(lambda rows: strategy.run(self._replica_write, args=(rows,)))
+        self._spread = _graph(lambda: strategy.run(self._replica_seeds))
+        self._gather = _graph(lambda: strategy.run(self._replica_values))
+        self._scatter = _graph(lambda rows: strategy.run(self._replica_write, args=(rows,)))
         self.retrace()
 
     def retrace(self) -> None:
@@ -59,7 +61,7 @@ class Replicas:
         # Frozen statistics stay: the mean of equal numbers may differ from them in the last bit.
         learning = (variables for layer, variables in self._layers.items() if layer.trainable)
         self._averaged = list(chain.from_iterable(learning))
-        self._average = tf.function(lambda: self.strategy.run(self._replica_average))
+        self._average = _graph(lambda: self.strategy.run(self._replica_average))
 
     def average(self) -> None:
         """Averages the moving statistics over the replicas, before they are read."""
