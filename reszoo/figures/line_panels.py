@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -75,7 +75,9 @@ def line_panels(
     labels = {line.label for panel in panels for line in panel.lines if line.label}
     with figure_style():
         width = max(4.2, panel_size[0] * columns)
-        figure = new_figure(width, panel_size[1] * rows + (0.5 if len(labels) > 1 else 0.1))
+        per_row = _labels_per_row(labels, width)
+        legend = 0.1 + 0.2 * -(-len(labels) // per_row) if len(labels) > 1 else 0.1
+        figure = new_figure(width, panel_size[1] * rows + legend)
         grid = figure.subplots(
             rows, columns, squeeze=False, sharey="row" if share_y else False
         ).flatten()
@@ -89,8 +91,14 @@ def line_panels(
             axes.set_axis_off()
         if title:
             figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
-        _draw_legend(figure, grid[: len(panels)], per_row=max(1, int(width // 1.4)))
+        _draw_legend(figure, grid[: len(panels)], per_row)
     return figure
+
+
+def _labels_per_row(labels: Collection[str], width: float) -> int:
+    """Returns how many labels of a legend fit beside each other in `width` inches."""
+    longest = max(map(len, labels), default=0)
+    return max(1, int(width // (0.55 + 0.07 * longest)))
 
 
 def _draw(axes: Axes, panel: LinePanel, *, show_y_label: bool) -> None:
@@ -144,7 +152,7 @@ def _drawable(value: float | None, log: bool) -> float:
     return float(value) if good and value is not None else float("nan")
 
 
-def _draw_legend(figure: Figure, grid: Any, *, per_row: int) -> None:
+def _draw_legend(figure: Figure, grid: Any, per_row: int) -> None:
     handles: dict[str, Any] = {}
     for axes in grid:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):

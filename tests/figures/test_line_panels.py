@@ -53,6 +53,15 @@ def test_panels_share_one_legend_with_each_label_once():
     assert [text.get_text() for text in legend.get_texts()] == ["a", "b"]
 
 
+@pytest.mark.parametrize("words", ["", "layers, training error", "of a network with a long name"])
+def test_a_legend_of_many_labels_is_no_wider_than_the_figure(words):
+    lines = [Line(f"{number} {words}", [1, 2], [1, 2]) for number in range(8)]
+    figure = line_panels([LinePanel("", "x", "y", lines)] * 2)
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    assert legend.get_window_extent().x1 <= figure.bbox.x1
+
+
 def test_panels_that_share_an_axis_show_the_lines_of_all():
     panels = [
         LinePanel("", "x", "y", [Line("", [1, 2], y)], y_range=(None, 9)) for y in ([3, 4], [1, 99])
