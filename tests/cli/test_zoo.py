@@ -67,7 +67,7 @@ def test_show_compares_several_networks(reszoo):
 @pytest.mark.parametrize("view", ["--plan", "--yaml", "--recipe", "--diagram=x.svg"])
 def test_show_refuses_views_of_one_network_for_several(reszoo, view):
     option = view.partition("=")[0]
-    refused(reszoo("show", "resnet20", "plain20", view), f"{option} is about one", "leave out")
+    refused(reszoo("show", "resnet20", "plain20", view), f"{option} takes one network", "leave out")
 
 
 def test_show_tells_where_each_value_of_a_recipe_stands(reszoo):

@@ -83,7 +83,7 @@ def test_a_window_per_axis_costs_its_area_at_every_place(
     )
     is_signal = min(height, width) == 1 < max(height, width)
     if is_signal and kernel[0] != kernel[1] and kernel[0 if height == 1 else 1] > 1:
-        with pytest.raises(UserError, match="across a signal"):
+        with pytest.raises(UserError, match="across the signal"):
             plan(spec)
     elif down != right and (down > height or right > width):
         with pytest.raises(UserError, match="longer than a side"):
