@@ -121,6 +121,7 @@ def score(
     """Computes the metrics of logits `(examples, classes)` for integer labels `(examples,)`."""
     predicted = logits.argmax(axis=1)
     correct = predicted == labels
+    right = int(correct.sum())
     confusion = _confusion(labels, predicted, len(classes))
     blocks = [_score_block(labels[rows], logits[rows]) for rows in _row_blocks(logits)]
     confidence, losses, in_top = map(np.concatenate, zip(*blocks, strict=True))
@@ -128,8 +129,8 @@ def score(
         data=data,
         split=split,
         examples=len(labels),
-        accuracy=int(correct.sum()) / len(labels),
-        interval=wilson_interval(int(correct.sum()), len(labels)),
+        accuracy=right / len(labels),
+        interval=wilson_interval(right, len(labels)),
         top5=float(in_top.mean()) if len(classes) > TOP_K else None,
         loss=float(losses.mean()),
         classes=_class_scores(confusion, classes),

@@ -69,7 +69,7 @@ def numbered_batches(preprocessing: Preprocessing, first: int, end: int) -> tf.d
         parameters = preprocessing.draw_parameters(keys)
         examples = tf.data.Dataset.from_tensor_slices((tuple(positions), parameters))
         elements = examples.flat_map(
-            unconverted(lambda position, own: read(*position).map(lambda element: element | own))
+            lambda position, own: read(*position).map(lambda element: element | own)
         )
         decoded = elements.map(preprocessing.decode, num_parallel_calls=tf.data.AUTOTUNE)
         return decoded.batch(sampler.size).map(lambda *batch: (step, *batch))
