@@ -43,10 +43,10 @@ space:
   stem.filters, stages[*].width: {{multiply: [0.5, 0.75, 1, 1.25, 1.5]}}
   block.connection: {{choices: [residual, highway]}}
 limits: {{target: microcontroller-64k, parameters: {MOST_WEIGHTS}, macs: [8.0e+6, 20.0e+6]}}
-strategy: {{kind: hyperband, max_epochs: 9, factor: 3, iterations: 4}}
+strategy: {{kind: hyperband, max_epochs: 8, factor: 3, iterations: 4}}
 validation: 0.1
 """
-STRATEGY = "{kind: tpe, trials: 60, max_epochs: 9}"
+STRATEGY = "{kind: tpe, trials: 60, max_epochs: 8}"
 SIDES = ("reszoo", "keras-random", "keras-hyperband", "tpe")
 SEEDS = (1, 2, 3)
 T_97_5 = 4.303
