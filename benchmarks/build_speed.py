@@ -11,14 +11,13 @@ Prints a table and, last, one line of JSON.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
-from processes import run_silently
+from output import print_result
+from processes import ProcessCost, run_silently
 
 KERAS = """
 import sys
@@ -34,40 +33,36 @@ def commands(folder: Path) -> dict[str, list[str]]:
     return {"reszoo": ours, "keras.applications": theirs}
 
 
-def measure(command: Sequence[str]) -> tuple[float, float]:
-    """Returns wall and processor seconds of one process."""
-    wall, usage = run_silently(command)
-    return wall, usage.ru_utime + usage.ru_stime
-
-
 def main() -> None:
     """Measures and reports."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
-    times: dict[str, list[tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
+        sides = commands(Path(folder))
+        costs: dict[str, list[ProcessCost]] = {name: [] for name in sides}
         for number in range(rounds + 1):
-            for name, command in commands(Path(folder)).items():
-                measured = measure(command)
+            for name, command in sides.items():
+                cost = run_silently(command)
                 if number:  # the first round only warms the disk's cache
-                    times.setdefault(name, []).append(measured)
-    report(times)
+                    costs[name].append(cost)
+    report(costs)
 
 
-def report(times: dict[str, list[tuple[float, float]]]) -> None:
+def report(costs: dict[str, list[ProcessCost]]) -> None:
     """Prints a table of medians, and the median ratio of a round."""
     print(f"{'':20}{'wall s':>8}{'cpu s':>8}")
-    medians = {}
-    for name, rounds in times.items():
-        wall, cpu = (statistics.median(column) for column in zip(*rounds, strict=True))
-        medians[name] = {"wall_s": round(wall, 2), "cpu_s": round(cpu, 2)}
+    for name, rounds in costs.items():
+        wall, cpu, _ = map(statistics.median, zip(*rounds, strict=True))
         print(f"{name:20}{wall:8.2f}{cpu:8.2f}")
-    pairs = list(zip(times["reszoo"], times["keras.applications"], strict=True))
-    ratios = [statistics.median(ours[i] / theirs[i] for ours, theirs in pairs) for i in (0, 1)]
-    print(f"{'paired ratio':20}{ratios[0]:8.2f}{ratios[1]:8.2f}")
-    summary = {"wall_ratio": round(ratios[0], 3), "cpu_ratio": round(ratios[1], 3)}
-    print(json.dumps({"benchmark": "build_speed", "rounds": len(pairs), **medians, **summary}))
+    pairs = list(zip(costs["reszoo"], costs["keras.applications"], strict=True))
+    wall = statistics.median(ours.wall / theirs.wall for ours, theirs in pairs)
+    cpu = statistics.median(ours.cpu / theirs.cpu for ours, theirs in pairs)
+    print(f"{'paired ratio':20}{wall:8.2f}{cpu:8.2f}")
+    ratios = {"wall_ratio": round(wall, 3), "cpu_ratio": round(cpu, 3)}
+    print_result("build_speed", rounds=len(pairs), **ratios)
 
 
 if __name__ == "__main__":

@@ -1,32 +1,43 @@
-"""Time of the light commands, such as `reszoo list`: medians of whole processes, warm."""
+"""Time of commands as whole processes, warm: the light ones, or those on the command line.
+
+    python benchmarks/cli_speed.py
+    python benchmarks/cli_speed.py "train resnet8_digits --epochs 1"
+
+Prints medians of wall and CPU time, from the start of Python to its end, and, last, one line of
+JSON.
+"""
 
 from __future__ import annotations
 
-import statistics
-import subprocess
+import argparse
+import contextlib
 import sys
-import time
+import tempfile
 
-COMMANDS = (("list",), ("show", "resnet152"), ("show", "resnet152", "--plan"), ("schema", "search"))
-RUNS = 5
+from output import print_result, spread
+from processes import run_silently
 
-
-def seconds(command: tuple[str, ...]) -> float:
-    """Returns the wall seconds of one process, from the start of Python to its end."""
-    begun = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "reszoo", *command], check=True, capture_output=True)
-    return time.perf_counter() - begun
+COMMANDS = ("list", "show resnet152", "show resnet152 --plan", "schema search")
 
 
 def main() -> None:
     """Prints a line per command."""
-    for command in COMMANDS:
-        seconds(command)  # warms the file cache
-        times = sorted(seconds(command) for _ in range(RUNS))
-        print(
-            f"reszoo {' '.join(command):24}  median {statistics.median(times):.3f} s  "
-            f"(of {RUNS}: {times[0]:.3f} to {times[-1]:.3f} s)"
-        )
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("commands", nargs="*", default=COMMANDS, help="without the word reszoo")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    medians = {}
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        for command in options.commands:
+            words = [sys.executable, "-m", "reszoo", *command.split()]
+            run_silently(words)  # warms the file cache
+            costs = [run_silently(words) for _ in range(options.rounds)]
+            wall, cpu = spread([cost.wall for cost in costs]), spread([cost.cpu for cost in costs])
+            print(f"reszoo {command}: {wall.text('.3f', 's')}; CPU {cpu.text('.3f', 's')}")
+            medians[command] = {"wall_s": round(wall.median, 3), "cpu_s": round(cpu.median, 3)}
+    print_result("cli_speed", rounds=options.rounds, commands=medians)
 
 
 if __name__ == "__main__":

@@ -22,12 +22,8 @@ which each side's time is divided by that of the first, and, last, one line of J
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
-from collections.abc import Sequence
-from pathlib import Path
-
+import sides
+from output import print_result
 from turns import print_table, take_turns
 
 PRECISIONS = {
@@ -38,57 +34,20 @@ PRECISIONS = {
     "compile": "bfloat16",
 }
 """Default precision of each side."""
-_IN_TORCH = ("torch", "compile")
-_HERE = Path(__file__).parent
 
 
 def main() -> None:
     """Measures and reports."""
-    options = arguments()
-    commands = {side: command(side, options) for side in options.sides}
-    seconds = take_turns(commands, options.rounds, options.threads)
-    sides = print_table(seconds, options.calls * options.batch)
-    names = ("net", "batch", "threads", "rounds", "calls")
-    facts = {name: getattr(options, name) for name in names}
-    print(json.dumps({"benchmark": "inference", **facts, "sides": sides}))
-
-
-def arguments() -> argparse.Namespace:
-    """Parses the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--net", default="resnet50")
-    parser.add_argument("--sides", nargs="+", default=["reszoo", "canonical", "applications"])
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--calls", type=int, default=10, help="batches in a round")
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--torch-python", help="a Python that has torch and timm")
-    options = parser.parse_args()
-    kinds = {side.partition(":")[0] for side in options.sides}
-    if unknown := kinds - PRECISIONS.keys():
-        parser.error(f"sides are {', '.join(PRECISIONS)}, not {', '.join(unknown)}")
-    if kinds.intersection(_IN_TORCH) and not options.torch_python:
-        parser.error("the sides torch and compile need --torch-python")
-    return options
-
-
-def command(side: str, options: argparse.Namespace) -> Sequence[str]:
-    """Returns the command of one side; see `inference_keras.py` and `inference_torch.py`."""
-    kind, _, precision = side.partition(":")
-    in_torch = kind in _IN_TORCH
-    python = options.torch_python if in_torch else sys.executable
-    file = _HERE / ("inference_torch.py" if in_torch else "inference_keras.py")
-    task = {
-        "kind": kind,
-        "net": options.net,
-        "precision": precision or PRECISIONS[kind],
-        "batch": options.batch,
-        "calls": options.calls,
-        "threads": options.threads,
+    parser = sides.parser_of(__doc__, list(PRECISIONS))
+    parser.add_argument("--calls", type=int, default=10, help="batches in a turn")
+    options = sides.parse(parser)
+    commands = {
+        side: sides.command("inference", side, PRECISIONS[side.partition(":")[0]], options)
+        for side in options.sides
     }
-    return [python, str(file), json.dumps(task)]
+    costs = take_turns(commands, options.rounds, options.threads)
+    table = print_table(costs, options.calls * options.batch)
+    print_result("inference", **vars(options) | {"sides": table})
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from turns import serve, timed
+from train_keras import application_of
+from turns import serve
 
 import reszoo
 from reszoo.inference.evaluate import inference_function
@@ -35,8 +36,7 @@ def main() -> None:
         for _ in range(count):
             predict()
 
-    repeat(3)
-    serve(timed(lambda: repeat(task["calls"])))
+    serve(lambda: repeat(3), lambda _: repeat(task["calls"]))
 
 
 def folded(spec: Architecture, images: tf.Tensor, precision: Any) -> Predict:
@@ -55,8 +55,7 @@ def canonical(spec: Architecture, images: tf.Tensor, precision: str) -> Predict:
 def applications(spec: Architecture, images: tf.Tensor, precision: str) -> Predict:
     """Returns the network of that name in keras.applications, under a global policy."""
     keras.config.set_dtype_policy(precision)
-    names = {name.lower(): name for name in dir(keras.applications) if name[0].isupper()}
-    network = getattr(keras.applications, names[spec.name.replace("_", "")])
+    network = application_of(spec)
     model = random_statistics(network(weights=None, input_shape=spec.input.shape))
     model.compile(jit_compile=False)  # XLA is slower on CPUs
     pixels = images.numpy().astype(np.float32) / 255

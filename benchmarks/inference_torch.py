@@ -13,7 +13,7 @@ import torch
 from timm_parity import import_timm
 from torch import nn
 from torch._inductor import config as inductor
-from turns import serve, timed
+from turns import serve
 
 
 def main() -> None:
@@ -37,8 +37,7 @@ def main() -> None:
             for _ in range(count):
                 model(images)
 
-    repeat(3)
-    serve(timed(lambda: repeat(task["calls"])))
+    serve(lambda: repeat(3), lambda _: repeat(task["calls"]))
 
 
 def random_statistics(model: nn.Module) -> None:

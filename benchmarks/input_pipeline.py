@@ -3,20 +3,19 @@
 Synthetic photographs of 500 x 375 pixels and about 43 kB are written to a temporary folder. Each
 loader turns them into batches of 224 x 224 random resized crops, half of them mirrored, as uint8;
 `decode` only decodes them. Each runs in its own process on one core; they take turns, and the
-figures of a round are compared. Processor seconds are counted, so that other processes matter
-little:
+times of a round are compared. CPU time is the one to trust, because other processes hardly change
+it:
 
     python benchmarks/input_pipeline.py --rounds 7
 
 torchvision is measured if a Python that has it is given: `--torch-python /path/to/python`.
-Prints a table and, last, one line of JSON.
+Prints a table, in which each loader's time is divided by reszoo's, and, last, one line of JSON.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import os
 import statistics
 import sys
@@ -25,18 +24,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from turns import Seconds, median_ratio, now, serve, since, take_turns
+from output import print_result
+from turns import print_table, serve, take_turns
 
 SIZE = 224
-KINDS = ("decode", "reszoo", "pillow", "torchvision")
+KINDS = ("reszoo", "decode", "pillow", "torchvision")
 
 
 def main() -> None:
     """Measures and reports; with --child, runs one of the loaders."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--images", type=int, default=384, help="number of photographs")
-    parser.add_argument("--times", type=int, default=8, help="passes over them in a round")
+    parser.add_argument("--images", type=int, default=384, help="a multiple of the batch")
+    parser.add_argument("--times", type=int, default=8, help="passes over them in a turn")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--core", type=int, default=0, help="the core that every loader runs on")
     parser.add_argument("--torch-python", help="a Python that has torch and torchvision")
@@ -49,7 +49,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         options.folder = Path(folder) / "photos"
         kilobytes = make_photos(options.folder, options.images)
-        report(measure(options), kilobytes, options)
+        print(f"{options.images} photographs of 500 x 375 pixels, {kilobytes:.1f} kB; one core")
+        kinds = [kind for kind in KINDS if kind != "torchvision" or options.torch_python]
+        commands = {kind: command(kind, options) for kind in kinds}
+        costs = take_turns(commands, options.rounds, threads=1)
+        sides = print_table(costs, images_per_turn(options))
+    print_result("input_pipeline", images=options.images, batch=options.batch, sides=sides)
 
 
 def make_photos(folder: Path, count: int) -> float:
@@ -71,47 +76,40 @@ def make_photos(folder: Path, count: int) -> float:
     return statistics.mean(sizes)
 
 
-def measure(options: argparse.Namespace) -> dict[str, list[float]]:
-    """Returns images per processor second in each round, by loader."""
-    kinds = [kind for kind in KINDS if kind != "torchvision" or options.torch_python]
-    times = take_turns({kind: command(kind, options) for kind in kinds}, options.rounds, threads=1)
-    images = images_per_round(options)
-    return {kind: [images / time.processor for time in rounds] for kind, rounds in times.items()}
-
-
 def command(kind: str, options: argparse.Namespace) -> list[str]:
     """Returns the command of one loader."""
     python = options.torch_python if kind == "torchvision" else sys.executable
     return [python, *sys.argv, "--child", kind, "--folder", str(options.folder)]
 
 
-def images_per_round(options: argparse.Namespace) -> int:
-    """Returns the number of images in a round, without the first batch.
+def images_per_turn(options: argparse.Namespace) -> int:
+    """Returns the number of images that count in a turn: all but the first pass.
 
-    An epoch takes a fifth of a second to start however long it is, and ImageNet's has 1.28 million
-    images.
+    The first pass warms up. It also holds the start of an epoch, which takes a fifth of a second
+    however long the epoch is, and ImageNet's has 1.28 million images.
     """
-    return int(options.images * options.times - options.batch)
+    return int((options.times - 1) * options.images)
 
 
 def load(options: argparse.Namespace) -> None:
-    """Reads the photographs once, and then whenever it is this loader's turn."""
+    """Reads the photographs whenever it is this loader's turn."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {options.core})
     loaders = {"decode": decode, "reszoo": ours, "pillow": pillow, "torchvision": torchvision}
     epochs = loaders[options.child](options)
     number = itertools.count()
 
-    def turn() -> Seconds:
+    def first_pass() -> Iterator[Any]:
         batches = epochs(next(number))
-        next(batches)
-        begun = now()
-        images = sum(len(batch) for batch in batches)
-        assert images == images_per_round(options), images
-        return since(begun)
+        for _ in range(options.images // options.batch):
+            next(batches)
+        return batches
 
-    turn()
-    serve(turn)
+    def further_passes(batches: Iterator[Any]) -> None:
+        images = sum(len(batch) for batch in batches)
+        assert images == images_per_turn(options), images
+
+    serve(first_pass, further_passes)
 
 
 Epochs = Callable[[int], Iterator[Any]]
@@ -213,20 +211,6 @@ def torchvision(options: argparse.Namespace) -> Epochs:
 def paths(options: argparse.Namespace) -> list[str]:
     """Returns the paths of the photographs."""
     return sorted(str(path) for path in options.folder.rglob("*.jpg"))
-
-
-def report(speeds: dict[str, list[float]], kilobytes: float, options: argparse.Namespace) -> None:
-    """Prints a table of medians, and the median ratio of a round to reszoo."""
-    print(f"{options.images} photographs of 500 x 375 pixels, {kilobytes:.1f} kB; one core")
-    medians = {kind: statistics.median(rounds) for kind, rounds in speeds.items()}
-    ratios = {kind: median_ratio(speeds["reszoo"], rounds) for kind, rounds in speeds.items()}
-    for kind, speed in medians.items():
-        ratio = "" if kind == "reszoo" else f"   reszoo is {ratios[kind]:.2f} of it"
-        print(f"{kind:12}{speed:8.0f} images/s{ratio}")
-    line = {"benchmark": "input_pipeline", "images": options.images, "batch": options.batch}
-    line |= {kind: round(speed, 1) for kind, speed in medians.items()}
-    line |= {f"ratio_{kind}": round(ratio, 3) for kind, ratio in ratios.items()}
-    print(json.dumps(line))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 Converts untrained networks of the zoo to int8 for the target microcontroller and prints the bytes
 of feature maps of each (the lower bound by lifetimes, the best plan found, TFLite-Micro's own
-planner), and the whole arena without and with the plan, measured if `tflite-micro` is installed.
+planner), and the whole arena without and with the plan, measured if `tflite-micro` is installed;
+last, one line of JSON.
 
     python benchmarks/memory_plans.py resnet20 resnet20_highway
     python benchmarks/memory_plans.py --all
@@ -13,8 +14,10 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from output import print_result
 
 from reszoo import spec as specs
 from reszoo.exporting.inference_graph import build_inference_graph
@@ -56,19 +59,28 @@ def converted(name: str) -> bytes:
         return convert(network, target, images, scratch=Path(folder))
 
 
-def row(name: str) -> str:
-    """Returns the line of a network."""
-    content = converted(name)
-    model = read_model(content)
+def measure(name: str) -> dict[str, Any] | None:
+    """Prints the line of a network; returns its numbers, None if its arena is not known."""
+    model = read_model(converted(name))
     plan, before = plan_memory(model), arena_of(model)
-    after = arena_of(read_model(put_memory_plan(content)))
+    after = arena_of(read_model(put_memory_plan(model, plan))) if plan else None
     if plan is None or before is None or after is None:
-        return f"{name:28} the arena size is not known before it runs"
+        print(f"{name:28} the arena size is not known before it runs", flush=True)
+        return None
     saved = 1 - after.bytes / before.bytes
-    return (
+    print(
         f"{name:28} {plan.lower_bound:>9,} {plan.bytes:>9,} {plan.greedy_bytes:>9,} "
-        f"{plan.tries:>5}  {before.bytes:>9,} {after.bytes:>9,} {saved:>6.1%}  {after.source}"
+        f"{plan.tries:>5}  {before.bytes:>9,} {after.bytes:>9,} {saved:>6.1%}  {after.source}",
+        flush=True,
     )
+    return {
+        "bound": plan.lower_bound,
+        "plan": plan.bytes,
+        "arena": before.bytes,
+        "planned_arena": after.bytes,
+        "saved": round(saved, 3),
+        "source": after.source,
+    }
 
 
 def main() -> None:
@@ -80,8 +92,10 @@ def main() -> None:
     options = parser.parse_args()
     header = f"{'bound':>9} {'plan':>9} {'greedy':>9} {'tries':>5}  {'arena':>9} {'planned':>9}"
     print(f"{'network':28} {header}  saved")
-    for name in options.networks or (small_networks() if options.all else ["resnet20"]):
-        print(row(name), flush=True)
+    names = options.networks or (small_networks() if options.all else ["resnet20"])
+    networks = {name: numbers for name in names if (numbers := measure(name))}
+    at_bound = sum(numbers["plan"] == numbers["bound"] for numbers in networks.values())
+    print_result("memory_plans", networks=networks, at_bound=at_bound, count=len(networks))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,13 @@
-"""Specs planned and costed per second; each candidate differs, as in a search."""
+"""Specs planned and costed per CPU second; each candidate differs, as in a search.
+
+Prints a line per network and, last, one line of JSON.
+"""
 
 from __future__ import annotations
 
-import statistics
 import time
+
+from output import print_result, spread
 
 from reszoo import spec as specs
 from reszoo.planning.cost import cost
@@ -15,10 +19,10 @@ SECONDS_PER_ROUND = 1.0
 
 
 def rate(name: str) -> float:
-    """Returns the specs planned and costed per second on one core, without reading the YAML."""
+    """Returns the specs planned and costed per CPU second, without reading the YAML."""
     base = specs.load(name)
-    done, begun = 0, time.perf_counter()
-    while (elapsed := time.perf_counter() - begun) < SECONDS_PER_ROUND:
+    done, begun = 0, time.process_time()
+    while (elapsed := time.process_time() - begun) < SECONDS_PER_ROUND:
         cost(plan(base.model_copy(update={"classes": 10 + done})))
         done += 1
     return done / elapsed
@@ -26,12 +30,12 @@ def rate(name: str) -> float:
 
 def main() -> None:
     """Prints a line per network."""
+    medians = {}
     for name in NETWORKS:
-        rates = sorted(rate(name) for _ in range(ROUNDS))
-        print(
-            f"{name:18}  median {statistics.median(rates):7.1f} specs/s  "
-            f"(of {ROUNDS}: {rates[0]:.1f} to {rates[-1]:.1f})"
-        )
+        rates = spread([rate(name) for _ in range(ROUNDS)])
+        print(f"{name:18}  {rates.text('7.1f', 'specs a CPU second')}")
+        medians[name] = round(rates.median, 1)
+    print_result("plan_speed", specs_per_cpu_second=medians)
 
 
 if __name__ == "__main__":

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import os
-import resource
 import time
 from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class ProcessCost(NamedTuple):
+    """What a process and its children cost."""
+
+    wall: float
+    """Seconds."""
+    cpu: float
+    """Seconds of all threads."""
+    peak_mb: float
+    """Largest resident memory in MiB."""
 
 
 def run_silently(
     command: Sequence[str], output: str | os.PathLike[str] = os.devnull
-) -> tuple[float, resource.struct_rusage]:
-    """Runs a command without input, and returns its wall seconds and resource usage.
+) -> ProcessCost:
+    """Runs a command without input, and returns its cost.
 
     `output` is a file that exists, for what the command prints.
 
@@ -31,4 +42,4 @@ def run_silently(
     wall = time.perf_counter() - start
     if status:
         raise SystemExit(f"this failed: {' '.join(command)}")
-    return wall, usage
+    return ProcessCost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)

@@ -10,8 +10,10 @@ import argparse
 import tempfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from output import print_result
 from scipy.stats import binomtest
 
 import reszoo
@@ -26,8 +28,8 @@ from reszoo.tflite.model_file import load_model_file
 NETWORKS = ("resnet8_digits", "highway8_digits")
 
 
-def measure(name: str, folder: Path) -> None:
-    """Prints the comparison of one network of the zoo."""
+def measure(name: str, folder: Path) -> dict[str, Any]:
+    """Prints and returns the comparison of one network of the zoo."""
     trained = reszoo.train(name, data="digits", out=folder / "float", quiet=True)
     quantized = reszoo.train(start=trained, data="digits", quantize="int8", out=folder / "int8")
     bundles = [reszoo.export(run, "mobile-int8", gate=False) for run in (trained, quantized)]
@@ -61,15 +63,25 @@ def measure(name: str, folder: Path) -> None:
         f"additional operators: {dict(names[1] - names[0]) or 'none'}; "
         f"bytes {bundles[0].tflite_bytes:,} and {bundles[1].tflite_bytes:,}"
     )
+    return {
+        "post_training": float(np.mean(post == labels)),
+        "aware": float(np.mean(aware == labels)),
+        "p": float(chance),
+        "same_class": float(np.mean(aware == rounded)),
+        "learned_ranges": len(learned_limits(network.model)),
+        "additional_operators": sum((names[1] - names[0]).values()),
+    }
 
 
 def main() -> None:
-    """Prints a line per network."""
+    """Prints a line per network and, last, one of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--net", nargs="*", default=NETWORKS)
+    networks = {}
     for name in parser.parse_args().net:
         with tempfile.TemporaryDirectory() as folder:
-            measure(name, Path(folder))
+            networks[name] = measure(name, Path(folder))
+    print_result("quantize_training", networks=networks)
 
 
 if __name__ == "__main__":

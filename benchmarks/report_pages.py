@@ -2,21 +2,23 @@
 
     python benchmarks/report_pages.py [--runs 200] [--run RUN]
 
-Prints wall and CPU seconds of the whole command in a process of its own, the size of the file, and,
-where playwright and chromium are, the milliseconds from opening to `load` and to the first chart.
+Prints wall and CPU seconds of the whole command in a process of its own, the size of the file,
+where playwright and chromium are the milliseconds from opening to `load` and to the first chart,
+and, last, one line of JSON.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from output import print_result
+from processes import run_silently
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -33,7 +35,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        measure(f"one run ({options.run.name})", [options.run], root / "one.html")
+        one = measure(f"one run ({options.run.name})", [options.run], root / "one.html")
         draw = random.Random(0)
         for number in range(options.runs):
             finished_run(
@@ -44,20 +46,21 @@ def main() -> None:
                 epochs=options.epochs,
             )
         title = f"{options.runs} runs of {options.epochs} epochs"
-        measure(title, [root / "runs"], root / "many.html")
+        many = measure(title, [root / "runs"], root / "many.html")
+    print_result("report_pages", one=one, many=many)
 
 
-def measure(title: str, paths: list[Path], out: Path) -> None:
-    before, began = os.times(), time.perf_counter()
+def measure(title: str, paths: list[Path], out: Path) -> dict[str, float]:
+    """Prints and returns the cost of writing a page and of opening it."""
     command = [sys.executable, "-m", "reszoo", "report", *map(str, paths), "-o", str(out)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    wall, after = time.perf_counter() - began, os.times()
-    cpu = after.children_user + after.children_system
-    cpu -= before.children_user + before.children_system
-    print(f"{title}: {wall:.1f} s wall, {cpu:.1f} s CPU, {out.stat().st_size / 1e6:.2f} MB")
+    wall, cpu, _ = run_silently(command)
+    numbers = {"wall_s": wall, "cpu_s": cpu, "mb": out.stat().st_size / 1e6}
+    print(f"{title}: {wall:.1f} s wall, {cpu:.1f} s CPU, {numbers['mb']:.2f} MB")
     if (opening := opened(out)) is not None:
         load, busy, chart = opening
         print(f"  opens in {load:.0f} ms ({busy:.0f} ms CPU), first chart after {chart:.0f} ms")
+        numbers |= {"load_ms": load, "load_cpu_ms": busy, "chart_ms": chart}
+    return {name: round(number, 3) for name, number in numbers.items()}
 
 
 def opened(page_file: Path) -> tuple[float, float, float] | None:

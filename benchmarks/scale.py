@@ -21,14 +21,15 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from output import print_result
 from PIL import Image
-from processes import run_silently
+from processes import ProcessCost, run_silently
 
 RESZOO = (sys.executable, "-m", "reszoo")
+OUTPUT = "output.txt"
 SEARCH = """\
 name: ten_million
 base: resnet20
@@ -42,29 +43,22 @@ strategy: {kind: random, trials: 20, max_epochs: 9}
 """
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What a command cost."""
-
-    seconds: float
-    """CPU time."""
-    megabytes: float
-    """Peak memory."""
-    output_bytes: int
-
-
 def main() -> None:
-    """Prints a line per row."""
+    """Prints a line per row and, last, one of JSON."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
+    rows = {}
     for row in parser.parse_args().rows:
         with tempfile.TemporaryDirectory() as folder:
-            print(f"{row:9} {ROWS[row](Path(folder))}", flush=True)
+            numbers = ROWS[row](Path(folder))
+        rows[row] = {name: round(number, 3) for name, number in numbers.items()}
+        print(f"{row:9} " + ", ".join(f"{name} {number:,}" for name, number in rows[row].items()))
+    print_result("scale", rows=rows)
 
 
-def predict(folder: Path) -> str:
+def predict(folder: Path) -> dict[str, float]:
     """Compares predictions of many images with those of a few."""
     write_images(folder / "many", 10_000, side=48)
     few = folder / "few"
@@ -77,11 +71,10 @@ def predict(folder: Path) -> str:
         cost(folder, "predict", str(model), str(images), "--csv", "--top", "1")
         for images in (folder / "many", few)
     )
-    each = 1000 * (large.seconds - small.seconds) / 9_900
-    return f"{large.seconds:.1f} CPU s, {each:.2f} CPU ms for each further image"
+    return {"cpu_s": large.cpu, "cpu_ms_per_image": 1000 * (large.cpu - small.cpu) / 9_900}
 
 
-def evaluate(folder: Path) -> str:
+def evaluate(folder: Path) -> dict[str, float]:
     """Compares an evaluation of many classes with one of ten."""
     costs = []
     for classes in (10, 5_000):
@@ -94,14 +87,15 @@ def evaluate(folder: Path) -> str:
         cost(folder, *words)  # prepares the data
         costs.append(cost(folder, *words))
     small, large = costs
-    return (
-        f"{large.seconds:.1f} CPU s, {large.seconds - small.seconds:.1f} s and "
-        f"{large.megabytes - small.megabytes:.0f} MB beyond ten classes, "
-        f"{large.output_bytes / 1e6:.2f} MB of output"
-    )
+    return {
+        "cpu_s": large.cpu,
+        "cpu_s_beyond_ten_classes": large.cpu - small.cpu,
+        "mb_beyond_ten_classes": large.peak_mb - small.peak_mb,
+        "output_mb": (folder / OUTPUT).stat().st_size / 1e6,
+    }
 
 
-def data(folder: Path) -> str:
+def data(folder: Path) -> dict[str, float]:
     """Compares the first look at many images with that at a few."""
     costs = []
     for count in (100, 10_000):
@@ -110,19 +104,17 @@ def data(folder: Path) -> str:
         prepared = str(folder / f"prepared{count}")
         costs.append(cost(folder, "data", f"folder:{name}", "--data-dir", prepared))
     small, large = costs
-    each = 1000 * (large.seconds - small.seconds) / 9_900
-    return f"{large.seconds:.1f} CPU s, {each:.2f} CPU ms for each further image"
+    return {"cpu_s": large.cpu, "cpu_ms_per_image": 1000 * (large.cpu - small.cpu) / 9_900}
 
 
-def plan(folder: Path) -> str:
+def plan(folder: Path) -> dict[str, float]:
     """Weighs a sample of a large space."""
     page = folder / "search.yaml"
     page.write_text(SEARCH)
-    found = cost(folder, "tune", str(page), "--data", "digits", "--plan")
-    return f"{found.seconds:.1f} CPU s"
+    return {"cpu_s": cost(folder, "tune", str(page), "--data", "digits", "--plan").cpu}
 
 
-ROWS: dict[str, Callable[[Path], str]] = {
+ROWS: dict[str, Callable[[Path], dict[str, float]]] = {
     "predict": predict,
     "evaluate": evaluate,
     "data": data,
@@ -130,13 +122,10 @@ ROWS: dict[str, Callable[[Path], str]] = {
 }
 
 
-def cost(folder: Path, *words: str) -> Cost:
-    """Runs a command of reszoo and returns what it cost."""
-    output = folder / "output.txt"
-    output.write_bytes(b"")
-    _, usage = run_silently([*RESZOO, *words], output)
-    size = output.stat().st_size
-    return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, size)
+def cost(folder: Path, *words: str) -> ProcessCost:
+    """Runs a command of reszoo, which prints to `OUTPUT`, and returns what it cost."""
+    (folder / OUTPUT).write_bytes(b"")
+    return run_silently([*RESZOO, *words], folder / OUTPUT)
 
 
 def write_images(

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from turns import serve, timed
+from turns import serve
 
 import reszoo
 from reszoo.data.tfdata_options import without_autotuning
@@ -26,11 +26,10 @@ def main() -> None:
     task = json.loads(sys.argv[1])
     tf.config.threading.set_intra_op_parallelism_threads(task["threads"])
     tf.config.threading.set_inter_op_parallelism_threads(task["threads"])
-    spec = reszoo.load(task["net"], task["overrides"])
+    spec = reszoo.load(task["net"], task["set"])
     make = {"reszoo": own_loop, "fit": fast_fit, "stock": stock_fit, "applications": applications}
     steps = make[task["kind"]](spec, task)
-    steps(2)
-    serve(timed(lambda: steps(task["steps"])))
+    serve(lambda: steps(2), lambda _: steps(task["steps"]))
 
 
 def own_loop(spec: Architecture, task: dict[str, Any]) -> Steps:
@@ -63,11 +62,16 @@ def stock_fit(spec: Architecture, task: dict[str, Any]) -> Steps:
 def applications(spec: Architecture, task: dict[str, Any]) -> Steps:
     """Returns `fit` on the network of that name in keras.applications, under a global policy."""
     keras.config.set_dtype_policy(task["precision"])
-    names = {name.lower(): name for name in dir(keras.applications) if name[0].isupper()}
-    network = getattr(keras.applications, names[spec.name.replace("_", "")])
+    network = application_of(spec)
     model = network(weights=None, input_shape=spec.input.shape, classes=spec.classes)
     batches = repeated_batch(spec, task).map(lambda images, labels: (images / 255, labels))
     return fit(model, batches.take(1).cache().repeat(), from_logits=False)
+
+
+def application_of(spec: Architecture) -> Callable[..., keras.Model]:
+    """Returns the function of keras.applications that builds the network of that name."""
+    names = {name.lower(): name for name in dir(keras.applications) if name[0].isupper()}
+    return getattr(keras.applications, names[spec.name.replace("_", "")])
 
 
 def fit(model: keras.Model, batches: tf.data.Dataset, *, from_logits: bool) -> Steps:

@@ -12,9 +12,9 @@ by that of the last, and, last, one line of JSON.
 
 from __future__ import annotations
 
-import json
 import statistics
 
+from output import print_result
 from processes import run_silently
 from train_step import arguments, command
 
@@ -25,16 +25,12 @@ def main() -> None:
     peaks: dict[str, list[float]] = {side: [] for side in options.sides}
     for _ in range(options.rounds):
         for side, megabytes in peaks.items():
-            _, usage = run_silently(command(side, options))
-            megabytes.append(usage.ru_maxrss / 1024)
-    medians = {side: statistics.median(megabytes) for side, megabytes in peaks.items()}
-    peer = medians[options.sides[-1]]
-    for side, megabytes in medians.items():
-        print(f"{side:24}{megabytes:8.0f} MB{megabytes / peer:8.2f}")
-    facts = {name: getattr(options, name) for name in ("net", "set", "precision", "batch")}
-    rounded = {side: round(megabytes) for side, megabytes in medians.items()}
-    ratio = round(medians[options.sides[0]] / peer, 3)
-    print(json.dumps({"benchmark": "train_memory", **facts, "peak_mb": rounded, "ratio": ratio}))
+            megabytes.append(run_silently(command(side, options)).peak_mb)
+    medians = {side: round(statistics.median(megabytes)) for side, megabytes in peaks.items()}
+    ratios = {side: round(peak / medians[options.sides[-1]], 3) for side, peak in medians.items()}
+    for side, peak in medians.items():
+        print(f"{side:24}{peak:8,} MB{ratios[side]:8.2f}")
+    print_result("train_memory", **vars(options), peak_mb=medians, ratios=ratios)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,15 @@ from __future__ import annotations
 import argparse
 import hashlib
 import itertools
+import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from output import print_result
 
 TRIALS = 50
 STRATEGIES = {
@@ -48,16 +51,25 @@ def main() -> None:
     parser.add_argument("--strategy", nargs="+", choices=STRATEGIES, default=["random"])
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.inside:
+        print(json.dumps(measure(*options.strategy)))
+        return
+    strategies = {}
     for strategy in options.strategy:
-        if options.inside:
-            measure(strategy)
-        else:
-            command = [sys.executable, __file__, "--inside", "--strategy", strategy]
-            subprocess.run(command, check=True)
+        command = [sys.executable, __file__, "--inside", "--strategy", strategy]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        strategies[strategy] = numbers = json.loads(done.stdout.splitlines()[-1])
+        print(
+            f"{strategy:10} {numbers['trainings']} trainings: {numbers['cpu_ms']:.0f} CPU ms each "
+            f"(at most {numbers['most_cpu_ms']:.0f}); memory {numbers['first_mb']:.0f} MB after "
+            f"the first, {numbers['last_mb']:.0f} after the last",
+            flush=True,
+        )
+    print_result("tune_loop", strategies=strategies)
 
 
-def measure(strategy: str) -> None:
-    """Prints the time of each trial's loop, and the memory after the first and the last."""
+def measure(strategy: str) -> dict[str, float]:
+    """Returns the time of each trial's loop, and the memory after the first and the last."""
     from reszoo import tune
     from reszoo.tuning import Outcome
 
@@ -76,13 +88,13 @@ def measure(strategy: str) -> None:
         page.write_text(PAGE.format(strategy=STRATEGIES[strategy]))
         tune(page, out=Path(folder) / "search", runner=train, progress=progress)
     times = [1000 * (end - begin) for (begin, _), (end, _) in itertools.pairwise(ends)]
-    first, last = ends[0][1] / 1e6, ends[-1][1] / 1e6
-    print(
-        f"{strategy:10} {len(ends)} trainings: {statistics.median(times):.0f} CPU ms each "
-        f"(at most {max(times):.0f}); memory {first:.0f} MB after the first, {last:.0f} after the "
-        f"last",
-        flush=True,
-    )
+    return {
+        "trainings": len(ends),
+        "cpu_ms": statistics.median(times),
+        "most_cpu_ms": max(times),
+        "first_mb": ends[0][1] / 1e6,
+        "last_mb": ends[-1][1] / 1e6,
+    }
 
 
 def memory() -> int:

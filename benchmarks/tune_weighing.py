@@ -3,15 +3,17 @@
     python benchmarks/tune_weighing.py cifar10 digits
 
 A candidate is drawn in the order of the search, planned, costed and checked against the limits; no
-candidate comes twice. Reading the page is left out.
+candidate comes twice. Reading the page is left out. Prints a line per search and, last, one of
+JSON.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
 import time
 from itertools import islice
+
+from output import print_result, spread
 
 from reszoo.tuning.combinations import SeededOrder
 from reszoo.tuning.resolved_search import resolve_search
@@ -39,12 +41,12 @@ def main() -> None:
     parser.add_argument("searches", nargs="*", default=["cifar10", "digits"])
     parser.add_argument("--candidates", type=int, default=3_000)
     options = parser.parse_args()
+    medians = {}
     for search in options.searches:
-        rates = sorted(rate(search, seed, options.candidates) for seed in range(ROUNDS))
-        print(
-            f"{search:24} median {statistics.median(rates):7,.0f} candidates a CPU second "
-            f"(of {ROUNDS}: {rates[0]:,.0f} to {rates[-1]:,.0f}); goal {GOAL:,}"
-        )
+        rates = spread([rate(search, seed, options.candidates) for seed in range(ROUNDS)])
+        print(f"{search:24} {rates.text('7,.0f', 'candidates a CPU second')}; goal {GOAL:,}")
+        medians[search] = round(rates.median)
+    print_result("tune_weighing", candidates_per_cpu_second=medians)
 
 
 if __name__ == "__main__":

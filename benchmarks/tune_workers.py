@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from output import print_result
+
 NODE = {"num_cpus": 1, "object_store_memory": 75 * 2**20, "include_dashboard": False}
 PAGE = """\
 name: workers
@@ -53,6 +55,7 @@ def main() -> None:
         ratios.append(seconds[1] / seconds[2])
         print(f"1 worker {seconds[1]:.1f} s, 2 workers {seconds[2]:.1f} s, {ratios[-1]:.2f}x")
     print(f"median {statistics.median(ratios):.2f}x")
+    print_result("tune_workers", rounds=options.rounds, ratio=round(statistics.median(ratios), 3))
 
 
 def measure(page: str, workers: int, *, with_ray: bool) -> float:

@@ -12,15 +12,14 @@ Prints a table and, last, one line of JSON.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
-from processes import run_silently
+from output import print_result
+from processes import ProcessCost, run_silently
 
 IMPORT = "import tensorflow, keras"
 LOAD = """
@@ -55,15 +54,11 @@ def write(network: str, path: Path) -> None:
     save_file(state, path)
 
 
-def measure(command: Sequence[str]) -> tuple[float, float]:
-    """Returns wall seconds and peak memory in MB of one process."""
-    wall, usage = run_silently(command)
-    return wall, usage.ru_maxrss / 1024
-
-
 def main() -> None:
     """Measures and reports."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--network", default="resnet152")
     options = parser.parse_args()
@@ -82,30 +77,28 @@ def main() -> None:
             "load_pretrained": ["-c", LOAD, options.network, str(file)],
             "reszoo build -o": [*build, "-o", str(Path(folder) / "out.keras")],
         }
-        rounds: dict[str, list[tuple[float, float]]] = {name: [] for name in programs}
+        rounds: dict[str, list[ProcessCost]] = {name: [] for name in programs}
         for _ in range(options.rounds):
             for name, words in programs.items():
-                rounds[name].append(measure([sys.executable, *words]))
+                rounds[name].append(run_silently([sys.executable, *words]))
     report(rounds, size, options)
 
 
-def report(
-    rounds: dict[str, list[tuple[float, float]]], size: float, options: argparse.Namespace
-) -> None:
+def report(rounds: dict[str, list[ProcessCost]], size: float, options: argparse.Namespace) -> None:
     """Prints a table of medians."""
     print(f"{'':26}{'wall s':>8}{'peak MB':>9}{'above import':>14}   weights: {size:.0f} MB")
     medians = {
-        name: tuple(statistics.median(column) for column in zip(*values, strict=True))
-        for name, values in rounds.items()
+        name: ProcessCost(*map(statistics.median, zip(*costs, strict=True)))
+        for name, costs in rounds.items()
     }
-    base = medians["import TensorFlow, Keras"][1]
-    summary: dict[str, dict[str, float]] = {}
-    for name, (wall, memory) in medians.items():
-        ratio = (memory - base) / size
-        print(f"{name:26}{wall:8.2f}{memory:9.0f}{ratio:12.2f} x")
-        summary[name] = {"wall_s": round(wall, 2), "weights_above_import": round(ratio, 2)}
+    base = medians["import TensorFlow, Keras"].peak_mb
+    programs = {}
+    for name, cost in medians.items():
+        ratio = (cost.peak_mb - base) / size
+        print(f"{name:26}{cost.wall:8.2f}{cost.peak_mb:9.0f}{ratio:12.2f} x")
+        programs[name] = {"wall_s": round(cost.wall, 2), "weights_above_import": round(ratio, 2)}
     facts = {"network": options.network, "rounds": options.rounds, "weights_mb": round(size)}
-    print(json.dumps({"benchmark": "weights_import", **facts, **summary}))
+    print_result("weights_import", **facts, programs=programs)
 
 
 if __name__ == "__main__":

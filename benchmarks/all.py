@@ -1,0 +1,205 @@
+"""The table of benchmarks/README.md, repeated on the machine at hand.
+
+    python benchmarks/all.py --torch-python PYTHON
+    python benchmarks/all.py --rows train-resnet20 inference --out build/benchmarks
+
+Runs the rows of `rows.py` one after the other, each in a process of its own. After every row,
+OUT/benchmarks.md and OUT/benchmarks.json have what was measured so far, and on which processor;
+OUT/rows has the output of each script. Stopped at any moment, the same command keeps the rows that
+were measured on this processor and goes on with the others; after a change of reszoo, choose
+another OUT. All rows take about 80 minutes on 2 quiet cores. Software that is not installed is
+named in its row.
+
+Exit status: 0 if every row was measured, 1 if one failed, 130 after ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from machine import machine_facts, processor_of
+from rows import ROWS, Peer, Row
+
+from reszoo.atomic_files import write_json, write_text
+
+HERE = Path(__file__).resolve().parent
+MOST_MINUTES = 30.0
+"""Of one row; it then counts as failed."""
+
+
+def main(words: Sequence[str] | None = None, rows: Sequence[Row] = ROWS) -> int:
+    """Measures what is missing and writes the table."""
+    options = _options(words, [row.name for row in rows])
+    chosen = [row for row in rows if row.name in options.rows]
+    (options.out / "rows").mkdir(parents=True, exist_ok=True)
+    records: dict[str, dict[str, Any]] = {}
+    try:
+        for number, row in enumerate(chosen, 1):
+            print(f"[{number}/{len(chosen)}] {row.name}: ", end="", flush=True)
+            records[row.name] = measured_row(row, options.out / "rows", options.torch_python)
+            print(summary(records[row.name]), flush=True)
+            write_tables(options.out, chosen, records)
+    except KeyboardInterrupt:
+        print(f"\nstopped; {options.out} has what was measured, the same command continues")
+        return 130
+    print(options.out / "benchmarks.md")
+    return int(any("error" in record for record in records.values()))
+
+
+def measured_row(row: Row, folder: Path, torch_python: str | None) -> dict[str, Any]:
+    """Returns the record of a row: the one in `folder` if it holds here, else a new one."""
+    file = folder / f"{row.name}.json"
+    absent = {peer.name: why for peer in row.peers if (why := missing(peer, torch_python))}
+    peers = [peer for peer in row.peers if peer.name not in absent]
+    command = [*shlex.split(row.command), *(peer.side for peer in peers if peer.side)]
+    facts = machine_facts()
+    # What a kept record must agree in.
+    record = {
+        "row": row.name,
+        "command": command,
+        "processor": processor_of(facts),
+        "absent": absent,
+    }
+    with suppress(OSError, ValueError):
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        if "error" not in kept and record.items() <= kept.items():
+            return kept
+    if any("torch" in peer.modules for peer in peers):
+        command = [*command, "--torch-python", str(torch_python)]
+    begun = time.perf_counter()
+    record |= {"machine": facts} | run(command, file.with_suffix(".log"))
+    record["seconds"] = round(time.perf_counter() - begun)
+    if "result" in record:
+        record |= figures_of(row, peers, record["result"])
+    write_json(file, record)
+    return record
+
+
+def missing(peer: Peer, torch_python: str | None) -> str | None:
+    """Returns what a peer lacks on this machine; None if it can be measured."""
+    in_torch = "torch" in peer.modules
+    if in_torch and torch_python is None:
+        return "not measured without --torch-python"
+    python = torch_python if in_torch else sys.executable
+    code = (
+        "import sys; from importlib.util import find_spec; "
+        "print(*(name for name in sys.argv[1:] if find_spec(name) is None))"
+    )
+    done = subprocess.run(
+        [python, "-c", code, *peer.modules], check=True, capture_output=True, text=True
+    )
+    lacking = done.stdout.split()
+    if peer.program and not shutil.which(peer.program):
+        lacking.append(peer.program)
+    return f"{', '.join(lacking)} not installed" if lacking else None
+
+
+def run(command: Sequence[str], log: Path) -> dict[str, Any]:
+    """Returns the `result` that a script prints last, or the `error` by which it failed."""
+    with log.open("wb") as output:
+        # In a session of its own, so that ctrl-C comes here first, and all its processes can end.
+        child = subprocess.Popen(
+            [sys.executable, str(HERE / command[0]), *command[1:]],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            status = child.wait(timeout=60 * MOST_MINUTES)
+        except subprocess.TimeoutExpired:
+            stop(child)
+            return {"error": f"took more than {MOST_MINUTES:.0f} minutes; see {log}"}
+        except BaseException:
+            stop(child)
+            raise
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    results = [line for line in lines if line.startswith('{"benchmark": ')]
+    if status == 0 and results:
+        with suppress(ValueError):
+            return {"result": json.loads(results[-1])}
+    words = next((line.strip() for line in reversed(lines) if line.strip()), "no output")
+    return {"error": f"exit status {status}: {words[:200]}; see {log}"}
+
+
+def stop(child: subprocess.Popen[bytes]) -> None:
+    """Ends a script and the processes that it started."""
+    for number, patience in ((signal.SIGINT, 10.0), (signal.SIGKILL, None)):
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(patience)
+
+
+def figures_of(row: Row, peers: Sequence[Peer], result: dict[str, Any]) -> dict[str, Any]:
+    """Returns the `figures` of a result, or the `error` that one of them is not in it."""
+    text = "; ".join([row.figures, *(peer.figures for peer in peers)])
+    try:
+        return {"figures": text.format(**result)}
+    except (LookupError, TypeError, ValueError) as error:
+        return {"error": f"its result has another form: {error!r}"}
+
+
+def summary(record: dict[str, Any]) -> str:
+    """Returns the figures of a row, or why there are none, and what is not installed."""
+    if "error" in record:
+        return f"failed: {record['error']}"
+    absent = [f"{name}: {why}" for name, why in record["absent"].items()]
+    return "; ".join([record["figures"], *absent])
+
+
+def write_tables(out: Path, rows: Sequence[Row], records: dict[str, dict[str, Any]]) -> None:
+    """Writes the records as Markdown and as JSON."""
+    facts = machine_facts()
+    done = [records[row.name] for row in rows if row.name in records]
+    write_json(out / "benchmarks.json", {"machine": facts, "rows": done})
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    dates = sorted({record["machine"]["date"] for record in done})
+    loads = [record["machine"]["load"] for record in done]
+    lines = [
+        "# Benchmarks",
+        "",
+        f"On {processor_of(facts)}; {facts['memory_gib']} GiB, {facts['system']}, {versions}; on "
+        f"{' to '.join(dict.fromkeys((dates[0], dates[-1])))}. The load average was "
+        f"{min(loads):.2f} to {max(loads):.2f} when the rows began; figures of a busy machine "
+        "(above 1) say little.",
+        "",
+        "| row | what | goal | measured | minutes |",
+        "|---|---|---|---|---:|",
+    ]
+    for row in rows:
+        record = records.get(row.name)
+        words = summary(record) if record else "not measured yet"
+        minutes = f"{record['seconds'] / 60:.1f}" if record else ""
+        cells = (f"`{row.name}`", row.what, row.goal, words, minutes)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    write_text(out / "benchmarks.md", "\n".join(lines) + "\n")
+
+
+def _options(words: Sequence[str] | None, names: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, default=Path("build/benchmarks"))
+    parser.add_argument("--torch-python", help="a Python that has torch, torchvision and timm")
+    parser.add_argument("--rows", nargs="+", choices=names, default=names, metavar="NAME")
+    options = parser.parse_args(words)
+    if options.torch_python and not shutil.which(options.torch_python):
+        parser.error(f"there is no program {options.torch_python}: give the path of a Python")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""The machine at hand, as figures name it: processor, what it can multiply, cores, versions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from reszoo import system_info
+
+PACKAGES = ("tensorflow", "keras", "numpy", "ai-edge-litert")
+X86_FEATURES = {
+    "AVX-512": ("avx512f",),
+    "VNNI": ("avx512_vnni", "avx_vnni"),
+    "bfloat16": ("avx512_bf16",),
+    "AMX": ("amx_tile",),
+}
+"""Instructions on which the speed of convolutions depends, and the flags of Linux for them."""
+
+
+def machine_facts() -> dict[str, Any]:
+    """Returns processor, flags, cores, memory, load, versions and date."""
+    facts = system_info.machine()
+    memory = system_info.physical_memory()
+    return {
+        "processor": facts["processor"],
+        "flags": list(system_info.inference_flags()),
+        "cores": facts["cores"],
+        "memory_gib": round(memory / 2**30) if memory else None,
+        "load": round(os.getloadavg()[0], 2),
+        "system": facts["system"],
+        "versions": system_info.versions(PACKAGES),
+        "date": date.today().isoformat(),
+    }
+
+
+def processor_of(facts: Mapping[str, Any]) -> str:
+    """Returns the words by which a figure names its processor: "2 cores of ..., without AMX"."""
+    flags = set(facts["flags"])
+    words = f"{facts['cores']} cores of {facts['processor']}"
+    if any(flag.startswith("asimd") for flag in flags):  # 64-bit Arm
+        return f"{words} with {_listed(facts['flags'])}"
+    present = [name for name, names in X86_FEATURES.items() if flags.intersection(names)]
+    absent = [name for name in X86_FEATURES if name not in present]
+    words += f" with {_listed(present)}" if present else ""
+    return words + (f", without {_listed(absent)}" if absent else "")
+
+
+def _listed(names: Sequence[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
