@@ -56,6 +56,8 @@ T_97_5 = 4.303
 def main() -> None:
     """Searches, trains what was chosen, and prints the table."""
     options = _options()
+    # Children would ignore ctrl-C, as this process does where a shell runs it in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     data = f"folder:{small_copy(options.cifar, options.out / 'data')}"
     for side in options.sides:
         search(side, data, options)
@@ -174,7 +176,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("cifar", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, default=12.0, help="of two cores, for each side")
-    parser.add_argument("--epochs", type=int, default=30, help="of the final trainings")
+    parser.add_argument("--epochs", type=int, default=20, help="of the final trainings")
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES[:3]))
     return parser.parse_args()
 
