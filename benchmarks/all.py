@@ -29,23 +29,26 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from machine import machine_facts, processor_of
+from machine import busy_elsewhere, machine_facts, processor_of
 from rows import ROWS, Peer, Row
 
 from reszoo.atomic_files import write_json, write_text
+from reszoo.errors import MachineError
 
 HERE = Path(__file__).resolve().parent
 MOST_MINUTES = 30.0
 """Of one row; it then counts as failed."""
+QUIET = 0.1
+"""Cores that other programs may keep busy beside a measurement."""
 
 
 def main(words: Sequence[str] | None = None, rows: Sequence[Row] = ROWS) -> int:
     """Measures what is missing and writes the table."""
     options = _options(words, [row.name for row in rows])
     chosen = [row for row in rows if row.name in options.rows]
-    (options.out / "rows").mkdir(parents=True, exist_ok=True)
     records: dict[str, dict[str, Any]] = {}
     try:
+        (options.out / "rows").mkdir(parents=True, exist_ok=True)
         for number, row in enumerate(chosen, 1):
             print(f"[{number}/{len(chosen)}] {row.name}: ", end="", flush=True)
             records[row.name] = measured_row(row, options.out / "rows", options.torch_python)
@@ -54,6 +57,9 @@ def main(words: Sequence[str] | None = None, rows: Sequence[Row] = ROWS) -> int:
     except KeyboardInterrupt:
         print(f"\nstopped; {options.out} has what was measured, the same command continues")
         return 130
+    except (OSError, MachineError) as error:
+        print(f"error: {options.out} cannot be written: {error}", file=sys.stderr)
+        return 1
     print(options.out / "benchmarks.md")
     return int(any("error" in record for record in records.values()))
 
@@ -78,9 +84,12 @@ def measured_row(row: Row, folder: Path, torch_python: str | None) -> dict[str, 
             return kept
     if any("torch" in peer.modules for peer in peers):
         command = [*command, "--torch-python", str(torch_python)]
-    begun = time.perf_counter()
+    begun, others = time.perf_counter(), busy_elsewhere()
     record |= {"machine": facts} | run(command, file.with_suffix(".log"))
-    record["seconds"] = round(time.perf_counter() - begun)
+    seconds = time.perf_counter() - begun
+    record["seconds"] = round(seconds)
+    if others is not None:
+        record["busy_elsewhere"] = round(max(0.0, busy_elsewhere() - others) / seconds, 2)
     if "result" in record:
         record |= figures_of(row, peers, record["result"])
     write_json(file, record)
@@ -97,9 +106,9 @@ def missing(peer: Peer, torch_python: str | None) -> str | None:
         "import sys; from importlib.util import find_spec; "
         "print(*(name for name in sys.argv[1:] if find_spec(name) is None))"
     )
-    done = subprocess.run(
-        [python, "-c", code, *peer.modules], check=True, capture_output=True, text=True
-    )
+    done = subprocess.run([python, "-c", code, *peer.modules], capture_output=True, text=True)
+    if done.returncode:
+        return f"{python} does not run Python code"
     lacking = done.stdout.split()
     if peer.program and not shutil.which(peer.program):
         lacking.append(peer.program)
@@ -167,23 +176,22 @@ def write_tables(out: Path, rows: Sequence[Row], records: dict[str, dict[str, An
     write_json(out / "benchmarks.json", {"machine": facts, "rows": done})
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     dates = sorted({record["machine"]["date"] for record in done})
-    loads = [record["machine"]["load"] for record in done]
     lines = [
         "# Benchmarks",
         "",
         f"On {processor_of(facts)}; {facts['memory_gib']} GiB, {facts['system']}, {versions}; on "
-        f"{' to '.join(dict.fromkeys((dates[0], dates[-1])))}. The load average was "
-        f"{min(loads):.2f} to {max(loads):.2f} when the rows began; figures of a busy machine "
-        "(above 1) say little.",
+        f"{' to '.join(dict.fromkeys((dates[0], dates[-1])))}. The last column has the cores that "
+        f"other programs kept busy meanwhile; above {QUIET}, speeds say little.",
         "",
-        "| row | what | goal | measured | minutes |",
-        "|---|---|---|---|---:|",
+        "| row | what | goal | measured | minutes | busy elsewhere |",
+        "|---|---|---|---|---:|---:|",
     ]
     for row in rows:
         record = records.get(row.name)
         words = summary(record) if record else "not measured yet"
         minutes = f"{record['seconds'] / 60:.1f}" if record else ""
-        cells = (f"`{row.name}`", row.what, row.goal, words, minutes)
+        busy = f"{record['busy_elsewhere']:.2f}" if record and "busy_elsewhere" in record else ""
+        cells = (f"`{row.name}`", row.what, row.goal, words, minutes, busy)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     write_text(out / "benchmarks.md", "\n".join(lines) + "\n")
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -72,9 +73,10 @@ def test_every_turn_begins_with_a_warm_up_that_does_not_count(benchmark, tmp_pat
         )
         commands[name] = [sys.executable, "-c", code]
     costs = turns.take_turns(commands, rounds=2, threads=1)
-    started = ["light warms up", "heavy warms up"]
+    lines = Path(log).read_text().splitlines()
+    assert sorted(lines[:2]) == ["heavy warms up", "light warms up"]  # both start at once
     a_round = ["light warms up", "light works", "heavy warms up", "heavy works"]
-    assert Path(log).read_text().splitlines() == [*started, *a_round, *a_round]
+    assert lines[2:] == [*a_round, *a_round]
 
     summary = turns.print_table(costs, images=8)
     assert summary["light"]["minor_faults"] < 10_000 < 20_000 <= summary["heavy"]["minor_faults"]
@@ -156,8 +158,8 @@ def table(folder: Path) -> dict[str, list[str]]:
     lines = [line for line in text.splitlines() if line.startswith("|")]
     cells = [line.replace("\\|", "").strip("|").split("|") for line in lines]
     heading, rule, *body = ([cell.strip() for cell in line] for line in cells)
-    assert heading == ["row", "what", "goal", "measured", "minutes"]
-    assert len(rule) == 5 and all(len(line) == 5 for line in body)
+    assert heading == ["row", "what", "goal", "measured", "minutes", "busy elsewhere"]
+    assert len(rule) == 6 and all(len(line) == 6 for line in body)
     return {name.strip("`"): rest for name, *rest in body}
 
 
@@ -184,7 +186,7 @@ def test_a_failing_row_is_told_and_only_it_starts_again(benchmark, stub, tmp_pat
 def test_a_table_names_the_machine_and_what_was_measured(benchmark, stub, tmp_path):
     run_all(benchmark, tmp_path, stub("first"))
     facts = report(tmp_path)["machine"]
-    assert {"processor", "flags", "cores", "load", "versions", "date"} <= facts.keys()
+    assert {"processor", "flags", "cores", "versions", "date"} <= facts.keys()
     text = (tmp_path / "out" / "benchmarks.md").read_text()
     processor = benchmark("machine").processor_of(facts)
     assert f"On {processor};" in text and f"on {facts['date']}" in text
@@ -244,6 +246,44 @@ def test_what_is_not_installed_is_named_and_no_failure(benchmark, stub, tmp_path
     assert last == f"torch 1.5 torch --torch-python {other}"
     # The stub's result has no such side.
     assert "failed: its result has another form" in table(tmp_path)["torch"][2]
+
+
+def test_a_program_that_is_no_python_is_named(benchmark, stub, tmp_path):
+    row = stub("torch", benchmark("rows").Peer("PyTorch", ("torch",), "{torch}", "torch"))
+    (other := tmp_path / "other").write_text("#!/bin/sh\nexit 3\n")
+    other.chmod(0o755)
+    assert run_all(benchmark, tmp_path, row, words=("--torch-python", str(other))) == 0
+    assert f"PyTorch: {other} does not run Python code" in table(tmp_path)["torch"][2]
+
+
+def test_cpu_time_of_others_is_that_of_the_machine_without_ours(benchmark, tmp_path, monkeypatch):
+    machine = benchmark("machine")
+    (stat := tmp_path / "stat").write_text("cpu  100 10 50 9999 99 5 5 30 0 0\ncpu0 1 1\n")
+    usage = SimpleNamespace(ru_utime=0.25, ru_stime=0.25)  # of this process, and of its children
+    monkeypatch.setattr(machine.resource, "getrusage", lambda who: usage)
+    others = machine.busy_elsewhere(stat)
+    assert others == 200 / os.sysconf("SC_CLK_TCK") - 1.0
+    assert machine.busy_elsewhere(tmp_path / "missing") is None
+
+
+@pytest.mark.parametrize(("others", "cell"), [(3.0, "3.00"), (None, "")])
+def test_a_row_says_how_busy_other_programs_were(
+    benchmark, stub, tmp_path, monkeypatch, others, cell
+):
+    clock = iter([0.0, 10.0])
+    time = SimpleNamespace(perf_counter=lambda: next(clock))
+    monkeypatch.setattr(benchmark("all"), "time", time)
+    seconds = iter([100.0, 130.0] if others else [None])
+    monkeypatch.setattr(benchmark("all"), "busy_elsewhere", lambda: next(seconds))
+    assert run_all(benchmark, tmp_path, stub("first")) == 0
+    assert report(tmp_path)["rows"][0].get("busy_elsewhere") == others
+    assert table(tmp_path)["first"][4] == cell
+
+
+def test_a_folder_that_cannot_be_written_is_named(benchmark, stub, tmp_path, capsys):
+    (tmp_path / "out").write_text("a file")
+    assert run_all(benchmark, tmp_path, stub("first")) == 1
+    assert f"error: {tmp_path / 'out'} cannot be written" in capsys.readouterr().err
 
 
 def test_a_python_that_is_not_there_is_refused(benchmark, stub, tmp_path, capsys):
