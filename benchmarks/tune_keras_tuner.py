@@ -31,29 +31,34 @@ def main(kind: str, page: str, data: str, out: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with measured_limits(resolved.search, resolved.target, folder / "measured.jsonl") as measured:
         resolved = dataclasses.replace(resolved, measured=measured)
-        tuner_type = _mixed(keras_tuner.Hyperband if kind == "hyperband" else keras_tuner.Tuner)
-        options: dict[str, Any] = {"objective": keras_tuner.Objective("val_accuracy", "max")}
-        if kind == "hyperband":
-            strategy = resolved.search.strategy
-            options |= {"max_epochs": resolved.max_epochs, "factor": strategy.factor}
-            options |= {"hyperband_iterations": strategy.iterations}
-        else:
-            # RandomSearch is this oracle in this tuner.
-            oracle = keras_tuner.oracles.RandomSearchOracle(max_trials=1_000, seed=0, **options)
-            options = {"oracle": oracle}
-        if kind == "hyperband":
-            options["seed"] = 0
-        tuner = tuner_type(
+        tuner = _Tuner(
+            _oracle(kind, resolved),
             _network(resolved),
             directory=str(folder),
             project_name="keras",
             max_model_size=int(bounds(resolved.search.limits.parameters)[1]),
-            # keras-tuner ends a search after three failed trials in a row, such as oversized nets.
-            max_consecutive_failed_trials=1_000,
-            **options,
         )
         tuner.prepare(resolved, data, folder)
         tuner.search()
+
+
+def _oracle(kind: str, resolved: ResolvedSearch) -> Any:
+    """Returns what chooses candidates in keras-tuner's Hyperband or RandomSearch."""
+    options: dict[str, Any] = {
+        "objective": keras_tuner.Objective("val_accuracy", "max"),
+        "seed": resolved.search.seed,
+        # keras-tuner ends a search after three failed trials in a row, such as oversized nets.
+        "max_consecutive_failed_trials": 1_000,
+    }
+    if kind == "random":
+        return keras_tuner.oracles.RandomSearchOracle(max_trials=1_000, **options)
+    strategy = resolved.search.strategy
+    return keras_tuner.oracles.HyperbandOracle(
+        max_epochs=resolved.max_epochs,
+        factor=strategy.factor,
+        hyperband_iterations=strategy.iterations,
+        **options,
+    )
 
 
 def _network(resolved: ResolvedSearch) -> Any:
@@ -72,54 +77,51 @@ def _candidate(resolved: ResolvedSearch, values: keras_tuner.HyperParameters) ->
     )
 
 
-def _mixed(base: type) -> type:
-    """Returns a tuner that trains with reszoo in place of `fit`."""
+class _Tuner(keras_tuner.Tuner):  # type: ignore[misc]
+    """keras-tuner's loop, which trains with reszoo in place of `fit`."""
 
-    class Tuner(base):  # type: ignore[misc, valid-type]
-        def prepare(self, resolved: ResolvedSearch, data: str, folder: Path) -> None:
-            """Takes what trainings need."""
-            self.resolved, self.data, self.folder = resolved, data, folder
+    def prepare(self, resolved: ResolvedSearch, data: str, folder: Path) -> None:
+        """Takes what trainings need."""
+        self.resolved, self.data, self.folder = resolved, data, folder
 
-        def run_trial(self, trial: Any, *_: Any, **__: Any) -> dict[str, float]:
-            """Builds a network, which checks its size, and trains it with reszoo."""
-            values = trial.hyperparameters
-            self._try_build(values)
-            candidate = _candidate(self.resolved, values)
-            epochs = values.values.get("tuner/epochs") or self.resolved.max_epochs
-            # By its values: Hyperband gives a promoted network a new trial.
-            run = self.folder / "runs" / "-".join(map(str, candidate))
-            if (run / "run.json").exists():
-                reszoo.resume(run, epochs=epochs, quiet=True)
-            else:
-                architecture = self.resolved.space.spec(candidate)
-                reszoo.train(
-                    architecture.model_copy(update={"name": f"trial-{trial.trial_id}"}),
-                    self.data,
-                    self.resolved.recipe,
-                    stop_after=epochs,
-                    seed=self.resolved.search.seed,
-                    out=run,
-                    test=False,
-                    quiet=True,
-                )
-            accuracy = _val_accuracy(run)
-            self._keep_best(candidate, epochs, accuracy)
-            return {"val_accuracy": accuracy}
+    def run_trial(self, trial: Any, *_: Any, **__: Any) -> dict[str, float]:
+        """Builds a network, which checks its size, and trains it with reszoo."""
+        values = trial.hyperparameters
+        self._try_build(values)
+        candidate = _candidate(self.resolved, values)
+        epochs = values.values.get("tuner/epochs") or self.resolved.max_epochs
+        # By its values: Hyperband gives a promoted network a new trial.
+        run = self.folder / "runs" / "-".join(map(str, candidate))
+        if (run / "run.json").exists():
+            reszoo.resume(run, epochs=epochs, quiet=True)
+        else:
+            architecture = self.resolved.space.spec(candidate)
+            reszoo.train(
+                architecture.model_copy(update={"name": f"trial-{trial.trial_id}"}),
+                self.data,
+                self.resolved.recipe,
+                stop_after=epochs,
+                seed=self.resolved.search.seed,
+                out=run,
+                test=False,
+                quiet=True,
+            )
+        accuracy = _val_accuracy(run)
+        self._keep_best(candidate, epochs, accuracy)
+        return {"val_accuracy": accuracy}
 
-        def _keep_best(self, candidate: tuple[int, ...], epochs: int, accuracy: float) -> None:
-            """Writes best.yaml if a network within all limits is better, or trained longer."""
-            file = self.folder / "best.json"
-            best = json.loads(file.read_text()) if file.exists() else [0, 0.0]
-            if [epochs, accuracy] > best and not self.resolved.violations(candidate):
-                architecture = self.resolved.space.spec(candidate)
-                text = spec.to_yaml(architecture.model_copy(update={"name": "keras-best"}))
-                (self.folder / "best.yaml").write_text(text)
-                file.write_text(json.dumps([epochs, accuracy]))
+    def _keep_best(self, candidate: tuple[int, ...], epochs: int, accuracy: float) -> None:
+        """Writes best.yaml if a network within all limits is better, or trained longer."""
+        file = self.folder / "best.json"
+        best = json.loads(file.read_text()) if file.exists() else [0, 0.0]
+        if [epochs, accuracy] > best and not self.resolved.violations(candidate):
+            architecture = self.resolved.space.spec(candidate)
+            text = spec.to_yaml(architecture.model_copy(update={"name": "keras-best"}))
+            (self.folder / "best.yaml").write_text(text)
+            file.write_text(json.dumps([epochs, accuracy]))
 
-        def _configure_tensorboard_dir(self, *_: Any, **__: Any) -> None:
-            """Does nothing: the base class imports tensorboard."""
-
-    return Tuner
+    def _configure_tensorboard_dir(self, *_: Any, **__: Any) -> None:
+        """Does nothing: the base class imports tensorboard."""
 
 
 def _val_accuracy(run: Path) -> float:
