@@ -39,6 +39,7 @@ TESTS_ON_TENSORFLOW = (
     "test_hostile_files.py",
     "test_public_api.py",
     "test_signals.py",
+    "test_keras_import.py",
     "test_quiet_import.py",
     "test_stored_keys.py",
     "test_v0_1_files.py",

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 def pause_gc() -> Iterator[None]:
     """Disables cyclic garbage collection inside the block; reference counting continues.
 
-    Importing TensorFlow creates about a million objects that live on, and each collection searches
-    them in vain: 0.6 of the 2.6 seconds of `import keras`.
+    Importing TensorFlow creates about half a million objects that live on, and each collection
+    searches them in vain: 0.6 of the 2.6 seconds of `import keras`.
     """
     was_enabled = gc.isenabled()
     gc.disable()

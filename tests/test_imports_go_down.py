@@ -15,7 +15,15 @@ PACKAGE = Path(reszoo.__file__).parent
 FLOORS = (
     ("errors", "version", "gc_pause", "stderr", "fonts", "json_text", "counted"),
     ("path_hints", "visible_output", "regular_files", "quiet_import", "pandas_frame"),
-    ("lazy", "weight_source", "atomic_files", "resources", "system_info", "moving_output"),
+    (
+        "keras_import",
+        "lazy",
+        "weight_source",
+        "atomic_files",
+        "resources",
+        "system_info",
+        "moving_output",
+    ),
     ("spec",),
     ("planning",),
     ("model", "data", "runs", "tflite", "figures"),
@@ -64,6 +72,7 @@ SUBFLOORS = {
 
 BELOW_TENSORFLOW = {
     "errors",
+    "keras_import",
     "lazy",
     "path_hints",
     "regular_files",

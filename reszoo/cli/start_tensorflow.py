@@ -9,6 +9,7 @@ import tempfile
 import warnings
 
 from reszoo.errors import MachineError
+from reszoo.keras_import import import_lean_keras
 from reszoo.stderr import stderr_to
 
 
@@ -18,13 +19,16 @@ def start_tensorflow(*, debug: bool) -> None:
     Raises:
       MachineError: they are not installed, or fail to start on this machine.
     """
-    if debug or "tensorflow" in sys.modules:
+    if "tensorflow" in sys.modules:
+        return
+    if debug:
+        import_lean_keras()
         return
     warnings.simplefilter("ignore")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
         with tempfile.TemporaryFile() as hidden, stderr_to(hidden):
-            importlib.import_module("reszoo.model")
+            import_lean_keras()
             # Listing the devices makes TensorFlow look for a GPU, and complain, now.
             importlib.import_module("tensorflow").config.list_physical_devices()
     except ImportError as error:

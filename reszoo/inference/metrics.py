@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -21,6 +22,8 @@ MATRIX_CLASSES = 300
 """Classes up to which JSON has the whole confusion matrix; of more, the counts that are not 0."""
 _BLOCK = 1 << 20
 """Logits whose probabilities are in memory at a time."""
+_QUANTILE = 1.959963984540054
+"""97.5th percentile of the standard normal distribution: 95 %, two-sided."""
 _TINY = float(np.finfo(np.float64).tiny)
 
 
@@ -196,11 +199,18 @@ def clipped_log(probabilities: np.ndarray, smallest: float = _TINY) -> np.ndarra
 
 
 def wilson_interval(correct: int, examples: int) -> tuple[float, float]:
-    """Returns the 95 % Wilson score interval of a proportion; it holds near 0 and 1 as well."""
-    from scipy.stats import binomtest
+    """Returns the 95 % Wilson score interval of a proportion; it holds near 0 and 1 as well.
 
-    interval = binomtest(correct, examples).proportion_ci(method="wilson")
-    return float(interval.low), float(interval.high)
+    Newcombe 1998, method 3. `scipy.stats.binomtest` computes the same numbers, but importing
+    `scipy.stats` takes 0.4 of the 5 CPU seconds of a short training.
+    """
+    share = correct / examples
+    doubled = 2 * (examples + _QUANTILE**2)
+    center = (2 * examples * share + _QUANTILE**2) / doubled
+    width = _QUANTILE / doubled * math.sqrt(4 * examples * share * (1 - share) + _QUANTILE**2)
+    low = center - width if correct > 0 else 0.0
+    high = center + width if correct < examples else 1.0
+    return low, high
 
 
 def top_k(scores: np.ndarray, k: int) -> np.ndarray:

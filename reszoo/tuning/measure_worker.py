@@ -21,6 +21,7 @@ import numpy as np
 
 from reszoo import spec
 from reszoo.errors import UserError
+from reszoo.keras_import import import_lean_keras
 from reszoo.runs.line_process import serve
 from reszoo.tuning.measurement import Measurement
 
@@ -112,4 +113,5 @@ _TASKS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
 
 
 if __name__ == "__main__":
+    import_lean_keras()
     serve(answer)

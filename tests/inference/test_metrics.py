@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 from sklearn import metrics
 
 from reszoo.inference.metrics import score, softmax, top_k, wilson_interval
@@ -56,6 +57,13 @@ def test_classes_without_examples_or_guesses_have_no_score():
 )
 def test_the_interval_is_wilsons(correct, examples, interval):
     assert wilson_interval(correct, examples) == pytest.approx(interval, abs=5e-5)
+
+
+@pytest.mark.parametrize("examples", [1, 2, 7, 360, 10_000, 999_983])
+def test_the_interval_is_scipys_to_the_last_bit(examples):
+    for correct in {0, 1, examples // 3, 9 * examples // 10, examples - 1, examples}:
+        interval = binomtest(correct, examples).proportion_ci(method="wilson")
+        assert wilson_interval(correct, examples) == (interval.low, interval.high)
 
 
 def test_large_logits_do_not_overflow():

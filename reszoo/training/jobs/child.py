@@ -19,6 +19,7 @@ from typing import Any
 
 from reszoo import spec
 from reszoo.errors import MachineError, RestartError, ReszooError, UserError, first_line
+from reszoo.keras_import import import_lean_keras
 from reszoo.runs.lock import hold_lock
 from reszoo.runs.parent_watch import stop_without_parent
 from reszoo.training.jobs.job_process import MACHINE_FAULT, lock_name
@@ -63,6 +64,7 @@ def _unblock_signals() -> None:
 def _check(options: argparse.Namespace) -> dict[str, Any]:
     """Checks that a network can train on the data, and returns their classes or the error."""
     request = json.loads(sys.stdin.read())
+    import_lean_keras()
     try:
         from reszoo.data.open_data import open_data
         from reszoo.training.fit_to_data import fit_to_data
@@ -87,6 +89,7 @@ def _train(options: argparse.Namespace) -> None:
     stop_without_parent(0, signal.SIGINT)
     run: Path = options.out
     with _only_training_of(run):
+        import_lean_keras()
         from reszoo.training.train import resume, train
 
         if (run / "run.json").is_file():
