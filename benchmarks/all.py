@@ -7,8 +7,8 @@ Runs the rows of `rows.py` one after the other, each in a process of its own. Af
 OUT/benchmarks.md and OUT/benchmarks.json have what was measured so far, and on which processor;
 OUT/rows has the output of each script. Stopped at any moment, the same command keeps the rows that
 were measured on this processor and goes on with the others; after a change of reszoo, choose
-another OUT. All rows take about 80 minutes on 2 quiet cores. Software that is not installed is
-named in its row.
+another OUT. All rows take an estimated 70 minutes on 2 quiet cores. A row names what is not
+installed.
 
 Exit status: 0 if every row was measured, 1 if one failed, 130 after ctrl-C.
 """

@@ -5,25 +5,19 @@ of feature maps of each (the lower bound by lifetimes, the best plan found, TFLi
 planner), and the whole arena without and with the plan, measured if `tflite-micro` is installed;
 last, one line of JSON.
 
-    python benchmarks/memory_plans.py resnet20 resnet20_highway
+    python benchmarks/memory_plans.py resnet20 resnet20+highway
     python benchmarks/memory_plans.py --all
 """
 
 from __future__ import annotations
 
 import argparse
-import tempfile
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 from output import print_result
+from tflite_files import converted
 
 from reszoo import spec as specs
-from reszoo.exporting.inference_graph import build_inference_graph
-from reszoo.exporting.tflite_converter import convert
-from reszoo.inference.trained import TrainedModel
-from reszoo.model.build import build
 from reszoo.planning.cost import cost
 from reszoo.tflite.arena import arena_of
 from reszoo.tflite.memory_plan import plan_memory, put_memory_plan
@@ -45,23 +39,10 @@ def small_networks() -> list[str]:
     return names
 
 
-def converted(name: str) -> bytes:
-    """Returns the int8 file of an untrained network; `NAME+highway` is its twin."""
-    base, _, twin = name.partition("+")
-    spec = specs.load(base, _TWIN if twin else [])
-    classes = tuple(map(str, range(spec.classes or 10)))
-    network = build_inference_graph(TrainedModel(build(spec, seed=0), spec, classes, None))
-    # Smooth images: calibration on noise would be refused, and values do not matter here.
-    ramp = np.linspace(0, 255, np.prod(network.image_shape)).reshape(network.image_shape)
-    images = np.stack([ramp, 255 - ramp, 0 * ramp, 0 * ramp + 255]).astype(np.uint8)
-    target = specs.load_target("microcontroller")
-    with tempfile.TemporaryDirectory() as folder:
-        return convert(network, target, images, scratch=Path(folder))
-
-
 def measure(name: str) -> dict[str, Any] | None:
     """Prints the line of a network; returns its numbers, None if its arena is not known."""
-    model = read_model(converted(name))
+    base, _, twin = name.partition("+")
+    model = read_model(converted(base, _TWIN if twin else [], "microcontroller"))
     plan, before = plan_memory(model), arena_of(model)
     after = arena_of(read_model(put_memory_plan(model, plan))) if plan else None
     if plan is None or before is None or after is None:

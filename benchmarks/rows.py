@@ -133,7 +133,7 @@ TRAINING = (
     Row(
         "train-resnet50-same",
         "the same with `padding=same`",
-        "PyTorch 1.2, keras.applications 3",
+        "PyTorch 1.25, keras.applications 3",
         "train_step.py --net resnet50 --batch 16 --set padding=same --sides reszoo applications",
         f"{_SPEED}{_APPLICATIONS}",
         (_PYTORCH,),
@@ -141,7 +141,7 @@ TRAINING = (
     Row(
         "train-resnet50-32",
         "ResNet-50, batch 32",
-        "PyTorch 1.1, keras.applications 2.9",
+        "PyTorch 1.25, keras.applications 3",
         "train_step.py --net resnet50 --batch 32 --sides reszoo applications",
         f"{_SPEED}{_APPLICATIONS}",
         (_PYTORCH,),
@@ -149,7 +149,7 @@ TRAINING = (
     Row(
         "train-resnet50-32-same",
         "ResNet-50, batch 32, `padding=same`",
-        "PyTorch 1.2, keras.applications 3",
+        "PyTorch 1.25, keras.applications 3",
         "train_step.py --net resnet50 --batch 32 --set padding=same --sides reszoo applications",
         f"{_SPEED}{_APPLICATIONS}",
         (_PYTORCH,),
@@ -239,6 +239,22 @@ EXPORT = (
         "equal",
         "memory_plans.py --all",
         "equal on {at_bound} of {count} networks",
+    ),
+    Row(
+        "latency-twin",
+        "int8 on one core: ResNet-20's highway twin relative to it, 3x3 gates / 1x1 gates",
+        "1.7 / 1.4",
+        "export_latency.py --rows twin twin-1x1",
+        "{ratios[twin][median]:.3f} ({ratios[twin][low]:.3f} to {ratios[twin][high]:.3f}) / "
+        "{ratios[twin-1x1][median]:.3f} ({ratios[twin-1x1][low]:.3f} to "
+        "{ratios[twin-1x1][high]:.3f})",
+    ),
+    Row(
+        "latency-int8",
+        "ResNet-50 at 224 on one core: float32 relative to int8",
+        "6 with VNNI or AMX",
+        "export_latency.py --rows int8 --images 20",
+        "{ratios[int8][median]:.2f} ({ratios[int8][low]:.2f} to {ratios[int8][high]:.2f})",
     ),
     Row(
         "quantize",

@@ -4,8 +4,7 @@ torch and TensorFlow run in separate processes: each network first runs in a Pyt
 which writes random weights, images and logits to a file, and then in this one, which reads it:
 
     python -m venv /tmp/timm
-    /tmp/timm/bin/pip install torch==2.13.0 numpy pillow pyyaml safetensors huggingface_hub
-    /tmp/timm/bin/pip install --no-deps timm==1.0.31 torchvision
+    /tmp/timm/bin/pip install torch==2.14.1 torchvision==0.29.1 timm==1.0.31
     python benchmarks/timm_parity.py --timm-python /tmp/timm/bin/python
 
 Updates `results/timm_parity.json` beside this file and prints the table. `--nets NAME..` selects

@@ -12,15 +12,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from output import print_result
+from processes import run_silently
 
 NODE = {"num_cpus": 1, "object_store_memory": 75 * 2**20, "include_dashboard": False}
 PAGE = """\
@@ -64,10 +63,7 @@ def measure(page: str, workers: int, *, with_ray: bool) -> float:
     with tempfile.TemporaryDirectory() as folder, where as options:
         (file := Path(folder) / "page.yaml").write_text(page)
         words = ["tune", str(file), "--per-trial", "cpus=1", "-o", str(Path(folder) / "search")]
-        begin = time.perf_counter()
-        command = [sys.executable, "-m", "reszoo", *words, *options]
-        subprocess.run(command, check=True, capture_output=True)
-        return time.perf_counter() - begin
+        return run_silently([sys.executable, "-m", "reszoo", *words, *options]).wall
 
 
 @contextlib.contextmanager
