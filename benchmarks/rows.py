@@ -35,10 +35,16 @@ class Row:
 
 def _times(side: str, name: str) -> str:
     """Returns the figure of a side of `turns.print_table`: how much longer it takes."""
-    return f"{{sides[{side}][time_ratio]:.2f}} times {name} (CPU {{sides[{side}][cpu_ratio]:.2f}})"
+    return (
+        f"{{sides[{side}][time_ratio]:.2f}} times {name} (CPU {{sides[{side}][cpu_ratio]:.2f}}, "
+        f"{{sides[{side}][minor_faults]:,.0f}} page faults a turn)"
+    )
 
 
-_SPEED = "{sides[reszoo][images_per_second]:,.1f} images/s; "
+_SPEED = (
+    "{sides[reszoo][images_per_second]:,.1f} images/s "
+    "({sides[reszoo][minor_faults]:,.0f} page faults a turn); "
+)
 _TIMM = ("torch", "timm")
 _PYTORCH = Peer("PyTorch", _TIMM, _times("torch", "PyTorch"), "torch")
 _COMPILED = Peer(
