@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import gc
 import importlib
 import sys
 from collections.abc import Iterator
 
-from reszoo.gc_pause import pause_gc
+from reszoo.gc_pause import pause_gc, skip_final_collection
 
 UNUSED = ("IPython", "matplotlib", "pandas", "sklearn")
 """Packages that Keras imports where they are installed, for its wrappers of scikit-learn, its
@@ -20,16 +19,16 @@ def import_lean_keras() -> None:
     """Imports Keras for a process that nobody but reszoo uses: half of the CPU time is saved.
 
     `import keras` alone takes a process 4.0 CPU seconds: 0.7 for garbage collections while it
-    imports, 0.6 for `UNUSED`, and 0.9 for a last collection, at exit, of memory that the operating
-    system frees anyway. A user's own process gets no such import: it may want Keras's wrappers of
-    scikit-learn, and its garbage may be in cycles that a frozen collector would never free.
+    imports, 0.6 for `UNUSED`, and 0.9 for a last collection at exit. A user's own process gets no
+    such import: it may want Keras's wrappers of scikit-learn, and its garbage may be in cycles that
+    a frozen collector would never free.
     """
     if "keras" in sys.modules:
         return
     with pause_gc(), hidden_packages(*UNUSED):
         importlib.import_module("keras")
         gc.freeze()  # Nearly half a million objects that live as long as the process.
-    atexit.register(gc.freeze)
+    skip_final_collection()
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ FLOORS = (
     (
         "keras_import",
         "lazy",
+        "parent_watch",
         "weight_source",
         "atomic_files",
         "resources",
@@ -40,7 +41,7 @@ FLOORS = (
 """Parts of the package from the ground up; parts of one floor do not know each other."""
 
 SUBFLOORS = {
-    "spec": (("base",), ("document",), ("*",)),
+    "spec": (("field_docs",), ("base",), ("document",), ("*",)),
     "runs": (("cluster",), ("*",)),
     "model": (("fused",), ("*",), ("net2net", "importing")),
     "data": (
@@ -74,6 +75,7 @@ BELOW_TENSORFLOW = {
     "errors",
     "keras_import",
     "lazy",
+    "parent_watch",
     "path_hints",
     "regular_files",
     "version",

@@ -12,7 +12,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         from reszoo.cli.program import main as run
         from reszoo.cli.terminate import clean_up_on_sigterm
+        from reszoo.gc_pause import skip_final_collection
     except KeyboardInterrupt:  # Ctrl-C in the first hundredths of a second
         return 130
+    skip_final_collection()
     with clean_up_on_sigterm():
         return run(argv)

@@ -6,7 +6,6 @@ from argparse import ArgumentParser, Namespace
 
 from reszoo.cli.options import add_json
 from reszoo.cli.output import print_json, print_next
-from reszoo.report.recipes import recipe_entries, recipe_table
 from reszoo.report.zoo import zoo_entries, zoo_table
 
 
@@ -26,6 +25,9 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     if options.recipes:
+        # The networks alone are listed faster without what recipes are made of.
+        from reszoo.report.recipes import recipe_entries, recipe_table
+
         entries, as_table = recipe_entries(options.pattern), recipe_table
     else:
         entries, as_table = zoo_entries(options.pattern, options.family), zoo_table

@@ -13,7 +13,8 @@ from typing import NoReturn
 
 from reszoo.cli.failures import report_failure
 from reszoo.errors import UserError, did_you_mean
-from reszoo.runs.parent_watch import obey_supervisor
+from reszoo.gc_pause import pause_gc
+from reszoo.parent_watch import obey_supervisor
 from reszoo.version import VERSION
 from reszoo.visible_output import visible_streams
 
@@ -81,6 +82,8 @@ def _take_debug(words: list[str]) -> bool:
 
 def _run(words: list[str], debug: bool) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if debug else "3")
+    # No plugin of pydantic's is meant for commands; looking for some reads files of every package.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     name = _command_name(words)
     parser, module = _parser(name)
     options, unknown = parser.parse_known_args(_command_first(words, name))
@@ -151,7 +154,8 @@ def _main_parser() -> tuple[_Parser, argparse._SubParsersAction[_Parser]]:
 def _add_command(
     commands: argparse._SubParsersAction[_Parser], name: str
 ) -> tuple[_Parser, ModuleType]:
-    module = importlib.import_module(f"reszoo.cli.{name}")
+    with pause_gc():
+        module = importlib.import_module(f"reszoo.cli.{name}")
     parser = commands.add_parser(
         name,
         help=COMMANDS[name],

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from reszoo.errors import ReszooError, UserError, first_line
+from reszoo.parent_watch import obey_supervisor
 from reszoo.runs.line_process import answer_stream, error_answer
-from reszoo.runs.parent_watch import obey_supervisor
 from reszoo.system_info import peak_memory, version_of
 
 _WARM_UP_CALLS, _WARM_UP_BATCHES = 10, 2

@@ -5,12 +5,14 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 from reszoo.errors import UserError, did_you_mean
 from reszoo.planning.golden import known_cost
 from reszoo.report.text import MISSING, format_bytes, format_shape, format_si, table
-from reszoo.spec import families, family_of, load, names_of
+from reszoo.spec import DocumentReader, families, family_of, names_of, resolve
+from reszoo.spec.architecture import Architecture
 
 _HEADER = ("name", "family", "input", "parameters", "multiply-adds", "int8", "top-1 %", "from")
 
@@ -29,8 +31,11 @@ def zoo_entries(pattern: str | None = None, family: str | None = None) -> list[d
             expected=", ".join(families()),
             hint=did_you_mean(family, families()) or "write one of these, or leave out --family",
         )
+    read = DocumentReader("architecture")
     entries = [
-        _entry(name) for name in _matching(pattern) if family is None or family_of(name) == family
+        _entry(name, read)
+        for name in _matching(pattern)
+        if family is None or family_of(name) == family
     ]
     if not entries:
         raise UserError(
@@ -75,12 +80,13 @@ def _matching(pattern: str | None) -> list[str]:
     return matches
 
 
-def _entry(name: str) -> dict[str, Any]:
-    spec = load(name)
+def _entry(name: str, read: DocumentReader) -> dict[str, Any]:
+    resolved = resolve(name, read=read)
+    spec = cast("Architecture", resolved.document)
     return {
         "name": name,
         "title": spec.title,
-        "family": family_of(name),
+        "family": Path(resolved.file).parent.name,
         "input": list(spec.input.shape),
         "classes": spec.classes,
         **asdict(known_cost(spec)),

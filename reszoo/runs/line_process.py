@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import reszoo.errors
 from reszoo.errors import MachineError, ReszooError
-from reszoo.runs.parent_watch import obey_supervisor, pipe_to_child
+from reszoo.parent_watch import obey_supervisor, pipe_to_child
 from reszoo.runs.subprocesses import (
     child_environment,
     module_command,

@@ -18,8 +18,8 @@ from types import FrameType
 from typing import Any
 
 from reszoo.errors import MachineError, RestartError
+from reszoo.parent_watch import pipe_to_child
 from reszoo.runs.checkpoint_listing import checkpoint_step, newest_checkpoint
-from reszoo.runs.parent_watch import pipe_to_child
 from reszoo.runs.subprocesses import (
     child_environment,
     describe_exit,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.base import Document
 from reszoo.spec.loader import (
+    DocumentReader,
     Origin,
     ResolvedDocument,
     from_mapping,
@@ -23,6 +24,7 @@ from reszoo.spec.serialize import fingerprint, to_mapping, to_yaml
 __all__ = [
     "Architecture",
     "Document",
+    "DocumentReader",
     "KINDS",
     "Origin",
     "ResolvedDocument",

@@ -19,6 +19,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import PydanticCustomError
 
 from reszoo.errors import Place
+from reszoo.spec.field_docs import field_docs
 
 KeyPath = tuple[str | int, ...]
 """Path of a value inside a document: `("stages", 2, "width")` for `stages[2].width`."""
@@ -84,9 +85,16 @@ ShareOfTraining = Annotated[
 class Value(BaseModel):
     """A frozen value read from YAML, without type coercion of strings or booleans."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> JsonSchemaValue:
+        mapping: JsonSchemaValue = handler(core)
+        properties = handler.resolve_ref_schema(mapping).get("properties", {})
+        docs = field_docs(cls)
+        for name in properties.keys() & docs.keys():
+            properties[name]["description"] = docs[name]
+        return mapping
 
 
 class Abbreviated(Value):
@@ -99,7 +107,7 @@ class Abbreviated(Value):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> JsonSchemaValue:
-        mapping = handler(core)
+        mapping = super().__get_pydantic_json_schema__(core, handler)
         number = handler.resolve_ref_schema(mapping)["properties"][cls._first_field()]
         return {"anyOf": [number, mapping]}
 
@@ -118,7 +126,7 @@ class Kinded(Value):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> JsonSchemaValue:
-        mapping = handler(core)
+        mapping = super().__get_pydantic_json_schema__(core, handler)
         kind = handler.resolve_ref_schema(mapping)["properties"]["kind"]
         short = {key: kind[key] for key in ("type", "enum", "const", "anyOf") if key in kind}
         return {"anyOf": [short, mapping]}

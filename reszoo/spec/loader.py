@@ -106,10 +106,36 @@ def load_target(name_or_file: str | Path, overrides: Sequence[str] = ()) -> Targ
     return cast("Target", resolve(name_or_file, "target", overrides).document)
 
 
+class DocumentReader:
+    """Finds and parses files of one kind, each of them once: many networks extend the same ones."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._files: dict[tuple[str, Path | None], str] = {}
+        self._roots: dict[str, Node] = {}
+
+    def __call__(
+        self, name: str, folder: Path | None = None, requested_at: Place | None = None
+    ) -> tuple[str, Node]:
+        """Returns the file of a name or path relative to a folder, and its content."""
+        file = self._files.get((name, folder))
+        if file is None:
+            file = self._files[name, folder] = find_file(name, self.kind, folder, requested_at)
+        if file not in self._roots:
+            self._roots[file] = parse_document(read_bytes(file, requested_at), file)
+        return file, self._roots[file]
+
+
 def resolve(
-    name_or_file: str | Path, kind: str = "architecture", overrides: Sequence[str] = ()
+    name_or_file: str | Path,
+    kind: str = "architecture",
+    overrides: Sequence[str] = (),
+    *,
+    read: DocumentReader | None = None,
 ) -> ResolvedDocument:
     """Loads a document of any kind, with the origin of each value; see `load`.
+
+    Whoever loads many documents hands on one reader of their kind, which parses each file once.
 
     Examples:
       >>> resolved = resolve("resnet20", overrides=["stages[0].depth=5"])
@@ -117,12 +143,8 @@ def resolve(
       '--set stages[0].depth=5'
     """
     model = document_class(kind)
-
-    def read(name: str, folder: Path | None, requested_at: Place | None) -> tuple[str, Node]:
-        file = find_file(name, kind, folder, requested_at)
-        return file, parse_document(read_bytes(file, requested_at), file)
-
-    file, root = read(os.fspath(name_or_file), None, None)
+    read = read or DocumentReader(kind)
+    file, root = read(os.fspath(name_or_file))
     base = resolve_extends(file, root, read)
     root = apply_overrides(base, overrides)
     mapping = root.plain()

@@ -50,7 +50,8 @@ class Views(Value):
     @classmethod
     def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> JsonSchemaValue:
         numbers = [int(word) for word in PRESETS if word.isdigit()]
-        return {"anyOf": [{"enum": [*PRESETS, *numbers]}, handler(core)]}
+        mapping = super().__get_pydantic_json_schema__(core, handler)
+        return {"anyOf": [{"enum": [*PRESETS, *numbers]}, mapping]}
 
     @property
     def count(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import subprocess
 import sys
 from argparse import ArgumentParser
@@ -209,6 +210,42 @@ def test_light_commands_import_no_tensorflow(tmp_path):
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path
     )
     assert done.stderr.splitlines() == [f"{' '.join(words)} 0 set()" for words in commands]
+
+
+@pytest.mark.parametrize(
+    ("words", "modules"),
+    [
+        (["--version"], ["pydantic", "reszoo.spec", "yaml"]),
+        (["list"], ["reszoo.report.recipes", "reszoo.runs", "reszoo.spec.recipe"]),
+    ],
+)
+def test_a_command_imports_only_what_it_needs(words, modules):
+    program = (
+        "import sys; from reszoo.cli import main\n"
+        f"code = main({words})\n"
+        f"print(code, [name for name in {modules} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stderr == "0 []\n"
+
+
+def test_a_command_does_not_look_for_plugins_of_pydantic(tmp_path):
+    package = tmp_path / "intruder-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: intruder\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text("[pydantic]\nintruder = intruder:plugin\n")
+    (tmp_path / "intruder.py").write_text("import sys\nsys.exit('the plugin was imported')\n")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    environment.pop("PYDANTIC_DISABLE_PLUGINS", None)
+    for program, found in (
+        ("import reszoo.spec", True),
+        ("from reszoo.cli import main; main(['list'])", False),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, env=environment
+        )
+        assert ("the plugin was imported" in done.stderr) == found
+        assert (done.returncode == 0) != found
 
 
 @pytest.mark.parametrize(

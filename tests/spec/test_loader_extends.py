@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reszoo.errors import UserError
-from reszoo.spec import kind_of, load, resolve
+from reszoo.spec import DocumentReader, kind_of, load, loader, names_of, resolve
 from tests.spec.files import SPEC, position, refusal, write
 
 
@@ -157,3 +157,37 @@ def test_extends_takes_no_list(tmp_path: Path) -> None:
     file = write(tmp_path, "a.yaml", "name: a\nextends: [resnet20, resnet32]\n")
     with pytest.raises(UserError, match="extends must name one spec"):
         load(file)
+
+
+def test_one_reader_parses_every_file_of_the_zoo_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    files: list[str] = []
+    parse = loader.parse_document
+    monkeypatch.setattr(
+        loader, "parse_document", lambda data, file: files.append(file) or parse(data, file)
+    )
+    names = names_of("architecture")
+    read = DocumentReader("architecture")
+    for name in names:
+        resolve(name, read=read)
+    assert len(names) == len(files) == len(set(files))
+
+
+def test_overrides_and_twins_change_nothing_that_a_reader_holds() -> None:
+    read = DocumentReader("architecture")
+    before = resolve("resnet20", read=read)
+    changed = resolve("resnet20", overrides=["stages[*].depth=5", "classes=3"], read=read)
+    resolve("resnet32", read=read)
+    assert changed.document.stages[0].depth == 5
+    assert resolve("resnet20", read=read).document == before.document == load("resnet20")
+    assert resolve("resnet20", read=read).origins == before.origins
+
+
+def test_a_reader_finds_each_parent_beside_the_file_that_extends_it(tmp_path: Path) -> None:
+    read = DocumentReader("architecture")
+    for folder, classes in (("a", 3), ("b", 4)):
+        (tmp_path / folder).mkdir()
+        base = SPEC.replace("classes: 3", f"classes: {classes}")
+        write(tmp_path / folder, "base.yaml", base)
+        write(tmp_path / folder, "twin.yaml", "extends: base.yaml\nname: twin\n")
+    twins = [resolve(tmp_path / folder / "twin.yaml", read=read).document for folder in "ab"]
+    assert [twin.classes for twin in twins] == [3, 4]

@@ -236,7 +236,7 @@ def test_a_child_that_does_not_stop_is_ended(monkeypatch, task):
 
 def test_a_child_gets_a_ctrl_c_when_its_parent_is_gone():
     program = (
-        "import signal, time; from reszoo.runs.parent_watch import stop_without_parent; "
+        "import signal, time; from reszoo.parent_watch import stop_without_parent; "
         "stop_without_parent(0, signal.SIGINT); print('watching', flush=True); time.sleep(600)"
     )
     with subprocess.Popen(

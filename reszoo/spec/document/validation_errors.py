@@ -16,6 +16,7 @@ from reszoo.spec.document.aliases import convert, image_shape, key_for, sibling_
 from reszoo.spec.document.schema_paths import model_at, paths_with_key
 from reszoo.spec.document.yaml_node import Node, describe
 from reszoo.spec.document.yaml_text import to_flow
+from reszoo.spec.field_docs import field_docs
 
 _TYPES = {
     "bool_type": "true or false",
@@ -279,8 +280,7 @@ def _missing(
             "hint": "add the missing values",
         }
     owner = model_at(model, tuple(around))
-    field = owner.model_fields.get(str(key)) if owner else None
-    description = (field.description or "").split("\n")[0] if field else ""
+    description = field_docs(owner).get(str(key), "").split("\n")[0] if owner else ""
     return {
         "what": f"'{key}' is missing in {_owner_name(tuple(around), kind)}",
         "where": where,

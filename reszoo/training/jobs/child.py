@@ -20,8 +20,8 @@ from typing import Any
 from reszoo import spec
 from reszoo.errors import MachineError, RestartError, ReszooError, UserError, first_line
 from reszoo.keras_import import import_lean_keras
+from reszoo.parent_watch import stop_without_parent
 from reszoo.runs.lock import hold_lock
-from reszoo.runs.parent_watch import stop_without_parent
 from reszoo.training.jobs.job_process import MACHINE_FAULT, lock_name
 
 LOCK_SECONDS = 60.0
