@@ -219,12 +219,16 @@ def _findings(table: Table[Lesion], name: str) -> Iterable[str]:
         + (", ..." if len(idle) > 8 else "")
         + "."
     )
-    for kind, what in (("random", "closed blocks"), ("shuffle", "exchanged pairs of blocks")):
+    for kind, one, more in (
+        ("random", "block closed", "blocks closed"),
+        ("shuffle", "pair of blocks exchanged", "pairs of blocks exchanged"),
+    ):
         rows = [row for row in table if row.kind == kind]
         for count in sorted({row.count for row in rows})[::3][:3]:
             drops = [row.drop for row in rows if row.count == count]
             yield (
-                f"{count} {what}, drawn {len(drops)} times: {np.mean(drops):.1f} points lower "
+                f"{count} {one if count == 1 else more}, drawn {len(drops)} times: "
+                f"{np.mean(drops):.1f} points lower "
                 f"(from {min(drops):.1f} to {max(drops):.1f})."
             )
 
