@@ -26,6 +26,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,15 +46,18 @@ QUIET = 0.1
 def main(words: Sequence[str] | None = None, rows: Sequence[Row] = ROWS) -> int:
     """Measures what is missing and writes the table."""
     options = _options(words, [row.name for row in rows])
+    folder, torch_python = options.out / "rows", options.torch_python
     chosen = [row for row in rows if row.name in options.rows]
-    records: dict[str, dict[str, Any]] = {}
+    records = {row.name: record for row in rows if (record := recorded(row, folder, torch_python))}
+    shown = [row for row in rows if row in chosen or row.name in records]
     try:
-        (options.out / "rows").mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         for number, row in enumerate(chosen, 1):
             print(f"[{number}/{len(chosen)}] {row.name}: ", end="", flush=True)
-            records[row.name] = measured_row(row, options.out / "rows", options.torch_python)
+            if "figures" not in records.get(row.name, {}):
+                records[row.name] = measured(row, folder, torch_python)
             print(summary(records[row.name]), flush=True)
-            write_tables(options.out, chosen, records)
+            write_tables(options.out, shown, records)
     except KeyboardInterrupt:
         print(f"\nstopped; {options.out} has what was measured, the same command continues")
         return 130
@@ -61,41 +65,47 @@ def main(words: Sequence[str] | None = None, rows: Sequence[Row] = ROWS) -> int:
         print(f"error: {options.out} cannot be written: {error}", file=sys.stderr)
         return 1
     print(options.out / "benchmarks.md")
-    return int(any("error" in record for record in records.values()))
+    return int(any("error" in records[row.name] for row in chosen))
 
 
-def measured_row(row: Row, folder: Path, torch_python: str | None) -> dict[str, Any]:
-    """Returns the record of a row: the one in `folder` if it holds here, else a new one."""
-    file = folder / f"{row.name}.json"
-    absent = {peer.name: why for peer in row.peers if (why := missing(peer, torch_python))}
-    peers = [peer for peer in row.peers if peer.name not in absent]
-    command = [*shlex.split(row.command), *(peer.side for peer in peers if peer.side)]
-    facts = machine_facts()
-    # What a kept record must agree in.
-    record = {
-        "row": row.name,
-        "command": command,
-        "processor": processor_of(facts),
-        "absent": absent,
-    }
+def recorded(row: Row, folder: Path, torch_python: str | None) -> dict[str, Any] | None:
+    """Returns the record of a row if it was measured like this and on this processor."""
     with suppress(OSError, ValueError):
-        kept = json.loads(file.read_text(encoding="utf-8"))
-        if "error" not in kept and record.items() <= kept.items():
-            return kept
+        record = json.loads((folder / f"{row.name}.json").read_text(encoding="utf-8"))
+        if identity(row, torch_python).items() <= record.items():
+            return record
+    return None
+
+
+def identity(row: Row, torch_python: str | None) -> dict[str, Any]:
+    """Returns what a record must agree in to be kept."""
+    absent = {peer.name: why for peer in row.peers if (why := missing(peer, torch_python))}
+    sides = [peer.side for peer in row.peers if peer.side and peer.name not in absent]
+    command = [*shlex.split(row.command), *sides]
+    processor = processor_of(machine_facts())
+    return {"row": row.name, "command": command, "processor": processor, "absent": absent}
+
+
+def measured(row: Row, folder: Path, torch_python: str | None) -> dict[str, Any]:
+    """Measures a row and returns its record, which is also written to `folder`."""
+    record = identity(row, torch_python) | {"machine": machine_facts()}
+    peers = [peer for peer in row.peers if peer.name not in record["absent"]]
+    command = list(record["command"])
     if any("torch" in peer.modules for peer in peers):
-        command = [*command, "--torch-python", str(torch_python)]
+        command += ["--torch-python", str(torch_python)]
     begun, others = time.perf_counter(), busy_elsewhere()
-    record |= {"machine": facts} | run(command, file.with_suffix(".log"))
+    record |= run(command, folder / f"{row.name}.log")
     seconds = time.perf_counter() - begun
     record["seconds"] = round(seconds)
     if others is not None:
         record["busy_elsewhere"] = round(max(0.0, busy_elsewhere() - others) / seconds, 2)
     if "result" in record:
         record |= figures_of(row, peers, record["result"])
-    write_json(file, record)
+    write_json(folder / f"{row.name}.json", record)
     return record
 
 
+@cache
 def missing(peer: Peer, torch_python: str | None) -> str | None:
     """Returns what a peer lacks on this machine; None if it can be measured."""
     in_torch = "torch" in peer.modules
@@ -140,7 +150,7 @@ def run(command: Sequence[str], log: Path) -> dict[str, Any]:
         with suppress(ValueError):
             return {"result": json.loads(results[-1])}
     words = next((line.strip() for line in reversed(lines) if line.strip()), "no output")
-    return {"error": f"exit status {status}: {words[:200]}; see {log}"}
+    return {"error": f"exit status {status}: {words[:400]}; see {log}"}
 
 
 def stop(child: subprocess.Popen[bytes]) -> None:

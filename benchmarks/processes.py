@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -31,15 +32,17 @@ def run_silently(
     """
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     ways = (os.O_RDONLY, os.O_WRONLY, os.O_WRONLY)
-    files = (os.devnull, output, os.devnull)
-    silent = [
-        (os.POSIX_SPAWN_OPEN, number, file, way, 0)
-        for number, (file, way) in enumerate(zip(files, ways, strict=True))
-    ]
-    start = time.perf_counter()
-    child = os.posix_spawn(command[0], command, environment, file_actions=silent)
-    _, status, usage = os.wait4(child, 0)
-    wall = time.perf_counter() - start
-    if status:
-        raise SystemExit(f"this failed: {' '.join(command)}")
+    with tempfile.NamedTemporaryFile("r", errors="replace") as errors:
+        files = (os.devnull, output, errors.name)
+        silent = [
+            (os.POSIX_SPAWN_OPEN, number, file, way, 0)
+            for number, (file, way) in enumerate(zip(files, ways, strict=True))
+        ]
+        start = time.perf_counter()
+        child = os.posix_spawn(command[0], command, environment, file_actions=silent)
+        _, status, usage = os.wait4(child, 0)
+        wall = time.perf_counter() - start
+        if status:
+            last = " ".join(errors.read().split("\n")[-4:]).strip()
+            raise SystemExit(f"{last} (this failed: {' '.join(command)})")
     return ProcessCost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)

@@ -17,10 +17,12 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +54,7 @@ def main() -> None:
     rows = {}
     for row in parser.parse_args().rows:
         with tempfile.TemporaryDirectory() as folder:
+            os.environ["RESZOO_DATA"] = f"{folder}/prepared"
             numbers = ROWS[row](Path(folder))
         rows[row] = {name: round(number, 3) for name, number in numbers.items()}
         print(f"{row:9} " + ", ".join(f"{name} {number:,}" for name, number in rows[row].items()))
@@ -79,9 +82,10 @@ def evaluate(folder: Path) -> dict[str, float]:
     costs = []
     for classes in (10, 5_000):
         data, model = folder / f"data{classes}", folder / f"net{classes}.keras"
-        for number in range(classes):
-            (data / f"{number:04}").mkdir(parents=True)
-        write_images(data, 2_000, side=8, name=lambda i, n=classes: f"{i % n:04}/{i:05}.png")
+        # A class needs a training image.
+        for split, count in (("train", 5_000), ("test", 2_000)):
+            names = partial("{}/{:04}/{:05}.png".format, split)
+            write_images(data, count, side=8, name=lambda i, n=classes, f=names: f(i % n, i))
         cost(folder, "build", "resnet8_digits", "--set", f"classes={classes}", "-o", str(model))
         words = ("evaluate", str(model), "--data", f"folder:{data}", "--json")
         cost(folder, *words)  # prepares the data
@@ -101,8 +105,7 @@ def data(folder: Path) -> dict[str, float]:
     for count in (100, 10_000):
         name = folder / str(count)
         write_images(name, count, side=20, name=lambda i: f"{'ab'[i % 2]}/{i:05}.png")
-        prepared = str(folder / f"prepared{count}")
-        costs.append(cost(folder, "data", f"folder:{name}", "--data-dir", prepared))
+        costs.append(cost(folder, "data", f"folder:{name}"))
     small, large = costs
     return {"cpu_s": large.cpu, "cpu_ms_per_image": 1000 * (large.cpu - small.cpu) / 9_900}
 

@@ -212,7 +212,10 @@ def test_a_row_that_was_measured_otherwise_is_measured_again(benchmark, stub, tm
 def test_only_the_rows_asked_for_are_measured(benchmark, stub, tmp_path, capsys):
     rows = [stub("first"), stub("second")]
     assert run_all(benchmark, tmp_path, *rows, words=("--rows", "second")) == 0
-    assert calls(tmp_path) == ["second"]
+    assert calls(tmp_path) == list(table(tmp_path)) == ["second"]
+    assert run_all(benchmark, tmp_path, *rows, words=("--rows", "first")) == 0
+    assert calls(tmp_path) == ["second", "first"]
+    assert list(table(tmp_path)) == ["first", "second"]  # what was measured stays in the table
     with pytest.raises(SystemExit) as stopped:
         run_all(benchmark, tmp_path, *rows, words=("--rows", "third"))
     assert stopped.value.code == 2
@@ -346,4 +349,19 @@ def test_scripts_end_with_a_line_for_programs(benchmark, capsys):
     benchmark("output").print_result("stub", number=1)
     result = json.loads(capsys.readouterr().out)
     assert result["benchmark"] == "stub" and result["number"] == 1
-    assert " cores of " in result["processor"]
+    assert " of " in result["processor"]
+
+
+def test_a_command_that_fails_says_why(benchmark):
+    code = "import sys; sys.exit('error: no such thing')"
+    with pytest.raises(SystemExit, match=r"error: no such thing \(this failed: .*"):
+        benchmark("processes").run_silently([sys.executable, "-c", code])
+
+
+def test_the_cost_of_a_command_is_that_of_its_process(benchmark, tmp_path):
+    (output := tmp_path / "output").touch()
+    code = "memory = bytearray(200 * 2**20); print(sum(range(1000)))"
+    cost = benchmark("processes").run_silently([sys.executable, "-c", code], output)
+    assert output.read_text() == "499500\n"
+    assert cost.peak_mb > 200
+    assert cost.cpu > 0 and cost.wall > 0
