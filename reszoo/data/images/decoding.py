@@ -34,8 +34,18 @@ MAX_PIXELS = 1 << 27
 """Larger images are rejected as decompression bombs. Decoding takes up to 8 bytes per pixel (4 in
 Pillow, which turns into a copy), so 1 GiB."""
 
+PILLOW_ERRORS = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+)
+"""Errors that Pillow raises for damaged files."""
+
 _STRIP_PIXELS = 1 << 22
-_PIL_ERRORS = (OSError, ValueError, SyntaxError, EOFError, ArithmeticError, LookupError, TypeError)
 _PLAIN_MODES = frozenset({"L", "RGB"})
 _ALPHA_MODES = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
 _ROTATED = range(2, 9)
@@ -138,7 +148,7 @@ def decode(encoded: bytes) -> tuple[np.ndarray, str]:
         raise BrokenImageError(_foreign_reason(encoded)) from None
     except Image.DecompressionBombError:
         raise BrokenImageError(f"more than {MAX_PIXELS:,} pixels") from None
-    except _PIL_ERRORS as error:
+    except PILLOW_ERRORS as error:
         reason = "truncated" if "truncated" in str(error).lower() else "damaged"
         raise BrokenImageError(f"{reason} ({error})") from None
 
@@ -186,7 +196,7 @@ def _decode(image: ImageFile.ImageFile) -> tuple[np.ndarray, str]:
     if image.format == "TIFF" and _is_preview(image):
         raise BrokenImageError(f"a camera raw file: {_SAVE_ANEW}")
     image.load()
-    form = _form(image)
+    form = form_of(image)
     upright = ImageOps.exif_transpose(image) if form.endswith("rotated") else image
     pixels = _pixels(upright)
     return (pixels[..., None] if pixels.ndim == 2 else pixels), form
@@ -214,7 +224,7 @@ def _convert(image: Image.Image) -> np.ndarray:
     return _sixteen_bit_values(image) if deep else np.array(_to_l_or_rgb(image))
 
 
-def _form(image: ImageFile.ImageFile) -> str:
+def form_of(image: ImageFile.ImageFile) -> str:
     """Describes the file: format, kind of pixels, and whether EXIF rotates it."""
     names = {"L": "grey", "LA": "grey with alpha", "1": "black and white", "P": "palette"}
     kind = "16-bit grey" if image.mode.startswith("I") else names.get(image.mode, image.mode)

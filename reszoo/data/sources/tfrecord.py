@@ -30,7 +30,7 @@ _INDEX_FILE_FROM = 1 << 28  # bytes of records
 _BUFFER_BYTES = 1 << 16
 _PATHS_AT_ONCE = 256
 """Records that are read together for their paths: they may hold images too."""
-_JPEG = b"\xff\xd8"
+JPEG_START = b"\xff\xd8"
 _GREY_16 = b"\x10\0"
 """Bit depth and colour type of 16-bit grey, at byte 24 of a PNG."""
 
@@ -229,10 +229,15 @@ def decode_jpeg_or_png(
     """Decodes a JPEG or PNG, uint8; 0 `channels` keeps those of the file."""
     image = tf.cond(
         _is_jpeg(encoded),
-        lambda: tf.io.decode_jpeg(encoded, channels=channels, dct_method="INTEGER_ACCURATE"),
+        lambda: decode_jpeg(encoded, channels),
         lambda: _decode_png(encoded, channels, sixteen_bit),
     )
     return _set_channels(image, channels)
+
+
+def decode_jpeg(encoded: tf.Tensor | bytes, channels: int = 0) -> tf.Tensor:
+    """Decodes a JPEG, uint8; 0 `channels` keeps those of the file."""
+    return tf.io.decode_jpeg(encoded, channels=channels, dct_method="INTEGER_ACCURATE")
 
 
 def _decode_png(encoded: tf.Tensor, channels: int, sixteen_bit: SixteenBit) -> tf.Tensor:
@@ -257,7 +262,7 @@ def _decode_png(encoded: tf.Tensor, channels: int, sixteen_bit: SixteenBit) -> t
 
 
 def _is_jpeg(encoded: tf.Tensor) -> tf.Tensor:
-    return tf.strings.substr(encoded, 0, len(_JPEG)) == _JPEG
+    return tf.strings.substr(encoded, 0, len(JPEG_START)) == JPEG_START
 
 
 def _png_size(encoded: tf.Tensor) -> tf.Tensor:

@@ -1,8 +1,9 @@
-"""Checking image files: decoding each once shows whether it is plain, odd or broken.
+"""Checking image files: decoding shows whether each is plain, odd or broken.
 
 A plain file is a JPEG or PNG that TensorFlow decodes to the same pixels as `decode`, so the
 pipeline reads it as it is. Any other readable file is odd and is stored as a PNG of `decode`'s
-pixels: training and prediction see the same pixels by construction.
+pixels: training and prediction see the same pixels by construction. One decoder reads nearly every
+file: TensorFlow those with plain headers, Pillow those that are certainly odd; both read the rest.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +25,19 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 from reszoo.atomic_files import write_text
 from reszoo.data.images.decoding import BrokenImageError, decode, read_file
+from reszoo.data.images.plain_headers import plain_form
 from reszoo.data.sources.folder.broken_files import BrokenFile
 from reszoo.data.sources.folder.listing import FolderListing, ImageFile
-from reszoo.data.sources.tfrecord import decode_jpeg_or_png
+from reszoo.data.sources.tfrecord import JPEG_START, decode_jpeg
 from reszoo.errors import MachineError
+from reszoo.system_info import usable_cores
 from reszoo.visible_output import unfiltered
 
-_GROUP = 256  # files per task of the thread pool
+_GROUP = 64  # files per task of the thread pool
 _PROGRESS_FROM = 5_000  # files
+_UINT8 = np.dtype(np.uint8)
+_CONVERTED = re.compile(r"alpha|RGBA|transparency|CMYK|first frame|rotated")
+"""Forms that `decode` converts in ways of its own, so that TensorFlow's pixels are others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +105,7 @@ def contents_hashes(listing: FolderListing, cache: Path) -> dict[str, str]:
         stored: dict[str, str] = json.loads(cache.read_text(encoding="ascii"))
         return stored
     paths = [file.path for files in listing.splits.values() for file in files]
-    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         hashes = pool.map(lambda path: _contents_hash(listing.root / path), paths)
         found = {path: digest for path, digest in zip(paths, hashes, strict=True) if digest}
     with contextlib.suppress(MachineError):  # A cache that cannot be written only costs time.
@@ -115,12 +122,25 @@ def _contents_hash(path: Path) -> str | None:
 
 def check_image(encoded: bytes) -> ImageFacts:
     """Returns the facts of one encoded image; raises BrokenImageError."""
+    form = plain_form(encoded)
+    pixels = _tensorflow_pixels(encoded) if form else None
+    if form is None or pixels is None:
+        return _check_unusual(encoded)
+    height, width, channels = pixels.shape
+    return ImageFacts(height, width, channels, form, True, _digest(pixels), None)
+
+
+def _check_unusual(encoded: bytes) -> ImageFacts:
+    """Decodes an image with Pillow and, if the pixels may be the same, with TensorFlow too."""
     pixels, form = decode(encoded)
     (height, width, channels), dtype, digest = pixels.shape, pixels.dtype, _digest(pixels)
     values = _sixteen_bit_values(encoded, pixels)
     sixteen_bit = None if values is None else (int(values.min()), int(values.max()))
     del pixels, values  # before it is decoded again: a large image fits memory few times
-    plain = _tensorflow_digest(encoded, dtype, form) == digest
+    plain = False
+    if form.startswith(("JPEG", "PNG", "MPO")) and not _CONVERTED.search(form):
+        again = _tensorflow_pixels(encoded, dtype)
+        plain = again is not None and _digest(again) == digest
     return ImageFacts(height, width, channels, form, plain, digest, sixteen_bit)
 
 
@@ -135,14 +155,19 @@ def _check_in_parallel(
 ) -> Iterator[tuple[ImageFile, ImageFacts | str]]:
     """Yields each file with its facts, or with the reason why it is broken, in order."""
     groups = [files[first : first + _GROUP] for first in range(0, len(files), _GROUP)]
-    pool = ThreadPoolExecutor(min(16, os.cpu_count() or 1))
+    pool = ThreadPoolExecutor(usable_cores())
     try:
-        results = pool.map(lambda group: [_check_file(root, file) for file in group], groups)
+        results = pool.map(partial(_check_group, root), groups)
         for group, facts in zip(groups, results, strict=True):
             yield from zip(group, facts, strict=True)
     finally:
         # After Ctrl-C waiting groups are cancelled, so that the program ends at once.
         pool.shutdown(cancel_futures=True)
+
+
+def _check_group(root: Path, files: Sequence[ImageFile]) -> list[ImageFacts | str]:
+    with tf.device("CPU:0"):
+        return [_check_file(root, file) for file in files]
 
 
 def _check_file(root: Path, file: ImageFile) -> ImageFacts | str:
@@ -153,19 +178,16 @@ def _check_file(root: Path, file: ImageFile) -> ImageFacts | str:
         return str(error)
 
 
-def _tensorflow_digest(encoded: bytes, dtype: np.dtype, form: str) -> bytes | None:
-    """Returns the hash of TensorFlow's pixels; None where it cannot decode the image."""
-    if not form.startswith(("JPEG", "PNG", "MPO")):
-        return None
+def _tensorflow_pixels(encoded: bytes, dtype: np.dtype = _UINT8) -> np.ndarray | None:
+    """Returns the pixels that the pipeline reads; None where TensorFlow cannot decode them."""
     try:
-        with tf.device("CPU:0"):
-            if dtype == np.uint16:
-                decoded = tf.io.decode_png(encoded, dtype=tf.uint16)
-            else:
-                decoded = decode_jpeg_or_png(tf.constant(encoded), 0)
+        if encoded.startswith(JPEG_START):
+            decoded = decode_jpeg(encoded)
+        else:
+            decoded = tf.io.decode_png(encoded, dtype=tf.as_dtype(dtype))
     except tf.errors.OpError:
         return None
-    return _digest(np.asarray(memoryview(decoded)))  # `numpy()` would copy it
+    return np.asarray(memoryview(decoded))  # `numpy()` would copy it
 
 
 def _sixteen_bit_values(encoded: bytes, pixels: np.ndarray) -> np.ndarray | None:
