@@ -71,10 +71,13 @@ def _network(resolved: ResolvedSearch) -> Any:
 
 
 def _candidate(resolved: ResolvedSearch, values: keras_tuner.HyperParameters) -> tuple[int, ...]:
-    return tuple(
-        values.Choice(dimension.name, list(range(len(dimension.choices))))
-        for dimension in resolved.space.dimensions
-    )
+    """Returns what keras-tuner drew, the widths sorted: it knows no order between values."""
+    dimensions = resolved.space.dimensions
+    drawn = [values.Choice(each.name, list(range(len(each.choices)))) for each in dimensions]
+    places = [place for place, each in enumerate(dimensions) if each.name.endswith(".width")]
+    for place, width in zip(places, sorted(drawn[place] for place in places), strict=True):
+        drawn[place] = width
+    return tuple(drawn)
 
 
 class _Tuner(keras_tuner.Tuner):  # type: ignore[misc]
