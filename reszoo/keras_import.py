@@ -35,7 +35,8 @@ def import_lean_keras() -> None:
 def hidden_packages(*names: str) -> Iterator[None]:
     """Lets packages that are not imported yet look as if they were not installed."""
     hidden = [name for name in names if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # None makes `import` raise ModuleNotFoundError.
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]  # `import` raises ModuleNotFoundError
     try:
         yield
     finally:
