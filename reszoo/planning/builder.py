@@ -362,8 +362,10 @@ class Scope:
     def _check_signal(self, kernel: Sides) -> None:
         """Refuses a window that runs across a signal: most weights would see only padding."""
         image = self.spec.input.shape[:2]
-        across = [pixels == 1 < side for pixels, side in zip(image, axes(kernel), strict=True)]
-        if isinstance(kernel, int) or max(image) == 1 or not any(across):
+        if isinstance(kernel, int) or max(image) == 1:
+            return
+        across = [pixels == 1 < side for pixels, side in zip(image, kernel, strict=True)]
+        if not any(across):
             return
         side = "high" if across[0] else "wide"
         meant = [1 if is_across else max(kernel) for is_across in across]

@@ -26,8 +26,11 @@ def for_inference(plan: Plan) -> Plan:
 
 def with_op(plan: Plan, op: str, matches: Callable[[Row], bool], **changes: Any) -> Plan:
     """Returns the plan with another op in the rows that match, and `changes` of their fields."""
+    matching = {row.name for row in plan.rows if matches(row)}
+    if not matching:
+        return plan
     rows = (
-        replace(row, op=op, stands_for=(row.name,), **changes) if matches(row) else row
+        replace(row, op=op, stands_for=(row.name,), **changes) if row.name in matching else row
         for row in plan.rows
     )
     return replace(plan, rows=tuple(rows))
@@ -51,10 +54,12 @@ def fold_factors(plan: Plan) -> Plan:
     def is_factor(row: Row) -> bool:
         return row.op == "scale" or (row.op == "rescale" and row.attributes["offset"] == 0.0)
 
-    return _fold(plan, is_factor, lambda row: row)
+    return _fold(plan, is_factor, lambda row: {})
 
 
-def _fold(plan: Plan, matches: Callable[[Row], bool], change: Callable[[Row], Row]) -> Plan:
+def _fold(
+    plan: Plan, matches: Callable[[Row], bool], changes: Callable[[Row], dict[str, Any]]
+) -> Plan:
     """Folds rows into the convolution or dense layer before them, if they are its only reader."""
     readers = reader_counts(plan)
     rows = {row.name: row for row in plan.rows}
@@ -66,16 +71,16 @@ def _fold(plan: Plan, matches: Callable[[Row], bool], change: Callable[[Row], Ro
             continue
         if readers[Ref(before.name)] == 1:
             stands_for = (*(before.stands_for or (before.name,)), row.name)
-            folded[before.name] = replace(change(before), stands_for=stands_for)
+            folded[before.name] = replace(before, stands_for=stands_for, **changes(before))
             removed.append(row)
     plan = replace(plan, rows=tuple(folded.get(row.name, row) for row in plan.rows))
     return _without_rows(plan, removed)
 
 
-def _with_bias(row: Row) -> Row:
+def _with_bias(row: Row) -> dict[str, Any]:
     bias = 0 if row.attributes["bias"] else row.shape[-1]
     attributes = {**row.attributes, "bias": True}
-    return replace(row, attributes=attributes, parameters=row.parameters + bias)
+    return {"attributes": attributes, "parameters": row.parameters + bias}
 
 
 def reader_counts(plan: Plan) -> Counter[Ref]:
@@ -88,6 +93,8 @@ def reader_counts(plan: Plan) -> Counter[Ref]:
 def _without_rows(plan: Plan, rows: Iterable[Row]) -> Plan:
     """Returns the plan without rows of one input; their readers read that input instead."""
     sources = {row.name: row.inputs[0] for row in rows}
+    if not sources:
+        return plan
 
     def source(ref: Ref) -> Ref:
         while ref.row in sources:

@@ -18,7 +18,7 @@ from reszoo.planning.rewrites import fold_norms, for_inference, reader_counts
 from reszoo.planning.rows import Plan, Ref, Row, Shape
 from reszoo.spec.architecture import Architecture
 
-_OWN_FIELDS = ("stages", "name", "title", "source", "published", "weights")
+_OWN_FIELDS = ("stages", "name", "title", "source", "published", "weights", "classes", "head")
 """Fields on which the plan of a block does not depend, or on its stage's entry alone."""
 
 
@@ -95,7 +95,8 @@ class SegmentCosts:
         for index in range(len(spec.stages)):
             segments += self._stage(spec, index, number, segments[-1].shape)
         shape = segments[-1].shape
-        segments.append(self._segment((number, shape), plan_head, spec, shape))
+        key = (number, shape, spec.classes, spec.head)
+        segments.append(self._segment(key, plan_head, spec, shape))
         return [segment for segment in segments if not segment.is_empty]
 
     def _stage(

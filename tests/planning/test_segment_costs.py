@@ -80,6 +80,8 @@ def test_costs_of_the_zoo_equal_those_of_their_plans(family):
     assert costs.cost(known) == cost(known)
     wider = spec.override(known, ["stages[0].depth=2", "classes=7"])
     assert costs.cost(wider) == cost(wider)
+    with_hidden = spec.override(wider, ["head.hidden=[12]"])
+    assert costs.cost(with_hidden) == cost(with_hidden) != cost(wider)
 
 
 def test_a_segment_is_planned_once(monkeypatch):
@@ -94,6 +96,7 @@ def test_a_segment_is_planned_once(monkeypatch):
         lambda *arguments: planned.append(arguments[1:3]) or plan_block(*arguments),
     )
     costs.cost(spec.load("resnet20", ["stages[1].depth=5"]))
+    costs.cost(spec.load("resnet20", ["classes=7", "head.dropout=0.5"]))
     assert planned == []
     costs.cost(spec.load("resnet20", ["stages[1].width=48"]))
     # The first block of the stage, those after it, and the first of the next stage.
