@@ -116,8 +116,7 @@ def list_folder(path: str | os.PathLike[str], seed: int = 0) -> FolderListing:
     else:
         splits, loose = {"train": ""}, 0
     with reading_folder(root):
-        every = [entry for path in splits.values() for entry in _folders(root / path)]
-    others = sorted({Path(entry).resolve() for entry in every})
+        others = [other for path in splits.values() for other in _real_folders(root / path)]
     split_files = {name: _walk_classes(root, root / path, others) for name, path in splits.items()}
     classes = _common_classes(root, split_files)
     files = {split: _image_files(members, classes) for split, members in split_files.items()}
@@ -214,13 +213,22 @@ def _folders(folder: Path) -> list[os.DirEntry[str]]:
     return [entry for entry in visible_entries(folder) if entry.is_dir()]
 
 
+def _real_folders(folder: Path) -> list[Path]:
+    """Returns the real paths of the folders in a folder; only links are resolved one by one."""
+    real = folder.resolve()
+    return [
+        Path(entry).resolve() if entry.is_symlink() else real / entry.name
+        for entry in _folders(folder)
+    ]
+
+
 def _walk_classes(root: Path, folder: Path, others: Sequence[Path]) -> _SplitFiles:
     """Returns the files of each class folder in `folder`; `others` are those of all splits."""
     split = _SplitFiles({}, 0, [])
-    walk = FileWalk(others, root.resolve(), split.ignored_links)
+    walk, real = FileWalk(others, root.resolve(), split.ignored_links), folder.resolve()
     with reading_folder(folder):
         # A class folder may be a link, but not to a class that is there already.
-        classes = [Path(entry).resolve() for entry in _folders(folder) if not entry.is_symlink()]
+        classes = [real / entry.name for entry in _folders(folder) if not entry.is_symlink()]
         for entry in visible_entries(folder):
             if not entry.is_dir():
                 split.passed_over += 1
