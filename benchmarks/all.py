@@ -210,9 +210,13 @@ def _options(words: Sequence[str] | None, names: Sequence[str]) -> argparse.Name
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", type=Path, default=Path("build/benchmarks"))
+    out = Path("build/benchmarks")
+    parser.add_argument("--out", type=Path, default=out, help=f"folder of results (default: {out})")
     parser.add_argument("--torch-python", help="a Python that has torch, torchvision and timm")
-    parser.add_argument("--rows", nargs="+", choices=names, default=names, metavar="NAME")
+    known = f"rows to measure (default: all): {', '.join(names)}"
+    parser.add_argument(
+        "--rows", nargs="+", choices=names, default=names, metavar="NAME", help=known
+    )
     options = parser.parse_args(words)
     if options.torch_python and not shutil.which(options.torch_python):
         parser.error(f"there is no program {options.torch_python}: give the path of a Python")
