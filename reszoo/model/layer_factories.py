@@ -15,7 +15,8 @@ import numpy as np
 
 from reszoo.model.fused.batch_norm import FusedBatchNormalization
 from reszoo.model.fused.conv import ProductConv2D
-from reszoo.model.fused.highway_merge import GatedMerge
+from reszoo.model.fused.highway_merge import GatedMerge, InterleavedMerge
+from reszoo.model.fused.joint_conv import DeferredConv2D, InterleavedConv2D
 from reszoo.model.fused.relu import AddReLU, FusedReLU
 from reszoo.model.initializers import row_seed
 from reszoo.model.layers import (
@@ -99,6 +100,11 @@ def _conv(layer: Callable[..., keras.layers.Layer]) -> Factory:
         )
 
     return make
+
+
+def _interleaved_conv(row: Row, settings: LayerSettings) -> keras.layers.Layer:
+    layer = partial(InterleavedConv2D, products=row.attributes["products"])
+    return _conv(layer)(row, settings)
 
 
 def _conv1d(layer: Callable[..., keras.layers.Layer]) -> Factory:
@@ -258,6 +264,9 @@ FACTORIES: Mapping[str, Factory] = {
     "fused_relu": _layer(FusedReLU),
     "add_relu": _layer(AddReLU, "copies"),
     "gated_merge": _layer(GatedMerge, "relu", "copies"),
+    "deferred_conv": _conv(DeferredConv2D),
+    "interleaved_conv": _interleaved_conv,
+    "interleaved_merge": _layer(InterleavedMerge, "copies"),
     "centred_contrast": _layer(CentredContrast, "epsilon"),
     "centred_group_norm": _group_norm(CentredGroupNorm),
     "quantized_conv": _conv(QuantizedConv2D),
@@ -275,6 +284,9 @@ DEVICE_LAYERS = (
     FusedReLU,
     AddReLU,
     GatedMerge,
+    DeferredConv2D,
+    InterleavedConv2D,
+    InterleavedMerge,
     CentredContrast,
     CentredGroupNorm,
 )

@@ -11,6 +11,8 @@ that of the canonical plan.
 | product_conv | conv whose weight gradient is faster as matrix products | CPU |
 | add_relu | add, activation relu | CPU in bfloat16, large maps |
 | gated_merge | sigmoid, subtract, multiply, add; activation relu | CPU in bfloat16, large maps |
+| deferred_conv, interleaved_conv | conv of H, conv of its gate: one product | likewise |
+| interleaved_merge | gated_merge of the map of both | likewise |
 | fused_relu | activation relu | CPU in bfloat16, large maps |
 
 Groups of rows are fused in `reszoo.planning.fusion`. On a GPU, cuDNN has a kernel for the norm, and
@@ -21,7 +23,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reszoo.planning.fusion import fork_outputs, fuse_add_relu, fuse_gated_merge, is_large_relu
+from reszoo.planning.fusion import (
+    fork_outputs,
+    fuse_add_relu,
+    fuse_gated_merge,
+    is_large_relu,
+    join_gate_convs,
+)
 from reszoo.planning.rewrites import with_op
 from reszoo.planning.rows import Plan, Row, Shape
 
@@ -54,7 +62,7 @@ def for_device(
     plan = with_op(plan, "product_conv", lambda row: _is_product_conv(row, shapes, is_bfloat16))
     if not is_bfloat16:
         return plan
-    plan = fork_outputs(fuse_gated_merge(fuse_add_relu(plan)))
+    plan = fork_outputs(join_gate_convs(fuse_gated_merge(fuse_add_relu(plan))))
     return with_op(plan, "fused_relu", is_large_relu, attributes={})
 
 

@@ -1,6 +1,6 @@
-"""Fusion of rows on a CPU: additions with their ReLU, and gated merges.
+"""Fusion of rows on a CPU: additions with their ReLU, gated merges, and the gate's convolution.
 
-A group becomes one row with the name of its last. `add_relu` and `gated_merge` have one output per
+A group becomes one row with the name of its last. `add_relu` and the merges have one output per
 reader (attribute `copies`), all equal.
 """
 
@@ -10,13 +10,14 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from reszoo.planning.rewrites import reader_counts
 from reszoo.planning.rows import Plan, Ref, Row
 
 _LARGE_MAP = 1 << 13
 """Values per example from which on a compiled kernel is worth its overhead."""
-_FORKED = ("add_relu", "gated_merge")
+_FORKED = ("add_relu", "gated_merge", "interleaved_merge")
 
 
 def is_large_relu(row: Row) -> bool:
@@ -61,6 +62,44 @@ def fuse_gated_merge(plan: Plan) -> Plan:
         attributes = {"relu": relu, "copies": 1}
         fusion.fuse(row, "gated_merge", (shortcut, h, gate.inputs[0]), attributes, inner)
     return fusion.plan()
+
+
+def join_gate_convs(plan: Plan) -> Plan:
+    """Lets the convolution of a gate compute that of H too, where both only feed a gated merge.
+
+    Both read the same input, with kernels of one shape, and H is a ReLU of its convolution. H's row
+    hands on its kernel; the map of the gate's row has the channels of both in turns.
+    """
+    fusion = _Fusion(plan)
+    for row in plan.rows:
+        if row.op != "gated_merge" or not row.attributes["relu"]:
+            continue
+        shortcut, *maps = row.inputs
+        h, gate = (fusion.rows[ref.row] for ref in maps)
+        if _are_one_conv(h, gate) and all(map(fusion.has_one_reader, (h, gate))):
+            fusion.change(h, "deferred_conv")
+            fusion.change(
+                gate,
+                "interleaved_conv",
+                inputs=(*gate.inputs, Ref(h.name, 0), Ref(h.name, 1)),
+                shape=(*gate.shape[:-1], 2 * gate.shape[-1]),
+                attributes={**gate.attributes, "products": gate.op == "product_conv"},
+            )
+            inputs, copies = (shortcut, Ref(gate.name)), row.attributes["copies"]
+            fusion.change(row, "interleaved_merge", inputs=inputs, attributes={"copies": copies})
+    return fusion.plan()
+
+
+def _are_one_conv(*rows: Row) -> bool:
+    """Whether rows are convolutions of the same input that differ only in their weights."""
+    same = ("filters", "kernel", "stride", "padding")
+    kinds = {(row.op, row.inputs, *(row.attributes.get(name) for name in same)) for row in rows}
+    return len(kinds) == 1 and all(
+        row.op in ("conv", "product_conv")
+        and row.attributes["groups"] == 1
+        and row.attributes["bias"]
+        for row in rows
+    )
 
 
 class _Fusion:
@@ -112,6 +151,11 @@ class _Fusion:
             last, op=op, inputs=inputs, attributes=attributes, stands_for=tuple(names)
         )
 
+    def change(self, row: Row, op: str, **fields: Any) -> None:
+        """Gives a row another op, and `fields`."""
+        stands_for = row.stands_for or (row.name,)
+        self.rows[row.name] = replace(row, op=op, stands_for=stands_for, **fields)
+
     def plan(self) -> Plan:
         """Returns the plan with the fused rows."""
         rows = (self.rows[row.name] for row in self._plan.rows if row.name not in self._fused)
@@ -120,7 +164,8 @@ class _Fusion:
 
 def fork_outputs(plan: Plan) -> Plan:
     """Gives each reader of a fused row its own output; outputs of the plan read the first."""
-    readers = reader_counts(replace(plan, outputs=()))
+    computing = tuple(row for row in plan.rows if row.op != "deferred_conv")
+    readers = reader_counts(replace(plan, rows=computing, outputs=()))
     copies = {
         row.name: readers[Ref(row.name)]
         for row in plan.rows
@@ -132,7 +177,9 @@ def fork_outputs(plan: Plan) -> Plan:
         if row.name in copies:
             row = replace(row, attributes={**row.attributes, "copies": copies[row.name]})
         inputs = tuple(
-            Ref(ref.row, next(outputs[ref.row])) if ref.row in outputs else ref
+            Ref(ref.row, next(outputs[ref.row]))
+            if ref.row in outputs and row.op != "deferred_conv"
+            else ref
             for ref in row.inputs
         )
         rows.append(replace(row, inputs=inputs))

@@ -14,7 +14,7 @@ from reszoo.model.copy_weights import copy_weights
 from reszoo.model.features import features
 from reszoo.model.fused.batch_norm import FusedBatchNormalization
 from reszoo.model.fused.conv import ProductConv2D
-from reszoo.model.fused.highway_merge import GatedMerge
+from reszoo.model.fused.highway_merge import GatedMerge, InterleavedMerge
 from reszoo.model.fused.relu import AddReLU, FusedReLU
 from reszoo.model.layer_factories import DEVICE_LAYERS
 from reszoo.model.saving import load_model, save_model
@@ -22,13 +22,13 @@ from reszoo.spec import Architecture
 from tests.model.specs import small
 
 
-def highways() -> Architecture:
+def highways(**gate: object) -> Architecture:
     """Maps large enough for the merge: 16x16x64."""
     return small(
         norm="none",
         input={"shape": [16, 16, 3], "mean": [120.0, 110.0, 100.0], "std": 60.0},
         stem={"filters": 64},
-        block={"transform": "conv", "connection": "highway", "gate": {"bias": -1.0}},
+        block={"transform": "conv", "connection": "highway", "gate": {"bias": -1.0, **gate}},
         stages=[{"depth": 2, "width": 64}],
     )
 
@@ -99,9 +99,25 @@ def test_step_in_bfloat16_is_as_near_to_float32_as_the_canonical_one(
 def test_highway_step_in_bfloat16_is_as_near_to_float32_as_the_canonical_one() -> None:
     stock = step(build(highways(), seed=1, dtype="mixed_bfloat16"))
     model = build(highways(), seed=1, dtype="mixed_bfloat16", device="cpu")
+    merges = [layer for layer in model.layers if isinstance(layer, InterleavedMerge)]
+    assert [merge.copies for merge in merges] == [2, 1]
+    assert_as_near(step(model), stock, step(build(highways(), seed=1)))
+
+
+def test_highway_step_with_small_gates_is_as_near_to_float32_as_the_canonical_one() -> None:
+    spec = highways(kernel=1)
+    stock = step(build(spec, seed=1, dtype="mixed_bfloat16"))
+    model = build(spec, seed=1, dtype="mixed_bfloat16", device="cpu")
     merges = [layer for layer in model.layers if isinstance(layer, GatedMerge)]
     assert [(merge.relu, merge.copies) for merge in merges] == [(True, 3), (True, 1)]
-    assert_as_near(step(model), stock, step(build(highways(), seed=1)))
+    assert_as_near(step(model), stock, step(build(spec, seed=1)))
+
+
+def test_joint_convolutions_keep_the_weights_of_the_canonical_network_in_order() -> None:
+    model = build(highways(), dtype="mixed_bfloat16", device="cpu")
+    canonical = build(highways())
+    for fast, stock in zip(model.weights, canonical.weights, strict=True):
+        assert (fast.path, fast.shape) == (stock.path, stock.shape)
 
 
 def assert_as_near(found: Step, stock: Step, exact: Step) -> None:

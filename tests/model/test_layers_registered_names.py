@@ -19,6 +19,7 @@ LAYERS = (
         "FusedBatchNormalization",
     ),
     *("GatedMerge", "ProductConv2D", "FusedReLU", "AddReLU", "DeviceModel"),
+    *("DeferredConv2D", "InterleavedConv2D", "InterleavedMerge"),
     *("FakeQuantize", "QuantizedConv2D", "QuantizedConv1D", "QuantizedDense"),
     *("ChannelScale", "ChannelOffset"),
 )

@@ -11,6 +11,7 @@ from reszoo.planning import Plan
 from reszoo.planning.device_rewrites import for_device
 from reszoo.planning.network import plan
 from reszoo.planning.rewrites import fold_norms, for_inference
+from reszoo.planning.rows import Ref
 from tests.planning.specs import architecture, cifar
 
 
@@ -164,7 +165,7 @@ def test_stage_that_ends_before_its_relu_keeps_its_addition() -> None:
 
 
 def test_gated_merge_takes_the_sigmoid_and_the_relu_that_only_it_reads() -> None:
-    fast = for_device(highways(), "cpu", "mixed_bfloat16")
+    fast = for_device(highways(kernel=1), "cpu", "mixed_bfloat16")
     merges = [row for row in fast.rows if row.op == "gated_merge"]
     assert [row.attributes for row in merges] == [
         {"relu": True, "copies": 3},
@@ -189,7 +190,43 @@ def test_gated_merge_takes_the_sigmoid_and_the_relu_that_only_it_reads() -> None
     ]
 
 
+def test_convolution_of_a_gate_computes_that_of_h_where_their_kernels_have_one_shape() -> None:
+    canonical = highways()
+    fast = for_device(canonical, "cpu", "mixed_bfloat16")
+    assert not [row for row in fast.rows if row.op == "gated_merge"]
+    h, gate, merge = (
+        fast.row(f"stage1_block1_{part}") for part in ("conv1", "transform_gate_conv", "merge_add")
+    )
+    assert [row.op for row in (h, gate, merge)] == [
+        "deferred_conv",
+        "interleaved_conv",
+        "interleaved_merge",
+    ]
+    # The stem has an output for each reader that computes: the merge and the convolution.
+    assert gate.inputs == (Ref("stem_activation"), Ref(h.name, 0), Ref(h.name, 1))
+    assert gate.shape == (32, 32, 64)
+    assert merge.inputs == (Ref("stem_activation"), Ref(gate.name))
+    assert merge.attributes == {"copies": 2}
+    assert [ref for row in fast.rows for ref in row.inputs if ref.row == merge.name] == [
+        Ref(merge.name, 0),  # H's convolution only takes its shape
+        Ref(merge.name, 0),
+        Ref(merge.name, 1),
+    ]
+    assert merge.stands_for[0] == "stage1_block1_activation1"
+
+
+def test_convolutions_that_something_else_reads_or_without_a_relu_stay_two() -> None:
+    canonical = highways()
+    stages = {**canonical.stages, "stage1": Ref("stage1_block1_conv1")}
+    fast = for_device(replace(canonical, stages=stages), "cpu", "mixed_bfloat16")
+    joined = [row.name for row in fast.rows if row.op == "interleaved_merge"]
+    assert joined == ["stage1_block2_merge_add", "stage2_block1_merge_add"]
+    block = {"transform": "conv", "connection": "highway"}
+    tanh = plan(cifar(1, norm="none", activation="tanh", block=block))
+    assert "interleaved_conv" not in {row.op for row in for_device(tanh, "cpu", "bfloat16").rows}
+
+
 @pytest.mark.parametrize("gate", [{"coupled": False}, {"granularity": "channel"}])
 def test_other_merges_stay_as_they_are(gate: dict[str, object]) -> None:
     fast = for_device(highways(**gate), "cpu", "mixed_bfloat16")
-    assert not [row for row in fast.rows if row.op == "gated_merge"]
+    assert not {"gated_merge", "interleaved_merge"} & {row.op for row in fast.rows}
