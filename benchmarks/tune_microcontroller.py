@@ -106,7 +106,8 @@ def search(side: str, data: str, options: argparse.Namespace) -> None:
             used = max(used, cpu_seconds(process.pid))
             spent_file.write_text(json.dumps(spent + used))
         if process.poll() is None:
-            process.send_signal(signal.SIGINT)
+            # keras-tuner takes an interrupted training for a failed one, and goes on.
+            process.send_signal(signal.SIGKILL if side.startswith("keras-") else signal.SIGINT)
             process.wait()
         elif process.returncode:
             raise SystemExit(f"{side} failed: see {folder / 'log.txt'}")
