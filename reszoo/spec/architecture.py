@@ -525,3 +525,9 @@ class Architecture(Document):
         fields = {name: getattr(stage, name) for name in BlockFields.model_fields}
         changed = {name: value for name, value in fields.items() if value is not None}
         return self.block.model_copy(update=changed) if changed else self.block
+
+    @property
+    def has_normalized_blocks(self) -> bool:
+        """Whether the blocks of any stage have a normalisation."""
+        blocks = map(self.stage_block, range(len(self.stages)))
+        return any((block.norm or self.norm).kind != "none" for block in blocks)

@@ -235,12 +235,18 @@ FEW_IMAGES = 5_000
 
 
 def default_recipe_name(
-    height: int, width: int, *, images: int | None = None, fine_tuning: bool = False
+    height: int,
+    width: int,
+    *,
+    images: int | None = None,
+    fine_tuning: bool = False,
+    normalized: bool = True,
 ) -> str:
     """Returns the short recipe for images of a size in pixels, or the one that fine-tunes.
 
     Few images (`images` of them train; None: many) get smaller batches and more epochs. An image
-    one pixel high or wide is a signal.
+    one pixel high or wide is a signal. Blocks that are not normalized get a lower learning rate
+    where the usual one is too high for them.
 
     Examples:
       >>> default_recipe_name(224, 224, fine_tuning=True)
@@ -258,4 +264,6 @@ def default_recipe_name(
         return f"{kind}_photo"
     if images is not None and images < FEW_IMAGES:
         kind = "finetune_few" if fine_tuning else "few"
-    return f"{kind}28" if side <= 28 else f"{kind}32"
+    if side <= 28:
+        return f"{kind}28"
+    return f"{kind}32" if normalized or fine_tuning else f"{kind}32_no_norm"

@@ -116,7 +116,12 @@ def choose_recipe(
         recipe = specs.override(recipe, overrides)
     else:
         size = architecture.input.shape[:2]
-        name = recipe or default_recipe_name(*size, images=images, fine_tuning=fine_tuning)
+        name = recipe or default_recipe_name(
+            *size,
+            images=images,
+            fine_tuning=fine_tuning,
+            normalized=architecture.has_normalized_blocks,
+        )
         recipe = specs.load_recipe(name, overrides)
     if epochs is not None and epochs < 1:
         raise UserError(

@@ -164,7 +164,8 @@ def _resolve_recipe(search: Search, base: Architecture) -> tuple[Recipe, int]:
     size = base.input.shape[:2]
     overrides = [f"{path}={json.dumps(value)}" for path, value in search.recipe_overrides.items()]
     try:
-        name = resolve_path(search, search.recipe) if search.recipe else default_recipe_name(*size)
+        default = default_recipe_name(*size, normalized=base.has_normalized_blocks)
+        name = resolve_path(search, search.recipe) if search.recipe else default
         recipe = spec.load_recipe(name, overrides)
     except UserError as error:
         if error.where and "--set" not in str(error.where):

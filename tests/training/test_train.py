@@ -20,7 +20,7 @@ from reszoo.runs import Run
 from reszoo.spec.recipe import default_recipe_name
 from reszoo.training.checkpoint.checkpoints import Checkpoints
 from reszoo.training.fit_run import _is_test_split
-from reszoo.training.job import TrainingJob
+from reszoo.training.job import TrainingJob, choose_recipe
 from reszoo.training.train import resume, train
 from tests.training.samples import SHORT, TINY, bar_data, bars
 
@@ -224,6 +224,27 @@ def test_a_resume_that_fails_leaves_the_schedule_as_it_was(begun):
 def test_the_default_recipe_goes_by_the_number_of_images_too(side, images, fine_tuning, name):
     assert default_recipe_name(side, side, images=images, fine_tuning=fine_tuning) == name
     assert name in spec.names_of("recipe")
+
+
+@pytest.mark.parametrize(
+    ("network", "changes", "images", "fine_tuning", "name", "peak"),
+    [
+        ("highway19_cifar10", [], 50_000, False, "short32_no_norm", 0.025),
+        ("highway19_cifar10", [], 500, False, "few32_no_norm", 0.0125),
+        ("highway19_cifar10", [], 50_000, True, "finetune32", 0.02),
+        ("highway19_cifar10", ["block.norm=batch"], 50_000, False, "short32", 0.2),
+        ("highway10_w16_mnist", [], 60_000, False, "short28", None),
+        ("wrn16_2", [], 50_000, False, "short32", 0.2),  # its stem alone has no normalisation
+    ],
+)
+def test_blocks_without_normalisation_get_a_lower_rate(
+    network, changes, images, fine_tuning, name, peak
+):
+    recipe = choose_recipe(
+        None, spec.load(network, changes), images=images, fine_tuning=fine_tuning
+    )
+    assert recipe.name == name
+    assert peak is None or recipe.schedule.peak == peak
 
 
 def test_the_recipe_is_named_first_and_few_held_out_images_are_noted(tmp_path, capfd):
