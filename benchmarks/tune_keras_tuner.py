@@ -52,11 +52,11 @@ def _oracle(kind: str, resolved: ResolvedSearch) -> Any:
     }
     if kind == "random":
         return keras_tuner.oracles.RandomSearchOracle(max_trials=1_000, **options)
-    strategy = resolved.search.strategy
     return keras_tuner.oracles.HyperbandOracle(
         max_epochs=resolved.max_epochs,
-        factor=strategy.factor,
-        hyperband_iterations=strategy.iterations,
+        factor=resolved.search.strategy.factor,
+        # As many as the time allows: oversized nets count as trials.
+        hyperband_iterations=1_000,
         **options,
     )
 
