@@ -8,7 +8,7 @@ training (reszoo's), and is stopped when its time is used up:
 
 | side | strategy |
 |---|---|
-| reszoo | Hyperband within the limits, the least multiply-adds among them |
+| reszoo | Hyperband within the limits, and above a least number of multiply-adds |
 | keras-random, keras-hyperband | keras-tuner's RandomSearch and Hyperband, `max_model_size` |
 | tpe | reszoo with Optuna's TPE, for comparison |
 
