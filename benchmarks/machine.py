@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reszoo import system_info
+from reszoo.counted import counted
 
 PACKAGES = ("tensorflow", "keras", "numpy", "ai-edge-litert")
 X86_FEATURES = {
@@ -39,7 +40,7 @@ def machine_facts() -> dict[str, Any]:
 def processor_of(facts: Mapping[str, Any]) -> str:
     """Returns the words by which a figure names its processor: "2 cores of ..., without AMX"."""
     flags = set(facts["flags"])
-    words = f"{facts['cores']} core{'s' * (facts['cores'] > 1)} of {facts['processor']}"
+    words = f"{counted(facts['cores'], 'core')} of {facts['processor']}"
     if any(flag.startswith("asimd") for flag in flags):  # 64-bit Arm
         return f"{words} with {_listed(facts['flags'])}"
     present = [name for name, names in X86_FEATURES.items() if flags.intersection(names)]

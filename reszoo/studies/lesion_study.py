@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from reszoo.counted import counted
 from reszoo.errors import UserError
 from reszoo.exporting.report_progress import report_progress
 from reszoo.figures.typed_table import Table
@@ -219,7 +220,7 @@ def _findings(table: Table[Lesion], name: str) -> Iterable[str]:
         + (", ..." if len(idle) > 8 else "")
         + "."
     )
-    for kind, one, more in (
+    for kind, *noun in (
         ("random", "block closed", "blocks closed"),
         ("shuffle", "pair of blocks exchanged", "pairs of blocks exchanged"),
     ):
@@ -227,7 +228,7 @@ def _findings(table: Table[Lesion], name: str) -> Iterable[str]:
         for count in sorted({row.count for row in rows})[::3][:3]:
             drops = [row.drop for row in rows if row.count == count]
             yield (
-                f"{count} {one if count == 1 else more}, drawn {len(drops)} times: "
+                f"{counted(count, *noun)}, drawn {len(drops)} times: "
                 f"{np.mean(drops):.1f} points lower "
                 f"(from {min(drops):.1f} to {max(drops):.1f})."
             )
