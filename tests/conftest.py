@@ -1,7 +1,8 @@
-"""What all tests share: a quiet TensorFlow, here and in children, and no deadlines for examples."""
+"""What all tests share: a quiet TensorFlow, here and in children, and the same random numbers."""
 
 import os
 import signal
+import sys
 
 import pytest
 from hypothesis import settings
@@ -10,14 +11,22 @@ from tests.recorded_errors import hollow, recorded
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-# A machine that does much else takes longer over an example.
-settings.register_profile("reszoo", deadline=None)
+# A machine that does much else takes longer over an example. `pytest --hypothesis-profile=default`
+# looks for new ones.
+settings.register_profile("reszoo", deadline=None, derandomize=True)
 settings.load_profile("reszoo")
 
 # A shell that starts something in the background has it ignore Ctrl-C, which some tests send
 # themselves and their children.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def the_same_weights_each_time():
+    """Seeds the initial weights of each test, so that a failure can be repeated."""
+    if keras := sys.modules.get("keras"):
+        keras.utils.set_random_seed(0)
 
 
 @pytest.fixture(autouse=True)

@@ -20,6 +20,9 @@ from reszoo.model.layers import Shape
 
 _SMALLEST = 1e-6
 """Smallest upper limit of a range: the scale of an empty range would be zero."""
+_ROOM = 1 + 2**-20
+"""Factor of a kernel's limits. The operator computes its last value as 127 times the scale, which
+may come out a rounding below the limit; the largest weight would then be clipped, and not learn."""
 _registered = keras.saving.register_keras_serializable("reszoo")
 
 
@@ -145,7 +148,8 @@ def fake_quantize_kernel(kernel: Any, *, per_channel: bool) -> Any:
     """
     kernel = ops.convert_to_tensor(kernel)
     axes = list(range(len(kernel.shape) - 1)) if per_channel else None
-    limit = tf.stop_gradient(tf.maximum(tf.reduce_max(tf.abs(kernel), axis=axes), _SMALLEST))
+    largest = tf.maximum(tf.reduce_max(tf.abs(kernel), axis=axes), _SMALLEST)
+    limit = tf.stop_gradient(_ROOM * largest)
     rounded = (
         tf.quantization.fake_quant_with_min_max_vars_per_channel
         if per_channel

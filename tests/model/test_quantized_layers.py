@@ -97,12 +97,20 @@ def test_a_convolution_is_the_stock_one_with_a_rounded_kernel(layer, stock) -> N
     np.testing.assert_allclose(layer(x), stock(x), atol=1e-5)
 
 
-def test_a_kernel_learns_through_its_rounding() -> None:
-    layer, x = QuantizedDense(3), np.ones((1, 4), np.float32)
-    layer(x)
-    with tf.GradientTape() as tape:
-        total = tf.reduce_sum(layer(x))
-    np.testing.assert_array_equal(tape.gradient(total, layer.kernel.value), np.ones((4, 3)))
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_every_weight_learns_through_its_rounding(per_channel: bool, compiled: bool) -> None:
+    # Of 2,000 largest weights, some are above the last value of the grid as float32 computes it.
+    kernel = np.random.default_rng(4).normal(0, 1, (3, 2000)).astype(np.float32)
+
+    def gradient(kernel: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            tape.watch(kernel)
+            total = tf.reduce_sum(fake_quantize_kernel(kernel, per_channel=per_channel))
+        return tape.gradient(total, kernel)
+
+    computed = tf.function(gradient, jit_compile=compiled)(kernel)
+    np.testing.assert_array_equal(computed, np.ones_like(kernel))
 
 
 def test_layers_come_back_from_their_config() -> None:
