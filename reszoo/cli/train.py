@@ -139,9 +139,10 @@ def run(options: Namespace) -> int | None:
     check_teachers(options.teacher, options.out)
     start_tensorflow(debug=options.debug)
     from reszoo.training.options import DataOptions, DistributionOptions, InitialWeightsOptions
-    from reszoo.training.train import start_training
+    from reszoo.training.start_training import start_training
+    from reszoo.training.training_arguments import TrainingArguments
 
-    trained = start_training(
+    arguments = TrainingArguments(
         architecture,
         options.recipe,
         data=_fields(DataOptions, options),
@@ -156,8 +157,8 @@ def run(options: Namespace) -> int | None:
         out=options.out,
         overrides=options.overrides if architecture is None else (),
         recipe_overrides=options.set_recipe,
-        command=options.command_line,
     )
+    trained = start_training(arguments, command=options.command_line)
     print(run_text(trained))
     return None
 

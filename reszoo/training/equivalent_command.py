@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +14,12 @@ from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import Recipe
 from reszoo.training.options import DataOptions, DistributionOptions, InitialWeightsOptions
 from reszoo.training.teacher_record import as_list
-from reszoo.training.teachers import Teachers
+from reszoo.training.training_arguments import TrainingArguments
 
 _NAMES = {"start": "from"}
 """Options whose names differ from those of `reszoo.train`."""
 _LEFT_OUT = ("data", "data_dir")
 """`data` is always in the command; `data_dir` changes no result."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingArguments:
-    """What `reszoo.train` was called with, as far as it changes the result."""
-
-    spec: Architecture | str | Path | None
-    recipe: Recipe | str | Path | None
-    data: DataOptions
-    initial: InitialWeightsOptions
-    distribution: DistributionOptions
-    policy: CheckpointPolicy
-    epochs: int | None
-    seed: int
-    out: Path | str | None
-    overrides: Sequence[str]
-    recipe_overrides: Sequence[str]
-    teacher: Teachers | None
-    callbacks: Sequence[Any]
 
 
 def command_facts(arguments: TrainingArguments, run: Path) -> dict[str, Any]:

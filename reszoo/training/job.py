@@ -138,6 +138,24 @@ def choose_recipe(
     )
 
 
+def last_epoch(epochs: int | None, recipe: Recipe) -> int:
+    """Returns the epoch after which a training stops: the recipe's last one, unless given.
+
+    Raises:
+      UserError: the recipe's schedule is not that long.
+    """
+    if epochs is None:
+        return recipe.epochs
+    if not 1 <= epochs <= recipe.epochs:
+        raise UserError(
+            "a training cannot end there",
+            expected=f"1 to {recipe.epochs} epochs, as long as the schedule is",
+            found=str(epochs),
+            hint=f"--epochs {recipe.epochs}; for more, train a new run with --from this one",
+        )
+    return epochs
+
+
 def trained_plan(
     architecture: Architecture, recipe: Recipe, image_format: ImageFormat | None = None
 ) -> Plan:

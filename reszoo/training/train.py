@@ -1,4 +1,4 @@
-"""Training from its arguments to a finished run: `train` starts one, `resume` continues one.
+"""`train` and `resume`, the two ways to a trained network.
 
 Both take the same path. `TrainingJob` holds what was checked, `assemble` builds it, and `fit_run`
 trains it in a run folder.
@@ -6,48 +6,33 @@ trains it in a run folder.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from reszoo.data.open_data import open_data
-from reszoo.errors import UserError
 from reszoo.inference.trained import Target
 from reszoo.runs import Run
 from reszoo.runs.checkpoint_policy import CheckpointPolicy
 from reszoo.runs.cluster.devices import StrategyWord
 from reszoo.runs.cluster.discovery import PEER_SECONDS
 from reszoo.runs.readonly_run import ReadOnlyRun
-from reszoo.runs.run_dir import default_name, no_shared_folder
 from reszoo.spec.architecture import Architecture
-from reszoo.spec.optimizer import Distill
 from reszoo.spec.recipe import Recipe
 from reszoo.training import run_record
-from reszoo.training.assembly import Assembly, assemble
-from reszoo.training.checkpoint.checkpoints import Checkpoints
-from reszoo.training.distribution.strategy import DeviceSetup, device_setup
-from reszoo.training.distribution.workers import WorkerGroup, lost_workers_explained
-from reszoo.training.equivalent_command import TrainingArguments, command_facts
+from reszoo.training.assemble_on_workers import assemble_on_workers
+from reszoo.training.distribution.strategy import device_setup
 from reszoo.training.fit_run import fit_run
-from reszoo.training.fit_to_data import fit_to_data
-from reszoo.training.initial_weights import (
-    InitialWeights,
-    network_and_weights,
-    pretrained_weights,
-)
-from reszoo.training.job import TrainingJob, choose_recipe, job_of_run, prepare
+from reszoo.training.job import job_of_run, last_epoch
 from reszoo.training.options import (
     ClassWeights,
     DataOptions,
     DistributionOptions,
     InitialWeightsOptions,
 )
-from reszoo.training.out_of_memory import memory_errors_explained
-from reszoo.training.quantization import quantized_weights, require_quantizable
-from reszoo.training.snapshot import Position, take_snapshot
+from reszoo.training.start_training import start_training
 from reszoo.training.teacher_record import TEACHERS
-from reszoo.training.teachers import Teachers, load_recorded_teachers, load_teachers
+from reszoo.training.teachers import Teachers, load_recorded_teachers
+from reszoo.training.training_arguments import TrainingArguments
 
 
 def train(
@@ -149,7 +134,7 @@ def train(
       TrainingStopped: Ctrl-C or SIGTERM; the run is saved and `resume` continues it.
       GateError: the loss is no longer a finite number.
     """
-    return start_training(
+    arguments = TrainingArguments(
         spec,
         recipe,
         data=DataOptions(
@@ -159,21 +144,18 @@ def train(
         distribution=DistributionOptions(
             strategy, devices, sync_norm, accumulate, xla, port, peer_timeout, data_service
         ),
+        policy=CheckpointPolicy().changed(
+            checkpoint_every=checkpoint_every, keep_checkpoints=keep_checkpoints
+        ),
         teacher=teacher,
         epochs=epochs,
-        stop_after=stop_after,
         seed=seed,
         out=out,
         overrides=overrides,
         recipe_overrides=recipe_overrides,
-        test=test,
         callbacks=callbacks,
-        policy=CheckpointPolicy().changed(
-            checkpoint_every=checkpoint_every, keep_checkpoints=keep_checkpoints
-        ),
-        command=command,
-        quiet=quiet,
     )
+    return start_training(arguments, stop_after=stop_after, test=test, command=command, quiet=quiet)
 
 
 def resume(
@@ -255,12 +237,12 @@ def resume(
         stretched = epochs is not None and epochs > recipe.epochs
         if stretched:
             recipe = recipe.model_copy(update={"epochs": epochs})
-        until = _last_epoch(epochs, recipe)
+        until = last_epoch(epochs, recipe)
         setup = setup.in_precision(recipe.precision)
         teachers = load_recorded_teachers(run, teacher, setup.precision)
         parts = setup.replicas * setup.accumulate
         job = job_of_run(run, recipe, data, teachers=teachers, parts=parts)
-        assembly = _assemble(job, setup, callbacks, until=until, begins=False)
+        assembly = assemble_on_workers(job, setup, callbacks, until=until, begins=False)
         # Only now: nothing changes where the run cannot be resumed.
         if stretched:
             run.write_recipe(recipe)
@@ -275,159 +257,9 @@ def resume(
     return run
 
 
-def start_training(
-    spec: Architecture | str | Path | None,
-    recipe: Recipe | str | Path | None,
-    *,
-    data: DataOptions,
-    initial: InitialWeightsOptions,
-    distribution: DistributionOptions,
-    policy: CheckpointPolicy,
-    teacher: Teachers | None = None,
-    epochs: int | None = None,
-    stop_after: int | None = None,
-    seed: int = 0,
-    out: Path | str | None = None,
-    overrides: Sequence[str] = (),
-    recipe_overrides: Sequence[str] = (),
-    test: bool = True,
-    callbacks: Sequence[Any] = (),
-    command: Sequence[str] | None = None,
-    quiet: bool = False,
-) -> Run:
-    """Trains as `train` does, with the options that belong together as values."""
-    arguments = TrainingArguments(
-        spec,
-        recipe,
-        data=data,
-        initial=initial,
-        distribution=distribution,
-        policy=policy,
-        epochs=epochs,
-        seed=seed,
-        out=out,
-        overrides=overrides,
-        recipe_overrides=recipe_overrides,
-        teacher=teacher,
-        callbacks=callbacks,
-    )
-    setup = device_setup(distribution)
-    if setup.workers > 1 and out is None:
-        raise no_shared_folder()
-    architecture, initial_weights = network_and_weights(spec, initial, overrides)
-    images = open_data(data.data, skip_bad_images=data.skip_bad_images, data_dir=data.data_dir)
-    recipe = choose_recipe(
-        recipe,
-        architecture,
-        epochs=epochs,
-        overrides=recipe_overrides,
-        images=images.splits.get(images.only_split or "train"),
-        fine_tuning=initial.fine_tunes,
-        freeze=initial.freeze,
-        unfreeze_at=initial.unfreeze_at,
-        quantize=initial.quantize,
-    )
-    require_quantizable(recipe, initial, initial_weights)
-    until = _last_epoch(stop_after, recipe)
-    setup = setup.in_precision(recipe.precision)
-    recipe = recipe.model_copy(update={"precision": setup.precision})
-    teachers = load_teachers(teacher, setup.precision, student=None if out is None else Path(out))
-    if teachers and recipe.distill is None:
-        recipe = recipe.model_copy(update={"distill": Distill()})
-    if initial.weights is not None:
-        initial_weights = pretrained_weights(
-            architecture, initial.weights, images, classes=data.classes
-        )
-        architecture = initial_weights.spec
-    new_layers = initial_weights.new_layers(images) if initial_weights else None
-    job = prepare(
-        fit_to_data(
-            architecture,
-            recipe,
-            images,
-            classes=data.classes,
-            enlarge_small_images=data.enlarge_small_images,
-        ),
-        recipe,
-        images,
-        seed=seed,
-        class_weights=data.class_weights,
-        new_layers=new_layers,
-        teachers=teachers,
-        parts=setup.replicas * setup.accumulate,
-    )
-    if recipe.quantize and initial_weights:
-        initial_weights = quantized_weights(initial_weights, new_layers or (), job)
-    assembly = _assemble(
-        job, setup, callbacks, until=until, begins=True, initial_weights=initial_weights
-    )
-    # All workers take the snapshot together; only the chief writes it.
-    snapshot = take_snapshot(Position(), assembly) if initial_weights else None
-
-    def write_first(folder: Path) -> None:
-        if snapshot is not None:
-            Checkpoints(folder).save_last(snapshot, 0)
-
-    def create() -> Run:
-        run = Run.create(
-            None if out is None else Path(out),
-            architecture=job.architecture,
-            recipe=recipe,
-            data=run_record.data_facts(job, data) | {"test": test},
-            data_files=job.data.fingerprint.records() if job.data.fingerprint else None,
-            command=list(sys.orig_argv if command is None else command),
-            seed=seed,
-            default_name=default_name(architecture.name, images.name),
-            policy=policy,
-            distribution=distribution.facts(),
-            start=initial_weights.facts(new_layers or ()) if initial_weights else None,
-            teachers=[taught.record.facts() for taught in teachers],
-            first_checkpoint=write_first,
-        )
-        if command is None:
-            run.info |= command_facts(arguments, run.path)
-        return run
-
-    with lost_workers_explained(setup.cluster):
-        run = WorkerGroup(setup).chief_first(create, lambda: ReadOnlyRun.open(Path(out or "")))
-    with run.lock():
-        fit_run(job, setup, assembly, run, until=until, policy=policy, test=test, quiet=quiet)
-    return run
-
-
-def _last_epoch(epochs: int | None, recipe: Recipe) -> int:
-    if epochs is None:
-        return recipe.epochs
-    if not 1 <= epochs <= recipe.epochs:
-        raise UserError(
-            "a training cannot end there",
-            expected=f"1 to {recipe.epochs} epochs, as long as the schedule is",
-            found=str(epochs),
-            hint=f"--epochs {recipe.epochs}; for more, train a new run with --from this one",
-        )
-    return epochs
-
-
 def _is_done(run: Run, epochs: int | None) -> bool:
     if run.state != "finished":
         return False
     if epochs is None and run.info.get(run_record.ENDED):
         return True
     return bool(run.info["epochs"] >= (run.recipe().epochs if epochs is None else epochs))
-
-
-def _assemble(
-    job: TrainingJob,
-    setup: DeviceSetup,
-    callbacks: Sequence[Any],
-    *,
-    until: int,
-    begins: bool,
-    initial_weights: InitialWeights | None = None,
-) -> Assembly:
-    """Builds the training once all workers agree on it."""
-    with lost_workers_explained(setup.cluster), memory_errors_explained(job, setup):
-        workers = WorkerGroup(setup)
-        workers.require_one_command(begins=begins)
-        workers.require_same(run_record.shared_facts(job, setup, until=until))
-        return assemble(job, setup, callbacks=callbacks, initial_weights=initial_weights)

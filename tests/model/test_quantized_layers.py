@@ -11,7 +11,6 @@ from reszoo.model.quantized_layers import (
     ChannelScale,
     FakeQuantize,
     QuantizedConv2D,
-    QuantizedDense,
     fake_quantize_kernel,
 )
 

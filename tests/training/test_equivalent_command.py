@@ -17,6 +17,7 @@ from reszoo.runs.checkpoint_policy import CheckpointPolicy
 from reszoo.training import equivalent_command as module
 from reszoo.training import train as train_module
 from reszoo.training.options import DataOptions, DistributionOptions, InitialWeightsOptions
+from reszoo.training.training_arguments import TrainingArguments
 
 RUN = Path("runs/mine-1")
 
@@ -31,7 +32,7 @@ def called(monkeypatch):
     found = []
 
     def stop(*args, **kwargs):
-        found.append(module.TrainingArguments(*args, **kwargs))
+        found.append(TrainingArguments(*args, **kwargs))
         raise Stop
 
     monkeypatch.setattr(train_module, "TrainingArguments", stop)
@@ -133,7 +134,7 @@ def test_what_no_command_can_say_is_named(called, options, reason):
 def test_every_argument_of_train_is_in_the_command_or_changes_no_result():
     kinds = (
         *(DataOptions, InitialWeightsOptions, DistributionOptions, CheckpointPolicy),
-        module.TrainingArguments,
+        TrainingArguments,
     )
     said = {field.name for kind in kinds for field in dataclasses.fields(kind)}
     assert set(inspect.signature(reszoo.train).parameters) - said == {

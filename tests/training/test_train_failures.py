@@ -139,7 +139,7 @@ def test_too_little_memory_to_build_says_so_too_and_leaves_nothing(tmp_path, mon
     def greedy(*arguments, **options):
         raise MemoryError
 
-    monkeypatch.setattr("reszoo.training.train.assemble", greedy)
+    monkeypatch.setattr("reszoo.training.assemble_on_workers.assemble", greedy)
     with pytest.raises(MachineError, match="not enough memory"):
         start(tmp_path / "run")
     assert not (tmp_path / "run").exists()

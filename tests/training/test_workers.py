@@ -83,7 +83,7 @@ def test_workers_that_were_started_differently_are_refused(tmp_path):
 
 def test_workers_need_to_be_told_their_folder(monkeypatch):
     setup = SimpleNamespace(workers=2)
-    monkeypatch.setattr("reszoo.training.train.device_setup", lambda options: setup)
+    monkeypatch.setattr("reszoo.training.start_training.device_setup", lambda options: setup)
     with pytest.raises(UserError, match="-o RUN"):
         train(TINY, bar_data(), SHORT)
 
