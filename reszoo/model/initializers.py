@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from reszoo.planning.rows import Row
-from reszoo.spec.architecture import Initializer
+from reszoo.spec.layer_fields import Initializer
 
 
 class VarianceScaling(NamedTuple):

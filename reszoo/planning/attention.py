@@ -6,7 +6,7 @@ import math
 
 from reszoo.planning.block import BlockPlan
 from reszoo.planning.rows import Ref
-from reszoo.spec.architecture import Initializer
+from reszoo.spec.layer_fields import Initializer
 
 _ROLE = "attention"
 

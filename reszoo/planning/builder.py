@@ -12,8 +12,10 @@ from reszoo.errors import Place, UserError
 from reszoo.planning.ops import OPS
 from reszoo.planning.padding import same_padding, torch_max_pool, torch_padding, window_counts
 from reszoo.planning.rows import Ref, Row, Shape, Tags
-from reszoo.spec.architecture import Architecture, Block, Initializer, Norm
+from reszoo.spec.architecture import Architecture
 from reszoo.spec.base import KeyPath
+from reszoo.spec.block import Block
+from reszoo.spec.layer_fields import Initializer, Norm
 from reszoo.spec.per_axis import Sides, axes, merged, short, times
 
 DEFAULT_GROUPS = 32

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reszoo.planning.builder import Scope
 from reszoo.planning.rows import Ref
-from reszoo.spec.architecture import Pool
+from reszoo.spec.layer_fields import Pool
 
 NONNEGATIVE = ("relu", "relu6")
 """Activations without negative outputs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reszoo.planning.block import BlockPlan
 from reszoo.planning.rows import Ref
-from reszoo.spec.architecture import Norm
+from reszoo.spec.layer_fields import Norm
 from reszoo.spec.per_axis import Sides, short
 
 _ROLE = "shortcut"

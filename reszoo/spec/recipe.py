@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from reszoo.spec.architecture import Architecture, Block, BlockFields, SurvivalDecay, SurvivalDraw
+from reszoo.spec.architecture import Architecture
 from reszoo.spec.augmentation import Augmentation
 from reszoo.spec.base import (
     Abbreviated,
@@ -25,6 +25,7 @@ from reszoo.spec.base import (
     Tuple,
     Value,
 )
+from reszoo.spec.block import Block, BlockFields, SurvivalDecay, SurvivalDraw
 from reszoo.spec.optimizer import EMA, Distill, Loss, Optimizer, Schedule
 from reszoo.spec.test_time import Views
 

@@ -12,7 +12,8 @@ import numpy as np
 from reszoo.data import ImageFormat, Split
 from reszoo.data.pipeline.batches import batches, fits_in_memory
 from reszoo.model.copy_weights import finalize_normalization
-from reszoo.spec.architecture import Architecture, Contrast
+from reszoo.spec.architecture import Architecture
+from reszoo.spec.image_input import Contrast
 
 SAMPLE = 10_000
 """Number of images that a mean image is estimated from where not all fit into memory."""

@@ -22,7 +22,7 @@ from reszoo.data.images.resizing import (
 from reszoo.data.open_data import open_data
 from reszoo.data.pipeline.batches import batches
 from reszoo.errors import UserError
-from reszoo.spec.architecture import Input
+from reszoo.spec.image_input import Input
 from tests.data.conftest import picture
 
 

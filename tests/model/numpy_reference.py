@@ -10,7 +10,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from reszoo.spec.architecture import Architecture, Block, Norm, Pool
+from reszoo.spec.architecture import Architecture
+from reszoo.spec.block import Block
+from reszoo.spec.layer_fields import Norm, Pool
 from tests.model import numpy_layers as layers
 from tests.model.numpy_block import OneBlock
 from tests.model.numpy_layers import ACTIVATIONS, Array, Sides, both

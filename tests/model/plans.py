@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reszoo.planning import Plan, Ref, Row, Tags
-from reszoo.spec.architecture import Initializer
+from reszoo.spec.layer_fields import Initializer
 
 HE = Initializer(kind="he_normal")
 

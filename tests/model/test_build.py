@@ -18,7 +18,7 @@ from reszoo.planning import Plan, Ref
 from reszoo.planning.network import plan
 from reszoo.planning.ops import OPS
 from reszoo.spec import from_mapping
-from reszoo.spec.architecture import Activation, Initializer
+from reszoo.spec.layer_fields import Activation, Initializer
 from tests.model import plans
 
 KINDS = (*VARIANCE_SCALING, "normal", "zeros")

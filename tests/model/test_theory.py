@@ -19,7 +19,8 @@ from reszoo.model.copy_weights import copy_weights
 from reszoo.planning import Plan, Ref, Row
 from reszoo.planning.network import plan
 from reszoo.spec import from_mapping
-from reszoo.spec.architecture import Architecture, Norm
+from reszoo.spec.architecture import Architecture
+from reszoo.spec.layer_fields import Norm
 
 OPEN, SHUT = 50.0, -100.0
 """Gate biases at which float32 has a sigmoid of exactly 1, and of less than 1e-43."""

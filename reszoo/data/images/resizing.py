@@ -19,7 +19,7 @@ import tensorflow as tf
 from reszoo.data.images.image_format import ImageFormat, as_uint8
 
 if TYPE_CHECKING:
-    from reszoo.spec.architecture import Input
+    from reszoo.spec.image_input import Input
 
 _KERNELS = {"bilinear": "triangle", "bicubic": "keyscubic"}
 _TRACED_FROM = 48

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from reszoo.errors import UserError
-from reszoo.spec.architecture import Architecture, Norm
+from reszoo.spec.architecture import Architecture
+from reszoo.spec.layer_fields import Norm
 
 
 def with_epsilon(spec: Architecture, epsilon: float) -> Architecture:

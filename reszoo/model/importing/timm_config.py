@@ -9,7 +9,7 @@ from typing import Any
 
 from reszoo.errors import UserError
 from reszoo.json_text import parse_json
-from reszoo.spec.architecture import Input
+from reszoo.spec.image_input import Input
 
 _INTERPOLATIONS = ("bilinear", "bicubic")
 _MAX_BYTES = 1 << 24

@@ -14,7 +14,8 @@ from reszoo.model.net2net.nonnegative import nonnegative_outputs
 from reszoo.planning.rows import Plan, Row
 from reszoo.planning.transforms import transform
 from reszoo.spec import registry
-from reszoo.spec.architecture import Architecture, Block
+from reszoo.spec.architecture import Architecture
+from reszoo.spec.block import Block
 
 IDENTITY = "identity"
 """The value of a kernel that passes each channel unchanged."""

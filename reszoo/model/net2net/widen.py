@@ -15,7 +15,8 @@ from reszoo.model.build import build_canonical
 from reszoo.model.copy_weights import missing_layer
 from reszoo.planning.network import plan
 from reszoo.planning.rows import Plan, Row
-from reszoo.spec.architecture import Architecture, Pool, Stage, Stem
+from reszoo.spec.architecture import Architecture, Stage, Stem
+from reszoo.spec.layer_fields import Pool
 
 
 def widen_model(
