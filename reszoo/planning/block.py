@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from reszoo.planning.builder import Scope
 from reszoo.planning.rows import Ref
-from reszoo.spec.block import Block
+from reszoo.spec.block_fields import Block
 from reszoo.spec.layer_fields import Norm
 from reszoo.spec.per_axis import Sides
 

@@ -14,7 +14,7 @@ from reszoo.planning.padding import same_padding, torch_max_pool, torch_padding,
 from reszoo.planning.rows import Ref, Row, Shape, Tags
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.base import KeyPath
-from reszoo.spec.block import Block
+from reszoo.spec.block_fields import Block
 from reszoo.spec.layer_fields import Initializer, Norm
 from reszoo.spec.per_axis import Sides, axes, merged, short, times
 

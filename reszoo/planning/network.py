@@ -13,7 +13,7 @@ from reszoo.planning.shortcuts import shortcut
 from reszoo.planning.stem import stem_activation, write_input, write_stem
 from reszoo.planning.transforms import transform
 from reszoo.spec.architecture import Architecture
-from reszoo.spec.block import Block
+from reszoo.spec.block_fields import Block
 from reszoo.spec.per_axis import Sides
 
 BEFORE = "before"

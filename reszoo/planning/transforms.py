@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from reszoo.planning.block import BlockPlan
 from reszoo.planning.rows import Ref
 from reszoo.spec import registry
-from reszoo.spec.block import Block
+from reszoo.spec.block_fields import Block
 from reszoo.spec.per_axis import Sides
 
 TransformFunction = Callable[[BlockPlan, Ref], Ref]

@@ -1,6 +1,6 @@
 """The architecture spec: one page of YAML that defines a network, as a frozen value.
 
-The fields follow the tables of the papers; those of a block are in `reszoo.spec.block`.
+The fields follow the tables of the papers; those of a block are in `reszoo.spec.block_fields`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from reszoo.spec.base import Document, Fraction, Name, PositiveInt, Tuple, Value
-from reszoo.spec.block import Block, BlockFields
+from reszoo.spec.block_fields import Block, BlockFields
 from reszoo.spec.image_input import Input
 from reszoo.spec.layer_fields import Activation, Initializers, Norm, Padding, Pool
 from reszoo.spec.per_axis import PerAxis

@@ -25,7 +25,7 @@ from reszoo.spec.base import (
     Tuple,
     Value,
 )
-from reszoo.spec.block import Block, BlockFields, SurvivalDecay, SurvivalDraw
+from reszoo.spec.block_fields import Block, BlockFields, SurvivalDecay, SurvivalDraw
 from reszoo.spec.optimizer import EMA, Distill, Loss, Optimizer, Schedule
 from reszoo.spec.test_time import Views
 

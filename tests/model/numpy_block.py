@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reszoo.spec.block import Block
+from reszoo.spec.block_fields import Block
 from tests.model import numpy_layers as layers
 from tests.model.numpy_layers import ACTIVATIONS, Array, Sides, both, sigmoid
 

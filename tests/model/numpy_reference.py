@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from reszoo.spec.architecture import Architecture
-from reszoo.spec.block import Block
+from reszoo.spec.block_fields import Block
 from reszoo.spec.layer_fields import Norm, Pool
 from tests.model import numpy_layers as layers
 from tests.model.numpy_block import OneBlock

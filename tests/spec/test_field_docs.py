@@ -10,7 +10,7 @@ import pytest
 from reszoo.spec import KINDS, json_schema
 from reszoo.spec.architecture import Architecture, Stage
 from reszoo.spec.base import Value
-from reszoo.spec.block import BlockFields
+from reszoo.spec.block_fields import BlockFields
 from reszoo.spec.field_docs import field_docs
 from reszoo.spec.lookup import document_class
 from reszoo.spec.target import Calibration

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reszoo.spec import Architecture, fingerprint, from_mapping, load, override, to_mapping, to_yaml
-from reszoo.spec.block import Block
+from reszoo.spec.block_fields import Block
 from tests.spec.files import SPEC, refusal, write
 
 

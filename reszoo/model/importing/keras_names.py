@@ -23,7 +23,7 @@ from reszoo.model.importing.spec_updates import (
 from reszoo.model.importing.weight_layout import WeightLayout, no_counterpart, weight_names
 from reszoo.planning.rows import Row
 from reszoo.spec.architecture import Architecture
-from reszoo.spec.block import Shortcut
+from reszoo.spec.block_fields import Shortcut
 
 INPUT_SIZE = (224, 224)
 _CAFFE_MEAN = (123.68, 116.779, 103.939)

@@ -15,7 +15,7 @@ from reszoo.planning.rows import Plan, Row
 from reszoo.planning.transforms import transform
 from reszoo.spec import registry
 from reszoo.spec.architecture import Architecture
-from reszoo.spec.block import Block
+from reszoo.spec.block_fields import Block
 
 IDENTITY = "identity"
 """The value of a kernel that passes each channel unchanged."""
