@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-# 97.5th percentile of the standard normal distribution: 95 %, two-sided.
-_QUANTILE = 1.959964
+from reszoo.inference.metrics import QUANTILE_95
 
 
 def mcnemar_p(became_wrong: int, became_right: int) -> float:
@@ -33,5 +32,5 @@ def drop_interval(became_wrong: int, became_right: int, images: int) -> tuple[fl
     total = images + 2.0
     drop = (became_wrong - became_right) / total
     changed = (became_wrong + became_right + 1.0) / total
-    width = _QUANTILE * math.sqrt((changed - drop**2) / total)
+    width = QUANTILE_95 * math.sqrt((changed - drop**2) / total)
     return drop - width, drop + width

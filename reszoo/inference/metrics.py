@@ -22,8 +22,8 @@ MATRIX_CLASSES = 300
 """Classes up to which JSON has the whole confusion matrix; of more, the counts that are not 0."""
 _BLOCK = 1 << 20
 """Logits whose probabilities are in memory at a time."""
-_QUANTILE = 1.959963984540054
-"""97.5th percentile of the standard normal distribution: 95 %, two-sided."""
+QUANTILE_95 = 1.959963984540054
+"""97.5th percentile of the standard normal distribution, for two-sided intervals of 95 %."""
 _TINY = float(np.finfo(np.float64).tiny)
 
 
@@ -205,9 +205,9 @@ def wilson_interval(correct: int, examples: int) -> tuple[float, float]:
     `scipy.stats` takes 0.4 of the 5 CPU seconds of a short training.
     """
     share = correct / examples
-    doubled = 2 * (examples + _QUANTILE**2)
-    center = (2 * examples * share + _QUANTILE**2) / doubled
-    width = _QUANTILE / doubled * math.sqrt(4 * examples * share * (1 - share) + _QUANTILE**2)
+    doubled = 2 * (examples + QUANTILE_95**2)
+    center = (2 * examples * share + QUANTILE_95**2) / doubled
+    width = QUANTILE_95 / doubled * math.sqrt(4 * examples * share * (1 - share) + QUANTILE_95**2)
     low = center - width if correct > 0 else 0.0
     high = center + width if correct < examples else 1.0
     return low, high

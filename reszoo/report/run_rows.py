@@ -124,7 +124,8 @@ def _readable_row(run: Run) -> RunRow:
     info, data = run.info, run.data()
     architecture, recipe = run.architecture(), run.recipe()
     network = cost(architecture)
-    split, accuracy, interval = _accuracy(info)
+    accuracy, split = run.accuracy()
+    interval = None if split == "validation" else info.get("test_interval95")
     return RunRow(
         path=run.path,
         name=run.name,
@@ -143,20 +144,9 @@ def _readable_row(run: Run) -> RunRow:
         spec=spec_text(architecture, network.depth),
         split=split,
         accuracy=accuracy,
-        interval=interval,
+        interval=(float(interval[0]), float(interval[1])) if interval else None,
         twins=_identity(run, data),
     )
-
-
-def _accuracy(
-    info: dict[str, Any],
-) -> tuple[str | None, float | None, tuple[float, float] | None]:
-    if (tested := info.get("test_accuracy")) is not None:
-        low, high = info["test_interval95"]
-        return str(info.get("test_split", "test")), float(tested), (float(low), float(high))
-    best = info.get("best") or {}
-    validated = best.get("val_accuracy")
-    return ("validation", float(validated), None) if validated is not None else (None, None, None)
 
 
 def _identity(run: Run, data: Mapping[str, Any]) -> str:
