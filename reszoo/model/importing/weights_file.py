@@ -18,7 +18,7 @@ import safetensors
 
 from reszoo.errors import MachineError, UserError, first_line
 from reszoo.model.importing.hdf5 import LinkError, MissingNamesError, weight_datasets
-from reszoo.model.saving import read_config
+from reszoo.model.keras_archive import read_config
 from reszoo.path_hints import unreadable_hint
 from reszoo.regular_files import require_regular_file
 from reszoo.weight_source import pickle_refusal
