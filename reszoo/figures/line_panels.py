@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from reszoo.figures.style import LINE_STYLES, PALETTE, figure_style, new_figure
+from reszoo.figures.style import LINE_STYLES, MARKERS, PALETTE, figure_style, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,8 @@ class Line:
     color: int | str = 0
     """Index of the palette, or a colour."""
     style: int = 0
-    """Index of the line styles: solid, dashed, dotted, dash-dotted."""
+    """Index of the line styles: solid, dashed, dotted, dash-dotted; and of the markers of lines
+    that are a single point."""
     width: float = 1.6
     marker: str = ""
     low: Sequence[float] | None = None
@@ -87,6 +88,8 @@ def line_panels(
         for axes, panel in zip(grid, panels, strict=False):
             if panel.y_range != (None, None):
                 axes.set_ylim(*panel.y_range)
+            if panel.log:
+                _label_short_log_axis(axes)
         for axes in grid[len(panels) :]:
             axes.set_axis_off()
         if title:
@@ -126,11 +129,12 @@ def _draw(axes: Axes, panel: LinePanel, *, show_y_label: bool) -> None:
         axes.set_xticks([position for position, _ in panel.x_ticks])
         axes.set_xticklabels([text for _, text in panel.x_ticks])
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
 
 
 def _draw_line(axes: Axes, line: Line, *, log: bool) -> None:
     color = PALETTE[line.color % len(PALETTE)] if isinstance(line.color, int) else line.color
+    style = line.style % len(LINE_STYLES)
     y = [_drawable(value, log) for value in line.y]
     if line.low is not None and line.high is not None:
         low, high = ([_drawable(value, log) for value in edge] for edge in (line.low, line.high))
@@ -139,12 +143,24 @@ def _draw_line(axes: Axes, line: Line, *, log: bool) -> None:
         line.x,
         y,
         color=color,
-        linestyle=LINE_STYLES[line.style % len(LINE_STYLES)],
+        linestyle=LINE_STYLES[style],
         linewidth=line.width,
-        marker=line.marker or ("o" if len(line.x) == 1 else None),
+        marker=line.marker or (MARKERS[style] if len(line.x) == 1 else None),
         markersize=3.5,
         label=line.label or None,
     )
+
+
+def _label_short_log_axis(axes: Axes) -> None:
+    """Labels a logarithmic axis with plain decimals where it has fewer than two powers of ten."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+    low, high = axes.get_ylim()
+    if high < 100 * low:
+        few = MaxNLocator(nbins=5, steps=[1, 2, 5, 10])
+        axes.yaxis.set_major_locator(few if high < 10 * low else LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_locator(NullLocator())
 
 
 def _drawable(value: float | None, log: bool) -> float:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4D4D4D")
 """Colours of lines, which colour-blind readers tell apart (Okabe and Ito 2008)."""
 LINE_STYLES = ("-", "--", ":", "-.")
+MARKERS = ("o", "s", "^", "D")
+"""Markers of single points, beside the line styles."""
 MISSING = "#E8E8E8"
 """The colour of cells without a value in a heat map."""
 

@@ -38,7 +38,8 @@ DIGITS_BASE, DIGITS_DEPTHS = "highway_dense10_digits", (10, 50)
 _NOTICEABLE = 1.1
 """With one seed, training losses within this factor are about the same."""
 _HIGHEST_LOSS = 20.0
-"""Where the figure ends: larger losses are as good as infinite, and would flatten the others."""
+"""Where the figure ends at the latest: larger losses are as good as infinite, and would flatten
+the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +190,8 @@ def _error(accuracy: float | None) -> float | None:
 def _draw(runs: Sequence[GridRun], table: Table[DepthRun]) -> Figure:
     connections = list(dict.fromkeys(table.column("connection")))
     depths = sorted(set(table.column("depth")))
+    highest = max((epoch["loss"] for run in runs for epoch in run.epochs), default=0.0)
+    end = _HIGHEST_LOSS if highest > _HIGHEST_LOSS else None
     losses, errors = [], []
     for connection in connections:
         loss_lines, error_lines = [], []
@@ -213,7 +216,7 @@ def _draw(runs: Sequence[GridRun], table: Table[DepthRun]) -> Figure:
                 "training loss",
                 loss_lines,
                 log=True,
-                y_range=(None, _HIGHEST_LOSS),
+                y_range=(None, end),
             )
         )
         errors.append(LinePanel(connection, "epoch", "error, %", error_lines, y_range=(0, None)))

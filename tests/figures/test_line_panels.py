@@ -71,6 +71,39 @@ def test_panels_that_share_an_axis_show_the_lines_of_all():
     assert low <= 1 and high == 9
 
 
+def tick_texts(axis):
+    low, high = sorted(axis.get_view_interval())
+    return [
+        text.get_text()
+        for place, text in zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=True)
+        if low <= place <= high
+    ]
+
+
+def test_a_single_place_has_a_single_mark():
+    (axes,) = line_panels([LinePanel("", "epoch", "y", [Line("", [1], [0.5])])]).axes
+    assert tick_texts(axes.xaxis) == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("y", "texts"),
+    [
+        ([0.55, 2.3], ["1", "1.5", "2"]),
+        ([2.0, 2.08], ["2", "2.02", "2.04", "2.06", "2.08"]),
+        ([0.4, 20], ["0.5", "1", "2", "5", "10", "20"]),
+    ],
+)
+def test_a_short_logarithmic_axis_has_plain_numbers(y, texts):
+    (axes,) = line_panels([LinePanel("", "x", "y", [Line("", [1, 2], y)], log=True)]).axes
+    assert tick_texts(axes.yaxis) == texts
+
+
+def test_lines_of_a_single_point_differ_in_their_markers():
+    lines = [Line(f"{style}", [1], [1.0], 0, style) for style in range(2)]
+    (axes,) = line_panels([LinePanel("", "x", "y", lines)]).axes
+    assert len({line.get_marker() for line in axes.lines}) == 2
+
+
 def test_a_diverging_map_is_white_at_zero():
     picture = maps().axes[0].images[0]
     assert picture.get_clim() == (-1.0, 1.0)

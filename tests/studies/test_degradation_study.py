@@ -9,7 +9,7 @@ import pytest
 from reszoo import spec
 from reszoo.errors import UserError
 from reszoo.runs import Run
-from reszoo.studies import degradation, gating, training_grid
+from reszoo.studies import degradation, degradation_study, gating, training_grid
 from reszoo.training.jobs.task import JobOutcome
 
 
@@ -100,6 +100,20 @@ def test_several_seeds_give_a_spread(tmp_path):
     (finding,) = result.findings
     assert "training loss 0.168 (0.167 to 0.169)" in finding
     assert [row.seed for row in result.table] == [0, 1, 2, 0, 1, 2]
+
+
+def test_the_axis_of_losses_ends_where_they_do_unless_they_explode(monkeypatch, tmp_path):
+    ends = []
+
+    def record(panels, **_):
+        ends.append(panels[0].y_range[1])
+        return figure(panels)
+
+    figure = degradation_study.line_panels
+    monkeypatch.setattr(degradation_study, "line_panels", record)
+    for depths in ([10], [50]):  # The stub's plain nets have losses of 8 and 48.
+        degradation(epochs=1, out=tmp_path / "d", connections=["plain"], depths=depths)
+    assert ends == [None, 20.0]
 
 
 def test_names_and_a_base_exclude_each_other(tmp_path):
