@@ -19,6 +19,7 @@ from reszoo.report.network_comparison import (
     compared_network,
     comparison_json,
     comparison_text,
+    is_run,
     spec_file,
 )
 from reszoo.report.network_summary import network_text, rows_text
@@ -34,7 +35,7 @@ def add_options(parser: ArgumentParser) -> None:
         "networks",
         metavar="NAME|FILE|RUN",
         nargs="+",
-        help="networks of the zoo, YAML files, or run folders",
+        help="networks of the zoo, YAML files, run folders, or .keras files saved by reszoo",
     )
     add_overrides(parser, "a field, such as stages[2].depth=23")
     view = parser.add_mutually_exclusive_group()
@@ -103,10 +104,12 @@ def _compare(options: Namespace) -> None:
 
 
 def _print_next(words: Sequence[str], overrides: Sequence[str]) -> None:
-    """Prints the command that trains the first network, or that compares the runs."""
-    runs = [word for word in words if spec_file(word) != word]
+    """Prints the command that trains the first network, trains on, or compares the runs."""
+    runs = [word for word in words if is_run(word)]
     if runs:
         print_next("runs" if len(runs) > 1 else "evaluate", *runs)
+    elif spec_file(words[0]) != words[0]:
+        print_next("train", "--from", words[0])
     else:
         print_next("train", words[0], *(word for value in overrides for word in ("--set", value)))
 

@@ -21,8 +21,8 @@ from reszoo.model.keras_config import least_weight_bytes, serialized_objects, we
 from reszoo.regular_files import require_regular_file
 from reszoo.spec import Architecture, from_mapping, to_yaml
 from reszoo.spec.document.yaml_source import parse_document
+from reszoo.spec.saved_spec import SPEC_MEMBER, saved_spec
 
-SPEC_MEMBER = "reszoo/architecture.yaml"
 CLASSES_MEMBER = "reszoo/classes.json"
 FORMAT_VERSION = 1  # of `reszoo/classes.json`
 
@@ -160,7 +160,7 @@ def _read_mapping(archive: zipfile.ZipFile, path: Path, member: str) -> dict[str
 
 
 def _read_spec(archive: zipfile.ZipFile, path: Path) -> Architecture:
-    where = f"{path}/{SPEC_MEMBER}"
+    where = saved_spec(str(path))
     try:
         document = parse_document(_read_bytes(archive, path, SPEC_MEMBER), where)
         return cast(Architecture, from_mapping(document.plain()))

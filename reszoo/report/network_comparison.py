@@ -14,6 +14,7 @@ from reszoo.report.run_rows import RunRow, run_row
 from reszoo.report.text import MISSING, format_bytes, format_percent, format_shape, format_si, table
 from reszoo.spec import Architecture, load, to_mapping
 from reszoo.spec.document.overrides import IDENTITY
+from reszoo.spec.saved_spec import saved_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +57,26 @@ _RUN_ROWS: tuple[tuple[str, Callable[[RunRow], str]], ...] = (
 )
 
 
+def is_run(word: str) -> bool:
+    """Returns whether a word is a run folder, or any that holds the spec of its network."""
+    return (Path(word) / "architecture.yaml").is_file()
+
+
 def spec_file(word: str) -> str:
-    """Returns the spec file of a run folder; any other word as it is."""
-    stored = Path(word) / "architecture.yaml"
-    return str(stored) if stored.is_file() else word
+    """Returns the spec file of a run folder or of a .keras file; any other word as it is."""
+    if is_run(word):
+        return str(Path(word) / "architecture.yaml")
+    return saved_spec(word) if word.endswith(".keras") and Path(word).exists() else word
 
 
 def compared_network(word: str, overrides: Sequence[str] = ()) -> ComparedNetwork:
-    """Returns the network of a zoo name, a YAML file or a run folder.
+    """Returns the network of a zoo name, a YAML file, a run folder or a .keras file.
 
     Raises:
       UserError: there is no such network, or its spec is not valid.
     """
     spec = load(spec_file(word), overrides)
-    run = run_row(Path(word)) if spec_file(word) != word else None
+    run = run_row(Path(word)) if is_run(word) else None
     return ComparedNetwork(word, spec, known_cost(spec), run)
 
 

@@ -12,6 +12,7 @@ from reszoo.regular_files import require_regular_file
 from reszoo.resources import targets_folder, zoo_folder
 from reszoo.spec.base import Document
 from reszoo.spec.document.yaml_errors import MOST_BYTES
+from reszoo.spec.saved_spec import archive_of, read_saved_spec, saved_spec
 
 KINDS = ("architecture", "recipe", "search", "target")
 
@@ -91,7 +92,9 @@ def find_file(
 
 
 def read_bytes(file: str, requested_at: Place | None = None) -> bytes:
-    """Reads a file, up to one byte more than a spec may have."""
+    """Reads a file, or the spec in a .keras file, up to one byte more than a spec may have."""
+    if (archive := archive_of(file)) is not None:
+        return read_saved_spec(archive, requested_at)
     require_regular_file(file, requested_at)
     try:
         with Path(file).open("rb") as opened:
@@ -152,8 +155,10 @@ def _display_path(file: Path) -> str:
 def _unknown_name(name: str, kind: str, requested_at: Place | None) -> UserError:
     known = names_of(kind)
     plain = name.lower().replace("-", "").replace(" ", "")
-    if suffixes := [suffix for suffix in (".yaml", ".yml", "") if _is_file(name + suffix)]:
-        hint: str | None = f"for the file in this folder write ./{name}{suffixes[0]}"
+    if name.endswith(".keras") and _is_file(name):
+        hint: str | None = f"the spec in this file is {saved_spec(name)}"
+    elif suffixes := [suffix for suffix in (".yaml", ".yml", "") if _is_file(name + suffix)]:
+        hint = f"for the file in this folder write ./{name}{suffixes[0]}"
     else:
         hint = _other_kind_hint(name, kind) or did_you_mean(plain, known)
     if kind == "architecture":

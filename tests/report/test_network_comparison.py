@@ -12,6 +12,7 @@ from reszoo.report.network_comparison import (
     differing_fields,
 )
 from tests.report.sample_runs import finished_run
+from tests.spec.test_saved_spec import saved
 
 TWINS = ("resnet14_digits", "highway14_digits")
 
@@ -62,3 +63,10 @@ def test_overrides_change_every_network():
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
     with pytest.raises(UserError):
         compared_network(str(tmp_path))
+
+
+def test_a_saved_network_is_shown_by_the_spec_in_it(tmp_path):
+    file = saved(tmp_path / "pruned.keras", "extends: resnet14_digits\nname: resnet8_digits\n")
+    compared = [compared_network(file), compared_network("resnet14_digits")]
+    assert row(comparison_text(compared), "depth") == ["14", "14"]
+    assert compared[0].run is None
