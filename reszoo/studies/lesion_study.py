@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reszoo.counted import counted
-from reszoo.errors import UserError
+from reszoo.errors import ReszooError, UserError
 from reszoo.exporting.report_progress import report_progress
 from reszoo.figures.typed_table import Table
 from reszoo.inference.trained import Target
 from reszoo.planning.block_chain import Segment
 from reszoo.studies.lesion_figures import draw_lesions, pair_figures
 from reszoo.studies.lesioned_network import Change, LesionedNetwork, combinations
-from reszoo.studies.pruning import prune
+from reszoo.studies.pruning import prune, removable
 from reszoo.studies.studied_network import (
     LIMIT,
     StudiedNetwork,
@@ -85,13 +85,16 @@ def lesion(
       data_dir: folder of downloaded data sets.
 
     Raises:
-      UserError: no block has a shortcut, or no block can be removed.
+      UserError: no block has a shortcut, or none can be removed; or all cost more than `max_drop`,
+        which is known, and raised, when the study has finished without that file.
     """
     if write is not None:
         _check_suffix(write)
     network = open_network(run, data=data, limit=limit, data_dir=data_dir)
     closable = [index for index, block in enumerate(network.blocks) if block.addition is not None]
     network.require(bool(closable), "lesion", "shortcuts")
+    if write is not None:
+        removable(network)
     inputs = network.facts() | {"seed": seed, "write": write, "max_drop": max_drop}
     folder = StudyFolder(Path(out) if out else network.default_folder("lesion"), "lesion", inputs)
     with without_remapping():
@@ -100,12 +103,16 @@ def lesion(
         changes = combinations(network.blocks, closable, np.random.default_rng(seed))
         rows += _combination_lesions(lesioned, folder, changes)
         table = Table(Lesion, tuple(rows))
-        findings = [*_findings(table, network.name)]
+        findings = [*_findings(table, changes, network.name)]
+        failure = None
         if write is not None:
             costs = {index: row.drop for index, row in zip(closable, rows[1:], strict=False)}
-            pruned = prune(network, costs, max_drop, lesioned.correct, write)
-            findings.append(pruned.sentence)
-    return folder.finish(
+            try:
+                findings.append(prune(network, costs, max_drop, lesioned.correct, write).sentence)
+            except ReszooError as error:
+                failure = error
+                findings.append(f"{write} was not written: {error.what}.")
+    result = folder.finish(
         title=f"Lesions of {network.name}",
         table=table,
         figure=draw_lesions(table, network.blocks, closable),
@@ -117,6 +124,9 @@ def lesion(
         ],
         figures=pair_figures(table, network.blocks, closable),
     )
+    if failure is not None:
+        raise failure
+    return result
 
 
 def _single_lesions(
@@ -205,7 +215,7 @@ def _describe(change: Change, blocks: Sequence[Segment]) -> str:
     return " ".join(blocks[index].name for index in sorted(change.closed))
 
 
-def _findings(table: Table[Lesion], name: str) -> Iterable[str]:
+def _findings(table: Table[Lesion], changes: Sequence[Change], name: str) -> Iterable[str]:
     singles = [row for row in table if row.kind == "block"]
     worst = max(singles, key=lambda row: row.drop)
     idle = [row for row in singles if row.drop <= IDLE_POINTS]
@@ -220,6 +230,7 @@ def _findings(table: Table[Lesion], name: str) -> Iterable[str]:
         + (", ..." if len(idle) > 8 else "")
         + "."
     )
+    complete = {(change.kind, change.count) for change in changes if change.complete}
     for kind, *noun in (
         ("random", "block closed", "blocks closed"),
         ("shuffle", "pair of blocks exchanged", "pairs of blocks exchanged"),
@@ -227,11 +238,15 @@ def _findings(table: Table[Lesion], name: str) -> Iterable[str]:
         rows = [row for row in table if row.kind == kind]
         for count in sorted({row.count for row in rows})[::3][:3]:
             drops = [row.drop for row in rows if row.count == count]
-            yield (
-                f"{counted(count, *noun)}, drawn {len(drops)} times: "
-                f"{np.mean(drops):.1f} points lower "
-                f"(from {min(drops):.1f} to {max(drops):.1f})."
-            )
+            ways = _ways(len(drops), (kind, count) in complete)
+            spread = f" (from {min(drops):.1f} to {max(drops):.1f})" if len(drops) > 1 else ""
+            yield (f"{counted(count, *noun)}{ways}: {np.mean(drops):.1f} points lower{spread}.")
+
+
+def _ways(number: int, complete: bool) -> str:
+    if number == 1:
+        return ""
+    return f", in all {number} ways" if complete else f", drawn {number} times"
 
 
 def _check_suffix(path: Path | str) -> None:

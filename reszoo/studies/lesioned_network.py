@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -15,8 +16,10 @@ from reszoo.studies.studied_network import StudiedNetwork
 
 _MOST_PAIRS = 45
 _DRAWS = 3
+"""Different sets of blocks for each number; all where there are no more."""
 _MOST_COUNTS = 8
 """Numbers of closed blocks, and of exchanged ones, for which random blocks are drawn."""
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,8 @@ class Change:
     count: int
     closed: frozenset[int]
     order: tuple[int, ...]
+    complete: bool = False
+    """Whether all changes of this kind and count are measured, not some that were drawn."""
 
 
 class LesionedNetwork:
@@ -91,17 +96,35 @@ def combinations(
         pairs = [pairs[index] for index in sorted(picked)]
     changes += [Change("pair", 2, frozenset(pair), order) for pair in pairs]
     for count in _counts(len(closable)):
-        for _ in range(_DRAWS):
-            closed = frozenset(int(i) for i in generator.choice(closable, count, replace=False))
-            changes.append(Change("random", count, closed, order))
+        sets, complete = _different(closable, count, generator)
+        changes += [Change("random", count, frozenset(own), order, complete) for own in sets]
     swaps = [*_exchangeable(blocks)]
     for count in _counts(min(len(swaps), 2 * _MOST_COUNTS)):
-        for _ in range(_DRAWS):
-            shuffled = list(order)
-            for first, second in generator.choice(swaps, count, replace=False):
-                shuffled[first], shuffled[second] = shuffled[second], shuffled[first]
-            changes.append(Change("shuffle", count, frozenset(), tuple(shuffled)))
+        sets, complete = _different(swaps, count, generator)
+        orders = dict.fromkeys(_exchanged(order, own) for own in sets)
+        changes += [Change("shuffle", count, frozenset(), own, complete) for own in orders]
     return changes
+
+
+def _different(
+    items: Sequence[Item], count: int, generator: np.random.Generator
+) -> tuple[list[tuple[Item, ...]], bool]:
+    """Returns different sets of so many items, and whether there are no others."""
+    if math.comb(len(items), count) <= _DRAWS:
+        return list(itertools.combinations(items, count)), True
+    drawn: dict[frozenset[int], tuple[Item, ...]] = {}
+    while len(drawn) < _DRAWS:
+        indices = generator.choice(len(items), count, replace=False).tolist()
+        drawn.setdefault(frozenset(indices), tuple(items[index] for index in indices))
+    return list(drawn.values()), False
+
+
+def _exchanged(order: Sequence[int], swaps: Sequence[tuple[int, int]]) -> tuple[int, ...]:
+    """Returns the order after pairs have exchanged their places, one pair after the other."""
+    shuffled = list(order)
+    for first, second in swaps:
+        shuffled[first], shuffled[second] = shuffled[second], shuffled[first]
+    return tuple(shuffled)
 
 
 def _counts(most: int) -> list[int]:

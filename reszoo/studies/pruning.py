@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -48,10 +49,10 @@ def prune(
       path: the `.keras` file.
 
     Raises:
-      UserError: no block can be removed, or every one costs more.
+      UserError: every block that can be removed costs more.
       GateError: the smaller network computes something else than the one with closed blocks.
     """
-    candidates = _candidates(network, costs)
+    candidates = sorted(removable(network), key=lambda index: costs[index])
     batches = list(network.batches("reading images"))
 
     def accuracy(closed: frozenset[int]) -> float:
@@ -62,33 +63,44 @@ def prune(
     for index in candidates:
         if _empties_a_stage(network, closed | {index}):
             continue
-        if 100 * (intact - (reached := accuracy(closed | {index}))) > max_drop:
+        reached = accuracy(closed | {index})
+        if round(100 * (intact - reached), 6) > max_drop:
             break
         closed, lowest = closed | {index}, reached
     if not closed:
+        least = math.ceil(round(10 * costs[candidates[0]], 6)) / 10
         raise UserError(
-            f"every block of {network.name} costs more than {max_drop:g} points",
+            f"all removable blocks of {network.name} cost more than {max_drop:g} points each",
             where="--max-drop",
-            expected=f"{min(costs.values()):.1f} points or more",
+            expected=f"{least:.1f} points or more",
             found=f"{max_drop:g}",
-            hint=f"--max-drop {max(costs.values()):.1f}",
+            hint=f"--max-drop {least:.1f}",
         )
     return _write(network, closed, lowest, 100 * (intact - lowest), path, batches[0], correct)
 
 
-def _candidates(network: StudiedNetwork, costs: Mapping[int, float]) -> list[int]:
-    removable = removable_blocks(network.plan)
-    blocks = network.blocks
-    indices = [i for i in costs if (blocks[i].stage, blocks[i].block) in removable]
+def removable(network: StudiedNetwork) -> list[int]:
+    """Returns the indices of the blocks that can be removed, each without the others.
+
+    Raises:
+      UserError: there is none.
+    """
+    positions = removable_blocks(network.plan)
+    indices = [
+        index
+        for index, block in enumerate(network.blocks)
+        if (block.stage, block.block) in positions
+        and not _empties_a_stage(network, frozenset({index}))
+    ]
     if not indices:
         raise UserError(
             f"no block of {network.name} can be removed",
             where="--write",
-            expected="blocks that pass their input when they are closed",
-            found=f"the connections of {network.plan.name}",
+            expected="a stage of two blocks or more, with one that passes its input when closed",
+            found=f"no such stage in {network.plan.name}",
             hint="leave out --write",
         )
-    return sorted(indices, key=lambda index: costs[index])
+    return indices
 
 
 def _empties_a_stage(network: StudiedNetwork, closed: frozenset[int]) -> bool:

@@ -10,8 +10,9 @@ from reszoo.errors import UserError
 from reszoo.inference.trained import load_trained
 from reszoo.model.net2net.remove_blocks import remove_blocks
 from reszoo.studies import lesion, lesion_study
-from reszoo.studies.lesioned_network import Change, LesionedNetwork
+from reszoo.studies.lesioned_network import Change, LesionedNetwork, combinations
 from reszoo.studies.studied_network import open_network
+from tests.studies.conftest import tiny
 
 
 @pytest.mark.parametrize("connection", ["residual", "highway"])
@@ -67,12 +68,54 @@ def test_the_pruned_network_is_saved_with_its_spec(saved, data, tmp_path):
     assert reszoo.cost(pruned.spec).parameters < 2000
 
 
-def test_nothing_is_removed_where_every_block_costs_more(saved, data, tmp_path):
-    with pytest.raises(UserError, match="costs more than -200 points"):
-        options = {"write": tmp_path / "p.keras", "max_drop": -200, "out": tmp_path / "l"}
-        lesion(saved("residual"), data=data, **options)
+@pytest.mark.parametrize("connection", ["residual", "highway"])
+def test_no_set_of_blocks_is_drawn_twice(saved, data, connection):
+    blocks = open_network(saved(connection), data=data).blocks
+    for closable in ([0, 1, 2], [0, 1, 2, 3, 4]):
+        changes = combinations(blocks, closable, np.random.default_rng(0))
+        sets = [c.closed for c in changes if c.kind == "random"]
+        orders = [(c.count, c.order) for c in changes if c.kind == "shuffle"]
+        assert len(sets) == len(set(sets)) and len(orders) == len(set(orders))
+    single = [c for c in combinations(blocks, [0, 1, 2], np.random.default_rng(0)) if c.count == 1]
+    assert [set(c.closed) for c in single if c.kind == "random"] == [{0}, {1}, {2}]
+    assert all(c.complete for c in single if c.kind == "random")
+
+
+def test_findings_say_whether_all_sets_were_measured(saved, data, tmp_path):
+    stages = [{"depth": 1, "width": 4}, {"depth": 2, "width": 4}]
+    path = tmp_path / "three.keras"
+    spec = tiny("residual", stages=stages)
+    reszoo.save_model(reszoo.build(spec, seed=3), path, spec=spec)
+    text = "\n".join(lesion(path, data=data, out=tmp_path / "three").findings)
+    assert "1 block closed, in all 3 ways: " in text
+    text = "\n".join(lesion(saved("residual"), data=data, out=tmp_path / "five").findings)
+    assert "1 block closed, drawn 3 times: " in text
+
+
+def test_an_error_of_the_pruning_comes_after_the_study_and_names_a_drop_that_works(
+    saved, data, tmp_path
+):
+    file = tmp_path / "p.keras"
+    options = {"data": data, "write": file, "out": tmp_path / "l"}
+    with pytest.raises(UserError, match="cost more than -200 points") as error:
+        lesion(saved("residual"), max_drop=-200, **options)
+    assert (tmp_path / "l" / "figure.png").exists() and not file.exists()
+    assert f"{file} was not written" in (tmp_path / "l" / "summary.md").read_text()
+    least = float(error.value.hint.removeprefix("--max-drop "))
+    assert error.value.expected == f"{least:.1f} points or more"
+    lesion(saved("residual"), max_drop=least, **options)
+    assert file.exists()
     with pytest.raises(UserError, match="no name of a network"):
         lesion(saved("residual"), data=data, write=tmp_path / "p.h5")
+
+
+def test_a_net_with_one_block_in_each_stage_cannot_be_pruned(data, tmp_path):
+    path = tmp_path / "single.keras"
+    spec = tiny("residual", stages=[{"depth": 1, "width": 4}, {"depth": 1, "width": 4}])
+    reszoo.save_model(reszoo.build(spec, seed=3), path, spec=spec)
+    with pytest.raises(UserError, match="no block of tiny_residual can be removed"):
+        lesion(path, data=data, write=tmp_path / "p.keras", max_drop=99, out=tmp_path / "l")
+    assert not (tmp_path / "l").exists()
 
 
 def test_plain_nets_have_nothing_to_close(saved, data):
