@@ -80,11 +80,34 @@ def require_trained_start(where: Place | str | None, start: object, weights: str
         )
 
 
+def has_lost_model(run: Run) -> bool:
+    """Returns whether a run has finished, but no longer has the network that it saved."""
+    return run.state == "finished" and not run.model_path.is_file()
+
+
 def require_model(run: Run) -> None:
-    """Raises a `UserError` for a run that has not saved its network yet."""
+    """Raises a `UserError` for a run without its network: not saved yet, or lost."""
+    if has_lost_model(run):
+        require_model_or_checkpoint(run)
+        raise UserError(
+            f"the run {run.path} has no model.keras any more",
+            found="a finished run without the file",
+            hint=f"`reszoo resume {run.path}` writes it again from a checkpoint",
+        )
     if not run.model_path.is_file():
         raise UserError(
             f"the run {run.path} has no model.keras yet",
             found=f"its state is {run.state}",
             hint=f"`reszoo resume {run.path}` resumes it",
+        )
+
+
+def require_model_or_checkpoint(run: Run) -> None:
+    """Raises a `UserError` for a run from which no network can be had any more."""
+    if not run.model_path.is_file() and run.newest_checkpoint() is None:
+        raise UserError(
+            f"the run {run.path} has no model.keras any more, and no checkpoint",
+            found="a finished run without them",
+            hint="copy them again from where the run was trained, or train it again with the "
+            "command in run.json",
         )

@@ -62,7 +62,9 @@ def announce(trainer: Trainer) -> None:
     if trainer.checkpoint is not None:
         for name in trainer.checkpoint.facts.get("damaged", ()):
             say(f"a damaged checkpoint was skipped: {name}")
-    if trainer.position.steps:
+    if trainer.epoch >= trainer.until:
+        say("every epoch is done; model.keras is written from the checkpoints")
+    elif trainer.position.steps:
         say(f"resuming at epoch {trainer.epoch + 1}, step {trainer.position.step}")
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from reszoo.inference.find_network import has_lost_model, require_model_or_checkpoint
 from reszoo.inference.trained import Target
 from reszoo.runs import Run
 from reszoo.runs.checkpoint_policy import CheckpointPolicy
@@ -182,7 +183,8 @@ def resume(
         >>> import reszoo
         >>> run = reszoo.resume("runs/resnet8_digits-digits-1", epochs=60)  # doctest: +SKIP
 
-    Options that are left out keep the values that the run was started with.
+    Options that are left out keep the values that the run was started with. A finished run that has
+    lost its model.keras gets it again from its checkpoints.
 
     Args:
       run: the run or its folder.
@@ -238,6 +240,9 @@ def resume(
         if stretched:
             recipe = recipe.model_copy(update={"epochs": epochs})
         until = last_epoch(epochs, recipe)
+        if has_lost_model(run):
+            require_model_or_checkpoint(run)
+            until = until if epochs else run.info["epochs"]
         setup = setup.in_precision(recipe.precision)
         teachers = load_recorded_teachers(run, teacher, setup.precision)
         parts = setup.replicas * setup.accumulate
@@ -258,7 +263,7 @@ def resume(
 
 
 def _is_done(run: Run, epochs: int | None) -> bool:
-    if run.state != "finished":
+    if run.state != "finished" or has_lost_model(run):
         return False
     if epochs is None and run.info.get(run_record.ENDED):
         return True

@@ -224,7 +224,8 @@ class Trainer:
             return []
         self.position, notes = restore(self.checkpoint, self.assembly)
         # More epochs of a finished run overrule the callback, or the patience, that ended it.
-        if self.position.ended and self.run.state == "finished":
+        is_longer = self.run.state == "finished" and self.until > self.epoch
+        if self.position.ended and is_longer:
             self.position.ended, self.position.patience_from = False, self.epoch
         self.model.stop_training = self.position.ended
         return notes

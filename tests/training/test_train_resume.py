@@ -1,6 +1,7 @@
 """A run that was stopped, killed or ended early goes on as if nothing had happened."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import keras
 import pytest
 
 from reszoo.errors import UserError
+from reszoo.inference.find_network import require_model
 from reszoo.runs import Run
 from reszoo.training import TrainingStopped
 from reszoo.training.train import resume, train
@@ -113,6 +115,24 @@ def test_a_finished_run_is_left_alone(reference):
     assert again.state == "finished"
     assert not left.exists()
     assert reference.model_path.stat().st_mtime_ns == before
+
+
+def test_a_finished_run_that_lost_its_network_writes_it_again(reference):
+    before, metrics = reference.model_path.read_bytes(), reference.metrics()
+    reference.model_path.unlink()
+    with pytest.raises(UserError, match=r"no model\.keras any more") as caught:
+        require_model(Run.open(reference.path))
+    assert f"`reszoo resume {reference.path}`" in caught.value.hint
+    again = resume(reference.path, data=bar_data(), quiet=True)
+    assert (again.state, again.metrics()) == ("finished", metrics)
+    assert reference.model_path.read_bytes() == before
+
+
+def test_a_run_without_network_and_checkpoints_cannot_be_resumed(tmp_path, reference):
+    files = shutil.ignore_patterns("model.keras", "step-*")
+    lost = shutil.copytree(reference.path, tmp_path / "lost", ignore=files)
+    with pytest.raises(UserError, match=r"no model\.keras any more, and no checkpoint"):
+        resume(lost, data=bar_data(), quiet=True)
 
 
 def test_more_epochs_stretch_the_schedule(tmp_path):

@@ -58,6 +58,10 @@ def test_a_training_ends_after_the_epochs_of_its_patience(tmp_path, capsys):
         capsys.readouterr().err
     )
     assert epochs_of(resume(run, data=bar_data(), quiet=True)) == [1, 2, 3, 4, 5, 6, 7]
+    run.model_path.unlink()  # and where it has to be written again
+    again = resume(run, data=bar_data(), quiet=True)
+    assert (epochs_of(again), again.model_path.is_file()) == ([1, 2, 3, 4, 5, 6, 7], True)
+    assert again.info["ended_by_callback"] is True
     longer = resume(run, epochs=EPOCHS, data=bar_data(), quiet=True)
     assert epochs_of(longer) == list(range(1, EPOCHS + 1))
 
