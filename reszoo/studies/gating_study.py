@@ -6,12 +6,15 @@ trains well at 110 layers.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reszoo import spec as specs
+from reszoo.counted import counted
 from reszoo.figures.line_panels import Line, LinePanel, line_panels
 from reszoo.figures.typed_table import Table
 from reszoo.planning.cost import cost
@@ -30,8 +33,8 @@ from reszoo.studies.training_grid import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_FAILS = 20.0
-"""Percent: He 2016 calls a larger error a failure."""
+_GUESSING = 1.2
+"""Up to this multiple of the accuracy of guessing, nothing has been learned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,37 +42,40 @@ class _Kind:
     """A row of the table."""
 
     name: str
+    words: str
+    """What a sentence calls it, after "with"."""
     block: Mapping[str, Any]
     published: float | None
     """Error in percent of ResNet-110 on CIFAR-10; None where it fails (above 20 %)."""
 
 
+def _gate(connection: str, bias: int) -> Mapping[str, Any]:
+    return {"connection": connection, "gate": {"kernel": 1, "bias": bias}}
+
+
+_HALF = {"connection": "constant", "constants": {"carry": 0.5}}
+_HALVES = {"connection": "constant", "constants": {"carry": 0.5, "transform": 0.5}}
+_CONV = {"connection": "residual", "shortcut": {"kind": "projection_all"}}
+_DROPOUT = {"connection": "residual", "shortcut": {"dropout": 0.5}}
 TABLE_1 = (
-    _Kind("identity", {"connection": "residual"}, 6.61),
-    _Kind("no_shortcut", {"connection": "plain"}, None),
-    _Kind("half_shortcut", {"connection": "constant", "constants": {"carry": 0.5}}, None),
-    _Kind(
-        "half_both",
-        {"connection": "constant", "constants": {"carry": 0.5, "transform": 0.5}},
-        12.35,
-    ),
-    _Kind("exclusive_gate_b0", {"connection": "highway", "gate": {"kernel": 1, "bias": 0}}, None),
-    _Kind("exclusive_gate_b6", {"connection": "highway", "gate": {"kernel": 1, "bias": -6}}, 8.70),
-    _Kind("exclusive_gate_b7", {"connection": "highway", "gate": {"kernel": 1, "bias": -7}}, 9.81),
-    _Kind(
-        "shortcut_gate_b0",
-        {"connection": "shortcut_gate", "gate": {"kernel": 1, "bias": 0}},
-        12.86,
-    ),
-    _Kind(
-        "shortcut_gate_b6",
-        {"connection": "shortcut_gate", "gate": {"kernel": 1, "bias": -6}},
-        6.91,
-    ),
-    _Kind(
-        "conv_shortcut", {"connection": "residual", "shortcut": {"kind": "projection_all"}}, 12.22
-    ),
-    _Kind("dropout_shortcut", {"connection": "residual", "shortcut": {"dropout": 0.5}}, None),
+    _Kind("identity", "the identity as shortcut", {"connection": "residual"}, 6.61),
+    _Kind("no_shortcut", "no shortcut", {"connection": "plain"}, None),
+    _Kind("half_shortcut", "the shortcut halved", _HALF, None),
+    _Kind("half_both", "shortcut and H halved", _HALVES, 12.35),
+    _Kind("exclusive_gate_b0", "an exclusive gate from 0", _gate("highway", 0), None),
+    _Kind("exclusive_gate_b6", "an exclusive gate from -6", _gate("highway", -6), 8.70),
+    _Kind("exclusive_gate_b7", "an exclusive gate from -7", _gate("highway", -7), 9.81),
+    _Kind("shortcut_gate_b0", "a shortcut gate from 0", _gate("shortcut_gate", 0), 12.86),
+    _Kind("shortcut_gate_b6", "a shortcut gate from -6", _gate("shortcut_gate", -6), 6.91),
+    _Kind("conv_shortcut", "a 1x1 convolution as shortcut", _CONV, 12.22),
+    _Kind("dropout_shortcut", "dropout on the shortcut", _DROPOUT, None),
+)
+_NAMES = (
+    "Names in the table: identity is x + H, no_shortcut is H, half_shortcut is 0.5 x + H, "
+    "half_both is 0.5 x + 0.5 H, exclusive_gate is (1 - g) x + g H and shortcut_gate is "
+    "(1 - g) x + H with a learned gate g (whose bias begins at 0, -6 or -7: b0, b6, b7), "
+    "conv_shortcut is H plus a 1x1 convolution of x, dropout_shortcut is H plus x with a dropout "
+    "of 0.5."
 )
 
 
@@ -143,13 +149,16 @@ def gating(
         title="Shortcuts (He 2016, Table 1)",
         table=table,
         figure=_draw(table),
-        findings=[*_findings(table)],
+        findings=[*_findings(table, len(opened.images.classes))],
         measured=[
             f"{loaded.name} ({cost(loaded).depth} layers) on {opened.images.name}, "
-            f"{shared.epochs} epochs of the recipe {shared.name}, {seeds} "
-            f"seed{'s' if seeds > 1 else ''} each.",
+            f"{counted(shared.epochs, 'epoch')} of the recipe {shared.name}, "
+            f"{counted(seeds, 'seed')} each.",
+            _NAMES,
             "Published errors are those of ResNet-110 on CIFAR-10 after a full training: the order "
-            "can be compared, the numbers cannot.",
+            "can be compared, the numbers cannot. He 2016 says that a shortcut fails where that "
+            "error is above 20 %.",
+            "Small differences may be chance; more seeds tell.",
         ],
     )
 
@@ -170,7 +179,7 @@ def _network(base: Architecture, kind: _Kind) -> Architecture:
 
 def _row(run: GridRun) -> GatingRun:
     last = run.epochs[-1] if run.epochs and run.message is None else {}
-    kind = next(kind for kind in TABLE_1 if kind.name == run.member.name)
+    kind = _kind(run.member.name)
     return GatingRun(
         kind.name,
         run.member.seed,
@@ -181,6 +190,10 @@ def _row(run: GridRun) -> GatingRun:
         kind.published,
         run.message,
     )
+
+
+def _kind(name: str) -> _Kind:
+    return next(kind for kind in TABLE_1 if kind.name == name)
 
 
 def _error(accuracy: float | None) -> float | None:
@@ -199,14 +212,12 @@ def _draw(table: Table[GatingRun]) -> Figure:
     published = [table.where(shortcut=name).rows[0].published for name in order]
     lines = [
         Line("here", x, [errors[name] for name in order], 0, marker="o"),
-        Line("published, ResNet-110 on CIFAR-10 (gaps: fails)", x, published, 1, marker="s"),
+        Line("He 2016, ResNet-110 on CIFAR-10 (gaps: fails)", x, published, 1, marker="s"),
     ]
     ticks = [
         (float(number), name.replace("_", "\n")) for number, name in zip(x, order, strict=True)
     ]
-    panel = LinePanel(
-        "Test error by shortcut", "", "error, %", lines, x_ticks=ticks, y_range=(0, None)
-    )
+    panel = LinePanel(_title(table), "", "error, %", lines, x_ticks=ticks, y_range=(0, None))
     return line_panels([panel], panel_size=(8.2, 3.2))
 
 
@@ -225,14 +236,61 @@ def _mean_error(rows: Table[GatingRun]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _findings(table: Table[GatingRun]) -> Iterable[str]:
-    names = list(dict.fromkeys(table.column("shortcut")))
-    errors = {name: _mean_error(table.where(shortcut=name)) for name in names}
+def _title(table: Table[GatingRun]) -> str:
+    tested = any(row.test_error is not None for row in table)
+    return f"{'Test' if tested else 'Held-out'} error"
+
+
+def _findings(table: Table[GatingRun], classes: int) -> Iterable[str]:
+    errors = {kind.name: _mean_error(table.where(shortcut=kind.name)) for kind in TABLE_1}
+    title = _title(table).lower()
     for name in _by_error(errors):
-        error = errors[name]
-        published = table.where(shortcut=name).rows[0].published
-        paper = f"{published:.2f} %" if published is not None else "fails"
-        here = "failed" if error is None else f"{error:.2f} %"
-        if error is not None and error > _FAILS:
-            here += " (fails)"
-        yield f"{name}: {here}, published {paper}."
+        kind = _kind(name)
+        paper = "it fails" if kind.published is None else f"it is {kind.published:.2f} %"
+        here = _outcome(table.where(shortcut=name), title, classes)
+        yield f"With {kind.words} {here}; in He 2016 {paper}."
+    yield from _order(errors)
+
+
+def _outcome(rows: Table[GatingRun], title: str, classes: int) -> str:
+    """Returns what trainings of one shortcut came to, as the end of a sentence."""
+    errors = [error for row in rows if (error := _measured(row)) is not None]
+    failures = [row.message.partition("\n")[0] for row in rows if row.message]
+    if not errors:
+        return f"the training fails ({failures[0]})" if failures else "no error is measured"
+    mean = sum(errors) / len(errors)
+    text = f"the {title} is {mean:.2f} %"
+    if len(errors) > 1:
+        text += f" ({min(errors):.2f} to {max(errors):.2f})"
+    if 100 - mean <= _GUESSING * 100 / classes:
+        text += ", no better than guessing"
+    if failures:
+        text += f", and {len(failures)} of {len(rows)} trainings fail ({failures[0]})"
+    return text
+
+
+def _order(errors: Mapping[str, float | None]) -> Iterable[str]:
+    """States which pairs of shortcuts have the paper's order here; failures come last in both."""
+    here = {name: inf if error is None else error for name, error in errors.items()}
+    ranked = sorted(TABLE_1, key=_published)
+    pairs = [
+        (better, worse)
+        for better, worse in itertools.combinations(ranked, 2)
+        if _published(better) < _published(worse)
+    ]
+    same = sum(here[better.name] < here[worse.name] for better, worse in pairs)
+    yield (
+        f"Of the {len(pairs)} pairs of shortcuts of which one is better in He 2016 (those that "
+        f"fail come last), {same} have the same order here."
+    )
+    for better in ranked:
+        exchanged = [w.words for b, w in pairs if b is better and here[w.name] < here[b.name]]
+        if exchanged:
+            yield (
+                f"Exchanged: with {better.words} the error is smaller in He 2016, but larger here, "
+                f"than with {', '.join(exchanged)}."
+            )
+
+
+def _published(kind: _Kind) -> float:
+    return inf if kind.published is None else kind.published

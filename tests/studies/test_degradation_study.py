@@ -131,7 +131,44 @@ def test_gating_has_a_row_for_each_shortcut_with_its_published_error(tmp_path):
     assert published["identity"] == 6.61
     assert published["exclusive_gate_b6"] == 8.70
     assert published["half_shortcut"] is None
-    assert len(result.findings) == len(result.table) == 11
-    assert any("identity: 25.00 % (fails), published 6.61 %" in text for text in result.findings)
+    assert len(result.table) == 11
+    assert result.findings[0] == (
+        "With the identity as shortcut the test error is 25.00 %; in He 2016 it is 6.61 %."
+    )
+    assert "With no shortcut the test error is 25.00 %; in He 2016 it fails." in result.findings
     first = spec.load(tmp_path / "g" / "networks" / "dropout_shortcut-seed0.yaml")
     assert (first.block.shortcut.kind, first.block.shortcut.dropout) == ("zero_pad", 0.5)
+
+
+def test_gating_compares_the_order_with_the_papers(tmp_path, monkeypatch):
+    accuracies = {"identity": 0.9, "shortcut_gate_b6": 0.95, "no_shortcut": 0.1}
+
+    def accuracy(run, images):
+        return accuracies.get(run.path.name.partition("-seed")[0], 0.5)
+
+    monkeypatch.setattr(training_grid, "_test_accuracy", accuracy)
+    *errors, order, exchanged = gating(epochs=1, out=tmp_path / "g").findings
+    assert errors[0].startswith("With a shortcut gate from -6 the test error is 5.00 %")
+    assert "90.00 %, no better than guessing" in errors[-1]
+    # Of the identity all pairs but one, of the gate nine; and five others with no shortcut.
+    assert "Of the 49 pairs" in order and "23 have the same order" in order
+    assert exchanged == (
+        "Exchanged: with the identity as shortcut the error is smaller in He 2016, but larger "
+        "here, than with a shortcut gate from -6."
+    )
+
+
+def test_gating_says_which_trainings_fail(tmp_path, monkeypatch, stub):
+    wait = stub.wait
+
+    def fail_once(self, seconds=None):
+        key, task = self.tasks[0]
+        if task.run.name == "half_both-seed1" or task.run.name.startswith("conv_shortcut"):
+            del self.tasks[0]
+            return key, JobOutcome(message="it diverged\nat step 3")
+        return wait(self)
+
+    monkeypatch.setattr(stub, "wait", fail_once)
+    findings = "\n".join(gating(epochs=1, seeds=2, out=tmp_path / "g").findings)
+    assert "H halved the test error is 25.00 %, and 1 of 2 trainings fail (it diverged)" in findings
+    assert "With a 1x1 convolution as shortcut the training fails (it diverged)" in findings
