@@ -1,6 +1,7 @@
 """Compare runs in one table: network, data, recipe, cost, accuracy, seed, and spread over seeds.
 
-Folders are searched for runs; those that cannot be read are shown as broken.
+Folders are searched for runs, those of studies and searches too; runs that cannot be read are shown
+as broken.
 """
 
 from __future__ import annotations
@@ -35,12 +36,11 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
-    from reszoo.report.pages.subjects import find_subjects
+    from reszoo.report.pages.subjects import find_runs
     from reszoo.report.run_rows import run_row, seed_spreads
 
-    rows = sorted_rows(
-        [run_row(path) for path in find_subjects(options.folders or [_DEFAULT]).runs], options.sort
-    )
+    paths = find_runs(options.folders or [_DEFAULT])
+    rows = sorted_rows([run_row(path) for path in paths], options.sort)
     spreads = seed_spreads(rows)
     if options.json:
         print_json(runs_json(rows, spreads))

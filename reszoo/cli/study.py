@@ -152,7 +152,9 @@ def run(options: Namespace) -> None:
         _check_write(Path(options.write), options.targets[0])
     start_tensorflow(debug=options.debug)
     from reszoo import studies
+    from reszoo.studies.study_folder import command
 
+    command.set(options.command_line)
     if options.data is not None:
         given["data"] = options.data
     function = getattr(studies, options.study)

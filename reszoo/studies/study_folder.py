@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 FORMAT = "reszoo study"
 FORMAT_VERSION = 1
+
+command: ContextVar[Sequence[str] | None] = ContextVar("command", default=None)
+"""The command that runs a study, which resumes it too; None for one that Python began."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ class StudyFolder:
             "study": name,
             "state": "running",
             "inputs": inputs,
+            "command": command.get(),
             "versions": versions(),
             "machine": machine(),
             "created": _now(),

@@ -1,3 +1,4 @@
+import json
 import re
 import shutil
 import subprocess
@@ -114,6 +115,45 @@ def test_studies_and_exports_of_a_run_are_on_its_page(tmp_path):
     page = page_of(tmp_path, run)
     assert "mobile-int8" in page
     assert "study.json cannot be read" in page
+
+
+def study(folder: Path, **values) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "study.json").write_text(json.dumps({"study": "gating", **values}))
+    return folder
+
+
+def title_of(page: str) -> str:
+    return re.search(r"<h1>(.*?)</h1>", page)[1]
+
+
+def test_an_unfinished_study_says_so_and_how_to_resume_it(tmp_path):
+    command = ["reszoo", "study", "gating", "-o", "my study"]
+    begun = study(tmp_path / "my study", state="running", command=command)
+    page = page_of(tmp_path, begun)
+    assert "Unfinished" in page and "an earlier one" not in page
+    assert "reszoo study gating -o &#39;my study&#39;" in page
+    (begun / "summary.md").write_text("# Gating\n\nOld.")
+    page = page_of(tmp_path, begun)
+    assert "what follows was found by an earlier one" in page and title_of(page) == "Gating"
+    without = study(tmp_path / "other", state="running", command=None)
+    assert "The command that began it resumes it." in page_of(tmp_path, without)
+    assert "Unfinished" not in page_of(tmp_path, study(tmp_path / "done", state="finished"))
+
+
+def test_the_title_names_what_is_alone_of_its_kind(tmp_path):
+    run = finished_run(tmp_path / "run").path
+    gates = study(tmp_path / "s", title="Gates of resnet20")
+    (gates / "summary.md").write_text("# Gates of resnet20\n\n- Open.")
+    assert title_of(page_of(tmp_path, run)) == "Run run"
+    page = page_of(tmp_path, gates)
+    assert (title_of(page), headings(page)) == ("Gates of resnet20", ["Findings"])
+    assert page.count("Gates of resnet20</h") == 1
+    page = page_of(tmp_path, run, gates)
+    assert title_of(page) == "Run run, Gates of resnet20"
+    assert headings(page)[-1] == "Gates of resnet20"
+    other = finished_run(tmp_path / "b", seed=2).path
+    assert title_of(page_of(tmp_path, run, other, gates)) == "2 runs, Gates of resnet20"
 
 
 @pytest.mark.parametrize("name", ["missing", "empty", "file"])

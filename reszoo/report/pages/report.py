@@ -13,7 +13,7 @@ from reszoo.report.pages.comparison_sections import comparison_sections
 from reszoo.report.pages.rendering import Section, render_page
 from reszoo.report.pages.run_sections import run_sections
 from reszoo.report.pages.search_sections import search_sections
-from reszoo.report.pages.study_sections import study_section
+from reszoo.report.pages.study_sections import study_section, study_title
 from reszoo.report.pages.subjects import Subjects, find_subjects
 from reszoo.runs import Run
 
@@ -55,24 +55,30 @@ def report_html(subjects: Subjects) -> str:
         sections += search_sections(path, charts)
     for path in subjects.bundles:
         sections += bundle_sections(path)
-    sections += [study_section(path) for path in subjects.studies]
+    alone = len(subjects) == 1
+    sections += [study_section(path, alone=alone) for path in subjects.studies]
     return render_page(_title(subjects), sections, charts or None)
 
 
 def _title(subjects: Subjects) -> str:
-    if len(subjects) == 1:
-        kinds = {"Run": subjects.runs, "Search": subjects.searches}
-        kinds |= {"Bundle": subjects.bundles, "Study": subjects.studies}
-        kind, paths = next((kind, paths) for kind, paths in kinds.items() if paths)
-        return f"{kind} {paths[0].resolve().name}"
-    counts = (
-        (len(subjects.runs), "run", "runs"),
-        (len(subjects.searches), "search", "searches"),
-        (len(subjects.bundles), "bundle", "bundles"),
-        (len(subjects.studies), "study", "studies"),
+    """Returns the names of what a page is about; of several of a kind, their number."""
+    kinds = (
+        (subjects.runs, "run", "runs"),
+        (subjects.searches, "search", "searches"),
+        (subjects.bundles, "bundle", "bundles"),
+        (subjects.studies, "study", "studies"),
     )
-    words = [f"{count} {one if count == 1 else many}" for count, one, many in counts if count]
-    return ", ".join(words)
+    words = [
+        f"{len(paths)} {many}"
+        if len(paths) > 1
+        else study_title(paths[0])
+        if one == "study"
+        else f"{one} {paths[0].resolve().name}"
+        for paths, one, many in kinds
+        if paths
+    ]
+    text = ", ".join(words)
+    return text[:1].upper() + text[1:]
 
 
 def _require_replaceable(file: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from reszoo.runs import Run
 
 STUDY = "study.json"
 _MOST_ROWS, _MOST_FIGURES = 200, 6
+_HEADING = re.compile(r"\A# (.*)\n+")
 _MOST_BYTES = 1_000_000
 """Of a figure; the PNG beside a larger SVG is shown in its place."""
 
@@ -23,24 +26,36 @@ def studies_section(run: Run) -> Section:
     """Returns the studies in RUN/study/, or the command that makes one."""
     folders = sorted(path.parent for path in (run.path / "study").glob(f"*/{STUDY}"))
     command = format_command("study", "responses", run.path)
-    values = {"studies": [_study(folder) for folder in folders], "command": command}
-    return Section("Studies", "studies.html", values)
+    studies = [{**_study(folder), "heading": study_title(folder)} for folder in folders]
+    return Section("Studies", "studies.html", {"studies": studies, "command": command})
 
 
-def study_section(folder: Path) -> Section:
-    """Returns the section of a study's folder."""
-    study = _study(folder)
-    return Section(f"Study {study['name']}", "studies.html", {"studies": [study], "command": None})
+def study_section(folder: Path, *, alone: bool) -> Section:
+    """Returns the section of a study's folder; `alone` on a page that has the study's title."""
+    values = {"studies": [{**_study(folder), "heading": None}], "command": None}
+    return Section("Findings" if alone else study_title(folder), "studies.html", values)
+
+
+def study_title(folder: Path) -> str:
+    """Returns the title of a study, such as `Lesions of resnet20`; without one, its name."""
+    try:
+        values, heading = _values(folder), _HEADING.match(_text(folder / "summary.md"))
+    except (OSError, ValueError):
+        return f"Study {folder.resolve().name}"
+    name = f"Study {values.get('study') or folder.resolve().name}"
+    return str(values.get("title") or (heading[1] if heading else name))
 
 
 def _study(folder: Path) -> dict[str, Any]:
     try:
-        values = parse_json((folder / STUDY).read_bytes())
-        name = str(values.get("name") or values.get("study") or folder.name)
+        values = _values(folder)
         rows = list(_csv(folder / "table.csv"))
+        command = values.get("command")
         return {
-            "name": name,
-            "summary": _text(folder / "summary.md"),
+            "name": study_title(folder),
+            "unfinished": values.get("state", "finished") != "finished",
+            "command": shlex.join(map(str, command)) if isinstance(command, list) else None,
+            "summary": _HEADING.sub("", _text(folder / "summary.md")),
             "figures": list(_figures(folder)),
             "table": PageTable(rows[0], rows[1 : _MOST_ROWS + 1], "l" * len(rows[0]))
             if rows
@@ -48,9 +63,16 @@ def _study(folder: Path) -> dict[str, Any]:
             "left_out": max(0, len(rows) - 1 - _MOST_ROWS),
             "problem": None,
         }
-    except (OSError, ValueError, AttributeError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:
         problem = f"{folder / STUDY} cannot be read: {first_line(error)}"
         return {"name": folder.name, "problem": problem}
+
+
+def _values(folder: Path) -> dict[str, Any]:
+    values = parse_json((folder / STUDY).read_bytes())
+    if not isinstance(values, dict):
+        raise ValueError("it holds no mapping")
+    return values
 
 
 def _text(path: Path) -> str:

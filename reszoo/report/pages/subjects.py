@@ -41,13 +41,7 @@ def find_subjects(paths: Sequence[Path | str]) -> Subjects:
         kind: {} for kind in ("runs", "searches", "bundles", "studies")
     }
     for path in map(Path, paths):
-        if not path.is_dir():
-            is_file = path.exists()
-            raise UserError(
-                f"{path} is a file" if is_file else f"there is no folder {path}",
-                expected="the folder of a run, a search, a bundle or a study, or one of runs",
-                hint=f"name its folder: {path.parent}" if is_file else "`reszoo train` makes a run",
-            )
+        _require_folder(path)
         kinds = list(_kinds(path))
         if not kinds:
             raise UserError(
@@ -61,14 +55,61 @@ def find_subjects(paths: Sequence[Path | str]) -> Subjects:
     return Subjects(**{kind: tuple(folders) for kind, folders in found.items()})
 
 
+def find_runs(paths: Sequence[Path | str]) -> tuple[Path, ...]:
+    """Returns the runs that paths name or that lie below them, also in studies and searches.
+
+    Raises:
+      UserError: a path does not exist, or there is no run in it.
+    """
+    found: dict[Path, None] = {}
+    for path in map(Path, paths):
+        _require_folder(path)
+        runs = dict.fromkeys(_runs(path))
+        if not runs:
+            raise UserError(
+                f"there is no run in {path}",
+                expected="a run, or a folder of runs",
+                found=contents(path),
+                hint="name a folder that `reszoo train` wrote",
+            )
+        found |= runs
+    return tuple(found)
+
+
+def _require_folder(path: Path) -> None:
+    if not path.is_dir():
+        is_file = path.exists()
+        raise UserError(
+            f"{path} is a file" if is_file else f"there is no folder {path}",
+            expected="the folder of a run, a search, a bundle or a study, or one of runs",
+            hint=f"name its folder: {path.parent}" if is_file else "`reszoo train` makes a run",
+        )
+
+
+def _runs(path: Path, depth: int = _DEPTH) -> Iterator[Path]:
+    kind = _kind(path)
+    if kind == "runs":
+        yield path
+    elif depth and kind != "bundles":
+        for folder in _folders(path):
+            yield from _runs(folder, depth - 1)
+
+
 def _kinds(path: Path, depth: int = _DEPTH) -> Iterator[tuple[str, Path]]:
     """Yields a folder under its kind, or what lies below a folder without one."""
     if kind := _kind(path):
         yield kind, path
     elif depth:
-        for folder in sorted(path.iterdir()):
-            if folder.is_dir() and not folder.is_symlink() and not folder.name.startswith("."):
-                yield from _kinds(folder, depth - 1)
+        for folder in _folders(path):
+            yield from _kinds(folder, depth - 1)
+
+
+def _folders(path: Path) -> list[Path]:
+    return [
+        folder
+        for folder in sorted(path.iterdir())
+        if folder.is_dir() and not folder.is_symlink() and not folder.name.startswith(".")
+    ]
 
 
 def _kind(path: Path) -> str | None:
