@@ -27,7 +27,7 @@ from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import Recipe
 from reszoo.studies.staged_training import StagedTraining, epoch_lines, train_stage
 from reszoo.studies.study_folder import StudyFolder, StudyResult
-from reszoo.studies.training_grid import grid_recipe, open_grid_data, write_once
+from reszoo.studies.training_grid import grid_recipe, open_grid_data
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -97,7 +97,6 @@ def boosting(
     }
     path = Path(out) if out else Path("studies") / default_name(f"boosting-{network.name}", data)
     folder = StudyFolder(path, "boosting", inputs)
-    write_once(folder.path / "recipe.yaml", specs.to_yaml(each), "recipe")
     settings: dict[str, Any] = {"seed": seed, "data_dir": data_dir}
     runs, names = _boost(folder.path, network, each, data, settings)
     total = each.model_copy(update={"epochs": each.epochs * len(runs)})

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reszoo.counted import counted
 from reszoo.data import ImageData
 from reszoo.errors import UserError
 from reszoo.figures.line_panels import Line, LinePanel, line_panels
@@ -21,12 +22,12 @@ from reszoo.inference.evaluate import evaluate
 from reszoo.inference.evaluation_data import reopen_data
 from reszoo.inference.find_network import require_model
 from reszoo.inference.net2net import deepen as deepen_network
+from reszoo.model.saving import save_model
 from reszoo.planning.cost import cost
 from reszoo.runs import Run
-from reszoo.spec import to_yaml
+from reszoo.spec import to_mapping
 from reszoo.studies.staged_training import StagedTraining, epoch_lines, train_stage
 from reszoo.studies.study_folder import StudyFolder, StudyResult
-from reszoo.studies.training_grid import write_once
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -82,12 +83,17 @@ def deepen(
         recipe = recipe.model_copy(update={"epochs": epochs})
     depths = tuple(depths or (2 * stage.depth for stage in spec.stages))
     images = reopen_data(run, data)
-    facts = {"run": str(run.path), "depths": depths, "epochs": recipe.epochs}
-    folder = StudyFolder(Path(out) if out else run.path / "study" / "deepen", "deepen", facts)
-    write_once(folder.path / "recipe.yaml", to_yaml(recipe), "recipe")
-    write_once(folder.path / "depths.txt", " ".join(map(str, depths)), "depth")
+    built = deepen_network(run, depths, seed=run.seed)
+    inputs = {
+        "run": str(run.path),
+        "network": to_mapping(spec),
+        "depths": depths,
+        "recipe": to_mapping(recipe),
+        "seed": run.seed,
+    }
+    folder = StudyFolder(Path(out) if out else run.path / "study" / "deepen", "deepen", inputs)
     file = folder.path / "constructed.keras"
-    built = deepen_network(run, depths, out=file, seed=run.seed)
+    save_model(built.model, file, spec=built.spec, classes=built.classes)
     before, after = (
         folder.step(f"accuracy of {target}", partial(_accuracy, target, images))
         for target in (run.path, file)
@@ -109,7 +115,8 @@ def deepen(
         findings=_findings(table, built.difference, built.gate, before, after),
         measured=[
             f"{spec.name} with {', '.join(map(str, depths))} blocks in its stages, on "
-            f"{images.name}; {recipe.epochs} epochs of the recipe {recipe.name}, seed {run.seed}.",
+            f"{images.name}; {counted(recipe.epochs, 'epoch')} of the recipe {recipe.name}, seed "
+            f"{run.seed}. The constructed net has those of the original behind it.",
             f"Accuracies on the split {_test_split(images.splits)}.",
         ],
     )
@@ -174,9 +181,10 @@ def _findings(
     ]
     better = constructed.train_loss < scratch.train_loss
     findings.append(
-        f"After {constructed.epochs} epochs its training loss is {constructed.train_loss:.4f}, "
+        f"After {counted(constructed.epochs, 'further epoch')}, on top of the original's "
+        f"{original.epochs}, its training loss is {constructed.train_loss:.4f}, "
         f"{'lower' if better else 'higher'} than the {scratch.train_loss:.4f} of the same depth "
-        f"from scratch; the original's was {original.train_loss:.4f}."
+        f"after {scratch.epochs} from scratch; the original's was {original.train_loss:.4f}."
     )
     if constructed.test_accuracy is not None and scratch.test_accuracy is not None:
         findings.append(

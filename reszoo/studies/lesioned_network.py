@@ -100,9 +100,9 @@ def combinations(
         changes += [Change("random", count, frozenset(own), order, complete) for own in sets]
     swaps = [*_exchangeable(blocks)]
     for count in _counts(min(len(swaps), 2 * _MOST_COUNTS)):
-        sets, complete = _different(swaps, count, generator)
-        orders = dict.fromkeys(_exchanged(order, own) for own in sets)
-        changes += [Change("shuffle", count, frozenset(), own, complete) for own in orders]
+        exchanges, complete = _different(swaps, count, generator)
+        orders = dict.fromkeys(_exchanged(order, pairs) for pairs in exchanges)
+        changes += [Change("shuffle", count, frozenset(), new, complete) for new in orders]
     return changes
 
 

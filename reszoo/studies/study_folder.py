@@ -25,6 +25,7 @@ from reszoo.json_text import parse_json
 from reszoo.regular_files import require_regular_file
 from reszoo.runs.jsonl import read_valid_lines
 from reszoo.runs.run_dir import contents
+from reszoo.studies.changed_inputs import refuse_other_inputs
 from reszoo.system_info import machine, versions
 
 if TYPE_CHECKING:
@@ -63,10 +64,12 @@ class StudyFolder:
     def __init__(self, path: Path, name: str, inputs: Mapping[str, Any]) -> None:
         """Opens or creates the folder.
 
-        A study of the same inputs that was interrupted is resumed; any other one is made anew.
+        A study of the same inputs that was interrupted is resumed; any other one is made anew,
+        unless it trained runs, which belong to its inputs.
 
         Raises:
-          UserError: the folder holds something else, or the study of another version.
+          UserError: the folder holds something else, the study of another version, or runs of
+            other inputs (see `refuse_other_inputs`).
           MachineError: it cannot be written.
         """
         self.path = path
@@ -74,6 +77,8 @@ class StudyFolder:
         self._steps_path = path / "steps.jsonl"
         inputs = json.loads(json.dumps(inputs, default=str))
         previous = _read(path, name)
+        if previous and any(path.glob("runs/*/run.json")):
+            refuse_other_inputs(path, previous.get("inputs", {}), inputs)
         self._info = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,

@@ -145,8 +145,9 @@ def _test_accuracy(run: Run, images: ImageData) -> float:
 def _task(folder: Path, member: GridMember, recipe: Recipe, data: GridData) -> TrainingTask:
     name = f"{member.name}-seed{member.seed}"
     architecture, recipe_file = folder / "networks" / f"{name}.yaml", folder / "recipe.yaml"
-    write_once(architecture, spec.to_yaml(member.spec), "network")
-    write_once(recipe_file, spec.to_yaml(recipe), "recipe")
+    architecture.parent.mkdir(parents=True, exist_ok=True)
+    write_text(architecture, spec.to_yaml(member.spec))
+    write_text(recipe_file, spec.to_yaml(recipe))
     return TrainingTask(
         architecture,
         recipe_file,
@@ -156,23 +157,6 @@ def _task(folder: Path, member: GridMember, recipe: Recipe, data: GridData) -> T
         folder / "runs" / name,
         folder / "logs" / f"{name}.log",
     )
-
-
-def write_once(file: Path, text: str, what: str) -> None:
-    """Writes what the runs of a study are trained with; it must not change beside them.
-
-    Raises:
-      UserError: an earlier study wrote something else there.
-    """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if file.exists() and file.read_text(encoding="utf-8") != text:
-        raise UserError(
-            f"the runs beside {file} are of another {what}",
-            expected=f"the {what} of the study before",
-            found="another one",
-            hint="choose another folder with -o, or remove this one",
-        )
-    write_text(file, text)
 
 
 def _is_finished(run: Path) -> bool:

@@ -40,6 +40,19 @@ def test_the_constructed_net_starts_where_the_original_ended(tmp_path):
     assert (original.depth, constructed.depth, scratch.depth) == (12, 14, 14)
     info = json.loads((run.path / "study" / "deepen" / "study.json").read_text())
     assert info["state"] == "finished"
+    assert "After 1 further epoch, on top of the original's 1," in result.findings[1]
+    with pytest.raises(UserError) as error:
+        deepen(run, depths=[3, 3])
+    assert (error.value.expected, error.value.found) == ("depths 4,2", "depths 3,3")
+
+
+def test_a_refused_depth_leaves_nothing_in_the_way(tmp_path, data):
+    run = reszoo.train(
+        tiny("residual"), data, epochs=1, out=tmp_path / "run", test=False, quiet=True
+    )
+    with pytest.raises(UserError):
+        deepen(run, depths=[1, 1], data=data)
+    assert not (run.path / "study").exists()
 
 
 def test_a_net_with_one_block_in_each_stage_has_nothing_to_append(tmp_path):

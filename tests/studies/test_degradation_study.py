@@ -88,9 +88,28 @@ def test_finished_runs_are_not_trained_again(tmp_path, stub):
 
 def test_runs_of_another_recipe_are_not_mixed_in(tmp_path):
     degradation(["resnet8_digits"], epochs=2, out=tmp_path / "d")
-    with pytest.raises(UserError, match="another recipe") as error:
+    before = (tmp_path / "d" / "study.json").read_bytes()
+    with pytest.raises(UserError, match="trained with other inputs") as error:
         degradation(["resnet8_digits"], epochs=3, out=tmp_path / "d")
-    assert "-o" in error.value.hint
+    assert error.value.hint.startswith("--epochs 2 goes on with them")
+    assert (tmp_path / "d" / "study.json").read_bytes() == before
+
+
+def test_networks_are_added_but_none_is_left_out(tmp_path, stub):
+    degradation(["resnet8_digits"], epochs=2, out=tmp_path / "d")
+    both = degradation(["resnet14_digits", "resnet8_digits"], epochs=2, out=tmp_path / "d")
+    assert len(stub.performed) == len(both.table) == 2
+    with pytest.raises(UserError, match="would be left out") as error:
+        degradation(["resnet14_digits"], epochs=2, out=tmp_path / "d")
+    assert "resnet8_digits" in error.value.expected
+    assert "resnet8_digits" in (tmp_path / "d" / "table.csv").read_text()
+
+
+def test_gating_keeps_to_its_base(tmp_path):
+    gating("resnet14_digits", epochs=1, out=tmp_path / "g")
+    with pytest.raises(UserError, match="trained with other inputs") as error:
+        gating("resnet8_digits", epochs=1, out=tmp_path / "g")
+    assert "base.name resnet14_digits" in error.value.expected
 
 
 def test_several_seeds_give_a_spread(tmp_path):
@@ -112,7 +131,8 @@ def test_the_axis_of_losses_ends_where_they_do_unless_they_explode(monkeypatch, 
     figure = degradation_study.line_panels
     monkeypatch.setattr(degradation_study, "line_panels", record)
     for depths in ([10], [50]):  # The stub's plain nets have losses of 8 and 48.
-        degradation(epochs=1, out=tmp_path / "d", connections=["plain"], depths=depths)
+        out = tmp_path / str(depths[0])
+        degradation(epochs=1, out=out, connections=["plain"], depths=depths)
     assert ends == [None, 20.0]
 
 
