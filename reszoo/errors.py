@@ -114,8 +114,15 @@ def first_line(error: BaseException) -> str:
 
 
 def nearest(word: str, choices: Iterable[str], count: int = 3) -> list[str]:
-    """Returns up to `count` choices similar to `word`, best first."""
-    return difflib.get_close_matches(word, list(choices), n=count, cutoff=0.5)
+    """Returns up to `count` choices similar to `word`, best first; those that it begins come first.
+
+    >>> nearest("plain8", ["plain18", "plain8_digits", "plain56"], count=2)
+    ['plain8_digits', 'plain18']
+    """
+    choices = list(choices)
+    longer = [choice for choice in choices if choice.startswith(f"{word}_")]
+    similar = difflib.get_close_matches(word, choices, n=count, cutoff=0.5)
+    return list(dict.fromkeys([*longer, *similar]))[:count]
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str | None:

@@ -487,6 +487,11 @@ COMMANDS = [
     ("study deepen", "write `", "{0}"),
     ("study gating resnet20", "write `", "{0} --recipe x"),
     ("study degradation --base resent20", "did you mean", "study degradation --base {0} --data x"),
+    (
+        "study gating --base plain8",
+        "did you mean 'plain8_digits'",
+        "study gating --base {0} --data x",
+    ),
     ("study boosting --jobs 2", "leave out --jobs", "study boosting --data x"),
     ("doctor --jsn", "`reszoo doctor --help`", "{0}"),
     ("help trian", "did you mean", "help {0}"),

@@ -159,8 +159,7 @@ class Run:
         """
         path = Path(path)
         if not path.is_dir():
-            hint = "a run is a folder" if path.exists() else "`reszoo train` creates one"
-            raise UserError(f"there is no run folder {path}", hint=hint)
+            raise _no_folder(path)
         require_regular_file(path / "run.json")
         if not (path / "run.json").is_file():
             raise UserError(
@@ -339,6 +338,20 @@ class Run:
                 hint=f"copy {name} again from where the run was trained, or train the run again",
             )
         return path
+
+
+def _no_folder(path: Path) -> UserError:
+    hint = "`reszoo train` creates one"
+    if (path.parent / "run.json").is_file():
+        hint = f"name its folder: {path.parent}"
+    elif path.suffix == ".keras" and path.is_file():
+        hint = f"`reszoo train --from {path}` makes a run of it"
+    return UserError(
+        f"there is no run folder {path}",
+        expected="a folder with run.json, as `reszoo train` writes it",
+        found="a file" if path.exists() else "nothing of this name",
+        hint=hint,
+    )
 
 
 def _new_info(name: str, command: Sequence[str], seed: int) -> dict[str, Any]:

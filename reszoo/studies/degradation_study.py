@@ -153,11 +153,12 @@ def choose_networks(
     if base is None and data == "digits":
         base, depths = DIGITS_BASE, depths or DIGITS_DEPTHS
     if base is None or not depths:
+        named = base.name if isinstance(base, Architecture) else base or "resnet20"
         raise UserError(
             "the study degradation needs networks",
             expected="names, or --base and --depths; with --data digits neither",
             found="neither" if base is None else "no depths",
-            hint="write `reszoo study degradation --base resnet20 --depths 20,56`",
+            hint=f"write `reszoo study degradation --base {named} --depths 20,56 --data {data}`",
         )
     loaded = base if isinstance(base, Architecture) else spec.load(base)
     return make_networks(loaded, depths, connections)

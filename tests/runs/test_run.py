@@ -111,6 +111,16 @@ def test_a_missing_folder_is_named(tmp_path):
         Run.open(tmp_path / "nowhere")
 
 
+def test_a_file_is_told_what_makes_a_run_of_it(tmp_path):
+    run = new_run(tmp_path / "run")
+    for file, hint in ((run.model_path, "name its folder: "), (tmp_path / "a.keras", "--from ")):
+        file.touch()
+        with pytest.raises(UserError) as caught:
+            Run.open(file)
+        assert caught.value.found == "a file"
+        assert f"{hint}{run.path if hint.endswith(': ') else file}" in caught.value.hint
+
+
 def test_a_run_without_its_recipe_is_damaged(tmp_path):
     run = new_run(tmp_path / "run")
     (run.path / "recipe.yaml").unlink()

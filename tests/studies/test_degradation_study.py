@@ -10,6 +10,7 @@ from reszoo import spec
 from reszoo.errors import UserError
 from reszoo.runs import Run
 from reszoo.studies import degradation, degradation_study, gating, training_grid
+from reszoo.studies.degradation_study import choose_networks
 from reszoo.training.jobs.task import JobOutcome
 
 
@@ -192,3 +193,9 @@ def test_gating_says_which_trainings_fail(tmp_path, monkeypatch, stub):
     findings = "\n".join(gating(epochs=1, seeds=2, out=tmp_path / "g").findings)
     assert "H halved the test error is 25.00 %, and 1 of 2 trainings fail (it diverged)" in findings
     assert "With a 1x1 convolution as shortcut the training fails (it diverged)" in findings
+
+
+def test_the_command_for_missing_depths_keeps_base_and_data():
+    with pytest.raises(UserError, match="needs networks") as caught:
+        choose_networks((), "plain20", None, ("plain",), "tfds:cifar10")
+    assert "--base plain20 --depths 20,56 --data tfds:cifar10`" in caught.value.hint
