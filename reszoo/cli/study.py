@@ -16,7 +16,7 @@ Of networks that it trains:
 
 degradation: whether deeper nets train worse (He 2015, Figure 6; Srivastava 2015, Figure 1).
 
-gating: the shortcuts of He 2016, Table 1, on one depth.
+gating: the 11 shortcuts of He 2016, Table 1, in one network.
 
 boosting: blocks appended one by one, each trained while the others are frozen.
 
@@ -28,6 +28,7 @@ from __future__ import annotations
 import contextlib
 import re
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ from reszoo.cli.start_tensorflow import start_tensorflow
 from reszoo.errors import UserError
 from reszoo.report.network_comparison import spec_file
 from reszoo.report.study_summary import study_text
+from reszoo.report.text import format_command
 from reszoo.spec.saved_spec import saved_spec
 
 OPTIONS = {
@@ -79,7 +81,12 @@ def add_options(parser: ArgumentParser) -> None:
         "--data",
         help="digits, folder:PATH, csv:FILE or tfds:NAME (default: the run's own, else digits)",
     )
-    add("--seed", type=nonnegative_int, metavar="SEED", help="random seed (default: 0)")
+    add(
+        "--seed",
+        type=nonnegative_int,
+        metavar="SEED",
+        help="flow, lesion, boosting: random seed (default: 0)",
+    )
     add_output(parser, "FOLDER", "the study's folder (default: RUN/study/STUDY, or in studies/)")
     _add_look_inside(parser)
     _add_training(parser)
@@ -115,7 +122,13 @@ def _add_look_inside(parser: ArgumentParser) -> None:
 
 def _add_training(parser: ArgumentParser) -> None:
     add = parser.add_argument_group("degradation, gating, boosting, deepen").add_argument
-    add("--base", metavar="NAME|FILE", help="the network that the trained ones are made of")
+    add(
+        "--base",
+        metavar="NAME|FILE",
+        help="degradation, gating, boosting: the network that the trained ones are made of "
+        "(default: resnet20, for digits resnet14_digits; of degradation, for digits alone, "
+        "highway_dense10_digits)",
+    )
     add(
         "--depths",
         type=positive_ints("20,56"),
@@ -129,15 +142,30 @@ def _add_training(parser: ArgumentParser) -> None:
         metavar="CONNECTION,...",
         help="degradation: connections of the blocks (default: plain,residual,highway)",
     )
-    add("--recipe", metavar="RECIPE", help="a recipe of the zoo, or a YAML file (default: by data)")
+    add(
+        "--recipe",
+        metavar="RECIPE",
+        help="degradation, gating, boosting: a recipe of the zoo, or a YAML file (default: by "
+        "data)",
+    )
     add(
         "--epochs",
         type=positive_int,
         metavar="N",
         help="epochs of each training (overrides the recipe)",
     )
-    add("--seeds", type=positive_int, metavar="N", help="trainings of each network (default: 1)")
-    add("--jobs", type=positive_int, metavar="N", help="trainings at the same time (default: 1)")
+    add(
+        "--seeds",
+        type=positive_int,
+        metavar="N",
+        help="degradation, gating: trainings of each network (default: 1)",
+    )
+    add(
+        "--jobs",
+        type=positive_int,
+        metavar="N",
+        help="degradation, gating: trainings at the same time (default: 1)",
+    )
 
 
 def run(options: Namespace) -> None:
@@ -157,10 +185,27 @@ def run(options: Namespace) -> None:
     command.set(options.command_line)
     if options.data is not None:
         given["data"] = options.data
-    function = getattr(studies, options.study)
-    result = function(*_positional(options), out=options.out, **given)
+    with _said_how_to_resume(options.command_line):
+        function = getattr(studies, options.study)
+        result = function(*_positional(options), out=options.out, **given)
     print(study_text(result))
     print_next("report", result.folder)
+
+
+@contextlib.contextmanager
+def _said_how_to_resume(command_line: Sequence[str]) -> Iterator[None]:
+    """Says of a study that was stopped that the same command resumes it, one of its runs too."""
+    from reszoo.training import TrainingStopped
+
+    again = format_command(*command_line[1:])
+    try:
+        yield
+    except TrainingStopped as stop:
+        stop.hint = f"the same command resumes the study: {again}"
+        raise
+    except KeyboardInterrupt as stop:
+        stop.args = (f"stopped; the same command resumes the study: {again}",)
+        raise
 
 
 def _positional(options: Namespace) -> tuple[Any, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from reszoo import spec
 from reszoo.atomic_files import write_text
+from reszoo.counted import counted, first_few
 from reszoo.data.dataset import ImageData
 from reszoo.data.open_data import open_data
 from reszoo.errors import UserError
@@ -115,6 +116,7 @@ def train_grid(
     waiting = [key for key, task in enumerate(tasks) if not _is_finished(task.run)]
     messages: dict[int, str | None] = {}
     if waiting:
+        _announce([members[key] for key in waiting], recipe.epochs)
         engine = make_engine(min(jobs, len(waiting)), folder.path / "runs")
         try:
             for key in waiting:
@@ -163,11 +165,20 @@ def _is_finished(run: Path) -> bool:
     return (run / "run.json").is_file() and Run.open(run).state == "finished"
 
 
+def _announce(members: Sequence[GridMember], epochs: int) -> None:
+    names = list(dict.fromkeys(member.spec.name for member in members))
+    trainings = f"{counted(len(members), 'training')} of {counted(epochs, 'epoch')}"
+    _say(f"{trainings}: {first_few(names, 3)}")
+
+
 def _report(done: int, members: Sequence[GridMember], key: int, message: str | None) -> None:
     member = members[key]
     first = (message or "").partition("\n")[0]
     ended = f"failed: {first}" if message else "done"
-    text = f"training {done} of {len(members)}, {member.name}, seed {member.seed}: {ended}"
+    _say(f"training {done} of {len(members)}, {member.name}, seed {member.seed}: {ended}")
+
+
+def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - the progress of hours.
 
 

@@ -80,11 +80,15 @@ def test_digits_alone_are_six_runs_of_fully_connected_nets(tmp_path, stub):
     assert rows[3].message == "the loss is no longer a finite number"
 
 
-def test_finished_runs_are_not_trained_again(tmp_path, stub):
+def test_finished_runs_are_not_trained_again(tmp_path, stub, capsys):
     degradation(epochs=2, out=tmp_path / "d", connections=["plain"], depths=[10, 20])
     assert len(stub.performed) == 2
+    names = "plain10_highway_dense10_digits, plain20_highway_dense10_digits"
+    assert f"2 trainings of 2 epochs: {names}\n" in capsys.readouterr().err
     degradation(epochs=2, out=tmp_path / "d", connections=["plain"], depths=[10, 20], seeds=2)
     assert len(stub.performed) == 4
+    degradation(epochs=2, out=tmp_path / "d", connections=["plain"], depths=[10, 20], seeds=2)
+    assert capsys.readouterr().err.count("2 trainings") == 1
 
 
 def test_runs_of_another_recipe_are_not_mixed_in(tmp_path):
