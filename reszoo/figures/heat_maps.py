@@ -70,6 +70,7 @@ def heat_maps(
 def _draw(figure: Figure, axes: Axes, heat_map: HeatMap, *, bar: bool) -> None:
     import matplotlib
     import numpy as np
+    from matplotlib.ticker import MaxNLocator
 
     values = np.asarray(heat_map.values, float)
     colors = matplotlib.colormaps[_COLOR_MAPS[heat_map.kind]].with_extremes(bad=MISSING)
@@ -93,7 +94,10 @@ def _draw(figure: Figure, axes: Axes, heat_map: HeatMap, *, bar: bool) -> None:
     else:
         _label_axes(axes, heat_map, *values.shape[:2])
     if bar:
-        figure.colorbar(picture, ax=axes, orientation="horizontal", shrink=0.85, aspect=22)
+        few = MaxNLocator(nbins=4, steps=[1, 2, 5, 10])
+        figure.colorbar(
+            picture, ax=axes, orientation="horizontal", shrink=0.85, aspect=22, ticks=few
+        )
 
 
 def _limits(heat_map: HeatMap, values: Any) -> tuple[float | None, float | None]:

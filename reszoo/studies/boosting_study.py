@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reszoo import spec as specs
+from reszoo.counted import counted
 from reszoo.errors import UserError
 from reszoo.figures.line_panels import Line, LinePanel, line_panels
 from reszoo.figures.typed_table import Table
@@ -108,9 +109,9 @@ def boosting(
         figure=_draw(runs, whole, each.epochs),
         findings=_findings(table, names),
         measured=[
-            f"{network.name} on {opened.images.name}: {each.epochs} epochs of the recipe "
-            f"{each.name} for the first net and for each new block, while all others are frozen; "
-            f"{total.epochs} epochs end to end; seed {seed}.",
+            f"{network.name} on {opened.images.name}: {counted(each.epochs, 'epoch')} of the "
+            f"recipe {each.name} for the first net and for each new block, while all others are "
+            f"frozen; {counted(total.epochs, 'epoch')} end to end; seed {seed}.",
         ],
     )
 
@@ -184,8 +185,9 @@ def _draw(runs: Sequence[Run], whole: Run, epochs: int) -> Figure:
                 lines.append(Line(name, range(1, len(y) + 1), values, index))
         if lines:
             marks = [number * epochs + 0.5 for number in range(1, len(runs))]
+            x_label = "epoch (grey lines: a new block)"
             panels.append(
-                LinePanel(title, "epoch", label, lines, log=key == "loss", separators=marks)
+                LinePanel(title, x_label, label, lines, log=key == "loss", separators=marks)
             )
     return line_panels(panels, panel_size=(4.0, 2.8))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reszoo import spec
+from reszoo.counted import counted
 from reszoo.errors import UserError
 from reszoo.figures.line_panels import Line, LinePanel, line_panels
 from reszoo.figures.typed_table import Table
@@ -125,8 +126,9 @@ def degradation(
         figure=_draw(runs, table),
         findings=[*_findings(table)],
         measured=[
-            f"{len(chosen)} networks on {opened.images.name}, {plan_recipe.epochs} epochs of the "
-            f"recipe {plan_recipe.name}, {seeds} seed{'s' if seeds > 1 else ''} each.",
+            f"{counted(len(chosen), 'network')} on {opened.images.name}, "
+            f"{counted(plan_recipe.epochs, 'epoch')} of the recipe {plan_recipe.name}, "
+            f"{counted(seeds, 'seed')} each.",
             "Training loss and error are means over an epoch, on the images as augmented; "
             "held-out error is that of training images that are held out, after each epoch.",
             f"Every run is in {path / 'runs'}.",

@@ -29,6 +29,7 @@ from reszoo.model.build import build
 from reszoo.model.copy_weights import copy_weights, finalize_normalization
 from reszoo.planning.block_chain import blocks_of
 from reszoo.planning.network import plan
+from reszoo.planning.rows import Plan
 from reszoo.runs import Run
 from reszoo.runs.checkpoint_listing import list_checkpoints
 from reszoo.spec.architecture import Architecture
@@ -101,7 +102,8 @@ def flow(
 
     Args:
       targets: specs (their names or files) as initialised, and runs: as initialised from their
-        seed, at each checkpoint that is still kept, and trained.
+        seed, at each checkpoint that is still kept (but the last where the trained network is the
+        same), and trained.
       data: the images of specs. Defaults to noise, which suffices at initialisation. Runs use
         images they trained on.
       limit: number of images, which are one batch.
@@ -189,24 +191,42 @@ def _noise(image_format: ImageFormat, classes: int, count: int) -> tuple[np.ndar
 
 
 def _states(subject: _Subject) -> Iterator[str]:
+    """Yields the states of a subject; the last checkpoint only where the model is another one."""
     yield START
-    if subject.run is not None:
-        yield from (path.name for path in list_checkpoints(subject.run.checkpoints))
-        if subject.run.model_path.is_file():
-            yield _FINAL
+    if subject.run is None:
+        return
+    checkpoints = [path.name for path in list_checkpoints(subject.run.checkpoints)]
+    if not subject.run.model_path.is_file():
+        yield from checkpoints
+        return
+    if checkpoints and _are_equal(_model(subject, checkpoints[-1]), _model(subject, _FINAL)):
+        checkpoints.pop()
+    yield from (*checkpoints, _FINAL)
+
+
+def _are_equal(one: keras.Model, other: keras.Model) -> bool:
+    pairs = zip(one.get_weights(), other.get_weights(), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
 
 
 def _measure(subject: _Subject, state: str, batch: tuple[np.ndarray, np.ndarray]) -> list[Any]:
-    spec = at_size(subject.spec, evaluation_format(subject.spec.input))
-    rows = plan(spec)
-    model = build(rows, seed=subject.seed)
+    return measure_signal(_plan(subject), _model(subject, state), *batch)
+
+
+def _plan(subject: _Subject) -> Plan:
+    return plan(at_size(subject.spec, evaluation_format(subject.spec.input)))
+
+
+def _model(subject: _Subject, state: str) -> keras.Model:
+    """Returns the network with the weights of a state."""
+    model = build(_plan(subject), seed=subject.seed)
     if state == _FINAL:
         assert subject.run is not None
         copy_weights(load_trained(subject.run).model, model)
     elif state != START:
         assert subject.run is not None
         _read_weights(subject.run.checkpoints / state, model)
-    return measure_signal(rows, model, *batch)
+    return model
 
 
 def _read_weights(path: Path, model: keras.Model) -> None:

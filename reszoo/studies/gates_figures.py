@@ -32,12 +32,26 @@ _MAP_BLOCKS = 7
 
 
 def gate_of(block: Segment, tensors: Tensors) -> Any:
-    """Returns the gate of a block, or what takes its place, `(images, ..., units)`."""
+    """Returns the gate of a block, or what takes its place, `(images, ..., units)`.
+
+    Without a gate, channels that the shortcut pads with zeros are left out.
+    """
     if block.gate is not None:
         return tensors[Ref(block.gate.name)]
     assert block.addition is not None
+    before, after = padded_channels(block)
     x, h = (tf.abs(tensors[ref]) for ref in block.addition.inputs)
-    return tf.math.divide_no_nan(h, x + h)
+    share = tf.math.divide_no_nan(h, x + h)
+    return share[..., before : share.shape[-1] - after]
+
+
+def padded_channels(block: Segment) -> tuple[int, int]:
+    """Returns how many channels the shortcut pads with zeros before and after its own."""
+    if block.gate is not None or block.addition is None:
+        return 0, 0
+    shortcut = block.rows_for(block.addition.inputs[0])
+    pads = (row.attributes for row in shortcut if row.op == "pad_channels")
+    return next(((pad["before"], pad["after"]) for pad in pads), (0, 0))
 
 
 def _matrix(rows: Sequence[Any]) -> np.ndarray:
@@ -49,11 +63,13 @@ def _matrix(rows: Sequence[Any]) -> np.ndarray:
 
 
 def draw_units(units: Table[GateUnit], gated: bool) -> Figure:
-    numbers = sorted(set(units.column("block_number")))
+    shape = (max(units.column("block_number")), max(units.column("unit")))
 
     def matrix(column: str) -> np.ndarray:
-        own = [units.where(block_number=number) for number in numbers]
-        return _matrix([rows.column(column) for rows in own])
+        values = np.full(shape, np.nan)
+        for row in units:
+            values[row.block_number - 1, row.unit - 1] = getattr(row, column)
+        return values
 
     word = "Gate" if gated else "Share of H"
     maps = [HeatMap("Gate biases", matrix("bias"), "unit", "block")] if gated else []
@@ -76,12 +92,17 @@ def draw_classes(
     for index in chosen:
         own = labels == index
         rows = [
-            gate[own].mean(axis=0) - gate.mean(axis=0) if own.any() else np.zeros(gate.shape[1])
+            gate[own].mean(axis=0) - gate.mean(axis=0)
+            if own.any()
+            else np.full(gate.shape[1], np.nan)
             for gate in means
         ]
         title = f"Class {network.classes[index]}: {word}, difference"
+        if not own.any():
+            title = f"No image of class {network.classes[index]} among {len(labels)}"
         maps.append(HeatMap(title, _matrix(rows), "unit", "block", "diverging"))
-    most = max(float(np.nanmax(np.abs(heat_map.values))) for heat_map in maps) or 1.0
+    shown = np.abs(np.concatenate([heat_map.values.ravel() for heat_map in maps]))
+    most = float(np.max(shown, where=np.isfinite(shown), initial=0.0)) or 1.0
     same = [HeatMap(m.title, m.values, m.x_label, m.y_label, m.kind, (-most, most)) for m in maps]
     return heat_maps(same, map_size=(3.4, 3.4))
 

@@ -16,11 +16,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from reszoo.counted import counted, first_few
 from reszoo.errors import UserError, did_you_mean
 from reszoo.figures.typed_table import Table
 from reszoo.inference.trained import Target
 from reszoo.planning.block_chain import Segment
-from reszoo.studies.gates_figures import draw_classes, draw_layers, draw_maps, draw_units, gate_of
+from reszoo.studies.gates_figures import (
+    draw_classes,
+    draw_layers,
+    draw_maps,
+    draw_units,
+    gate_of,
+    padded_channels,
+)
 from reszoo.studies.studied_network import (
     LIMIT,
     StudiedNetwork,
@@ -101,7 +109,8 @@ def gates(
       The gates by unit; `tables["layers"]` has them by block.
 
     Raises:
-      UserError: the network has neither gates nor shortcuts, or a class does not exist.
+      UserError: the network has neither gates nor shortcuts, or a class does not exist or has no
+        images.
     """
     network = open_network(run, data=data, limit=limit, data_dir=data_dir)
     blocks = [block for block in network.blocks if block.addition is not None]
@@ -132,7 +141,8 @@ def gates(
             "Figures 2 and 3)."
             if gated
             else "A net without gates: instead of T(x), the share |H| / (|x| + |H|) of what a "
-            "block adds, mean over positions.",
+            "block adds, mean over positions. Channels without x, which a shortcut pads with "
+            "zeros, are left out.",
             f"{network.source}; the single image is the first of them.",
             "Class differences are compared with those of randomly exchanged labels "
             f"({_PERMUTATIONS} times).",
@@ -156,7 +166,18 @@ def _chosen(network: StudiedNetwork, classes: Sequence[str] | None) -> list[int]
                 found=f"'{name}'",
                 hint=did_you_mean(name, names) or f"write {names[0]}",
             )
-    return [names.index(name) for name in dict.fromkeys(classes)]
+    chosen = [names.index(name) for name in dict.fromkeys(classes)]
+    present = set(network.images.labels)
+    for index in chosen:
+        if index not in present:
+            raise UserError(
+                f"none of the {counted(len(network.images), 'image')} is of class '{names[index]}'",
+                where="--classes",
+                expected=f"one of {first_few([names[label] for label in sorted(present)], 10)}",
+                found=f"'{names[index]}'",
+                hint="raise --limit, or leave out the class",
+            )
+    return chosen
 
 
 def _mean_of(function: Callable[[Tensors], Any], tensors: Tensors) -> Any:
@@ -168,7 +189,10 @@ def _mean_of(function: Callable[[Tensors], Any], tensors: Tensors) -> Any:
 def _unit_means(
     network: StudiedNetwork, blocks: Sequence[Segment]
 ) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
-    """Returns gates and outputs by block, each `(images, units)`, and the labels."""
+    """Returns gates and outputs by block, each `(images, units)`, and the labels.
+
+    A unit without a gate is NaN.
+    """
     measures = {}
     for number, block in enumerate(blocks):
         output = block.output
@@ -183,10 +207,14 @@ def _unit_means(
     whole = {key: np.concatenate(arrays) for key, arrays in parts.items()}
     numbers = range(len(blocks))
     return (
-        [whole[number, "gate"] for number in numbers],
+        [_widened(whole[number, "gate"], blocks[number]) for number in numbers],
         [whole[number, "output"] for number in numbers],
         np.concatenate(labels),
     )
+
+
+def _widened(gate: np.ndarray, block: Segment) -> np.ndarray:
+    return np.pad(gate, ((0, 0), padded_channels(block)), constant_values=np.nan)
 
 
 def _unit_table(
@@ -198,6 +226,7 @@ def _unit_table(
     rows = []
     for number, (block, gate, output) in enumerate(zip(blocks, means, outputs, strict=True), 1):
         biases = _biases(network, block)
+        before, after = padded_channels(block)
         rows += [
             GateUnit(
                 number,
@@ -209,7 +238,7 @@ def _unit_table(
                 float(gate[0, unit]),
                 float(output[0, unit]),
             )
-            for unit in range(gate.shape[1])
+            for unit in range(before, gate.shape[1] - after)
         ]
     return Table(GateUnit, tuple(rows))
 
@@ -241,7 +270,7 @@ def _layer_table(
                 block.block or 0,
                 float(np.mean(biases)) if biases else None,
                 float(np.mean([unit.mean for unit in own])),
-                float(gate.std(axis=0).mean()),
+                float(np.nanmean(gate.std(axis=0))),
                 _class_difference(gate, labels, classes),
                 float(np.mean([_class_difference(gate, order, classes) for order in shuffled])),
             )
@@ -255,7 +284,7 @@ def _class_difference(gate: np.ndarray, labels: np.ndarray, classes: int) -> flo
     np.add.at(sums, labels, gate)
     present = counts > 0
     differences = sums[present] / counts[present, None] - gate.mean(axis=0, dtype=np.float64)
-    return float(np.sqrt(np.mean(differences**2)))
+    return float(np.sqrt(np.nanmean(differences**2)))
 
 
 def _findings(units: Table[GateUnit], layers: Table[GateLayer], gated: bool) -> Iterable[str]:
@@ -267,8 +296,8 @@ def _findings(units: Table[GateUnit], layers: Table[GateLayer], gated: bool) -> 
         closed = np.mean(np.asarray(units.column("mean")) < _CLOSED)
         single = np.mean(np.asarray(units.column("single")) < _CLOSED)
         yield (
-            f"{100 * closed:.0f} % of the gates are below {_CLOSED} on average, and "
-            f"{100 * single:.0f} % for the single image."
+            f"{100 * closed:.0f} % of the gates have a mean below {_CLOSED}, and "
+            f"{100 * single:.0f} % are below it for the single image."
         )
     differences = np.asarray(layers.column("class_difference"))
     chance = np.asarray(layers.column("chance"))
@@ -277,8 +306,9 @@ def _findings(units: Table[GateUnit], layers: Table[GateLayer], gated: bool) -> 
     most = int(differences.argmax()) + 1
     if last:
         yield (
-            f"The {word} differs between classes up to block {last} of {len(layers)}, most in "
-            f"block {most} ({differences.max():.3f}; {chance[most - 1]:.3f} with exchanged labels)."
+            f"The {word} differs between classes in blocks as late as {last} of {len(layers)}, "
+            f"most in block {most} ({differences.max():.3f}; {chance[most - 1]:.3f} with exchanged "
+            "labels)."
         )
     else:
         yield f"The {word} does not differ between classes more than by chance."

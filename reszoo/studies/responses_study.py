@@ -27,6 +27,8 @@ from reszoo.studies.study_folder import StudyFolder, StudyResult
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_NOTICEABLE = 1.1
+"""Mean responses within this factor are about the same."""
 _ROLES = ("stem", "transform")
 
 
@@ -262,6 +264,12 @@ def _findings(table: Table[LayerResponse], changes: Table[BlockChange]) -> Itera
             )
     if len(names) > 1:
         smallest, largest = (pick(means, key=lambda name: means[name]) for pick in (min, max))
+        if means[largest] < _NOTICEABLE * means[smallest]:
+            yield (
+                f"The mean responses differ little, from {means[smallest]:.2f} ({smallest}) to "
+                f"{means[largest]:.2f} ({largest})."
+            )
+            return
         yield (
             f"The smallest mean response is that of {smallest} ({means[smallest]:.2f}), the "
             f"largest that of {largest} ({means[largest]:.2f})."

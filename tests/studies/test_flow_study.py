@@ -6,6 +6,7 @@ import pytest
 
 import reszoo
 from reszoo.errors import UserError
+from reszoo.runs.checkpoint_listing import list_checkpoints
 from reszoo.studies import flow
 from tests.studies.conftest import tiny
 
@@ -37,13 +38,12 @@ def test_a_run_is_measured_at_the_start_at_each_checkpoint_and_trained(tmp_path,
     )
     result = flow(run, data=data, limit=16)
     states = list(dict.fromkeys(result.table.column("state")))
-    assert states[0] == "initialisation" and states[-1] == "trained" and len(states) >= 3
+    kept = [path.name for path in list_checkpoints(run.checkpoints)]
+    assert len(kept) > 1 and states == ["initialisation", *kept[:-1], "trained"]
     assert result.folder == run.path / "study" / "flow"
     start = flow(tiny("residual"), data=data, seed=1, limit=16, out=tmp_path / "f")
     first, again = result.table.where(state="initialisation"), start.table
     assert first.column("block_number") == again.column("block_number")
-    last = [result.table.where(state=state).column("activation") for state in states[-2:]]
-    assert last[0] == pytest.approx(last[1], rel=1e-4)
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):

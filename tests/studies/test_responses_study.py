@@ -7,6 +7,7 @@ import numpy as np
 
 import reszoo
 from reszoo.studies import responses
+from tests.studies.conftest import tiny
 
 
 def test_a_response_is_the_deviation_after_the_norm_before_the_addition(saved, data, tmp_path):
@@ -34,6 +35,17 @@ def test_a_blocks_change_is_the_quotient_of_norms_and_the_cosine(saved, data, tm
     np.testing.assert_allclose(
         (first.residual_to_shortcut, first.cosine), (ratio, cosine), rtol=1e-4
     )
+
+
+def test_means_that_are_about_equal_are_not_ranked(data, tmp_path):
+    paths = []
+    for name in ("one", "another"):
+        spec = tiny("residual").model_copy(update={"name": name})
+        paths.append(tmp_path / f"{name}.keras")
+        model = reszoo.build(spec, seed=3)
+        reszoo.save_model(model, paths[-1], spec=spec, classes=list("0123456789"))
+    *_, last = responses(paths, data=data, limit=10, out=tmp_path / "r").findings
+    assert last.startswith("The mean responses differ little, from")
 
 
 def test_several_networks_are_compared(saved, data, tmp_path):
