@@ -96,7 +96,7 @@ def test_searches_bundles_and_studies_have_pages(tmp_path):
     assert "Trials, best first" in page_of(tmp_path, FIXTURES / "search")
     page = page_of(tmp_path, FIXTURES / "bundle")
     assert "Arena over time" in page
-    assert "CONV_2D" in page
+    assert "CONV_<wbr>2D" in page
     study = tmp_path / "study"
     study.mkdir()
     (study / "study.json").write_text('{"study": "gates"}')
@@ -115,6 +115,18 @@ def test_studies_and_exports_of_a_run_are_on_its_page(tmp_path):
     page = page_of(tmp_path, run)
     assert "mobile-int8" in page
     assert "study.json cannot be read" in page
+
+
+def test_names_may_break_after_underscores_and_accuracies_are_in_percent(tmp_path):
+    for name in ("a_run", "b_run"):
+        finished_run(tmp_path / "runs" / name)
+    page = page_of(tmp_path, tmp_path / "runs")
+    assert "a_<wbr>run" in page
+    assert 'data-run="a_run"' in page
+    chart = json.loads(re.search(r'id="charts">(.*?)</script>', page, re.DOTALL)[1])["chart-curves"]
+    assert chart["encoding"]["x"]["axis"]["values"] == [1, 2]
+    assert "~p" in chart["encoding"]["y"]["axis"]["labelExpr"]
+    assert "validation accuracy" in chart["title"]["text"]["expr"]
 
 
 def study(folder: Path, **values) -> Path:

@@ -26,7 +26,10 @@ def cells(page: str) -> list[list[str]]:
     table = page[page.index("Trials, best first") :]
     body = re.search(r"<tbody>(.*?)</tbody>", table, re.DOTALL)[1]
     rows = re.findall(r"<tr>(.*?)</tr>", body, re.DOTALL)
-    return [[cell.strip() for cell in re.findall(r"<td[^>]*>(.*?)</td>", row)] for row in rows]
+    return [
+        [cell.strip().replace("<wbr>", "") for cell in re.findall(r"<td[^>]*>(.*?)</td>", row)]
+        for row in rows
+    ]
 
 
 def test_objectives_confirmations_and_references_are_told_apart(tmp_path):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 Rows = Sequence[Mapping[str, Any]]
 _GLOBALS = "window.vegaEmbed = vegaEmbed;"
+_FEW_EPOCHS = 10
 _WIDE_RANGE = 20
 """Costs that differ by more than this factor are drawn on a logarithmic axis."""
 
@@ -66,19 +68,24 @@ def cost_chart(
     return _spec(front + points)
 
 
-def curves_chart(metrics: Mapping[str, str], shown: Sequence[str]) -> dict[str, Any]:
+def curves_chart(metrics: Mapping[str, str], shown: Sequence[str], epochs: int) -> dict[str, Any]:
     """Returns curves over the epochs of the runs in the parameter `shown`.
 
     Args:
       metrics: titles of the metrics by their field; a menu chooses one.
       shown: labels of the runs to begin with.
+      epochs: number of epochs of the longest run.
     """
     import altair as alt
 
     menu = alt.binding_select(options=list(metrics), labels=list(metrics.values()), name="Metric ")
     metric = alt.param("metric", value=next(iter(metrics)), bind=menu)
     runs = alt.param("shown", value=list(shown))
-    legend = alt.Legend(orient="bottom", columns=2, symbolLimit=16, labelLimit=130)
+    legend = alt.Legend(orient="bottom", columns=2, symbolLimit=16, labelLimit=220)
+    # Vega divides a short axis into halves.
+    ticks = list(range(1, epochs + 1)) if epochs <= _FEW_EPOCHS else alt.Undefined
+    shares = "indexof(metric, 'accuracy') >= 0"
+    text = f"{shares} ? format(datum.value, '.4~p') : format(datum.value, '~g')"
     chart = (
         alt.Chart(alt.NamedData("rows"))
         .transform_filter("indexof(shown, datum.run) >= 0")
@@ -86,8 +93,8 @@ def curves_chart(metrics: Mapping[str, str], shown: Sequence[str]) -> dict[str, 
         .transform_filter("isValid(datum.value)")
         .mark_line(point=alt.OverlayMarkDef(size=18), strokeWidth=1.5)
         .encode(
-            x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1)),
-            y=alt.Y("value:Q", title=None, axis=alt.Axis(format="~g")).scale(zero=False),
+            x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(values=ticks, format="d")),
+            y=alt.Y("value:Q", title=None, axis=alt.Axis(labelExpr=text)).scale(zero=False),
             color=alt.Color("run:N", title=None, legend=legend),
             tooltip=[
                 alt.Tooltip("run:N"),
@@ -97,7 +104,8 @@ def curves_chart(metrics: Mapping[str, str], shown: Sequence[str]) -> dict[str, 
         )
         .add_params(metric, runs)
     )
-    return _spec(chart, height=320)
+    title = alt.Title(alt.ExprRef(f"{json.dumps(dict(metrics))}[metric]"), anchor="start")
+    return _spec(chart.properties(title=title), height=320)
 
 
 def _spec(chart: Any, height: int = 260) -> dict[str, Any]:

@@ -40,7 +40,9 @@ def comparison_sections(paths: Sequence[Path], charts: dict[str, Any]) -> list[S
     sections = [_board(rows, labels, drawn)]
     if curves:
         metrics = {key: title for key, title in _METRICS.items() if any(key in c for c in curves)}
-        add_chart(charts, "chart-curves", curves_chart(metrics, drawn[:_SHOWN_AT_FIRST]), curves)
+        longest = max(line["epoch"] or 1 for line in curves)
+        chart = curves_chart(metrics, drawn[:_SHOWN_AT_FIRST], longest)
+        add_chart(charts, "chart-curves", chart, curves)
         sections.append(Section("Curves", "curves.html", {}))
     sections += [_costs(rows, labels, charts), *_exports(rows, labels, charts)]
     if spreads := seed_spreads(rows):

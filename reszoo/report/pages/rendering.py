@@ -128,10 +128,18 @@ def _environment() -> Environment:
         "bytes": text.format_bytes,
         "shape": text.format_shape,
         "markdown": markdown,
+        "breakable": _breakable,
         "png": partial(picture_address, kind="png"),
         "svg": partial(picture_address, kind="svg+xml"),
     }
     return environment
+
+
+def _breakable(value: Any) -> Markup:
+    """Returns the text of a cell, in which a line may end after every underscore of a name."""
+    from markupsafe import escape
+
+    return _trusted(str(escape(_finalize(value))).replace("_", "_<wbr>"))
 
 
 def _finalize(value: Any) -> Any:

@@ -112,7 +112,7 @@ def _training(run: Run) -> Section:
             "validation": _points(epochs, "val_accuracy"),
         },
         "Learning rate": {"learning rate": _points(epochs, "learning_rate")},
-        "Throughput": {"images per second": _throughput(run, epochs)},
+        "Throughput, images per second": {"images per second": _throughput(run, epochs)},
     }
     figures = []
     for title, curves in series.items():

@@ -60,6 +60,7 @@ def curves_figure(
     title: str, series: Mapping[str, Sequence[tuple[float, float]]], *, percent: bool = False
 ) -> Markup:
     """Returns curves over the epochs, of up to two series of (epoch, value)."""
+    from matplotlib.ticker import MaxNLocator
 
     def draw(axes: Axes) -> None:
         for (name, points), colour in zip(series.items(), (BLUE, ORANGE), strict=False):
@@ -67,7 +68,7 @@ def curves_figure(
             axes.plot(*zip(*points, strict=True), color=colour, label=name, marker=marker, ms=4)
         if percent:
             _percent(axes.yaxis)
-        axes.locator_params(axis="x", integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_xlabel("epoch")
         if len(series) > 1:
             axes.legend(loc="best")
@@ -81,13 +82,13 @@ def curves_figure(
 def calibration_figure(bins: Sequence[ReliabilityBin], error: float) -> Markup:
     """Returns a reliability diagram: accuracy against confidence, and how many images each has."""
     filled = [each for each in bins if each.accuracy is not None]
-    most = max((each.examples for each in filled), default=1)
+    total = sum(each.examples for each in filled) or 1
 
     def draw(axes: Axes) -> None:
         width = bins[0].high - bins[0].low
         lows = [each.low for each in filled]
-        shares = [each.examples / most for each in filled]
-        axes.bar(lows, shares, width, align="edge", color=RULE, label="images (share of most)")
+        shares = [each.examples / total for each in filled]
+        axes.bar(lows, shares, width, align="edge", color=RULE, label="share of the images")
         axes.plot([0, 1], [0, 1], color=FAINT, linestyle=":", label="perfect calibration")
         axes.plot(
             [each.confidence or 0.0 for each in filled],
@@ -100,10 +101,10 @@ def calibration_figure(bins: Sequence[ReliabilityBin], error: float) -> Markup:
         axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="confidence", ylabel="accuracy")
         _percent(axes.xaxis)
         _percent(axes.yaxis)
-        axes.legend(loc="upper left", fontsize=9)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.17), ncols=2, fontsize=9)
 
     text = f"Reliability diagram; expected calibration error {100 * error:.2f} %"
-    return _figure(draw, "Calibration", text, (4.2, 3.6))
+    return _figure(draw, "Calibration", text, (4.2, 4.0))
 
 
 def confusion_figure(confusion: Mapping[tuple[int, int], int], classes: Sequence[str]) -> Markup:

@@ -2,6 +2,7 @@
 (() => {
   "use strict";
   const specs = JSON.parse(document.getElementById("charts").textContent);
+  const PAPER_WIDTH = 600;
   const views = new Map();
   const seen = new Set();
   document.documentElement.classList.add("scripted");
@@ -24,12 +25,17 @@
     return {
       background: "transparent",
       font: style.fontFamily,
-      axis: { labelColor: faint, titleColor: faint, gridColor: line, domainColor: line, tickColor: line, titleFontWeight: "normal" },
-      legend: { labelColor: ink, titleColor: ink },
+      axis: { labelColor: faint, titleColor: faint, gridColor: line, domainColor: line, tickColor: line, titleFontWeight: "normal", labelFontSize: 12, titleFontSize: 12, labelOverlap: "parity", labelSeparation: 6 },
+      legend: { labelColor: ink, titleColor: ink, labelFontSize: 12 },
+      title: { color: faint, fontWeight: "normal", fontSize: 12 },
       view: { stroke: null },
       range: { category: { scheme: dark ? "set2" : "dark2" } },
     };
   };
+
+  // What is drawn for a wide window would have tiny letters on paper.
+  let isPrinting = false;
+  const fit = (view, id) => view.width(isPrinting ? PAPER_WIDTH : document.getElementById(id).clientWidth).run();
 
   const draw = async (id) => {
     const element = document.getElementById(id);
@@ -37,6 +43,7 @@
     const tooltip = { theme: document.documentElement.dataset.theme ?? "light" };
     const result = await vegaEmbed(element, specs[id], { actions: false, ast: true, renderer: "svg", config: config(), tooltip });
     views.set(id, result.view);
+    if (isPrinting) fit(result.view, id);
     if (id === "chart-curves") await showChosen();
   };
 
@@ -56,5 +63,11 @@
 
   for (const box of boxes) box.addEventListener("change", showChosen);
   document.addEventListener("themechange", () => seen.forEach(draw));
+  for (const event of ["beforeprint", "afterprint"]) {
+    addEventListener(event, () => {
+      isPrinting = event === "beforeprint";
+      views.forEach(fit);
+    });
+  }
   addEventListener("beforeprint", () => Object.keys(specs).forEach((id) => seen.has(id) || draw(id)));
 })();
