@@ -50,6 +50,8 @@ def _heading(job: ExportJob) -> list[str]:
     height, width, channels = network.image_shape
     classes = len(network.classes)
     lines = [f"# {network.name} for {target.name}", ""]
+    if network.title:
+        lines += [f"{network.title}.", ""]
     if target.title:
         lines += [f"{target.title}.", ""]
     lines.append(
@@ -150,7 +152,7 @@ def _with_interval(accuracy: float, images: int) -> str:
 
 
 def _how_to_run(target: Target, entries: dict[str, Any]) -> list[str]:
-    lines = ["## How to run it", ""]
+    lines = ["## How to run it", "", "In the folder of the bundle:", ""]
     if "tflite" in entries:
         lines.append("    reszoo predict . IMAGE.jpg")
     lines += ["    reszoo verify .", ""]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from reszoo.exporting.bundle import Parity
-from reszoo.exporting.card import _accuracy, _how_to_run
+from reszoo.exporting.card import _accuracy, _heading, _how_to_run
 from reszoo.exporting.parity import Arithmetic, Comparison, compare
 from reszoo.inference.calibration import SampleImages
 from reszoo.spec import load_target
@@ -61,6 +61,13 @@ def test_accuracies_are_those_of_the_same_images() -> None:
     )
 
 
+def test_the_title_tells_a_network_from_others_of_its_family() -> None:
+    network = SimpleNamespace(name="a", title="a without 3 of its blocks", image_shape=(8, 8, 1))
+    network.classes = ("x", "y")
+    lines = _heading(SimpleNamespace(network=network, target=load_target("mobile-int8")))
+    assert lines[:3] == ["# a for mobile-int8", "", "a without 3 of its blocks."]
+
+
 def test_without_labels_there_is_no_accuracy() -> None:
     assert len(card(None)) == 1
 
@@ -81,5 +88,6 @@ def test_the_programs_are_those_that_use_its_files(
     lines = _how_to_run(load_target(target), dict.fromkeys(files))
     named = re.findall(r"export/clients/(\w+)", lines[-1])
     assert named == clients.split()
+    assert "In the folder of the bundle:" in lines
     assert all((CLIENTS / name).is_dir() for name in named)
     assert ("vela model.tflite" in "\n".join(lines)) == (target == "ethos-u55")

@@ -24,6 +24,7 @@ def test_a_closed_block_is_a_missing_one(saved, data, connection):
     closed = lesioned.finish(lesioned.start(pixels), 0, change)
     model, spec = remove_blocks(network.model, network.trained.spec, [(1, 2)])
     assert [stage.depth for stage in spec.stages] == [2, 2]
+    assert spec.name == f"{network.trained.spec.name}_pruned"
     np.testing.assert_allclose(closed, model(pixels), rtol=1e-4, atol=1e-4)
 
 

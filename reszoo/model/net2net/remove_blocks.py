@@ -67,6 +67,7 @@ def remove_blocks(
     )
     shallower = spec.model_copy(
         update={
+            "name": f"{spec.name}_pruned"[:100],
             "stages": stages,
             "title": f"{spec.name} without {len(blocks)} of its blocks",
             **dict.fromkeys(("source", "published", "weights")),
