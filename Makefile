@@ -80,12 +80,7 @@ diagrams: $(VENV)/installed
 
 # Real results on the embedded digits; the pages of small trainings are opened in chromium.
 gallery: $(VENV)/pages
-	$(BIN)/reszoo study degradation --data digits --jobs 2 -o build/gallery/degradation
-	$(BIN)/reszoo study gates build/gallery/degradation/runs/highway50_highway_dense10_digits-seed0 \
-	    -o build/gallery/gates
-	cp build/gallery/degradation/figure.svg docs/images/degradation.svg
-	cp build/gallery/gates/figure.png docs/images/gates.png
-	$(BIN)/python docs/gallery.py
+	$(BIN)/python docs/draw_gallery.py
 
 docs: $(VENV)/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

@@ -120,9 +120,9 @@ def nearest(word: str, choices: Iterable[str], count: int = 3) -> list[str]:
     ['plain8_digits', 'plain18']
     """
     choices = list(choices)
-    longer = [choice for choice in choices if choice.startswith(f"{word}_")]
+    longer = [choice for choice in choices if f"{choice}_".startswith(f"{word}_")]
     similar = difflib.get_close_matches(word, choices, n=count, cutoff=0.5)
-    return list(dict.fromkeys([*longer, *similar]))[:count]
+    return list(dict.fromkeys([*sorted(longer, key=len), *similar]))[:count]
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str | None:

@@ -1,7 +1,7 @@
-"""Draws the pictures of reports in docs/images/ anew: `make gallery`.
+"""Draws the pictures of the gallery in docs/images/ anew: `make gallery`.
 
-Eight short trainings on the digits are made once, in build/gallery/; the pages are opened in the
-system's chromium.
+Thirteen short trainings on the digits are made once, in build/gallery/, and the studies on them;
+the pages of reports are opened in the system's chromium.
 """
 
 from __future__ import annotations
@@ -27,6 +27,15 @@ RUNS = {
     "narrow-1": ["--set", "stages[*].width=8", "--seed", "1"],
 }
 EXPORTED = ("residual-1", "highway-1", "narrow-1")
+GATED = "studies/degradation/runs/highway50_highway_dense10_digits-seed0"
+STUDIES = {
+    "degradation": ("figure.svg", ["degradation", "--data", "digits", "--jobs", "2"]),
+    "flow": ("figure.svg", ["flow", "plain20", "plain56", "resnet56"]),
+    "gates": ("figure.png", ["gates", GATED]),
+    "gate_maps": ("maps.png", ["gates", "runs/highway-1"]),
+    "lesion": ("figure.svg", ["lesion", GATED]),
+}
+"""Studies by picture: the file to show, and the words of the command; runs are below the folder."""
 WIDTH = 1240
 COLOURS = 128
 
@@ -36,6 +45,22 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("build/gallery"))
     folder = parser.parse_args().folder
     make_runs(folder / "runs")
+    for name, (figure, words) in STUDIES.items():
+        study = folder / "studies" / name
+        reszoo(
+            "study",
+            *(str(folder / word) if "/" in word else word for word in words),
+            "-o",
+            str(study),
+        )
+        picture = (IMAGES / name).with_suffix(Path(figure).suffix)
+        shutil.copyfile(study / figure, picture)
+        print(f"drew {picture}")
+    draw_pages(folder)
+
+
+def draw_pages(folder: Path) -> None:
+    """Takes pictures of the pages of one run and of all."""
     pages = {
         "report_run": (folder / "runs" / "residual-1", "training", "most-confident-mistakes"),
         "report_runs": (folder / "runs", "runs", "accuracy-against-cost"),
