@@ -23,7 +23,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTR
 help:
 	@echo "make demo        set up .venv and run the whole workflow on the embedded digits (4 minutes)"
 	@echo "make test-quick  run ruff, doctests and the tests that import no TensorFlow (one minute)"
-	@echo "make test        run the tests that are not slow (6 minutes)"
+	@echo "make test        run the tests that are not slow (8 minutes)"
 	@echo "make test-slow   run all tests except test-edge, test-pages and test-ray"
 	@echo "make test-edge   open bundles in third-party runtimes and in export/clients/"
 	@echo "make test-pages  open reports in the system's chromium"
