@@ -27,7 +27,7 @@ def the_same_weights_each_time():
     """Seeds the generator from which Keras seeds initial weights, so that failures repeat.
 
     `keras.utils.set_random_seed` also seeds TensorFlow, which forgets all its kernels for that: the
-    tests would take half as long again.
+    tests would take an eighth longer.
     """
     random.seed(0)
 

@@ -26,14 +26,16 @@ def studies_section(run: Run) -> Section:
     """Returns the studies in RUN/study/, or the command that makes one."""
     folders = sorted(path.parent for path in (run.path / "study").glob(f"*/{STUDY}"))
     command = format_command("study", "responses", run.path)
-    studies = [{**_study(folder), "heading": study_title(folder)} for folder in folders]
-    return Section("Studies", "studies.html", {"studies": studies, "command": command})
+    studies = [_study(folder) for folder in folders]
+    headed = [{**study, "heading": study["name"]} for study in studies]
+    return Section("Studies", "studies.html", {"studies": headed, "command": command})
 
 
 def study_section(folder: Path, *, alone: bool) -> Section:
     """Returns the section of a study's folder; `alone` on a page that has the study's title."""
-    values = {"studies": [{**_study(folder), "heading": None}], "command": None}
-    return Section("Findings" if alone else study_title(folder), "studies.html", values)
+    study = _study(folder)
+    values = {"studies": [{**study, "heading": None}], "command": None}
+    return Section("Findings" if alone else study["name"], "studies.html", values)
 
 
 def study_title(folder: Path) -> str:
@@ -47,12 +49,13 @@ def study_title(folder: Path) -> str:
 
 
 def _study(folder: Path) -> dict[str, Any]:
+    name = study_title(folder)
     try:
         values = _values(folder)
         rows = list(_csv(folder / "table.csv"))
         command = values.get("command")
         return {
-            "name": study_title(folder),
+            "name": name,
             "unfinished": values.get("state", "finished") != "finished",
             "command": shlex.join(map(str, command)) if isinstance(command, list) else None,
             "summary": _HEADING.sub("", _text(folder / "summary.md")),
@@ -65,7 +68,7 @@ def _study(folder: Path) -> dict[str, Any]:
         }
     except (OSError, ValueError, csv.Error) as error:
         problem = f"{folder / STUDY} cannot be read: {first_line(error)}"
-        return {"name": folder.name, "problem": problem}
+        return {"name": name, "problem": problem}
 
 
 def _values(folder: Path) -> dict[str, Any]:
