@@ -26,7 +26,6 @@ The same command resumes an interrupted study.
 from __future__ import annotations
 
 import contextlib
-import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -48,7 +47,7 @@ from reszoo.errors import UserError
 from reszoo.report.network_comparison import spec_file
 from reszoo.report.study_summary import study_text
 from reszoo.report.text import format_command
-from reszoo.spec.saved_spec import saved_spec
+from reszoo.studies.pruned_file import check_pruned_file
 
 OPTIONS = {
     "flow": ("limit", "seed"),
@@ -177,7 +176,8 @@ def run(options: Namespace) -> None:
         spec.load_recipe(options.recipe)
     check_data(options.data)
     if options.write is not None:
-        _check_write(Path(options.write), options.targets[0])
+        network = spec.load(spec_file(options.targets[0]))
+        check_pruned_file(Path(options.write), network.name)
     start_tensorflow(debug=options.debug)
     from reszoo import studies
     from reszoo.studies.study_folder import command
@@ -257,21 +257,3 @@ def _check_targets(options: Namespace) -> None:
             spec.load(target)
         else:
             check_network(target)
-
-
-def _check_write(file: Path, target: str) -> None:
-    """Refuses a file that exists, unless it is this network without some of its blocks."""
-    if not file.exists():
-        return
-    name, title = "", ""
-    with contextlib.suppress(UserError):
-        name = spec.load(spec_file(target)).name
-        title = spec.load(saved_spec(str(file))).title or ""
-    if not re.fullmatch(rf"{re.escape(name)} without \d+ of its blocks", title):
-        raise UserError(
-            f"{file} is not a network that this study wrote, so it is not replaced",
-            where="--write",
-            expected="a new file",
-            found=title or "another file",
-            hint=f"name another file: --write {file.with_stem(f'{file.stem}_2')}",
-        )

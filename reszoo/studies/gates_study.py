@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -36,9 +36,6 @@ from reszoo.studies.studied_network import (
     open_network,
 )
 from reszoo.studies.study_folder import StudyFolder, StudyResult
-
-if TYPE_CHECKING:
-    pass
 
 _PERMUTATIONS = 20
 _NOTICEABLE = 0.1

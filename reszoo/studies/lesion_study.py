@@ -10,18 +10,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from reszoo.counted import counted
-from reszoo.errors import ReszooError, UserError
+from reszoo.errors import ReszooError
 from reszoo.exporting.report_progress import report_progress
 from reszoo.figures.typed_table import Table
 from reszoo.inference.trained import Target
 from reszoo.planning.block_chain import Segment
 from reszoo.studies.lesion_figures import draw_lesions, pair_figures
 from reszoo.studies.lesioned_network import Change, LesionedNetwork, combinations
+from reszoo.studies.pruned_file import check_pruned_file
 from reszoo.studies.pruning import prune, removable
 from reszoo.studies.studied_network import (
     LIMIT,
@@ -30,9 +31,6 @@ from reszoo.studies.studied_network import (
     without_remapping,
 )
 from reszoo.studies.study_folder import StudyFolder, StudyResult
-
-if TYPE_CHECKING:
-    pass
 
 _COMBINATION_MACS = 2.5e12
 """Multiply-adds of all combinations together: half a minute on two cores. Their number of images
@@ -85,15 +83,15 @@ def lesion(
       data_dir: folder of downloaded data sets.
 
     Raises:
-      UserError: no block has a shortcut, or none can be removed; or all cost more than `max_drop`,
-        which is known, and raised, when the study has finished without that file.
+      UserError: no block has a shortcut, or none can be removed; `write` names a file that is not
+        such a network; or all blocks cost more than `max_drop`, which is known, and raised, when
+        the study has finished without that file.
     """
-    if write is not None:
-        _check_suffix(write)
     network = open_network(run, data=data, limit=limit, data_dir=data_dir)
     closable = [index for index, block in enumerate(network.blocks) if block.addition is not None]
     network.require(bool(closable), "lesion", "shortcuts")
     if write is not None:
+        check_pruned_file(Path(write), network.plan.name)
         removable(network)
     inputs = network.facts() | {"seed": seed, "write": write, "max_drop": max_drop}
     folder = StudyFolder(Path(out) if out else network.default_folder("lesion"), "lesion", inputs)
@@ -247,15 +245,3 @@ def _ways(number: int, complete: bool) -> str:
     if number == 1:
         return ""
     return f", in all {number} ways" if complete else f", drawn {number} times"
-
-
-def _check_suffix(path: Path | str) -> None:
-    """Raises a UserError unless a file to write ends in .keras."""
-    if Path(path).suffix != ".keras":
-        raise UserError(
-            f"{path} is no name of a network",
-            where="--write",
-            expected="a name that ends in .keras",
-            found=str(path),
-            hint=f"--write {Path(path).stem or 'pruned'}.keras",
-        )

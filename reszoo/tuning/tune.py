@@ -115,6 +115,8 @@ def tune(
     search_data = DataArguments(data, skip_bad_images, folder_of_data, teachers)
     retraining = None if retrain is None else RetrainOptions(retrain, seeds)
     resolved = _resolve(search, seed, retraining, None if runner else search_data)
+    if runner is None:
+        options.capacity()  # so that a cluster without room is told before a folder is made
     path = DEFAULT_FOLDER / default_name(resolved.search.name, data) if out is None else Path(out)
     folder, resolved = _open_folder(path, resolved, search_data, extend, isinstance(search, Search))
     with folder.lock(), _with_measured_limits(resolved, folder, progress) as resolved:

@@ -8,7 +8,8 @@ import signal
 import pytest
 
 from reszoo.cli.program import full_parser
-from reszoo.cli.study import OPTIONS, _check_write
+from reszoo.cli.study import OPTIONS
+from reszoo.studies.pruned_file import check_pruned_file
 from reszoo.training import TrainingStopped
 from tests.cli.conftest import refused
 from tests.report.sample_runs import finished_run
@@ -32,9 +33,9 @@ def test_a_pruned_network_replaces_no_other_one(reszoo, run, tmp_path, title):
     assert not (run / "study").exists()
 
 
-def test_a_pruned_network_replaces_itself(run, tmp_path):
+def test_a_pruned_network_replaces_itself(tmp_path):
     saved(tmp_path / "p.keras", PRUNED % "tiny without 2 of its blocks")
-    _check_write(tmp_path / "p.keras", str(run))
+    check_pruned_file(tmp_path / "p.keras", "tiny")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -108,6 +110,21 @@ def test_an_error_of_the_pruning_comes_after_the_study_and_names_a_drop_that_wor
     assert file.exists()
     with pytest.raises(UserError, match="no name of a network"):
         lesion(saved("residual"), data=data, write=tmp_path / "p.h5")
+
+
+def test_a_file_that_the_study_did_not_write_is_not_replaced(saved, data, tmp_path):
+    file = tmp_path / "p.keras"
+    options = {"data": data, "write": file, "max_drop": 100, "out": tmp_path / "l"}
+    shutil.copy(saved("plain"), file)
+    before = file.read_bytes()
+    with pytest.raises(UserError, match="not a network that this study wrote") as error:
+        lesion(saved("residual"), **options)
+    assert error.value.hint.endswith(f"--write {tmp_path / 'p_2.keras'}")
+    assert file.read_bytes() == before and not (tmp_path / "l").exists()
+    file.unlink()
+    for _ in range(2):
+        lesion(saved("residual"), **options)
+    assert file.read_bytes() != before
 
 
 def test_a_net_with_one_block_in_each_stage_cannot_be_pruned(data, tmp_path):

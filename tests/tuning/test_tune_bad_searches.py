@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reszoo.errors import Place, UserError
+from reszoo.training.jobs import ray_cluster
 from reszoo.tuning.preview import preview
 from reszoo.tuning.tune import tune
 from tests.tuning.searches import BASE, with_space, write
@@ -202,3 +203,18 @@ def test_nothing_feasible_ends_a_search_before_a_trial_exists(tmp_path):
 def test_data_without_a_name_are_refused(tmp_path):
     with pytest.raises(UserError, match="the name of its data"):
         tune(write(tmp_path, with_space(DEPTH)), ([], []))  # type: ignore[arg-type]
+
+
+def test_a_cluster_without_room_is_refused_before_a_folder_is_made(tmp_path, monkeypatch):
+    node = {
+        "NodeManagerHostname": "host1",
+        "NodeManagerAddress": "10.0.0.1",
+        "Resources": {"CPU": 4.0, "memory": 8 * 1024.0**3},
+    }
+    monkeypatch.setattr(ray_cluster, "require_ray", lambda: None)
+    monkeypatch.setattr(ray_cluster, "connect", lambda address: None)
+    monkeypatch.setattr(ray_cluster, "alive_nodes", lambda ray: [node])
+    search = write(tmp_path, with_space(DEPTH))
+    with pytest.raises(UserError, match="no node of the Ray cluster"):
+        tune(search, "digits", out=tmp_path / "s", ray="auto", per_trial="cpus=8")
+    assert not (tmp_path / "s").exists()
