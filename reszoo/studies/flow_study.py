@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -21,7 +21,6 @@ from reszoo.data.images.resizing import evaluation_format
 from reszoo.data.open_data import open_data
 from reszoo.errors import UserError
 from reszoo.exporting.report_progress import report_progress
-from reszoo.figures.line_panels import Line, LinePanel, line_panels
 from reszoo.figures.typed_table import Table
 from reszoo.inference.calibration import read_images
 from reszoo.inference.trained import at_size, load_trained
@@ -34,23 +33,16 @@ from reszoo.runs import Run
 from reszoo.runs.checkpoint_listing import list_checkpoints
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.loader import load
+from reszoo.studies.flow_figures import draw_flow, state_label
 from reszoo.studies.signal_norms import measure_signal
-from reszoo.studies.studied_network import open_network, tick_blocks
+from reszoo.studies.studied_network import open_network
 from reszoo.studies.study_folder import StudyFolder, StudyResult
 from reszoo.training.checkpoint.checkpoint_file import DamagedCheckpoint, read_checkpoint
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 FLOW_LIMIT = 128
 """Images of one batch: the norms of a batch say enough, and normalisation needs a whole one."""
 _PASSES = 100.0
 """A signal passes if first and last block differ by less than this factor."""
-_PANELS = (
-    ("activation", "Activations", "root mean square"),
-    ("gradient", "Gradients", "root mean square"),
-    ("similarity", "Are all images alike?", "mean cosine of two images"),
-)
 START = "initialisation"
 _FINAL = "trained"
 
@@ -133,10 +125,11 @@ def flow(
             measured = folder.step(f"{number} {state}", partial(_measure, subject, state, batch))
             rows += [BlockFlow(subject.name, state, *row) for row in measured]
     table = Table(BlockFlow, tuple(rows))
+    blocks = blocks_of(plan(subjects[0].spec))
     return folder.finish(
         title="Signal flow",
         table=table,
-        figure=_draw(table, subjects),
+        figure=draw_flow(table, [subject.name for subject in subjects], blocks),
         findings=[*_findings(table)],
         measured=[
             "Root mean square of each block's output, and of the gradient of the cross-entropy of "
@@ -244,38 +237,6 @@ def _read_weights(path: Path, model: keras.Model) -> None:
     finalize_normalization(model)
 
 
-def _draw(table: Table[BlockFlow], subjects: Sequence[_Subject]) -> Figure:
-    several = len(subjects) > 1
-    states = list(dict.fromkeys(table.column("state")))
-    panels = []
-    for column, title, label in _PANELS:
-        lines = []
-        for index, subject in enumerate(subjects):
-            for number, state in enumerate(states):
-                own = table.where(network=subject.name, state=state)
-                if len(own):
-                    name = " ".join(([subject.name] if several else []) + [_state_label(state)])
-                    if several and len(states) == 1:
-                        name = subject.name
-                    color, style = (index, number) if several else (number, 0)
-                    y = own.column(column)
-                    lines.append(Line(name, own.column("block_number"), y, color, style))
-        ticks: list[tuple[float, str]] = []
-        blocks = blocks_of(plan(subjects[0].spec))
-        if len(subjects) == 1 and len(subjects[0].spec.stages) > 1:
-            ticks = [(0.0, "stem"), *tick_blocks(blocks)]
-        panels.append(
-            LinePanel(title, "block", label, lines, log=column != "similarity", x_ticks=ticks)
-        )
-    return line_panels(panels, panel_size=(3.3, 2.8))
-
-
-def _state_label(state: str) -> str:
-    if state.startswith("step-"):
-        return f"step {int(state.removeprefix('step-').partition('.')[0]):,}"
-    return state
-
-
 def _findings(table: Table[BlockFlow]) -> Iterable[str]:
     for name, state in dict.fromkeys((row.network, row.state) for row in table):
         own = [row for row in table if (row.network, row.state) == (name, state)]
@@ -284,7 +245,7 @@ def _findings(table: Table[BlockFlow]) -> Iterable[str]:
         differences = [None if row.similarity is None else 1 - row.similarity for row in own]
         apart = _quotient(differences[-1], differences[0])
         yield (
-            f"{name}, {_state_label(state)}: from the stem to block {own[-1].block_number} "
+            f"{name}, {state_label(state)}: from the stem to block {own[-1].block_number} "
             f"activations change by a factor of {_number(forward)}, and gradients on the way back "
             f"by {_number(backward)}, while the difference between two images (1 - cosine) changes "
             f"by {_number(apart)}: {_verdict(forward, backward, apart)}."
