@@ -14,8 +14,6 @@ from tests.recorded_errors import hollow, is_hollow, recorded
 
 PACKAGE = Path(reszoo.__file__).parent
 ERRORS = ("UserError", "MachineError", "GateError", "RestartError")
-HINTED_BY_ARGUMENTS = "document/validation_errors.py"
-"""Makes its errors from mappings that have a hint, as the record of what tests provoke shows."""
 
 
 @pytest.mark.parametrize(
@@ -55,6 +53,6 @@ def test_every_error_in_the_code_has_a_hint():
         hints = [keyword.value for keyword in call.keywords if keyword.arg == "hint"]
         literal = [hint.value for hint in hints if isinstance(hint, ast.Constant)]
         named = hints and not any(is_hollow(text) for text in literal)
-        if not named and not path.as_posix().endswith(HINTED_BY_ARGUMENTS):
+        if not named:
             without.append(f"{path.relative_to(PACKAGE)}:{call.lineno}")
     assert without == []

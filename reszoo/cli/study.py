@@ -47,7 +47,6 @@ from reszoo.errors import UserError
 from reszoo.report.network_comparison import spec_file
 from reszoo.report.study_summary import study_text
 from reszoo.report.text import format_command
-from reszoo.studies.pruned_file import check_pruned_file
 
 OPTIONS = {
     "flow": ("limit", "seed"),
@@ -176,6 +175,8 @@ def run(options: Namespace) -> None:
         spec.load_recipe(options.recipe)
     check_data(options.data)
     if options.write is not None:
+        from reszoo.studies.pruned_file import check_pruned_file
+
         network = spec.load(spec_file(options.targets[0]))
         check_pruned_file(Path(options.write), network.name)
     start_tensorflow(debug=options.debug)
