@@ -17,7 +17,6 @@ import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -31,24 +30,25 @@ from reszoo.atomic_files import (
     write_json,
     write_text,
 )
-from reszoo.errors import UserError, first_line
-from reszoo.json_text import parse_json
+from reszoo.errors import UserError
 from reszoo.pandas_frame import data_frame
-from reszoo.path_hints import unreadable_hint
-from reszoo.planning.cost import cost
-from reszoo.regular_files import require_regular_file
 from reszoo.runs.checkpoint_listing import newest_checkpoint
 from reszoo.runs.checkpoint_policy import CheckpointPolicy
 from reszoo.runs.jsonl import read_lines, read_valid_lines, write_lines
 from reszoo.runs.lock import hold_lock
-from reszoo.runs.run_dir import claim, contents, undo
+from reszoo.runs.run_dir import claim, undo
+from reszoo.runs.run_info import (
+    FORMAT_VERSION,
+    damaged_file,
+    new_info,
+    read_info,
+    read_object,
+    timestamp,
+    trained_facts,
+)
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import Recipe
-from reszoo.system_info import machine, versions
 
-FORMAT = "reszoo run"
-FORMAT_VERSION = 2
-"""Of run.json. Version 2 has checkpoints in safetensors; version 1, of reszoo 0.1, is resumed."""
 DATA_FORMAT_VERSION = 1
 """Of data.json."""
 
@@ -122,8 +122,8 @@ class Run:
           MachineError: it cannot be written.
         """
         folder, made = claim(None if path is None else Path(path), default_name)
-        info = _new_info(folder.name, command, seed)
-        info |= _trained_facts(architecture, recipe, data)
+        info = new_info(folder.name, command, seed)
+        info |= trained_facts(architecture, recipe, data)
         info |= {"running": policy.facts() if policy else {}, "where": dict(distribution or {})}
         info |= {} if start is None else {"start": dict(start)}
         info |= {"teachers": [dict(teacher) for teacher in teachers]} if teachers else {}
@@ -157,31 +157,7 @@ class Run:
         Raises:
           UserError: the folder is missing, no run, damaged, or from a newer reszoo.
         """
-        path = Path(path)
-        if not path.is_dir():
-            raise _no_folder(path)
-        require_regular_file(path / "run.json")
-        if not (path / "run.json").is_file():
-            raise UserError(
-                f"{path} is not a run folder",
-                expected="a folder with run.json, as `reszoo train` writes it",
-                found=contents(path),
-                hint="name a folder that `reszoo train` wrote",
-            )
-        info = _read_json(path / "run.json")
-        if info.get("format") != FORMAT:
-            raise UserError(
-                f"{path / 'run.json'} does not describe a run of reszoo",
-                hint="name a folder that `reszoo train` wrote",
-            )
-        if not isinstance(version := info.get("format_version"), int) or version > FORMAT_VERSION:
-            raise UserError(
-                f"{path} was written in a format that this reszoo does not know",
-                expected=f"format version {FORMAT_VERSION} or older",
-                found=str(version),
-                hint="install a newer reszoo",
-            )
-        return cls(path, info)
+        return cls(Path(path), read_info(Path(path)))
 
     @property
     def name(self) -> str:
@@ -230,10 +206,12 @@ class Run:
 
     def data(self) -> dict[str, Any]:
         """Returns data.json: name, classes, counts per split, validation."""
-        data = _read_json(self._existing("data.json"))
+        data = read_object(self._existing("data.json"))
         classes = data.get("classes")
         if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
-            raise _damaged(self.path / "data.json", "a list `classes` of names", repr(classes)[:60])
+            raise damaged_file(
+                self.path / "data.json", "a list `classes` of names", repr(classes)[:60]
+            )
         return data
 
     def data_files(self) -> list[dict[str, Any]]:
@@ -273,7 +251,7 @@ class Run:
 
     def append_timing(self, values: Mapping[str, Any]) -> None:
         """Appends a line to timing.jsonl, with the time of day."""
-        append_line(self.path / "timing.jsonl", json.dumps({**values, "at": _now()}))
+        append_line(self.path / "timing.jsonl", json.dumps({**values, "at": timestamp()}))
 
     def newest_checkpoint(self) -> Path | None:
         """Returns the checkpoint of the latest step, whole or not."""
@@ -307,7 +285,7 @@ class Run:
         """Records the run's state in run.json, with further facts (devices, accuracy, ...)."""
         # A checkpoint of this version follows, which an older reszoo cannot read.
         info = {**self.info, **facts, "format_version": FORMAT_VERSION}
-        self.info = {**info, "state": state, "changed": _now()}
+        self.info = {**info, "state": state, "changed": timestamp()}
         write_json(self.path / "run.json", self.info)
 
     def write_architecture(self, architecture: Architecture) -> None:
@@ -326,7 +304,7 @@ class Run:
         """Returns a value of run.json that has to be there."""
         if not isinstance(value := self.info.get(name), kind):
             what = {str: "text", int: "a whole number"}[kind]
-            raise _damaged(self.path / "run.json", f"{what} as `{name}`", repr(value)[:60])
+            raise damaged_file(self.path / "run.json", f"{what} as `{name}`", repr(value)[:60])
         return value
 
     def _existing(self, name: str) -> Path:
@@ -338,74 +316,3 @@ class Run:
                 hint=f"copy {name} again from where the run was trained, or train the run again",
             )
         return path
-
-
-def _no_folder(path: Path) -> UserError:
-    hint = "`reszoo train` creates one"
-    if (path.parent / "run.json").is_file():
-        hint = f"name its folder: {path.parent}"
-    elif path.suffix == ".keras" and path.is_file():
-        hint = f"`reszoo train --from {path}` makes a run of it"
-    return UserError(
-        f"there is no run folder {path}",
-        expected="a folder with run.json, as `reszoo train` writes it",
-        found="a file" if path.exists() else "nothing of this name",
-        hint=hint,
-    )
-
-
-def _new_info(name: str, command: Sequence[str], seed: int) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "name": name,
-        "state": "running",
-        "command": list(command),
-        "seed": seed,
-        "created": _now(),
-        "changed": _now(),
-        "versions": versions(),
-        "machine": machine(),
-    }
-
-
-def _trained_facts(
-    architecture: Architecture, recipe: Recipe, data: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Returns facts that tables of runs show, so that they are in run.json alone."""
-    network = cost(architecture)
-    return {
-        "network": architecture.name,
-        "data": data.get("name"),
-        "recipe": recipe.name,
-        "parameters": network.parameters,
-        "macs": network.macs,
-    }
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    require_regular_file(path)
-    try:
-        value = parse_json(path.read_bytes())
-    except OSError as error:
-        raise UserError(
-            f"cannot read {path}", found=error.strerror, hint=unreadable_hint(error, path)
-        ) from error
-    except ValueError as error:
-        raise _damaged(path, "JSON", first_line(error)) from error
-    if not isinstance(value, dict):
-        raise _damaged(path, "a JSON object", type(value).__name__)
-    return value
-
-
-def _damaged(path: Path, expected: str, found: str) -> UserError:
-    return UserError(
-        f"{path} is damaged",
-        expected=expected,
-        found=found,
-        hint="put the file back from a copy of the run, or train again",
-    )
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
