@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from reszoo.data.sources.folder.listing import require_folder
+from reszoo.data.sources.folder.folder_layout import require_folder
 from reszoo.data.sources.folder.table import require_table
 from reszoo.errors import UserError, did_you_mean
 

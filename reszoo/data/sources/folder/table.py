@@ -17,8 +17,8 @@ from pathlib import Path
 
 from reszoo.counted import counted
 from reszoo.data.dataset import check_classes, nfc
+from reszoo.data.sources.folder.folder_layout import SPLIT_NAMES
 from reszoo.data.sources.folder.listing import (
-    SPLIT_NAMES,
     FolderListing,
     ImageFile,
     draw_test_split,
