@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from reszoo.data.dataset import nfc
 from reszoo.data.images.decoding import SixteenBit
 from reszoo.data.source import Element, crop_to_box
+from reszoo.data.sources.array_values import (
+    EXPECTED_IMAGES,
+    image_array,
+    label_array,
+    require_range,
+    to_images,
+    to_labels,
+    to_uint8,
+)
 from reszoo.data.tfdata_options import without_autotuning
-from reszoo.errors import UserError, first_line
+from reszoo.errors import UserError
 
 MAX_BYTES = 4 << 30
 """Maximum size of the pixels of a `tf.data.Dataset`, which is read into memory."""
-
-_EXPECTED = "uint8, or float with values 0..255, of shape (examples, height, width[, channels])"
-_EXPECTED_LABELS = "a class per image: whole numbers from 0, names, or one-hot rows"
 
 
 class ArraySource:
@@ -127,8 +131,8 @@ def from_arrays(images: Any, labels: Any, where: str) -> tuple[ArraySource, tupl
     Raises:
       UserError: the shapes, lengths or values are not those of labelled images.
     """
-    pixels = _to_images(_as_array(images, where), where)
-    numbers, names = _to_labels(_label_array(labels, where), where)
+    pixels = to_images(image_array(images, where), where)
+    numbers, names = to_labels(label_array(labels, where), where)
     if len(pixels) != len(numbers):
         found = f"{len(pixels)} images, {len(numbers)} labels"
         raise UserError(
@@ -141,7 +145,7 @@ def from_arrays(images: Any, labels: Any, where: str) -> tuple[ArraySource, tupl
         raise UserError(
             "no images",
             where=where,
-            expected=_EXPECTED,
+            expected=EXPECTED_IMAGES,
             hint="pass at least one image for each class",
         )
     return ArraySource(pixels, numbers), names
@@ -196,145 +200,8 @@ def from_dataset(
             where=where,
             hint="give all the same number: tf.image.grayscale_to_rgb makes 3 of 1",
         )
-    numbers, names = _to_labels(np.stack(labels), where)
+    numbers, names = to_labels(np.stack(labels), where)
     if len({image.shape for image in images}) == 1:
-        return ArraySource(_to_images(np.stack(images), where), numbers), names
-    _require_range(images, where)
-    return ArraySource([_to_uint8(image) for image in images], numbers), names
-
-
-def _to_images(images: np.ndarray, where: str) -> np.ndarray:
-    """Returns images as uint8 of shape (examples, height, width, channels), rounding floats."""
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.ndim != 4 or not all(images.shape[1:]):
-        raise UserError(
-            "the images have the wrong shape",
-            where=where,
-            expected=_EXPECTED,
-            found=str(images.shape),
-            hint="give signals a height: images[:, None] makes them images one pixel high"
-            if images.ndim == 2
-            else "reshape them, one image per index of the first axis",
-        )
-    _require_range([images], where)
-    return _to_uint8(images)
-
-
-def _to_labels(labels: np.ndarray, where: str) -> tuple[np.ndarray, tuple[str, ...] | None]:
-    """Returns labels as int32, and the class names if they are strings."""
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.ndim == 2:
-        if not (np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all()):
-            raise UserError(
-                "the labels have two axes but are not one-hot",
-                where=where,
-                hint="pass the number of each image's class instead, of shape (images,)",
-            )
-        return labels.argmax(axis=1).astype(np.int32), None
-    if labels.ndim != 1:
-        raise UserError(
-            "the labels should have one axis",
-            where=where,
-            found=str(labels.shape),
-            hint="pass one number or name for each image: labels of shape (images,)",
-        )
-    if labels.dtype.kind in "USO":
-        names, numbers = np.unique([_to_text(label) for label in labels], return_inverse=True)
-        return numbers.astype(np.int32), tuple(str(name) for name in names)
-    if labels.dtype.kind not in "biuf":
-        raise UserError(
-            "the labels are neither numbers nor names",
-            where=where,
-            expected=_EXPECTED_LABELS,
-            found=str(labels.dtype),
-            hint="number the classes 0, 1, 2, ..., or give their names as labels",
-        )
-    numbers = np.rint(labels.astype(np.float64))
-    if not np.array_equal(numbers, labels) or not ((numbers >= 0) & (numbers < 1 << 31)).all():
-        raise UserError(
-            "the labels should be whole numbers from 0",
-            where=where,
-            found=f"{labels.min():g} to {labels.max():g}",
-            hint="number the classes 0, 1, 2, ..., or give their names as labels",
-        )
-    return numbers.astype(np.int32), None
-
-
-def _to_text(label: Any) -> str:
-    """Returns a label as text; TensorFlow's strings are bytes."""
-    return nfc(label.decode(errors="replace") if isinstance(label, bytes) else str(label))
-
-
-def _as_array(images: Any, where: str) -> np.ndarray:
-    try:
-        return np.asarray(images)
-    except ValueError:
-        raise UserError(
-            "the images differ in their sizes",
-            where=where,
-            expected=_EXPECTED,
-            found="a list that cannot be stacked into an array",
-            hint="give them as a tf.data.Dataset of (image, label), or as a folder of images",
-        ) from None
-
-
-def _label_array(labels: Any, where: str) -> np.ndarray:
-    try:
-        return np.asarray(labels)
-    except ValueError as error:
-        raise UserError(
-            "the labels differ in their lengths",
-            where=where,
-            expected=_EXPECTED_LABELS,
-            found=first_line(error),
-            hint="give each image one class",
-        ) from None
-
-
-def _require_range(images: Sequence[np.ndarray], where: str) -> None:
-    """Raises a `UserError` for values outside 0..255, and for floats that look like 0..1."""
-    dtype = images[0].dtype
-    if dtype == np.uint8 or not images[0].size:
-        return
-    if not np.issubdtype(dtype, np.integer) and not np.issubdtype(dtype, np.floating):
-        raise UserError(
-            "the images are not numbers",
-            where=where,
-            expected=_EXPECTED,
-            found=str(dtype),
-            hint="convert them: images.astype('uint8')",
-        )
-    low = min(float(image.min()) for image in images)
-    high = max(float(image.max()) for image in images)
-    if not (low >= 0 and high <= 255):  # Also true of NaN.
-        raise UserError(
-            "pixel values outside 0..255",
-            where=where,
-            expected=_EXPECTED,
-            found=f"{low:g} to {high:g}",
-            hint=_scaling(low, high),
-        )
-    if np.issubdtype(dtype, np.floating) and 0 < high <= 1:
-        raise UserError(
-            "pixel values between 0 and 1",
-            where=where,
-            expected=_EXPECTED,
-            found=f"{low:g} to {high:g}",
-            hint="multiply by 255: the network normalises raw pixels itself",
-        )
-
-
-def _scaling(low: float, high: float) -> str:
-    """Returns how values outside 0..255 become pixels."""
-    if not math.isfinite(low) or not math.isfinite(high):
-        return "replace NaN and infinity first"
-    if low >= 0 and high > 1023:
-        most = (1 << int(high).bit_length()) - 1
-        return f"multiply all splits by 255 / {most}: values up to {high:g} need that many bits"
-    return "scale all splits alike, so that the darkest pixel is 0 and the brightest 255"
-
-
-def _to_uint8(images: np.ndarray) -> np.ndarray:
-    return images if images.dtype == np.uint8 else np.rint(images).astype(np.uint8)
+        return ArraySource(to_images(np.stack(images), where), numbers), names
+    require_range(images, where)
+    return ArraySource([to_uint8(image) for image in images], numbers), names
