@@ -67,9 +67,3 @@ def decode_each(
     for position in range(len(indices)):
         element = {name: values[position] for name, values in elements.items()}
         yield source.image(element, sixteen_bit)
-
-
-def crop_to_box(image: tf.Tensor, box: tf.Tensor) -> tf.Tensor:
-    """Returns the part of an image in a box (top, left, height, width)."""
-    top, left, height, width = tf.unstack(box)
-    return image[top : top + height, left : left + width]

@@ -8,10 +8,10 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from reszoo.data.images.decoding import BrokenImageError, decode
+from reszoo.data.images.tensor_decoding import decode_jpeg_or_png
 from reszoo.data.sources.folder import image_check
 from reszoo.data.sources.folder.image_check import check_image, check_images
 from reszoo.data.sources.folder.listing import list_folder
-from reszoo.data.sources.tfrecord import decode_jpeg_or_png
 from tests.data.conftest import class_folders, encoded, odd_images, picture
 
 

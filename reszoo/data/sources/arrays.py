@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from reszoo.data.images.decoding import SixteenBit
-from reszoo.data.source import Element, crop_to_box
+from reszoo.data.images.tensor_decoding import crop_to_box
+from reszoo.data.source import Element
 from reszoo.data.sources.array_values import (
     EXPECTED_IMAGES,
     image_array,

@@ -19,8 +19,9 @@ import numpy as np
 import tensorflow as tf
 
 from reszoo.atomic_files import atomic_file
-from reszoo.data.images.decoding import SixteenBit, unmeasured_range
-from reszoo.data.source import Element, RemoteReader, crop_to_box
+from reszoo.data.images.decoding import SixteenBit
+from reszoo.data.images.tensor_decoding import decode_jpeg_or_png, decode_part
+from reszoo.data.source import Element, RemoteReader
 from reszoo.data.tfdata_options import unconverted, without_autotuning
 from reszoo.errors import MachineError
 
@@ -30,9 +31,6 @@ _INDEX_FILE_FROM = 1 << 28  # bytes of records
 _BUFFER_BYTES = 1 << 16
 _PATHS_AT_ONCE = 256
 """Records that are read together for their paths: they may hold images too."""
-JPEG_START = b"\xff\xd8"
-_GREY_16 = b"\x10\0"
-"""Bit depth and colour type of 16-bit grey, at byte 24 of a PNG."""
 
 
 @dataclass(eq=False)
@@ -137,27 +135,7 @@ class TFRecordSource:
         encoded = self._encoded(element)
         # Both decoders repeat grey themselves, which is cheaper than a condition per image.
         channels = self.decode_channels or (3 if colours else 0)
-        jpeg = _is_jpeg(encoded)
-        # The size is in the header of either. TensorFlow walks through every operation of both
-        # branches of a condition, so they are kept small.
-        size = tf.cond(
-            jpeg, lambda: tf.io.extract_jpeg_shape(encoded)[:2], lambda: _png_size(encoded)
-        )
-        window = box(tf.ensure_shape(size, [2]))
-        part = tf.cond(
-            jpeg,
-            lambda: tf.io.decode_and_crop_jpeg(
-                encoded,
-                window,
-                channels=channels,
-                dct_method="INTEGER_ACCURATE",
-                # Chroma is repeated, not interpolated (NVIDIA DALI's default): this saves a tenth
-                # of the time, and stretching a random crop changes more.
-                fancy_upscaling=False,
-            ),
-            lambda: crop_to_box(_decode_png(encoded, channels, sixteen_bit), window),
-        )
-        return _set_channels(part, channels)
+        return decode_part(encoded, box, channels, sixteen_bit)
 
     def _encoded(self, element: Element) -> tf.Tensor:
         encoded = element[self.image_feature]
@@ -221,58 +199,6 @@ class TFRecordSource:
                     file.seek(offsets[index])
                     result[position] = _read_exactly(file, int(sizes[index]))
         return result
-
-
-def decode_jpeg_or_png(
-    encoded: tf.Tensor, channels: int, sixteen_bit: SixteenBit = None
-) -> tf.Tensor:
-    """Decodes a JPEG or PNG, uint8; 0 `channels` keeps those of the file."""
-    image = tf.cond(
-        _is_jpeg(encoded),
-        lambda: decode_jpeg(encoded, channels),
-        lambda: _decode_png(encoded, channels, sixteen_bit),
-    )
-    return _set_channels(image, channels)
-
-
-def decode_jpeg(encoded: tf.Tensor | bytes, channels: int = 0) -> tf.Tensor:
-    """Decodes a JPEG, uint8; 0 `channels` keeps those of the file."""
-    return tf.io.decode_jpeg(encoded, channels=channels, dct_method="INTEGER_ACCURATE")
-
-
-def _decode_png(encoded: tf.Tensor, channels: int, sixteen_bit: SixteenBit) -> tf.Tensor:
-    """Decodes a PNG; 16-bit grey as `to_8_bits` converts it."""
-    if sixteen_bit is None or sixteen_bit == "high_byte":
-        return tf.io.decode_png(encoded, channels=channels)
-    if sixteen_bit == "full_range":
-        raise unmeasured_range()
-    low, high = sixteen_bit
-    span = high - low
-
-    def scaled() -> tf.Tensor:
-        values = tf.cast(tf.io.decode_png(encoded, channels, dtype=tf.uint16), tf.int32)
-        steps = tf.clip_by_value(values, low, high) - low
-        return tf.cast((steps * 510 + span) // (2 * span), tf.uint8)
-
-    return tf.cond(
-        tf.strings.substr(encoded, 24, 2) == _GREY_16,
-        scaled,
-        lambda: tf.io.decode_png(encoded, channels=channels),
-    )
-
-
-def _is_jpeg(encoded: tf.Tensor) -> tf.Tensor:
-    return tf.strings.substr(encoded, 0, len(JPEG_START)) == JPEG_START
-
-
-def _png_size(encoded: tf.Tensor) -> tf.Tensor:
-    """Returns height and width, from the chunk that every PNG begins with."""
-    sides = tf.io.decode_raw(tf.strings.substr(encoded, 16, 8), tf.int32, little_endian=False)
-    return tf.reverse(sides, [0])
-
-
-def _set_channels(image: tf.Tensor, channels: int) -> tf.Tensor:
-    return tf.ensure_shape(image, [None, None, channels or None])
 
 
 def _damaged(shard: Path) -> MachineError:

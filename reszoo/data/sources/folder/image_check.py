@@ -26,9 +26,9 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 from reszoo.atomic_files import write_text
 from reszoo.data.images.decoding import BrokenImageError, decode, read_file
 from reszoo.data.images.plain_headers import plain_form
+from reszoo.data.images.tensor_decoding import JPEG_START, decode_jpeg
 from reszoo.data.sources.folder.broken_files import BrokenFile
 from reszoo.data.sources.folder.listing import FolderListing, ImageFile
-from reszoo.data.sources.tfrecord import JPEG_START, decode_jpeg
 from reszoo.errors import MachineError
 from reszoo.system_info import usable_cores
 from reszoo.visible_output import unfiltered
