@@ -1,7 +1,7 @@
 """Write a model card in Markdown, as model hubs use it.
 
-That of a run has front matter, data, metrics, cost and limits, and leaves intended use to its
-author. That of a bundle is its CARD.md.
+The card of a run has front matter, data, metrics, cost and limits, and leaves intended use to its
+author. The card of a bundle is its CARD.md.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def run(options: Namespace) -> None:
 def _require_replaceable(file: Path, text: str) -> None:
     """Raises a `UserError` for a file that does not begin as an untouched card does.
 
-    The second line of a run's card leaves the license to the author: it is gone once they wrote it.
+    The second line of a run's card says that the license is open: it is gone once it is chosen.
     """
     if not file.is_file():
         return

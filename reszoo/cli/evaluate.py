@@ -1,6 +1,6 @@
 """Compute accuracy with its confidence interval, scores per class and the confusion matrix.
 
-Of a run on its own data, evaluation.json in its folder keeps them for `reszoo report`.
+For a run on its own data, the results are kept in its evaluation.json, for `reszoo report`.
 """
 
 from __future__ import annotations

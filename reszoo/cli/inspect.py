@@ -1,8 +1,8 @@
 """Inspect a .tflite file: operators, weights, arena, metadata, and the targets that it fits.
 
-Any .tflite will do, whoever made it. The arena is that of TFLite-Micro on a microcontroller; what
-the runtime keeps for itself is measured where the package `tflite-micro` is installed, else
-estimated. With --target, the exit code is 1 if the file is not what the target asks for.
+Any .tflite will do, whatever tool wrote it. The arena is that of TFLite-Micro on a microcontroller;
+the runtime's own part of it is measured if the package `tflite-micro` is installed, else estimated.
+With --target, the exit code is 1 if the file does not meet the target's requirements.
 """
 
 from __future__ import annotations

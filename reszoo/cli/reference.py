@@ -30,7 +30,7 @@ Every command also takes `--debug`, which shows tracebacks and TensorFlow's own 
 
 `--set FIELD=VALUE` changes any field of any file from the command line, `--json` prints
 machine-readable output, and `--data` takes [one word](data.md). `list`, `show`, `validate` and
-`schema` answer without importing TensorFlow.
+`schema` run without importing TensorFlow.
 """
 
 _KINDS = {

@@ -1,7 +1,7 @@
 """Compare runs in one table: network, data, recipe, cost, accuracy, seed, and spread over seeds.
 
-Folders are searched for runs, those of studies and searches too; runs that cannot be read are shown
-as broken.
+Folders are searched for runs, including those of studies and searches; runs that cannot be read are
+shown as broken.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Run one of the papers' experiments on trained runs or on specs, with figures and tables.
 
-Of trained runs:
+On trained runs:
 
 flow: how activations and gradients pass through networks; takes specs too, as initialised.
 
@@ -8,11 +8,11 @@ responses: how large the outputs of layers are (He 2015, Figure 7).
 
 gates: what gates learned, and for which images they open (Srivastava 2015, Figures 2 and 3).
 
-lesion: accuracy without each block, pairs, random and shuffled ones (Srivastava 2015, Figure 4).
+lesion: accuracy without one or more blocks, or with blocks exchanged (Srivastava 2015, Figure 4).
 
-deepen: the net with identity blocks added and trained on, against the same depth from scratch.
+deepen: the net deepened by identity blocks and trained, beside the same depth from scratch.
 
-Of networks that it trains:
+On networks that the study trains:
 
 degradation: whether deeper nets train worse (He 2015, Figure 6; Srivastava 2015, Figure 1).
 
@@ -96,7 +96,7 @@ def _add_look_inside(parser: ArgumentParser) -> None:
         "--limit",
         type=positive_int,
         metavar="N",
-        help="number of images (default: 2000, of flow 128)",
+        help="number of images (default: 2000; flow: 128)",
     )
     add(
         "--classes",
@@ -108,13 +108,13 @@ def _add_look_inside(parser: ArgumentParser) -> None:
         "--write",
         type=keras_file,
         metavar="FILE.keras",
-        help="lesion: save the network without the blocks it misses least",
+        help="lesion: save the network without the blocks whose removal costs least",
     )
     add(
         "--max-drop",
         type=float,
         metavar="POINTS",
-        help="lesion: percentage points of accuracy it may lose with --write (default: 1)",
+        help="lesion, with --write: percentage points of accuracy to lose at most (default: 1)",
     )
 
 
@@ -123,8 +123,8 @@ def _add_training(parser: ArgumentParser) -> None:
     add(
         "--base",
         metavar="NAME|FILE",
-        help="degradation, gating, boosting: the network that the trained ones are made of "
-        "(default: resnet20, for digits resnet14_digits; of degradation, for digits alone, "
+        help="degradation, gating, boosting: the network from which the trained ones are made "
+        "(default: resnet20; for digits resnet14_digits; degradation of digits alone: "
         "highway_dense10_digits)",
     )
     add(
@@ -132,7 +132,7 @@ def _add_training(parser: ArgumentParser) -> None:
         type=positive_ints("20,56"),
         metavar="N,N,...",
         help="degradation: depths in layers, such as 20,56; deepen: blocks of each stage "
-        "(default: twice the present)",
+        "(default: twice the current number)",
     )
     add(
         "--connections",

@@ -61,8 +61,8 @@ def add_options(parser: ArgumentParser) -> None:
     _add_initial_weights(parser)
     add_teacher(
         parser.add_argument_group("distillation (docs/distillation.md)"),
-        "a trained network with the classes of the data, to learn from beside the labels; may be "
-        "repeated to average several",
+        "a trained network with the classes of the data, whose outputs the network learns as well "
+        "as the labels; may be repeated to average several",
     )
     add_checkpointing(parser)
     add_precision(add_distribution(parser))
@@ -104,7 +104,7 @@ def _add_initial_weights(parser: ArgumentParser) -> None:
         "--unfreeze-at",
         type=positive_int,
         metavar="EPOCH",
-        help="epoch from which they are trained (default: never)",
+        help="epoch from which these groups are trained (default: never)",
     )
     add(
         "--quantize",

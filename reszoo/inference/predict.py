@@ -90,8 +90,8 @@ def predict(
         array of pixels 0..255 `(height, width, channels)`, or an iterable of these.
       top: number of classes per prediction. Defaults to 5.
       fast: whether to fold the network (see `fold`), which takes half of the time or less per
-        image. Defaults to folding for 256 images or more on a machine without a GPU, from where
-        it repays the second that it costs.
+        image. Defaults to folding for 256 images or more on a machine without a GPU, where it
+        saves more than the second that it costs.
       views: test-time augmentation: `1`, `flip`, `5`, `10`, `airbench` or a `Views`. Defaults to a
         single view.
       compared: callback that receives the agreement of a folded network with the canonical float32

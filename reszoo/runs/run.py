@@ -113,7 +113,7 @@ class Run:
           policy: when checkpoints are written; recorded as `running` in run.json.
           distribution: options of devices and strategy; recorded as `where`, for `resume`.
           start: where the initial weights come from. Defaults to random initialization.
-          teachers: the networks whose answers it learns. Defaults to none.
+          teachers: the networks whose outputs it learns. Defaults to none.
           first_checkpoint: writes the initial weights into the folder of checkpoints, before
             run.json makes the folder a run.
 

@@ -1,8 +1,8 @@
-"""The constructed deeper net: a trained net with identity blocks, and what training makes of it.
+"""The constructed deeper net: a trained net with identity blocks added, before and after training.
 
-He 2015 argues that a deeper net should not train worse, because it contains this solution. Here the
-solution is built, its function compared with the original's, and then trained on, beside the same
-depth from scratch.
+He 2015 argues that a deeper net should not train worse, because this solution exists. Here the
+solution is built, its function is compared with the original's, and it is trained further, beside a
+net of the same depth from scratch.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def deepen(
     data: Any = None,
     out: Path | str | None = None,
 ) -> StudyResult[DeepenedRun]:
-    """Deepens a trained network without changing its function, and trains it and its rival.
+    """Deepens a trained network without changing its function; trains it and a net from scratch.
 
         >>> from reszoo import studies
         >>> result = studies.deepen("runs/resnet8_digits-digits-1")  # doctest: +SKIP
@@ -68,7 +68,7 @@ def deepen(
 
     Args:
       run: a finished run.
-      depths: number of blocks of each stage. Defaults to twice the present number.
+      depths: number of blocks of each stage. Defaults to twice the current number.
       epochs: number of epochs of both trainings. Defaults to the recipe's.
       data: the data, where they have moved. Defaults to the run's own.
       out: folder of the study. Defaults to `RUN/study/deepen`.

@@ -1,7 +1,7 @@
 """Degradation: whether a deeper net of the same kind trains worse (He 2015, Figures 1 and 6).
 
-In plain nets even the training error rises with depth, which is no overfitting: the deeper net
-could compute what the shallower one does. Highway and residual nets do not have the problem
+In plain nets even the training error rises with depth, so the cause is not overfitting: the deeper
+net could compute what the shallower one does. Highway and residual nets do not have the problem
 (Srivastava 2015, Figure 1).
 """
 
@@ -87,11 +87,11 @@ def degradation(
         >>> result = studies.degradation(base="resnet20", depths=[20, 56], data="tfds:cifar10")
 
     Args:
-      networks: the networks, by name. Left out: made of `base`.
+      networks: the networks, by name. Defaults to networks made from `base`.
       data: `digits`, `folder:PATH` or `tfds:NAME`.
-      base: a network whose stages get equal numbers of blocks. Left out with digits alone: fully
-        connected layers without normalisation.
-      depths: depths of the networks that are made of `base`.
+      base: a network whose stages get equal numbers of blocks. For digits alone, it defaults to
+        fully connected layers without normalisation.
+      depths: depths of the networks made from `base`.
       connections: their connections.
       recipe: the recipe of all trainings. Defaults to the short one for the data.
       epochs: number of epochs. Defaults to the recipe's.

@@ -2,7 +2,7 @@
 
 A net whose activations or gradients shrink or grow by the same factor in every block cannot be
 trained when it is deep, and neither can one whose outputs for different images become alike.
-Normalisation, gates, shortcuts and the initialisation decide about that.
+Normalisation, gates, shortcuts and the initialisation decide which of these happens.
 """
 
 from __future__ import annotations
@@ -93,9 +93,9 @@ def flow(
         >>> result = studies.flow(["plain_dense50_mnist", "highway_dense50_mnist"])
 
     Args:
-      targets: specs (their names or files) as initialised, and runs: as initialised from their
-        seed, at each checkpoint that is still kept (but the last where the trained network is the
-        same), and trained.
+      targets: specs (their names or files), as initialised; and runs, as initialised from their
+        seed, at each checkpoint that is still kept, and as trained. The last checkpoint is left
+        out if the trained network has its weights.
       data: the images of specs. Defaults to noise, which suffices at initialisation. Runs use
         images they trained on.
       limit: number of images, which are one batch.

@@ -1,7 +1,7 @@
 """Gates: what they learned and for what they open, as in Srivastava 2015, Figures 2 and 3.
 
-In a residual net, where nothing opens or closes, the share of H takes the gate's place: how large
-what a block adds is, |H| / (|x| + |H|), which is 0 for a block that does nothing.
+A residual net has no gates. There, the share of H takes the gate's place: |H| / (|x| + |H|), the
+size of what a block adds, which is 0 for a block that does nothing.
 """
 
 from __future__ import annotations

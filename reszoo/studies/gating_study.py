@@ -1,4 +1,4 @@
-"""Gating: the shortcuts of He 2016, Table 1, on one depth, beside the published errors.
+"""Gating: the shortcuts of He 2016, Table 1, at one depth, beside the published errors.
 
 The table asks what a shortcut may do: be scaled, gated, convolved or dropped. Only the identity
 trains well at 110 layers.

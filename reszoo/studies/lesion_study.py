@@ -1,7 +1,7 @@
 """Lesions: what a trained network loses without some of its blocks (Srivastava 2015, Figure 4).
 
 A block is closed by leaving out what it adds to its shortcut: the gate is forced shut, the residual
-branch is dropped. Blocks that a net hardly misses were hardly used.
+branch is dropped. Blocks whose loss hardly matters were hardly used.
 """
 
 from __future__ import annotations
@@ -67,14 +67,14 @@ def lesion(
     out: Path | str | None = None,
     data_dir: Path | str | None = None,
 ) -> StudyResult[Lesion]:
-    """Measures the accuracy with each block closed, pairs, random blocks, and shuffled blocks.
+    """Measures the accuracy with one, two or more blocks closed, and with blocks exchanged.
 
         >>> from reszoo import studies
         >>> result = studies.lesion("runs/resnet20-cifar10-1")  # doctest: +SKIP
 
     Args:
       run: a trained network: a run, its folder, or a `.keras` file.
-      write: saves the network without the blocks it misses least to this `.keras` file.
+      write: saves the network without the blocks whose removal costs least to this `.keras` file.
       max_drop: with `write`, percentage points that the network may lose.
       data: the data, where they have moved. Defaults to the run's own.
       limit: number of images of the training split. Combinations of blocks are measured on fewer.
@@ -84,8 +84,8 @@ def lesion(
 
     Raises:
       UserError: no block has a shortcut, or none can be removed; `write` names a file that is not
-        such a network; or all blocks cost more than `max_drop`, which is known, and raised, when
-        the study has finished without that file.
+        such a network; or each block costs more than `max_drop`, which is raised when the study
+        has finished, without that file.
     """
     network = open_network(run, data=data, limit=limit, data_dir=data_dir)
     closable = [index for index, block in enumerate(network.blocks) if block.addition is not None]

@@ -1,4 +1,4 @@
-"""Pruning by lesions: the network without the blocks it misses least."""
+"""Pruning by lesions: the network without the blocks whose removal costs least."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Responses of layers: what each 3x3 convolution gives, as in He 2015, Figure 7.
+"""Responses of layers: how large the output of each 3x3 convolution is (He 2015, Figure 7).
 
 The response of a layer is the standard deviation of its output after normalisation and before the
-ReLU or the addition, over images, positions and channels together. Residual nets answer with
-smaller ones than plain nets: their blocks change their input a little.
+ReLU or the addition, over images, positions and channels together. Residual nets have smaller
+responses than plain nets: each of their blocks changes its input only a little.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def responses(
         >>> from reszoo import studies
         >>> result = studies.responses(["runs/plain20", "runs/resnet20"])  # doctest: +SKIP
 
-    Measured are 3x3 convolutions of the stem and of H, or all its layers in a network without
-    any; projections, gates and the last layer are not.
+    The layers measured are the 3x3 convolutions of the stem and of H, or, in a network without
+    any, all layers of these; projections, gates and the last layer are not measured.
 
     Args:
       runs: trained networks: runs, their folders, or `.keras` files.

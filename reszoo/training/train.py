@@ -81,7 +81,7 @@ def train(
         1
 
     Args:
-      spec: an architecture, its name in the zoo or a file. Left out with `start`, which brings one.
+      spec: an architecture, its name in the zoo or a file. Left out with `start`, which has one.
       data: `digits`, `folder:PATH`, `csv:FILE`, `tfds:NAME`, arrays `(images, labels)` of shapes
         `(n, height, width, channels)` and `(n,)`, or a `tf.data.Dataset`.
       recipe: a recipe, its name or a file. Defaults to the short recipe for the image size, or to
@@ -95,9 +95,9 @@ def train(
       unfreeze_at: the epoch (from 1) in which frozen layers begin to learn.
       quantize: `int8` for quantization-aware training of the network of `start`; its export needs
         no calibration. The default recipe is then `quantize`.
-      teacher: a trained network whose answers the student learns beside the labels, as the recipe's
-        `distill` says: a run, a `.keras` file or a model of the same classes and channels; a list
-        of them is averaged.
+      teacher: a trained network whose outputs are learned as well as the labels, as the recipe's
+        `distill` defines: a run, a `.keras` file or a model with the same classes and channels; a
+        list of them is averaged.
       epochs: number of epochs of the schedule. Defaults to the recipe's.
       stop_after: stops after this many epochs of the schedule; `resume` continues.
       seed: seed of the weights, data order, augmentation and held-out images. Equal seeds give
@@ -188,9 +188,9 @@ def resume(
 
     Args:
       run: the run or its folder.
-      epochs: number of epochs that the run has in the end. Up to the recipe's number, the schedule
-        stays the same; beyond it, it is stretched. Defaults to the recipe's, or to those done where
-        a callback or early_stopping ended the run.
+      epochs: total number of epochs of the run. Up to the recipe's number, the schedule stays the
+        same; beyond it, the schedule is stretched. Defaults to the recipe's, or to those done if a
+        callback or early_stopping ended the run.
       data: the data, where they were given in memory or have moved. Defaults to the run's.
       teacher: those of the run's teachers that were given in memory or have moved. Defaults to
         their recorded paths.

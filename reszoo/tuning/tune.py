@@ -61,8 +61,8 @@ def tune(
     """Searches a space for the best network; the same call resumes an interrupted search.
 
     Each trial is an ordinary run folder, trained in a child process. Candidates above a limit are
-    turned away on their plans, before a trial exists. The best is chosen on held-out training
-    images, the same ones in every trial; the test split never selects.
+    rejected by their plans, before a trial exists. The best is chosen on held-out training images,
+    the same ones in every trial; the test split never selects.
 
         >>> import reszoo
         >>> result = reszoo.tune("digits_tiny")  # doctest: +SKIP
@@ -70,7 +70,7 @@ def tune(
 
     Args:
       search: a search, its name in the zoo, or its file. A folder that was begun with an earlier
-        version of the file goes on with the one that it holds, with a warning.
+        version of the file continues with the version that it holds, with a warning.
       data: `digits`, `folder:PATH` or `tfds:NAME`.
       out: the search folder. Defaults to `searches/<search>-<data>`.
       seed: seed of the candidates drawn, the held-out images and every training. Defaults to that
@@ -78,9 +78,9 @@ def tune(
       skip_bad_images: whether to leave out broken image files instead of refusing the data.
       data_dir: the folder of downloaded data sets.
       teacher: the teacher of every training (distillation): a run or a `.keras` file; a list of
-        them is averaged. With other teachers it is another search.
+        them is averaged. The teachers are part of the search's identity.
       jobs: number of trainings at a time on this machine. Defaults to 1. Results do not depend on
-        it where the threads of each are the same.
+        it if each training has the same number of threads.
       ray: trains on the nodes of a Ray cluster instead, as many at a time as they have room for:
         the address of its head, or `auto`. They share the search folder.
       per_trial: what each training gets, such as `cpus=2,gpus=1`. Defaults to an equal part of
