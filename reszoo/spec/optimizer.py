@@ -53,8 +53,8 @@ class Distill(Value):
     classes that the teacher finds less likely."""
     loss: Literal["kl", "logits"] = "kl"
     """`kl`: Kullback-Leibler divergence between the probabilities of both, times the squared
-    temperature. `logits`: mean squared difference of the logits, each less their mean over the
-    classes (Ba 2014)."""
+    temperature. `logits`: mean squared difference of the centred logits (their mean over the
+    classes is subtracted; Ba 2014)."""
 
 
 class Lookahead(Value):

@@ -95,8 +95,8 @@ class Recipe(Document):
     label_smoothing: Fraction = 0.0
     """Fraction of every target spread evenly over all classes, in training only."""
     distill: Distill | None = None
-    """Distillation from a teacher (`--teacher`), without which it has no effect. With a teacher it
-    defaults to the defaults of its fields."""
+    """Distillation from a teacher (`--teacher`), without which it has no effect. With a teacher,
+    fields that are left out have their defaults."""
     augmentation: Augmentation = Augmentation()
     """Random changes of the training images."""
     regularization: Regularization = Regularization()

@@ -75,7 +75,7 @@ Limit = Annotated[
 class Limits(Value):
     """Limits of a candidate's cost; candidates outside are never trained.
 
-    Each is the most that a candidate may cost, or a range `[LEAST, MOST]`.
+    Each is a maximum, or a range `[LEAST, MOST]`.
     """
 
     target: str | None = None
@@ -160,7 +160,7 @@ class Search(Document):
     `objectives: {val_accuracy: max}`, the default."""
     objectives: Annotated[Objectives, AfterValidator(_check_objectives)] | None = None
     """Several objectives, the first of which names the best: `{val_accuracy: max, macs: min}`. The
-    result is the front of candidates that no other one beats in all of them."""
+    result is the Pareto front: the candidates that no other one beats in all objectives."""
     validation: Annotated[float, Field(gt=0, le=0.5)] | None = None
     """Fraction of the training images held out. Defaults to the recipe's."""
     seed: Annotated[int, Field(ge=0)] = 0

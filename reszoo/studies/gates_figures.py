@@ -130,7 +130,7 @@ def draw_layers(layers: Table[GateLayer], blocks: Sequence[Segment], word: str) 
             "root mean square",
             [
                 Line("classes", x, layers.column("class_difference"), 2, marker="o"),
-                Line("exchanged labels", x, layers.column("chance"), 6, 1),
+                Line("shuffled labels", x, layers.column("chance"), 6, 1),
             ],
             x_ticks=ticks,
             y_range=(0, None),

@@ -76,7 +76,7 @@ class GateLayer:
     class_difference: float
     """Root mean square over classes and units of (mean over a class) - (mean over all)."""
     chance: float
-    """The same for randomly exchanged labels."""
+    """The same for randomly shuffled labels."""
 
 
 def gates(
@@ -129,7 +129,7 @@ def gates(
     if len(network.plan.row(blocks[0].output.row).shape) == 3:
         figures["maps"] = draw_maps(network, blocks, word)
     return folder.finish(
-        title=f"Gates of {network.name}" if gated else f"What {network.name} has for gates",
+        title=f"Gates of {network.name}" if gated else f"Share of H in {network.name}",
         table=units,
         figure=draw_units(units, gated),
         findings=[*_findings(units, layers, gated)],
@@ -141,7 +141,7 @@ def gates(
             "block adds, mean over positions. Channels without x, which a shortcut pads with "
             "zeros, are left out.",
             f"{network.source}; the single image is the first of them.",
-            "Class differences are compared with those of randomly exchanged labels "
+            "Class differences are compared with those of randomly shuffled labels "
             f"({_PERMUTATIONS} times).",
         ],
         tables={"layers": layers},
@@ -304,7 +304,7 @@ def _findings(units: Table[GateUnit], layers: Table[GateLayer], gated: bool) -> 
     if last:
         yield (
             f"The {word} differs between classes in blocks as late as {last} of {len(layers)}, "
-            f"most in block {most} ({differences.max():.3f}; {chance[most - 1]:.3f} with exchanged "
+            f"most in block {most} ({differences.max():.3f}; {chance[most - 1]:.3f} with shuffled "
             "labels)."
         )
     else:

@@ -158,7 +158,7 @@ def gating(
             "Published errors are those of ResNet-110 on CIFAR-10 after a full training: the order "
             "can be compared, the numbers cannot. He 2016 says that a shortcut fails where that "
             "error is above 20 %.",
-            "Small differences may be chance; more seeds tell.",
+            "Small differences may be chance; more seeds can show it.",
         ],
     )
 
@@ -280,8 +280,8 @@ def _order(errors: Mapping[str, float | None]) -> Iterable[str]:
     ]
     same = sum(here[better.name] < here[worse.name] for better, worse in pairs)
     yield (
-        f"Of the {len(pairs)} pairs of shortcuts of which one is better in He 2016 (those that "
-        f"fail come last), {same} have the same order here."
+        f"Of the {len(pairs)} pairs of shortcuts that He 2016 ranks (those that fail come last), "
+        f"{same} have the same order here."
     )
     for better in ranked:
         exchanged = [w.words for b, w in pairs if b is better and here[w.name] < here[b.name]]
