@@ -1,7 +1,7 @@
 """Write one HTML file about runs, a search, a bundle or a study.
 
-One run has a page of its own: network, training, accuracy, mistakes, exports. Several are compared
-in a table and in charts. The file needs no network, and TensorFlow is not loaded.
+The page of one run shows its network, training, accuracy, mistakes and exports. Several runs are
+compared in a table and in charts. The file works offline, and TensorFlow is not loaded.
 """
 
 from __future__ import annotations
