@@ -72,7 +72,7 @@ def _with_value(name: str, value: str) -> str:
 
 
 def _shortest_line(parser: argparse.ArgumentParser) -> str:
-    """The command with the arguments that it requires."""
+    """Returns the command with the arguments that it requires."""
     words = [parser.prog]
     for action in parser._actions:
         if action.required:

@@ -1,4 +1,4 @@
-"""Output of commands: JSON, and the file a network was saved to."""
+"""Output of commands: JSON, notes, and the command that usually follows."""
 
 from __future__ import annotations
 

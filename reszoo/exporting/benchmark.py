@@ -38,9 +38,9 @@ _SERVER_BATCH = 32
 _ROUNDS = 20
 _FEWEST_IMAGES, _MOST_CALLS, _FEWEST_CALLS = 200, 20_000, 3
 _SECONDS = 0.5
-_MOST_THREADS = 512
 """Time to spend on a small network: rounds of less than a millisecond would measure the wake-up of
 its process."""
+_MOST_THREADS = 512
 
 
 @dataclass(frozen=True)

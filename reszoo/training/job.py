@@ -1,6 +1,6 @@
-"""The training job: a network, a recipe and data that were checked against each other.
+"""The training job: a network, a recipe and data that fit each other.
 
-Network, recipe and data are checked against each other here, before a run folder exists.
+They are checked against each other here, before a run folder exists.
 """
 
 from __future__ import annotations

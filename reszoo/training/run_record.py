@@ -69,7 +69,7 @@ def announce(trainer: Trainer) -> None:
 
 
 def _shrinking(job: TrainingJob) -> list[str]:
-    """Notes that photographs lose much because the network's input is small."""
+    """Returns a note if photographs lose much because the network's input is small."""
     size = job.data.facts.get("median") or job.data.smallest
     image_format = training_format(job.architecture.input)
     side = min(image_format.height, image_format.width)

@@ -150,7 +150,7 @@ class Trainer:
         self.callbacks.batch_end(at.step - 1, self._train_metrics)
 
     def _due(self) -> dict[str, int]:
-        """What comes after this step; all workers decide together."""
+        """Returns what is due after this step; all workers decide together."""
         since = time.monotonic() - self._saved_at
         due = self.workers.all_reduce_max(
             show=self.progress.wants_step(),
@@ -242,7 +242,7 @@ class Trainer:
         )
 
     def _batches(self) -> Any:
-        """The rest of the epoch's batches: a pure function of the seed, the epoch and the step."""
+        """Returns the rest of the epoch's batches, a pure function of seed, epoch and step."""
         return batches(
             self.job.train_split,
             self.assembly.resizing.image_format(min(self.epoch, self.until - 1)),
@@ -308,7 +308,7 @@ class Trainer:
         self.position.ended = bool(asked["end"])
 
     def _until_stopped(self, source: Iterable[Any]) -> Iterator[Any]:
-        """The batches of a validation, until a signal arrives: it may take long."""
+        """Yields the batches of a validation, until a signal arrives: it may take long."""
         for batch in self.callbacks.tested(source, self._val_metrics):
             if number := self._signal():
                 raise _ValidationStopped(number)
@@ -332,7 +332,7 @@ class Trainer:
         return {name.removeprefix("val_"): value for name, value in metrics.items()}
 
     def _learning_rate(self) -> float:
-        """The rate of the last step."""
+        """Returns the rate of the last step."""
         job, last_step = self.job, max(0, self.position.steps - 1)
         if job.recipe.schedule.is_free:
             return float(self.loop.optimizer.learning_rate)
@@ -356,7 +356,7 @@ class Trainer:
         self._saved_at = now
 
     def _signal(self) -> int:
-        """The signal that any of the workers received; 0 for none."""
+        """Returns the signal that any of the workers received; 0 for none."""
         return self.workers.all_reduce_max(stop=self.stop_request.signal_number or 0)["stop"]
 
     def _stop_if_asked(self) -> None:

@@ -35,9 +35,7 @@ from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import Recipe
 from reszoo.training.jobs.job_process import JOB_LOCKS
 from reszoo.training.teacher_record import TEACHERS, TeacherRecord
-from reszoo.tuning.search_identity import (
-    read_identity,
-)
+from reszoo.tuning.search_identity import read_identity
 from reszoo.tuning.trial_log import Key, TrialJob, TrialRecord, TrialTiming, was_lost
 
 DEFAULT_FOLDER = Path("searches")

@@ -56,7 +56,6 @@ class TrialJob:
     """Number of the training with another seed; 0 is the one with the seed of the search."""
     place: tuple[int, ...] = (0,)
     """Its place in the order of asking: the group (a rung or batch), and the number therein."""
-
     recipe: Recipe | None = None
     """The recipe if it differs from that of the search."""
 

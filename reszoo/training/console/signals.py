@@ -13,7 +13,6 @@ from reszoo.errors import RestartError
 ONE_REQUEST_SECONDS = 1.0
 """Signals this close together are one request: a supervisor forwards what its group received."""
 
-
 _HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none.
 _STOP_SIGNALS = [number for number in (signal.SIGINT, signal.SIGTERM, _HANGUP) if number]
 

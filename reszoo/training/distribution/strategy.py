@@ -76,7 +76,7 @@ class DeviceSetup:
     def in_precision(self, precision: Precision) -> DeviceSetup:
         """Returns this setup in a recipe's precision; `auto` is the hardware's fastest."""
         if precision == "auto":
-            return replace(self, precision=_precision(self.device_kind))
+            return replace(self, precision=_fastest_precision(self.device_kind))
         return replace(self, precision=precision)
 
 
@@ -224,7 +224,10 @@ def _strategy(
 
 @functools.cache
 def _mirrored(kind: str, count: int) -> tf.distribute.Strategy:
-    """One per process: a second one reuses the first one's collective keys, and both fail."""
+    """Returns the strategy of one process's devices, the same one every time.
+
+    A second one would reuse the first one's collective keys, and both would fail.
+    """
     # Collectives between the CPUs of one process gain nothing, and one key serves one number.
     operations = tf.distribute.ReductionToOneDevice() if kind == "cpu" else None
     devices = [f"{kind.upper()}:{index}" for index in range(count)]
@@ -233,7 +236,7 @@ def _mirrored(kind: str, count: int) -> tf.distribute.Strategy:
 
 @functools.cache
 def _multi_worker(cluster: Cluster, kind: str, count: int) -> tf.distribute.Strategy:
-    """One per process: its server cannot be started twice."""
+    """Returns the strategy of a cluster, the same one every time: a server starts only once."""
     # TF_CONFIG's chief is worker 0 here, so that every source of a cluster reads alike.
     return tf.distribute.MultiWorkerMirroredStrategy(
         cluster_resolver=tf.distribute.cluster_resolver.SimpleClusterResolver(
@@ -263,7 +266,7 @@ def _tpu(name: str | None) -> tf.distribute.Strategy:
         ) from error
 
 
-def _precision(kind: str) -> str:
+def _fastest_precision(kind: str) -> str:
     if kind == "tpu":
         return "mixed_bfloat16"
     gpus = tf.config.get_visible_devices("GPU") if kind == "gpu" else []

@@ -209,7 +209,7 @@ class Loop:
         self._count_step(self.strategy.reduce(_SUM, objectives, axis=None))
 
     def _scaled_step(self, images: tf.Tensor, targets: tf.Tensor, scale: LossScale) -> None:
-        """A step in float16, which is skipped where a gradient overflows."""
+        """Takes a step in float16, which is skipped where a gradient overflows."""
         objectives, gradients, finite = self.strategy.run(
             self._replica_scaled, args=(images, targets, scale.value)
         )

@@ -29,7 +29,7 @@ class _FusedSGD(keras.optimizers.SGD):
     """
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """One variable's step; gradient and rate come in the variable's dtype."""
+        """Updates one variable; gradient and rate come in the variable's dtype."""
         if not self.momentum:
             super().update_step(gradient, variable, learning_rate)
             return
@@ -75,7 +75,7 @@ class RMSprop(WithParamGroups, WeightAveraging, keras.optimizers.RMSprop):
     def add_optimizer_variables(
         self, trainable_variables: Any, name: Any, initializer: Any = "zeros"
     ) -> Any:
-        """Keras's, with ones for the mean squares, which it calls velocity."""
+        """Adds Keras's variables, with ones for the mean squares, which it calls velocity."""
         start = "ones" if name == "velocity" else initializer
         return super().add_optimizer_variables(trainable_variables, name, start)
 
