@@ -26,6 +26,8 @@ from reszoo.data.sources.tfds import open_tfds
 from reszoo.data.sources.tfrecord import TFRecordSource
 from reszoo.errors import UserError
 
+IN_MEMORY = "arrays"
+"""The name of data that were given in memory, which no word opens again."""
 _MAX_LISTED = 5
 
 Pair = tuple[Any, Any]
@@ -220,7 +222,7 @@ def _in_memory(parts: Mapping[str, Any]) -> ImageData:
     check_classes(count, where)
     height, width = joined.sizes.min(axis=0).tolist()
     return ImageData(
-        name="arrays",
+        name=IN_MEMORY,
         classes=classes or numbered_classes(count),
         source=joined,
         splits={split: len(source) for split, source in sources.items()},

@@ -20,6 +20,9 @@ from reszoo.system_info import machine, versions
 FORMAT = "reszoo run"
 FORMAT_VERSION = 2
 """Of run.json. Version 2 has checkpoints in safetensors; version 1, of reszoo 0.1, is resumed."""
+ENDED_EARLY = "ended_by_callback"
+"""Key of run.json, present where a callback, or the recipe's early_stopping, ended the training
+before its last epoch."""
 
 
 def new_info(name: str, command: Sequence[str], seed: int) -> dict[str, Any]:

@@ -15,11 +15,11 @@ from reszoo.data.images.batch_resizing import resize_batch
 from reszoo.errors import UserError
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import Recipe
+from reszoo.training.fit_to_data import colours_of
 from reszoo.training.loop.distillation import Answers
 from reszoo.training.teachers import Teacher
 
 _MAX_NAMED = 5
-_COLOURS = {1: "grey", 3: "colour"}
 
 
 def answers(teacher: Teacher, data: ImageData) -> Answers:
@@ -91,9 +91,7 @@ def class_positions(teacher: Teacher, data: ImageData) -> np.ndarray:
 def _require_same_input(teacher: Teacher, architecture: Architecture, data: ImageData) -> None:
     channels, own = architecture.input.shape[-1], teacher.network.image_format
     if own.channels != channels:
-        takes, sees = (
-            _COLOURS.get(count, f"{count}-channel") for count in (own.channels, channels)
-        )
+        takes, sees = colours_of(own.channels), colours_of(channels)
         raise UserError(
             f"the teacher {teacher.name} takes {takes} images and the student sees {sees} ones",
             expected=f"a teacher whose input.shape ends with {channels}",

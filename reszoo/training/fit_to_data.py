@@ -82,8 +82,7 @@ def require_channels(architecture: Architecture, data: ImageData) -> None:
     """Refuses a network whose channels are not the data's; they never change silently."""
     height, width, channels = architecture.input.shape
     if channels != data.channels:
-        words = {1: "grey", 3: "colour"}
-        takes, holds = (words.get(count, f"{count}-channel") for count in (channels, data.channels))
+        takes, holds = colours_of(channels), colours_of(data.channels)
         raise UserError(
             f"{architecture.name} takes {takes} images and {data.name} holds {holds} ones",
             where=architecture.where("input", "shape"),
@@ -92,6 +91,11 @@ def require_channels(architecture: Architecture, data: ImageData) -> None:
             hint=f"--set input.shape=[{height},{width},{data.channels}] (and the mean and std of "
             "as many channels), or another network",
         )
+
+
+def colours_of(channels: int) -> str:
+    """Returns what images of so many channels are called in messages: `grey`, or `4-channel`."""
+    return {1: "grey", 3: "colour"}.get(channels, f"{channels}-channel")
 
 
 def require_size(

@@ -7,8 +7,10 @@ from typing import Any
 
 from reszoo.counted import counted
 from reszoo.data.images.resizing import training_format
+from reszoo.data.open_data import IN_MEMORY
 from reszoo.data.previews.findings import findings
 from reszoo.inference.metrics import Evaluation
+from reszoo.runs.run_info import ENDED_EARLY
 from reszoo.spec import to_mapping
 from reszoo.system_info import versions
 from reszoo.training.distribution.strategy import DeviceSetup
@@ -21,11 +23,6 @@ from reszoo.training.trainer import Trainer
 FEW_VALIDATION_IMAGES = 100
 SMALL_INPUT, SHRINKS_A_LOT = 127, 3
 """Pixels of an input that is small for photographs, and how often it fits into their side."""
-ENDED = "ended_by_callback"
-"""Key of run.json, present where a callback, or the recipe's early_stopping, ended the training
-before its last epoch."""
-IN_MEMORY = "arrays"
-"""`ImageData.name` of data that no name opens again."""
 
 
 def announce(trainer: Trainer) -> None:
@@ -168,7 +165,7 @@ def result_facts(trainer: Trainer, evaluation: Evaluation | None) -> dict[str, A
         "best": trainer.validator.best,
     }
     if trainer.position.ended:
-        facts[ENDED] = True
+        facts[ENDED_EARLY] = True
     if evaluation is not None:
         facts |= {
             "test_split": evaluation.split,

@@ -17,9 +17,9 @@ from reszoo.runs.checkpoint_policy import CheckpointPolicy
 from reszoo.runs.cluster.devices import StrategyWord
 from reszoo.runs.cluster.discovery import PEER_SECONDS
 from reszoo.runs.readonly_run import ReadOnlyRun
+from reszoo.runs.run_info import ENDED_EARLY
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import Recipe
-from reszoo.training import run_record
 from reszoo.training.assemble_on_workers import assemble_on_workers
 from reszoo.training.distribution.strategy import device_setup
 from reszoo.training.fit_run import fit_run
@@ -256,7 +256,7 @@ def resume(
         run.info |= {"running": policy.facts(), "where": distribution.facts()}
         if teachers:
             run.info[TEACHERS] = [taught.record.facts() for taught in teachers]
-        run.info.pop(run_record.ENDED, None)
+        run.info.pop(ENDED_EARLY, None)
         test = run.data()["test"]
         fit_run(job, setup, assembly, run, until=until, policy=policy, test=test, quiet=quiet)
     return run
@@ -265,6 +265,6 @@ def resume(
 def _is_done(run: Run, epochs: int | None) -> bool:
     if run.state != "finished" or has_lost_model(run):
         return False
-    if epochs is None and run.info.get(run_record.ENDED):
+    if epochs is None and run.info.get(ENDED_EARLY):
         return True
     return bool(run.info["epochs"] >= (run.recipe().epochs if epochs is None else epochs))

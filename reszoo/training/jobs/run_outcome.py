@@ -8,11 +8,9 @@ from typing import Any
 
 from reszoo.runs import Run
 from reszoo.runs.jsonl import read_valid_lines
+from reszoo.runs.run_info import ENDED_EARLY
 from reszoo.spec.recipe import Recipe
 from reszoo.training.jobs.task import JobOutcome
-
-_ENDED_EARLY = "ended_by_callback"
-"""Key of run.json, present where early_stopping ended the training."""
 
 
 def outcome_of(path: Path, recipe: Recipe, epochs: int) -> JobOutcome | None:
@@ -26,7 +24,7 @@ def outcome_of(path: Path, recipe: Recipe, epochs: int) -> JobOutcome | None:
     run = Run.open(path)
     lines = [line for line in run.metrics() if line.get("kind") == "epoch"][:epochs]
     resumed = run.info.get("epochs", 0) > epochs
-    ended_early = bool(lines and run.info.get(_ENDED_EARLY))
+    ended_early = bool(lines and run.info.get(ENDED_EARLY))
     if not (run.state == "finished" or resumed) or not (len(lines) >= epochs or ended_early):
         return None
     accuracies = tuple(float(line["val_accuracy"]) for line in lines if "val_accuracy" in line)
