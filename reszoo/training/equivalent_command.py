@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from reszoo.runs import Run
 from reszoo.runs.checkpoint_policy import CheckpointPolicy
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.recipe import Recipe
-from reszoo.training.options import DataOptions, DistributionOptions, InitialWeightsOptions
+from reszoo.training.options import changed_options
 from reszoo.training.teacher_record import as_list
 from reszoo.training.training_arguments import TrainingArguments
 
@@ -62,7 +61,8 @@ def equivalent_command(arguments: TrainingArguments, run: Path) -> list[str]:
     if arguments.epochs is not None:
         words += ["--epochs", str(arguments.epochs)]
     for options in (arguments.data, arguments.initial, arguments.distribution):
-        words += _changed(options)
+        changed = changed_options(options)
+        words += _options({name: changed[name] for name in changed if name not in _LEFT_OUT})
     words += _repeated("--teacher", map(_path_text, as_list(arguments.teacher)))
     policy, usual = arguments.policy.facts(), CheckpointPolicy().facts()
     words += _options({name: each for name, each in policy.items() if each != usual[name]})
@@ -95,18 +95,6 @@ def _is_of_the_zoo(spec: Architecture) -> bool:
 
 def _repeated(option: str, values: Iterable[str]) -> list[str]:
     return [word for value in values for word in (option, value)]
-
-
-def _changed(options: DataOptions | InitialWeightsOptions | DistributionOptions) -> list[str]:
-    values = {field.name: getattr(options, field.name) for field in fields(options)}
-    defaults = {field.name: field.default for field in fields(options)}
-    return _options(
-        {
-            name: value
-            for name, value in values.items()
-            if name not in _LEFT_OUT and value != defaults[name]
-        }
-    )
 
 
 def _options(values: Mapping[str, Any]) -> list[str]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from reszoo import spec as specs
 from reszoo.counted import first_few
-from reszoo.data import ImageData, ImageFormat
+from reszoo.data import ImageData, ImageFormat, Split
 from reszoo.data.images.resizing import evaluation_format
 from reszoo.data.splits import stratified_holdout
 from reszoo.errors import UserError
@@ -47,9 +47,9 @@ class TrainingJob:
     """As it is trained: regularised, with the data's classes."""
     recipe: Recipe
     data: ImageData
-    train_split: Any
+    train_split: Split
     """The images that train."""
-    val_split: Any
+    val_split: Split | None
     """The images held out for validation, or None."""
     class_weights: tuple[float, ...] | None
     """The factor of each class in the loss, or None."""
@@ -281,7 +281,7 @@ def _check_recipe(
         tta_formats(recipe.test_time, image_format, recipe.where("test_time"))
 
 
-def _hold_out(train: Any, validation: Validation, seed: int) -> tuple[Any, Any]:
+def _hold_out(train: Split, validation: Validation, seed: int) -> tuple[Split, Split | None]:
     """Divides a split into the images that train and those that validate."""
     if validation.fraction == 0:
         return train, None

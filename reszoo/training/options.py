@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -67,9 +67,13 @@ class DistributionOptions:
 
     def facts(self) -> dict[str, Any]:
         """Returns what run.json records: the options that differ from their defaults."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {
-            field.name: values[field.name]
-            for field in fields(self)
-            if field.default is not MISSING and values[field.name] != field.default
-        }
+        return changed_options(self)
+
+
+def changed_options(
+    options: DataOptions | InitialWeightsOptions | DistributionOptions,
+) -> dict[str, Any]:
+    """Returns the options that differ from their defaults, by name."""
+    values = {field.name: getattr(options, field.name) for field in fields(options)}
+    defaults = {field.name: field.default for field in fields(options)}
+    return {name: value for name, value in values.items() if value != defaults[name]}
