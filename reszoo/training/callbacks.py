@@ -59,7 +59,7 @@ class Callbacks:
         writes: bool = True,
     ) -> None:
         for callback in callbacks:
-            _require(callback, ema=ema, rate_is_free=rate_is_free)
+            _require_suited(callback, ema=ema, rate_is_free=rate_is_free)
         self._all = [
             callback
             for callback in callbacks
@@ -172,7 +172,8 @@ def compile_for_callbacks(model: keras.Model, optimizer: keras.optimizers.Optimi
     model.reset_metrics()
 
 
-def _require(callback: Any, *, ema: bool, rate_is_free: bool) -> None:
+def _require_suited(callback: Any, *, ema: bool, rate_is_free: bool) -> None:
+    """Refuses a callback that does not work with the recipe."""
     kind = type(callback).__name__
     if isinstance(callback, keras.callbacks.SwapEMAWeights) and not ema:
         raise UserError(

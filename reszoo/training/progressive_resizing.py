@@ -36,8 +36,10 @@ def training_formats(architecture: Architecture, recipe: Recipe) -> tuple[ImageF
 
 def require_any_size(architecture: Architecture, recipe: Recipe) -> None:
     """Refuses several sizes for a network whose weights fit one size only."""
+    if not recipe.sizes:
+        return
     counts = _weight_counts(plan(architecture))
-    for image_format in training_formats(architecture, recipe) if recipe.sizes else ():
+    for image_format in training_formats(architecture, recipe):
         resized = _weight_counts(plan(at_size(architecture, image_format)))
         if other := [name for name, count in counts.items() if resized.get(name) != count]:
             raise UserError(
@@ -78,9 +80,10 @@ class ProgressiveResizing:
             own = image_format == training_format(self._architecture.input)
             self._latest = image_format, self._model if own else self._build(image_format)
         network = self._latest[1]
-        for layer in network.layers if network is not self._model else ():
-            if layer.weights:
-                layer.trainable = self._model.get_layer(layer.name).trainable
+        if network is not self._model:
+            for layer in network.layers:
+                if layer.weights:
+                    layer.trainable = self._model.get_layer(layer.name).trainable
         return network
 
 

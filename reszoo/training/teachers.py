@@ -53,7 +53,8 @@ def load_teachers(
     Raises:
       UserError: one does not exist, is damaged or unfinished, or is the student's own run.
     """
-    return tuple(_load(target, record, precision) for target, record in _found(targets, student))
+    found = _with_records(targets, student)
+    return tuple(_load(target, record, precision) for target, record in found)
 
 
 def load_recorded_teachers(
@@ -64,7 +65,7 @@ def load_recorded_teachers(
     Raises:
       UserError: one is not there, or is another network than when the run began.
     """
-    found = _found(targets, run.path)
+    found = _with_records(targets, run.path)
     named, recorded = [record for _, record in found], read_records(run.info)
     require_recorded(run, named, recorded)
     teachers = []
@@ -76,7 +77,9 @@ def load_recorded_teachers(
     return tuple(teachers)
 
 
-def _found(targets: Teachers | None, student: Path | None) -> list[tuple[Target, TeacherRecord]]:
+def _with_records(
+    targets: Teachers | None, student: Path | None
+) -> list[tuple[Target, TeacherRecord]]:
     """Returns each teacher with its record."""
     return [(target, _record(target, student)) for target in as_list(targets)]
 

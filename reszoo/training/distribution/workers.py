@@ -99,31 +99,26 @@ class WorkerGroup:
         """
         if self.setup.workers == 1:
             return act()
-        error, done = None, None
         if self.setup.is_chief:
             try:
                 done = act()
-            except Exception as raised:
-                error = raised
-        failed = self.all_reduce_max(failed=error is not None)["failed"]
-        if error is not None:
-            raise error
-        if failed:
+            except Exception:
+                self.all_reduce_max(failed=True)
+                raise
+            self.all_reduce_max(failed=False)
+            return done
+        if self.all_reduce_max(failed=False)["failed"]:
             raise UserError(
                 "the chief failed; its own message says why",
-                where=self._chief,
+                where=describe_workers(self._cluster, [0]),
                 hint="do what the chief's error says, and start all workers again",
             )
-        return follow() if done is None else done
+        return follow()
 
     @property
     def _cluster(self) -> Cluster:
         assert self.setup.cluster is not None
         return self.setup.cluster
-
-    @property
-    def _chief(self) -> str:
-        return describe_workers(self._cluster, [0])
 
     def _all_gather(self, text: str) -> list[str]:
         """Returns the text of every worker, in the order of the workers."""

@@ -42,14 +42,14 @@ class EngineOptions:
             from reszoo.training.jobs.ray_cluster import require_ray
 
             require_ray()
-        if self.ray is not None and self.jobs is not None:
-            raise UserError(
-                "--jobs and --ray exclude each other",
-                expected="processes on this machine, or the nodes of a cluster",
-                found=f"--jobs {self.jobs} --ray {self.ray}",
-                hint="leave out --jobs: a cluster performs as many trials as its nodes have room "
-                "for, given --per-trial",
-            )
+            if self.jobs is not None:
+                raise UserError(
+                    "--jobs and --ray exclude each other",
+                    expected="processes on this machine, or the nodes of a cluster",
+                    found=f"--jobs {self.jobs} --ray {self.ray}",
+                    hint="leave out --jobs: a cluster performs as many trials as its nodes have "
+                    "room for, given --per-trial",
+                )
         resources = self._resources()
         if self.ray is None:
             divide_gpus(self.jobs or 1, resources.gpus)

@@ -93,7 +93,7 @@ def perform(
             attempts += 1
             code, printed = child.run()
             if code >= 0 and code != RestartError.exit_code:
-                outcome = _ended(task, code, printed) or outcome_of(task.run, recipe, task.epochs)
+                outcome = _failure(task, code, printed) or outcome_of(task.run, recipe, task.epochs)
                 break
             if not lost.may_restart():
                 reason = f"{describe_exit(code)}\n{last_lines(printed)}"
@@ -115,8 +115,13 @@ def last_lines(text: str) -> str:
     return "\n".join(own_lines[-_LAST_LINES:])
 
 
-def _ended(task: TrainingTask, code: int, printed: str) -> JobOutcome | None:
-    """Returns the outcome of a training that failed; None where it did not, and raises others."""
+def _failure(task: TrainingTask, code: int, printed: str) -> JobOutcome | None:
+    """Returns the outcome of a training that failed; None where it did not.
+
+    Raises:
+      RestartError: it was stopped.
+      MachineError: the machine is at fault.
+    """
     if code == _INTERRUPTED:
         raise RestartError(
             f"the training {task.run.name} was stopped; its checkpoint is saved",
@@ -131,11 +136,9 @@ def _ended(task: TrainingTask, code: int, printed: str) -> JobOutcome | None:
             hint="free disk or memory, then run the same command again to resume; a network that "
             "never fits into memory needs lower limits or a smaller batch, and a new -o",
         )
-    return (
-        JobOutcome(message=f"{describe_exit(code)}\n{last_lines(printed)}".strip())
-        if code
-        else None
-    )
+    if code == 0:
+        return None
+    return JobOutcome(message=f"{describe_exit(code)}\n{last_lines(printed)}".strip())
 
 
 class _Child:
