@@ -11,7 +11,6 @@ from typing import Any
 from reszoo.errors import Place, UserError
 from reszoo.spec.base import KeyPath, format_path
 from reszoo.spec.search import Search
-from reszoo.spec.search_space import RECIPE
 from reszoo.tuning.expressions import (
     Call,
     ExpressionError,
@@ -22,7 +21,7 @@ from reszoo.tuning.expressions import (
     Term,
     parse,
 )
-from reszoo.tuning.searched_paths import expand, value_at
+from reszoo.tuning.searched_paths import expand, value_at, value_in
 from reszoo.tuning.space import Space
 
 Indices = Sequence[int]
@@ -137,8 +136,7 @@ class _Binder:
         if not isinstance(term, Field):
             return [self.value(term)]
         place = self.place(term.offset)
-        roots = {"": self._space.base, RECIPE: self._space.base_recipe}
-        paths = expand(roots, term.pattern, term.text, place, key="constraints")
+        paths = expand(self._space.roots, term.pattern, term.text, place, key="constraints")
         return [self._field(term, path, place) for path in paths]
 
     def _field(self, field: Field, path: KeyPath, place: Place | str | None) -> _Value:
@@ -146,18 +144,14 @@ class _Binder:
         for position, dimension in enumerate(self._space.dimensions):
             if any(path[: len(set_)] == set_ for set_, _ in dimension.choices[0].values):
                 self.read.add(position)
-                build = (
-                    self._space.recipe_with_choices
-                    if dimension.of_recipe
-                    else self._space.with_choices
-                )
+                below = path[1:] if dimension.of_recipe else path
+                documents = (self._space.with_choice(dimension, each) for each in dimension.choices)
                 values = tuple(
-                    self._number(field, path, _at(build([choice]), path), place)
-                    for choice in dimension.choices
+                    self._number(field, path, value_at(document, below), place)
+                    for document in documents
                 )
                 return lambda indices: values[indices[position]]
-        document = self._space.base_recipe if path[0] == RECIPE else self._space.base
-        number = self._number(field, path, _at(document, path), place)
+        number = self._number(field, path, value_in(self._space.roots, path), place)
         return lambda indices: number
 
     def _number(
@@ -172,10 +166,6 @@ class _Binder:
             found="no value" if value is None else f"{value!r}",
             hint="compare another field, or leave the constraint out",
         )
-
-
-def _at(document: Any, path: KeyPath) -> Any:
-    return value_at(document, path[1:] if path[0] == RECIPE else path)
 
 
 def place_within(where: Place | str | None, text: str, offset: int) -> Place | str | None:

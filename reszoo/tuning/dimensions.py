@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from reszoo.errors import Place, UserError
 from reszoo.spec.base import KeyPath, Value, format_path
@@ -19,7 +19,7 @@ from reszoo.spec.search_space import (
     Pattern,
     parse_patterns,
 )
-from reszoo.tuning.searched_paths import canonical_json, expand, same, value_at
+from reszoo.tuning.searched_paths import canonical_json, expand, same, value_in
 
 DESCRIPTIVE = ("title", "source", "published", "weights")
 """Fields of a spec that do not change its network."""
@@ -130,7 +130,7 @@ def _choices(
             for factor in choices.multiply
         ]
     elif choices.log is not None:
-        whole = all(_is_whole(_base_value(roots, path)) for path in paths)
+        whole = all(_is_whole(value_in(roots, path)) for path in paths)
         least, most = choices.log
         field, numbers = "log", log_values(least, most, choices.values or DEFAULT_LOG_VALUES, whole)
         rows = [[number] * len(paths) for number in numbers]
@@ -171,17 +171,13 @@ def _spread(value: Any, paths: list[KeyPath]) -> list[Any]:
     return [value] * len(paths)
 
 
-def _base_value(roots: Mapping[str, Value], path: KeyPath) -> Any:
-    return value_at(roots[RECIPE], path[1:]) if path[0] == RECIPE else value_at(roots[""], path)
-
-
-def _is_whole(value: Any) -> bool:
+def _is_whole(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _whole_number(search: Search, roots: Mapping[str, Value], text: str, path: KeyPath) -> int:
-    value = _base_value(roots, path)
-    if isinstance(value, int) and not isinstance(value, bool):
+    value = value_in(roots, path)
+    if _is_whole(value):
         return value
     raise UserError(
         f"'{text}' cannot be multiplied",

@@ -13,10 +13,10 @@ from reszoo.spec.architecture import Architecture
 from reszoo.spec.lookup import is_path
 from reszoo.spec.recipe import Recipe
 from reszoo.spec.search import Search
-from reszoo.spec.search_space import EACH, RECIPE
+from reszoo.spec.search_space import EACH
 from reszoo.tuning.constraints import Constraints
 from reszoo.tuning.dimensions import DESCRIPTIVE, Dimension
-from reszoo.tuning.searched_paths import plain, same, value_at
+from reszoo.tuning.searched_paths import plain, same, value_at, value_in
 from reszoo.tuning.space import Candidate, Space
 
 
@@ -189,10 +189,7 @@ def _by_dimension(
 
 def _base_value(space: Space, dimension: Dimension) -> Any:
     paths = (path for path, _ in dimension.choices[0].values)
-    values = [
-        value_at(space.base_recipe, path[1:]) if path[0] == RECIPE else value_at(space.base, path)
-        for path in paths
-    ]
+    values = [value_in(space.roots, path) for path in paths]
     return values[0] if all(same(value, values[0]) for value in values) else values
 
 

@@ -25,10 +25,9 @@ def expand(
     Raises:
       UserError: the pattern names no field; `text` is the path as written under `key`.
     """
-    document, rest = RECIPE if pattern[0] == RECIPE and len(pattern) > 1 else "", pattern
-    prefix: KeyPath = (RECIPE,) if document else ()
-    reached: list[tuple[KeyPath, Any]] = [(prefix, roots[document])]
-    for part in rest[len(prefix) :]:
+    prefix: KeyPath = (RECIPE,) if pattern[0] == RECIPE and len(pattern) > 1 else ()
+    reached: list[tuple[KeyPath, Any]] = [(prefix, roots[RECIPE if prefix else ""])]
+    for part in pattern[len(prefix) :]:
         reached = [
             step for path, value in reached for step in _step(path, value, part, text, where, key)
         ]
@@ -42,6 +41,13 @@ def value_at(value: Any, path: KeyPath) -> Any:
             return None
         value = value[part] if isinstance(part, int) else getattr(value, part)
     return value
+
+
+def value_in(roots: Mapping[str, Value], path: KeyPath) -> Any:
+    """Returns what `value_at` returns, in the base or in the recipe; `roots` as in `expand`."""
+    if path[0] == RECIPE:
+        return value_at(roots[RECIPE], path[1:])
+    return value_at(roots[""], path)
 
 
 def with_value(mapping: Any, path: KeyPath, value: Any) -> Any:

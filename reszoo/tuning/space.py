@@ -31,6 +31,11 @@ class Space:
     """The recipe of every candidate but for the fields of it that are searched."""
     dimensions: tuple[Dimension, ...]
 
+    @property
+    def roots(self) -> dict[str, Value]:
+        """The base and its recipe, by the first part of their paths; see `expand`."""
+        return {"": self.base, RECIPE: self.base_recipe}
+
     @cached_property
     def size(self) -> int:
         """Number of candidates, infeasible ones included."""
@@ -86,6 +91,12 @@ class Space:
         recipe: Recipe = spec.from_mapping(mapping, "recipe")
         return recipe
 
+    def with_choice(self, dimension: Dimension, choice: Choice) -> Architecture | Recipe:
+        """Returns the base, or the base recipe, with one choice of a dimension applied."""
+        if dimension.of_recipe:
+            return self.recipe_with_choices([choice])
+        return self.with_choices([choice])
+
     def _chosen(self, candidate: Candidate) -> list[Choice]:
         chosen = zip(self.dimensions, candidate, strict=True)
         return [dimension.choices[index] for dimension, index in chosen]
@@ -110,10 +121,9 @@ def build_space(search: Search, base: Architecture, recipe: Recipe) -> Space:
 
 
 def _check_values(space: Space, dimension: Dimension) -> None:
-    build = space.recipe_with_choices if dimension.of_recipe else space.with_choices
     for choice in dimension.choices:
         try:
-            build([choice])
+            space.with_choice(dimension, choice)
         except UserError as error:
             what = f"{dimension.name} cannot be {choice.label!r}: {error.what}"
             raise error.changed(what=what, where=choice.place) from None
