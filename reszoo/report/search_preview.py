@@ -141,7 +141,7 @@ def _budget(preview: Preview) -> str:
         lines.append(("iterations", f"{preview.iterations} times the table"))
     if (confirm := preview.search.confirm) is not None:
         best, seeds = f"the best {confirm.best}", counted(confirm.seeds, "further seed")
-        epochs = counted(confirm.best * confirm.seeds * preview.max_epochs, "epoch")
+        epochs = counted(confirm.trainings * preview.max_epochs, "epoch")
         lines.append(("confirms", f"{best} with {seeds} each, {epochs} in total"))
     if preview.search.references:
         names = ", ".join(preview.search.references)

@@ -176,6 +176,11 @@ class Search(Document):
         """The objectives and their directions, the first of which names the best."""
         return self.objectives or {VAL_ACCURACY: "max"}
 
+    @property
+    def further_trainings(self) -> int:
+        """Number of trainings beside those of the strategy: of references, and to confirm."""
+        return len(self.references) + (self.confirm.trainings if self.confirm else 0)
+
     @model_validator(mode="before")
     @classmethod
     def _default_objective(cls, data: Any) -> Any:

@@ -11,12 +11,14 @@ from pydantic_core import PydanticCustomError
 from reszoo.spec.base import Kinded, PositiveInt, Value
 
 DEFAULT_BATCH = 4
+BATCHED = ("bayesian", "tpe", "pareto")
+"""The kinds that propose candidates in batches, from the results before them."""
 
 _KINDS_OF: Mapping[str, tuple[str, ...]] = {
     "trials": ("random", "grid", "bayesian", "tpe", "pareto"),
     "factor": ("hyperband",),
     "iterations": ("hyperband",),
-    "batch": ("bayesian", "tpe", "pareto"),
+    "batch": BATCHED,
 }
 """The kinds that each field belongs to; `max_epochs` belongs to all."""
 
@@ -73,3 +75,8 @@ class Confirm(Value):
     """Number of candidates trained again."""
     seeds: PositiveInt = 2
     """Number of further seeds of each (initial weights, order and held-out images)."""
+
+    @property
+    def trainings(self) -> int:
+        """Number of further trainings."""
+        return self.best * self.seeds

@@ -9,6 +9,10 @@ from typing import Any, Literal
 from reszoo.tuning.retrained_log import RetrainRecord
 from reszoo.tuning.trial_log import TrialJob, TrialRecord
 
+EventKind = Literal["begins", "trains", "ends", "recalled"]
+"""A training begins, still runs or has ended, or its record is from before the search was
+stopped."""
+
 NOTICE_SECONDS = 60.0
 """Seconds without an end of a training after which a search reports those that run."""
 
@@ -17,9 +21,7 @@ NOTICE_SECONDS = 60.0
 class Event:
     """Progress of a training."""
 
-    kind: Literal["begins", "trains", "ends", "recalled"]
-    """A training begins, still runs or has ended, or its record is from before the search was
-    stopped."""
+    kind: EventKind
     job: TrialJob
     record: TrialRecord | None
     """The record of the training; None when it begins."""

@@ -39,8 +39,10 @@ def ranked(records: Sequence[TrialRecord], goals: Goals = ACCURACY) -> list[Tria
 def front_of(records: Iterable[TrialRecord], goals: Goals) -> list[TrialRecord]:
     """Returns the trials that no other one beats in all objectives, best by the first one first.
 
-    Only those trained longest are compared.
+    Only those trained longest are compared. A single objective has no front.
     """
+    if len(goals) == 1:
+        return []
     finished = sorted(_finished(records), key=lambda record: _merit(record, goals), reverse=True)
     longest = [record for record in finished if record.epochs == finished[0].epochs]
     signed = {record.key: _signed(record, goals) for record in longest}

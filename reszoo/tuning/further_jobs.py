@@ -146,6 +146,14 @@ def seed_of(seed: int, repeat: int, kind: Kind = "confirm") -> int:
     return random.Random(f"reszoo {kind} {seed} {repeat}").randrange(2**31) if repeat else seed
 
 
+def best_by_mean(ranking: Sequence[TrialRecord], means: Mapping[int, float]) -> TrialRecord:
+    """Returns the trial of the highest mean over all seeds; among equals, the first one ranked.
+
+    `means` are those of `mean_accuracies`; trials without one come after all others.
+    """
+    return max(ranking, key=lambda record: means.get(record.trial, -1.0))
+
+
 def mean_accuracies(records: Iterable[TrialRecord]) -> dict[int, float]:
     """Returns the mean over all seeds of each trial that was confirmed, by its number.
 

@@ -89,15 +89,13 @@ class ResolvedSearch:
     @property
     def planned_trainings(self) -> int:
         """Number of trainings with those of references and of further seeds."""
-        search = self.search
-        confirming = search.confirm.best * search.confirm.seeds if search.confirm else 0
-        return self.planned + len(search.references) + confirming
+        return self.planned + self.search.further_trainings
 
     @property
     def planned_epochs(self) -> int:
         """Epochs of all trainings, in a space that is large enough."""
-        further = self.planned_trainings - self.planned
-        return self.iterations * sum(rung.epochs for rung in self.rungs) + further * self.max_epochs
+        further = self.search.further_trainings * self.max_epochs
+        return self.iterations * sum(rung.epochs for rung in self.rungs) + further
 
     def sampler(self) -> CandidateSampler | MeasuredSampler:
         """Returns a sampler that draws this search's candidates from the first one on."""

@@ -7,13 +7,14 @@ retrained, and what a retraining reaches changes neither them nor the proposals 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from reszoo.errors import UserError
 from reszoo.spec.recipe import Recipe, Validation
 from reszoo.training.jobs.task import JobOutcome
-from reszoo.tuning.events import NOTICE_SECONDS, Event, EventHandler
+from reszoo.tuning.events import NOTICE_SECONDS, Event, EventHandler, EventKind
 from reszoo.tuning.further_jobs import seed_of
 from reszoo.tuning.resolved_search import ResolvedSearch
 from reszoo.tuning.retrained_log import (
@@ -153,9 +154,9 @@ class Retraining:
     def _begin(self, number: int, job: TrialJob) -> None:
         if record := self._records.get((job.trial, job.repeat)):
             self._done += 1
-            self._notify(Event("recalled", job, None, self._done, self._planned, None), record)
+            self._notify("recalled", job, record)
             return
-        self._notify(Event("begins", job, None, self._done, self._planned, None))
+        self._notify("begins", job)
         self._folder.write_candidate(job)
         self._folder.write_recipe(job)
         self._running[number] = job
@@ -167,17 +168,23 @@ class Retraining:
         self._folder.append_timing(TrialTiming.of(job, outcome))
         self._records[record.key] = record
         self._done += 1
-        self._notify(Event("ends", job, None, self._done, self._planned, None), record)
+        self._notify("ends", job, record)
 
     def _notify_of_running(self) -> None:
         epochs = self._engine.progress()
         for number, job in self._running.items():
-            epoch = epochs.get(number)
-            self._notify(Event("trains", job, None, self._done, self._planned, None, epoch))
+            self._notify("trains", job, epoch=epochs.get(number))
 
-    def _notify(self, event: Event, record: RetrainRecord | None = None) -> None:
+    def _notify(
+        self,
+        kind: EventKind,
+        job: TrialJob,
+        record: RetrainRecord | None = None,
+        epoch: Mapping[str, Any] | None = None,
+    ) -> None:
         if self._progress is not None:
-            self._progress(replace(event, retrained=record))
+            done, planned = self._done, self._planned
+            self._progress(Event(kind, job, None, done, planned, None, epoch, retrained=record))
 
     def _write_log(self) -> None:
         if self._records or self._folder.retrained_log.exists():

@@ -6,7 +6,7 @@ import dataclasses
 import heapq
 from collections.abc import Callable, Sequence
 
-from reszoo.spec.search_strategy import DEFAULT_BATCH
+from reszoo.spec.search_strategy import BATCHED
 from reszoo.tuning.hyperband import Rung
 from reszoo.tuning.resolved_search import ResolvedSearch
 
@@ -16,13 +16,12 @@ def planned_brackets(resolved: ResolvedSearch) -> list[list[Rung]]:
 
     A strategy that learns from results trains a batch at a time; references wait for nothing.
     """
-    strategy = resolved.search.strategy
     brackets: list[list[Rung]] = []
     for _ in range(resolved.iterations):
         numbers = dict.fromkeys(rung.bracket for rung in resolved.rungs)
         brackets += [[rung for rung in resolved.rungs if rung.bracket == each] for each in numbers]
-    if strategy.kind in ("bayesian", "tpe", "pareto"):
-        size = strategy.batch or DEFAULT_BATCH
+    if resolved.search.strategy.kind in BATCHED:
+        size = resolved.batch
         brackets = [[part for rung in each for part in _parts(rung, size)] for each in brackets]
     if references := len(resolved.search.references):
         brackets.append([Rung(0, 0, references, 0, resolved.max_epochs)])
@@ -34,7 +33,7 @@ def confirming_rung(resolved: ResolvedSearch) -> Rung | None:
     confirm = resolved.search.confirm
     if confirm is None:
         return None
-    return Rung(0, 0, confirm.best * confirm.seeds, 0, resolved.max_epochs)
+    return Rung(0, 0, confirm.trainings, 0, resolved.max_epochs)
 
 
 def search_seconds(

@@ -13,6 +13,7 @@ from reszoo.errors import UserError
 from reszoo.json_text import parse_json
 from reszoo.runs.run_dir import contents
 from reszoo.spec.search import Search
+from reszoo.spec.search_strategy import BATCHED
 from reszoo.training.teacher_record import TEACHERS
 from reszoo.tuning.dimensions import DESCRIPTIVE
 from reszoo.tuning.hyperband import DEFAULT_FACTOR
@@ -26,7 +27,6 @@ from reszoo.tuning.space import Candidate
 FORMAT = "reszoo search"
 FORMAT_VERSION = 2
 """Searches whose candidates are drawn as version 0.1 drew them say 1."""
-BATCHED = ("bayesian", "tpe", "pareto")
 KEPT = ("threads", "recipe_epochs", "extended", TEACHERS)
 """Keys of search.json that say nothing about whether two searches are the same."""
 

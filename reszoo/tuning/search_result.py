@@ -13,7 +13,7 @@ from reszoo.spec.architecture import Architecture
 from reszoo.spec.search import Search
 from reszoo.training.teacher_record import TeacherRecord, read_records
 from reszoo.tuning.front import front_of, ranked
-from reszoo.tuning.further_jobs import mean_accuracies, without_outdated
+from reszoo.tuning.further_jobs import best_by_mean, mean_accuracies, without_outdated
 from reszoo.tuning.retrained_log import (
     RetrainRecord,
     RetrainSummary,
@@ -62,8 +62,7 @@ class SearchResult:
     @property
     def front(self) -> list[TrialRecord]:
         """The trials that no other one beats in all objectives; none for a single objective."""
-        goals = self.search.goals
-        return front_of(self.records, goals) if len(goals) > 1 else []
+        return front_of(self.records, self.search.goals)
 
     @property
     def trials(self) -> list[TrialRecord]:
@@ -143,15 +142,13 @@ def read_result(path: Path | str) -> SearchResult:
     records = folder.records()
     ranking = ranked(records, search.goals)
     records = without_outdated(records, ranking, search)
-    means = mean_accuracies(records)
     if not ranking or ranking[0].state == "failed" or not folder.best_path.is_file():
         raise nothing_finished(folder, records)
-    confirming = search.confirm.best * search.confirm.seeds if search.confirm else 0
-    planned = identity["budget"] + len(search.references) + confirming
+    planned = identity["budget"] + search.further_trainings
     return SearchResult(
         path=folder.path,
         search=search,
-        best=max(ranking, key=lambda record: means.get(record.trial, -1.0)),
+        best=best_by_mean(ranking, mean_accuracies(records)),
         spec=spec.load(folder.best_path),
         records=tuple(records),
         rejected={},

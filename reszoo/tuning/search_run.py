@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 from collections import defaultdict, deque
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from reszoo.errors import UserError
 from reszoo.spec.architecture import Architecture
 from reszoo.spec.search import Search
 from reszoo.training.jobs.task import JobOutcome
-from reszoo.tuning.events import NOTICE_SECONDS, Event, EventHandler
+from reszoo.tuning.events import NOTICE_SECONDS, Event, EventHandler, EventKind
 from reszoo.tuning.front import best_of, front_of, ranked
 from reszoo.tuning.further_jobs import (
     FixedJobs,
     WithReferences,
+    best_by_mean,
     confirming_jobs,
     mean_accuracies,
     reference_jobs,
@@ -89,10 +90,9 @@ class SearchRun:
             self._engine.stop()
             raise
         self._sort_log()
-        if self.means:
-            # Among equals, the one with the better first training.
-            winner = max(self.ranking, key=lambda record: self.means.get(record.trial, -1.0))
-            self._name_best(winner, self.means[winner.trial])
+        if means := self.means:
+            winner = best_by_mean(self.ranking, means)
+            self._name_best(winner, means[winner.trial])
         self.folder.write_front({record.trial: self._asked[record.key] for record in self.front})
 
     @property
@@ -108,8 +108,7 @@ class SearchRun:
     @property
     def front(self) -> list[TrialRecord]:
         """The trials that no other beats in all objectives; none for a single objective."""
-        goals = self.resolved.search.goals
-        return front_of(self.records, goals) if len(goals) > 1 else []
+        return front_of(self.records, self.resolved.search.goals)
 
     def job_of(self, record: TrialRecord) -> TrialJob:
         """Returns the job of a record."""
@@ -233,7 +232,7 @@ class SearchRun:
 
     def _notify(
         self,
-        kind: Literal["begins", "trains", "ends", "recalled"],
+        kind: EventKind,
         job: TrialJob,
         record: TrialRecord | None,
         epoch: Mapping[str, Any] | None = None,
