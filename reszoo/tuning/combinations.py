@@ -7,6 +7,7 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import pairwise
 
 from reszoo.tuning.bound_constraints import BoundConstraint
 from reszoo.tuning.dimensions import Dimension
@@ -139,20 +140,14 @@ class _RisingGroup:
 
     def __init__(self, dimensions: Sequence[Dimension]) -> None:
         self.dimensions = dimensions
-        values = [dimension.labels for dimension in dimensions]
-        ways = [[1] * len(values[-1])]
-        for here, after in zip(reversed(values[:-1]), reversed(values[1:]), strict=True):
-            ways.insert(
-                0,
-                [
-                    sum(
-                        count for value, count in zip(after, ways[0], strict=True) if value >= least
-                    )
-                    for least in here
-                ],
-            )
-        self._values, self._ways = values, ways
-        self.size = sum(ways[0])
+        self._values = values = [dimension.labels for dimension in dimensions]
+        # For each value of a dimension, in how many ways the dimensions after it may go on.
+        self._ways = [[1] * len(values[-1])]
+        for here, after in reversed(list(pairwise(values))):
+            following = list(zip(after, self._ways[0], strict=True))
+            ways = [sum(count for value, count in following if value >= least) for least in here]
+            self._ways.insert(0, ways)
+        self.size = sum(self._ways[0])
 
     def indices(self, rank: int) -> Candidate:
         """Returns the indices of the combination of a rank from 0 to `size` - 1."""

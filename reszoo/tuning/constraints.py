@@ -138,13 +138,16 @@ class Constraints:
         if self._target is not None and (excesses := list(plan_excesses(price, self._target))):
             violations[TARGET] = "; ".join(text for _, text in excesses)
         if len(violations) == 1 and (name := next(iter(violations))) in self.limits:
-            below, above = self._nearest[name]
-            amount = amount_of(price, name)
-            if amount < bounds(self.limits[name])[0]:
-                self._nearest[name] = (max(below, amount), above)
-            else:
-                self._nearest[name] = (below, min(above, amount))
+            self._note_nearest(name, amount_of(price, name))
         return CandidateCheck(price, violations)
+
+    def _note_nearest(self, name: str, amount: float) -> None:
+        """Keeps an amount outside a limit if none on its side of it was nearer so far."""
+        below, above = self._nearest[name]
+        if amount < bounds(self.limits[name])[0]:
+            self._nearest[name] = (max(below, amount), above)
+        else:
+            self._nearest[name] = (below, min(above, amount))
 
     def _cheap_violations(self, candidate: Candidate) -> Iterator[tuple[str, str]]:
         """Yields the orders and constraints violated, which drawn candidates never do."""

@@ -82,17 +82,19 @@ def held_search(
         return resolved, None
     before = read_identity(path)
     held = resolve_held(path, before)
-    is_other = (
+    if (
         held is None
         or held.search.name != resolved.search.name
         or before["seed"] != resolved.search.seed
         or before["data"] != json.loads(json.dumps(dict(data)))
-    )
-    if held is None or is_other:
+    ):
         return resolved, None
     identity, kept = identity_of(resolved, data), identity_of(held, data)
-    different = [key for key in identity if key != "budget" and kept[key] != identity[key]]
-    different = [key for key in different if key != "format_version"]
+    different = [
+        key
+        for key, value in identity.items()
+        if key not in ("budget", "format_version") and kept[key] != value
+    ]
     if not different:
         return resolved, None
     return held, f"{', '.join(different)} ({differences(kept, identity, different)})"

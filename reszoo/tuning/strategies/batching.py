@@ -22,7 +22,7 @@ class BatchedJobs:
         self._queue: deque[TrialJob] = deque()
         self._untold: set[tuple[int, ...]] = set()
         self._proposed = 0
-        self._number = 0
+        self._batch = 0
         self._exhausted = False
 
     def ask(self, room: int) -> list[TrialJob]:
@@ -36,12 +36,11 @@ class BatchedJobs:
         self._untold.remove(job.order)
 
     def _fill(self) -> None:
-        self._number += 1
+        self._batch += 1
         while len(self._queue) < self._resolved.batch and not self._exhausted:
             trial = self._proposed + 1
-            job = None
-            if trial <= self._resolved.planned:
-                job = self._propose(trial, (self._number, trial))
+            is_planned = trial <= self._resolved.planned
+            job = self._propose(trial, (self._batch, trial)) if is_planned else None
             if job is None:
                 self._exhausted = True
                 break

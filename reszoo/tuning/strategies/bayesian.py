@@ -98,8 +98,7 @@ class BayesianOracle(FeasibleOracle, keras_tuner.oracles.BayesianOptimizationOra
             sampler = CandidateSampler(
                 resolved.constraints, resolved.search.seed, resolved.initial_candidates
             )
-            drawn = itertools.takewhile(lambda one: one is not None, iter(sampler.draw, None))
-            self._pool = [one for one in itertools.islice(drawn, POOL) if one is not None]
+            self._pool = list(itertools.islice(iter(sampler.draw, None), POOL))
         return self._pool
 
     def _tried(self) -> set[Candidate]:
