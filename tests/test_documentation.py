@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import pytest
 import yaml
 
-from reszoo.cli.program import COMMANDS, _parser
+from reszoo.cli.program import COMMANDS, command_parser
 from reszoo.errors import UserError
 from tests.test_examples import ROOT, code_of_page, pages
 
@@ -147,7 +147,7 @@ def errors_in_commands(lines: list[str]) -> list[str]:
             wrong.append(f"reszoo {line}: no command {name}")
             continue
         try:
-            _, unknown = _parser(name)[0].parse_known_args(words)
+            _, unknown = command_parser(name)[0].parse_known_args(words)
             wrong += [f"reszoo {line}: {unknown}"] if unknown else []
         except UserError as error:
             wrong.append(f"reszoo {line}: {error.what}")

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from reszoo import spec
-from reszoo.cli.program import _parser
+from reszoo.cli.program import command_parser
 from reszoo.errors import MachineError, RestartError, UserError
 from reszoo.runs.cluster.discovery import find_cluster
 
@@ -41,7 +41,7 @@ def test_the_command_is_one_that_can_be_started_again(path):
     (container,) = pod_of(job_of(path))["containers"]
     program, *words = [*container["command"], *container["args"]]
     assert program == "reszoo"
-    options = _parser("train")[0].parse_args(words)
+    options = command_parser("train")[0].parse_args(words)
     spec.load(options.spec)
     assert options.supervise
     assert any(

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from reszoo import spec
-from reszoo.cli.program import _parser
+from reszoo.cli.program import command_parser
 from reszoo.training.jobs.job_resources import parse_resources
 
 FOLDER = Path(__file__).parent.parent / "docs" / "ray"
@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parent.parent / "docs" / "ray"
 def _require_search(words: list[str]) -> Any:
     program, command, *rest = words
     assert (program, command) == ("reszoo", "tune")
-    options = _parser(command)[0].parse_args([command, *rest])
+    options = command_parser(command)[0].parse_args([command, *rest])
     spec.load_search(options.search)
     assert options.ray == "auto"
     return options

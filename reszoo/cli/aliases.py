@@ -15,11 +15,11 @@ OPTIONS = {
     **dict.fromkeys(("config", "cfg"), "{}"),
     **dict.fromkeys(("epoch", "num_epochs", "max_epochs", "nb_epochs"), "--epochs {}"),
     **dict.fromkeys(("data_dir", "data_path", "dataset_dir", "root"), "--data folder:{}"),
-    **dict.fromkeys(("dataset",), "--data {}"),
+    "dataset": "--data {}",
     **dict.fromkeys(("output", "output_dir", "out_dir", "save_dir", "logdir"), "-o {}"),
-    **dict.fromkeys(("pretrained",), "--weights keras:imagenet"),
+    "pretrained": "--weights keras:imagenet",
     **dict.fromkeys(("amp", "fp16", "mixed_precision"), "--precision mixed_float16"),
-    **dict.fromkeys(("bf16",), "--precision mixed_bfloat16"),
+    "bf16": "--precision mixed_bfloat16",
     **dict.fromkeys(("initial_checkpoint", "checkpoint", "ckpt"), "--from {}"),
     **dict.fromkeys(("grad_accum_steps", "accumulation_steps"), "--accumulate {}"),
     **dict.fromkeys(("random_seed", "manual_seed"), "--seed {}"),
@@ -43,11 +43,11 @@ def line_for(command: str, words: Sequence[str], known: Sequence[str]) -> str | 
     text = value if equals else next(iter(words[1:2]), "")
     text = "" if text.startswith("--") else text
     if template := OPTIONS.get(name):
-        first = template.split()[0]
+        first, word = template.split()[0], shlex.quote(text) if text else name.upper()
         if first == "{}":
-            return f"reszoo {command} {shlex.quote(text) if text else name.upper()}"
+            return f"reszoo {command} {word}"
         if first in known:
-            return template.format(shlex.quote(text) if text else name.upper())
+            return template.format(word)
     for setter, kind in _SETS.get(command, _OTHER_SETS):
         if setter not in known:
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 
+from reszoo.cli.options import value_name
 from reszoo.errors import UserError, did_you_mean
 
 _TYPES = {
@@ -76,7 +77,6 @@ def _shortest_line(parser: argparse.ArgumentParser) -> str:
     words = [parser.prog]
     for action in parser._actions:
         if action.required:
-            value = action.metavar or action.dest.upper()
             option = max(action.option_strings, key=len, default="")
-            words.append(f"{option} {value}".strip())
+            words.append(f"{option} {value_name(action)}".strip())
     return " ".join(words)

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from reszoo import spec
+from reszoo.cli.options import value_name
 
 SHELLS = ("bash", "zsh", "fish")
 FILES, FOLDERS = "files", "folders"
@@ -87,11 +88,6 @@ def completed_values() -> dict[str, tuple[list[str], str | None]]:
         "SOURCE": (["keras:imagenet", "timm:"], FILES),
         "TARGET": (spec.names_of("target"), FILES),
     }
-
-
-def value_name(action: Action) -> str:
-    """Returns the name of an action's value in help: its metavar, or one made from its name."""
-    return str(action.metavar or action.dest.upper())
 
 
 def value_actions(parser: ArgumentParser) -> Iterator[Action]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from argparse import Namespace
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ def check_network(target: str) -> None:
 
 def check_teachers(targets: Iterable[str] | None, student: str | None) -> None:
     """Raises a `UserError` for a missing teacher, or one in the run folder of its student."""
-    from pathlib import Path
-
     from reszoo.training.teacher_record import find_teacher
 
     for target in targets or ():
@@ -91,12 +89,9 @@ def check_quantize(
         require_trained_start(recipe.where("quantize"), start, weights)
 
 
-def check_devices(options: Namespace) -> None:
-    """Raises a `UserError` for --devices and --checkpoint-every that cannot be read."""
-    from reszoo.runs.checkpoint_policy import Interval
+def check_devices(devices: str | None) -> None:
+    """Raises a `UserError` for --devices that cannot be read; None passes."""
     from reszoo.runs.cluster.devices import parse_devices
 
-    if options.devices is not None:
-        parse_devices(options.devices)
-    if options.checkpoint_every is not None:
-        Interval.parse(options.checkpoint_every)
+    if devices is not None:
+        parse_devices(devices)

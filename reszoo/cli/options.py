@@ -105,6 +105,11 @@ def add_json(parser: Options) -> None:
     parser.add_argument("--json", action="store_true", help="print machine-readable output")
 
 
+def value_name(action: Action) -> str:
+    """Returns the name of an action's value in help: its metavar, or one made from its name."""
+    return str(action.metavar or action.dest.upper())
+
+
 def split_words(text: str) -> tuple[str, ...]:
     """Returns comma-separated words; an argparse type."""
     return tuple(word.strip() for word in text.split(",") if word.strip())

@@ -85,7 +85,7 @@ def _run(words: list[str], debug: bool) -> int:
     # No plugin of pydantic's is meant for commands; looking for some reads files of every package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     name = _command_name(words)
-    parser, module = _parser(name)
+    parser, module = command_parser(name)
     options, unknown = parser.parse_known_args(_command_first(words, name))
     if unknown:
         parser.refuse(unknown, words)
@@ -126,7 +126,7 @@ def _command_first(words: Sequence[str], name: str | None) -> list[str]:
     return [name, *words[:index], *words[index + 1 :]]
 
 
-def _parser(name: str | None) -> tuple[_Parser, ModuleType | None]:
+def command_parser(name: str | None) -> tuple[_Parser, ModuleType | None]:
     """Returns the parser and the named command's module, the only one that is imported."""
     parser, commands = _main_parser()
     module = None

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from reszoo.atomic_files import write_text
-from reszoo.cli.program import COMMANDS, _parser
+from reszoo.cli.options import value_name
+from reszoo.cli.program import COMMANDS, command_parser
 from reszoo.report.schema_tables import field_tables
 from reszoo.report.text import markdown_table
 from reszoo.spec import KINDS
@@ -75,7 +76,7 @@ def command_page() -> str:
 
 
 def _command(name: str) -> Iterator[str]:
-    parser = _parser(name)[0].command
+    parser = command_parser(name)[0].command
     assert parser is not None
     arguments, options, *groups = parser._action_groups
     yield f"## reszoo {name}"
@@ -105,17 +106,13 @@ def _row(parser: ArgumentParser, action: Action) -> tuple[str, str]:
 def _signature(action: Action) -> str:
     """Returns the spellings of an option with its value, or the name of an argument."""
     if not action.option_strings:
-        return f"`{_value(action)}`"
-    value = "" if action.nargs == 0 else f" {_value(action)}"
+        return f"`{value_name(action)}`"
+    value = "" if action.nargs == 0 else f" {value_name(action)}"
     return ", ".join(f"`{option}{value}`" for option in action.option_strings)
 
 
-def _value(action: Action) -> str:
-    return str(action.metavar or action.dest.upper())
-
-
 def _usage(action: Action) -> str:
-    value = " ".join([*action.option_strings[:1], _value(action)])
+    value = " ".join([*action.option_strings[:1], value_name(action)])
     repeated = f"{value}..." if action.nargs in ("+", "*") else value
     return f"[{repeated}]" if action.nargs in ("?", "*") else repeated
 

@@ -40,7 +40,7 @@ def run(options: Namespace) -> int | None:
     opened = Run.open(options.run_folder)
     check_data(options.data)
     check_teachers(options.teacher, options.run_folder)
-    check_devices(options)
+    check_devices(options.devices)
     start_tensorflow(debug=options.debug)
     from reszoo.training.train import resume
 

@@ -36,7 +36,8 @@ from reszoo.planning.network import plan
 from reszoo.report.run_summary import run_text
 from reszoo.runs.checkpoint_policy import CheckpointPolicy
 
-Options = TypeVar("Options")
+Group = TypeVar("Group")
+"""A dataclass of options that belong together."""
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -128,7 +129,7 @@ def run(options: Namespace) -> int | None:
     recipe = None
     if options.recipe is not None:
         recipe = spec.load_recipe(options.recipe, options.set_recipe)
-    check_devices(options)
+    check_devices(options.devices)
     if options.supervise:  # its child checks the rest, and its errors end both
         return supervise_train(options, architecture.name if architecture else None)
     check_quantize(options.quantize, recipe, options.start, options.weights)
@@ -145,8 +146,8 @@ def run(options: Namespace) -> int | None:
     arguments = TrainingArguments(
         architecture,
         options.recipe,
-        data=_fields(DataOptions, options),
-        initial=_fields(InitialWeightsOptions, options),
+        data=_group_of(DataOptions, options),
+        initial=_group_of(InitialWeightsOptions, options),
         distribution=DistributionOptions().changed(**distribution_arguments(options)),
         policy=CheckpointPolicy().changed(
             checkpoint_every=options.checkpoint_every, keep_checkpoints=options.keep_checkpoints
@@ -163,7 +164,7 @@ def run(options: Namespace) -> int | None:
     return None
 
 
-def _fields(kind: type[Options], options: Namespace) -> Options:
+def _group_of(kind: type[Group], options: Namespace) -> Group:
     """Returns the dataclass of options whose fields have the names of parsed arguments."""
     names = (field.name for field in dataclasses.fields(kind))  # type: ignore[arg-type]
     return kind(**{name: getattr(options, name) for name in names if hasattr(options, name)})

@@ -8,7 +8,7 @@ import shlex
 import pytest
 
 from reszoo.cli import aliases
-from reszoo.cli.program import _parser
+from reszoo.cli.program import command_parser
 from reszoo.spec import load, load_recipe
 from reszoo.spec.document.aliases import KEYS
 from tests.cli.conftest import refused
@@ -55,7 +55,7 @@ def test_every_suggestion_is_taken(reszoo, option):
     path = {**dict(SET), **dict(SET_RECIPE)}.get(option, "batch")
     words = suggestion(reszoo, "train", "resnet20", f"--{option}", VALUES.get(path, "0.1"))
     words = words[1:] if words[0] == "reszoo" else ["train", "resnet20", *words]
-    options, unknown = _parser("train")[0].parse_known_args(words)
+    options, unknown = command_parser("train")[0].parse_known_args(words)
     assert unknown == []
     load("resnet20", options.overrides)
     load_recipe("short32", options.set_recipe)

@@ -13,8 +13,8 @@ from reszoo.cli.completion import (
     completed_values,
     completion_script,
     value_actions,
-    value_name,
 )
+from reszoo.cli.options import value_name
 from reszoo.cli.program import COMMANDS, full_parser
 from reszoo.spec import names_of
 

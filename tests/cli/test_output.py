@@ -9,7 +9,7 @@ import shlex
 import pytest
 
 from reszoo.cli import main
-from reszoo.cli.program import _parser
+from reszoo.cli.program import command_parser
 from tests.cli.conftest import TINY
 from tests.report.sample_runs import finished_run
 
@@ -52,7 +52,7 @@ def test_the_last_line_is_a_command_that_reszoo_takes(folder, words):
     assert last.startswith("  next  reszoo ")
     _, program, command, *rest = shlex.split(last)
     assert program == "reszoo"
-    parser, _ = _parser(command)
+    parser, _ = command_parser(command)
     parser.parse_args([command, *rest])
 
 

@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from reszoo.cli.program import COMMANDS, _parser
+from reszoo.cli.program import COMMANDS, command_parser
 from reszoo.cli.reference import DOCS, command_page, pages
 
 current_pages, current_page = cache(pages), cache(command_page)
@@ -23,7 +23,7 @@ def test_the_committed_page_is_current(name):
 def test_every_option_is_on_the_page(command):
     section = re.split(r"^## reszoo ", current_page(), flags=re.M)
     (text,) = (part for part in section if part.startswith(f"{command}\n"))
-    parser = _parser(command)[0].command
+    parser = command_parser(command)[0].command
     options = [option for action in parser._actions for option in action.option_strings]
     assert not [
         option for option in options if option not in ("-h", "--help") and f"`{option}" not in text

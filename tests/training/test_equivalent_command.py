@@ -11,7 +11,7 @@ import pytest
 
 import reszoo
 from reszoo import spec
-from reszoo.cli.program import _parser
+from reszoo.cli.program import command_parser
 from reszoo.runs import Run
 from reszoo.runs.checkpoint_policy import CheckpointPolicy
 from reszoo.training import equivalent_command as module
@@ -50,7 +50,7 @@ def words_of(arguments):
 
 
 def parsed(words):
-    parser, _ = _parser("train")
+    parser, _ = command_parser("train")
     return parser.parse_args(words[1:])
 
 

@@ -8,7 +8,7 @@ import inspect
 import pytest
 
 import reszoo
-from reszoo.cli.program import _parser
+from reszoo.cli.program import command_parser
 from reszoo.training.options import DataOptions, DistributionOptions, InitialWeightsOptions
 
 KINDS = (DataOptions, InitialWeightsOptions, DistributionOptions)
@@ -30,7 +30,7 @@ def test_resume_has_each_option_of_the_devices_and_changes_none_by_default():
 
 @pytest.mark.parametrize(("kind", "field"), OPTIONS, ids=lambda value: getattr(value, "name", None))
 def test_the_command_line_has_each_option(kind, field):
-    parser, _ = _parser("train")
+    parser, _ = command_parser("train")
     options = parser.parse_args(["train", "resnet20"])
     if field.name in NOT_ON_THE_COMMAND_LINE:
         assert not hasattr(options, field.name)
