@@ -78,7 +78,7 @@ def _map_bytes(network: Cost, target: Target) -> int:
 
 def _refusal(found: list[tuple[str, str]], target: Target, plan: Plan | None) -> UserError:
     """Returns the error; `found` pairs what exceeds a limit with a sentence that says so."""
-    advice = [f"shrink {stage}" for stage in _stages(found[0][0], plan)]
+    advice = [] if plan is None else [f"shrink {_costliest_part(found[0][0], plan)}"]
     if nearest := _nearest_in_zoo(plan, target):
         advice.append(f"train {nearest}, the largest network of the zoo with this input that fits")
     else:
@@ -92,24 +92,19 @@ def _refusal(found: list[tuple[str, str]], target: Target, plan: Plan | None) ->
     )
 
 
-def _stages(exceeded: str, plan: Plan | None) -> Iterator[str]:
-    """Yields the part of the network that contributes most to the first exceeded limit."""
-    if plan is None:
-        return
+def _costliest_part(exceeded: str, plan: Plan) -> str:
+    """Returns the part of a network that contributes most to a limit that it exceeds."""
     if exceeded == "arena":
         row = fullest_row(plan)
-        stage = row.tags.stage
-        yield (f"stage {stage}" if stage is not None else "the stem") + (
-            f" (the most feature maps are alive at its layer {row.name})"
-        )
-        return
+        part = f"stage {row.tags.stage}" if row.tags.stage is not None else "the stem"
+        return f"{part} (the most feature maps are alive at its layer {row.name})"
     table = stage_table(plan)
     key: Callable[..., int] = (
         (lambda stage: stage.macs) if exceeded == "network" else (lambda stage: stage.parameters)
     )
     largest = max(table, key=key)
     name = largest.name if largest.name.startswith("stage") else f"the {largest.name}"
-    yield f"{name} ({key(largest):,} of {sum(map(key, table)):,})"
+    return f"{name} ({key(largest):,} of {sum(map(key, table)):,})"
 
 
 def _nearest_in_zoo(plan: Plan | None, target: Target) -> str | None:

@@ -99,27 +99,28 @@ def export(
       MachineError: the disk is full, or the folder is not writable.
     """
     began = time.perf_counter()
-    spec = target if isinstance(target, Target) else load_target(target, overrides)
-    if "onnx" in spec.writes:
+    if not isinstance(target, Target):
+        target = load_target(target, overrides)
+    if "onnx" in target.writes:
         require_converter()
-    for problem in unknown_operators(spec):
+    for problem in unknown_operators(target):
         raise UserError(problem.text, expected="operators of TFLite", hint=problem.hint)
     if isinstance(keep_float, str):
         keep_float = parse_float_layers(keep_float)
     if keep_float:
-        require_float_allowed(spec)
+        require_float_allowed(target)
     source = load_trained(trained)
     has_data = data is not None or source.run is not None
     image_data = open_images(source, data, skip_bad_images, data_dir) if has_data else None
     network = build_inference_graph(source)
     require_layers(keep_float, [layer.name for layer in network.reference.layers])
-    refuse_too_large(network.plan, spec)
+    refuse_too_large(network.plan, target)
     if image_data is not None:
         outputs = source.model.output_shape[-1]
         classes = common_classes(outputs, source.classes, image_data)
         network = replace(network, classes=classes)
         image_data = image_data.with_class_order(classes)
-    folder = Path(out) if out is not None else _default_folder(source, network, spec)
+    folder = Path(out) if out is not None else _default_folder(source, network, target)
     _refuse_foreign_folder(folder)
     if keep_float and network.is_fake_quantized:
         raise UserError(
@@ -127,7 +128,7 @@ def export(
             expected="--keep-float only for a run that was trained in float",
             hint="leave out --keep-float, or export the run that it was trained from",
         )
-    job = _prepare(network, spec, source, image_data, refuse_noise=gate)
+    job = _prepare(network, target, source, image_data, refuse_noise=gate)
     job = replace(job, keep_float=tuple(keep_float))
     try:
         return _write_bundle(job, folder, gate=gate, began=began)
