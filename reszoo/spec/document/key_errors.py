@@ -26,7 +26,7 @@ def unknown_key(
     root: Node | None,
     channels: int,
 ) -> UserError:
-    """Returns the error for a key that its mapping has not; `channels` are those of the input."""
+    """Returns the error for an unknown key; `channels` are those of the input."""
     *around, key = problem.path
     owner = model_at(model, tuple(around))
     keys = list(owner.model_fields) if owner else []
