@@ -148,6 +148,11 @@ def _norm(layer: Callable[..., keras.layers.Layer], **options: Any) -> Factory:
     return make
 
 
+def _piecewise_norm(row: Row, settings: LayerSettings) -> keras.layers.Layer:
+    relu = row.attributes.get("relu", False)
+    return _norm(FusedBatchNormalization, in_pieces=True, relu=relu)(row, settings)
+
+
 def _group_norm(layer: Callable[..., keras.layers.Layer]) -> Factory:
     def make(row: Row, settings: LayerSettings) -> keras.layers.Layer:
         return layer(
@@ -260,6 +265,7 @@ FACTORIES: Mapping[str, Factory] = {
     "multiply": _layer(keras.layers.Multiply),
     "shared_norm": _norm(keras.layers.BatchNormalization, synchronized=True),
     "fused_norm": _norm(FusedBatchNormalization),
+    "piecewise_norm": _piecewise_norm,
     "product_conv": _conv(ProductConv2D),
     "fused_relu": _layer(FusedReLU),
     "add_relu": _layer(AddReLU, "copies"),

@@ -6,7 +6,8 @@ that of the canonical plan.
 
 | fast op | stands for | where |
 |---|---|---|
-| fused_norm | norm of a map | CPU and GPU |
+| fused_norm | norm of a map | GPU |
+| piecewise_norm | norm of a map; activation relu, large maps | CPU |
 | shared_norm | norm | replicas with synchronised normalisation |
 | product_conv | conv whose weight gradient is faster as matrix products | CPU |
 | add_relu | add, activation relu | CPU in bfloat16, large maps |
@@ -27,6 +28,7 @@ from reszoo.planning.fusion import (
     fork_outputs,
     fuse_add_relu,
     fuse_gated_merge,
+    fuse_norm_relu,
     is_large_relu,
     join_gate_convs,
 )
@@ -54,15 +56,17 @@ def for_device(
         plan = with_op(plan, "shared_norm", lambda row: row.op == "norm")
     if kind == "tpu" or dtype == "float64":
         return plan
-    plan = with_op(plan, "fused_norm", lambda row: row.op == "norm" and len(row.shape) == 3)
+    norm = "piecewise_norm" if kind == "cpu" else "fused_norm"
+    plan = with_op(plan, norm, lambda row: row.op == "norm" and len(row.shape) == 3)
     if kind != "cpu":
         return plan
     shapes = {row.name: row.shape for row in plan.rows}
     is_bfloat16 = dtype in ("bfloat16", "mixed_bfloat16")
     plan = with_op(plan, "product_conv", lambda row: _is_product_conv(row, shapes, is_bfloat16))
     if not is_bfloat16:
-        return plan
-    plan = fork_outputs(join_gate_convs(fuse_gated_merge(fuse_add_relu(plan))))
+        return fuse_norm_relu(plan)
+    plan = fuse_norm_relu(fuse_gated_merge(fuse_add_relu(plan)))
+    plan = fork_outputs(join_gate_convs(plan))
     return with_op(plan, "fused_relu", is_large_relu, attributes={})
 
 

@@ -1,7 +1,7 @@
-"""Fusion of rows on a CPU: additions with their ReLU, gated merges, and the gate's convolution.
+"""Fusion of rows on a CPU: norms and additions with ReLU, gated merges, and the gate's convolution.
 
-A group becomes one row with the name of its last. `add_relu` and the merges have one output per
-reader (attribute `copies`), all equal.
+A group becomes one row with the name of its last; a norm and its ReLU stay two rows. `add_relu` and
+the merges have one output per reader (attribute `copies`), all equal.
 """
 
 from __future__ import annotations
@@ -34,6 +34,22 @@ def fuse_add_relu(plan: Plan) -> Plan:
         total = fusion.rows[row.inputs[0].row]
         if total.op == "add" and fusion.has_one_reader(total) and fusion.has_one_shape(total):
             fusion.fuse(row, "add_relu", total.inputs, {"copies": 1}, [total])
+    return fusion.plan()
+
+
+def fuse_norm_relu(plan: Plan) -> Plan:
+    """Lets each `piecewise_norm` compute the large ReLU that alone reads it.
+
+    The norm keeps its row, whose name its weights have, and the row of the ReLU hands the map on.
+    """
+    fusion = _Fusion(plan)
+    for row in plan.rows:
+        if not is_large_relu(row):
+            continue
+        norm = fusion.rows[row.inputs[0].row]
+        if norm.op == "piecewise_norm" and fusion.has_one_reader(norm):
+            fusion.change(norm, norm.op, attributes={**norm.attributes, "relu": True})
+            fusion.change(row, "activation", attributes={"function": "none"})
     return fusion.plan()
 
 

@@ -53,7 +53,8 @@ def test_each_row_is_one_layer_with_its_shape_and_weights(rows: Plan, dtype: str
 
 
 def test_every_op_of_the_plan_has_a_layer() -> None:
-    fast = {"shared_norm", "fused_norm", "product_conv", "fused_relu", "add_relu"}
+    fast = {"shared_norm", "fused_norm", "piecewise_norm", "product_conv"}
+    fast |= {"fused_relu", "add_relu"}
     fast |= {"gated_merge", "deferred_conv", "interleaved_conv", "interleaved_merge"}
     fast |= {"centred_contrast", "centred_group_norm"}
     fast |= {"fake_quantize", "quantized_conv", "quantized_conv1d", "quantized_dense"}

@@ -81,6 +81,49 @@ def test_moving_statistics_equal_the_stock_layers(dtype: str, tolerance: float) 
         assert found.dtype == np.float32
 
 
+LARGE = [
+    (4, 20, 16, 64),
+    (3, 7, 7, 512),
+    (2, 17, 17, 96),  # the only piece near 8 positions is a row of 17
+    (2, 4, 4, 64),  # small: stays whole
+]
+
+
+@pytest.mark.parametrize("relu", [False, True], ids=["norm", "norm and ReLU"])
+@pytest.mark.parametrize("shape", LARGE, ids=str)
+@pytest.mark.parametrize(("dtype", "tolerance"), CASES)
+def test_norm_in_pieces_and_its_relu_equal_the_stock_layers(
+    dtype: str, tolerance: float, shape: tuple[int, ...], relu: bool
+) -> None:
+    stock, _ = twins(dtype, shape)
+    fast = FusedBatchNormalization(dtype=dtype, relu=relu, in_pieces=True, **OPTIONS)
+    fast.build((None, *shape[1:]))
+    fast.set_weights(stock.get_weights())
+    after = keras.layers.Activation("relu" if relu else "linear", dtype=dtype)
+    # Odd numbers: no normalised value is so near 0 that rounding decides its side.
+    x = tf.constant(np.random.default_rng(0).integers(1, 5, shape) * 2 - 5)
+    x = tf.cast(x, fast.compute_dtype)
+    for training in (True, False):
+        expected, expected_gradients = step(keras.Sequential([stock, after]), x, training)
+        found, gradients = step(fast, x, training)
+        np.testing.assert_allclose(found, expected, atol=tolerance, rtol=tolerance)
+        for gradient, reference in zip(gradients, expected_gradients, strict=True):
+            scale = np.abs(reference).max()
+            np.testing.assert_allclose(gradient / scale, reference / scale, atol=tolerance)
+    np.testing.assert_allclose(fast.moving_variance, stock.moving_variance, rtol=2e-3)
+
+
+def test_kernel_sees_short_rows_and_the_relu_reads_it_directly() -> None:
+    layer = FusedBatchNormalization(dtype="mixed_bfloat16", relu=True, in_pieces=True)
+    layer.build((None, 20, 16, 64))
+    signature = [tf.TensorSpec((None, 20, 16, 64), tf.bfloat16)]
+    graph = tf.function(lambda x: layer(x, training=True), signature).get_concrete_function().graph
+    (kernel,) = (op for op in graph.get_operations() if op.type == "FusedBatchNormV3")
+    assert kernel.inputs[0].shape.as_list() == [None, 1, 8, 64]
+    # Grappler merges them into one kernel only so.
+    assert "Relu" in [reader.type for reader in kernel.outputs[0].consumers()]
+
+
 def test_variance_is_the_batchs_own_and_not_the_samples() -> None:
     # With 3 values a channel the two differ by a third: 2 / 3 against 1.
     _, fast = twins("float32", (3, 1, 1, 2), momentum=0.0)

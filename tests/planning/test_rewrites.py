@@ -83,7 +83,7 @@ def test_fast_rows_stand_for_canonical_rows_of_the_same_name() -> None:
             after.shape,
         )
         if before.op == "norm":
-            assert after.op == "fused_norm"
+            assert after.op == "piecewise_norm"
             assert after.stands_for == (before.name,)
     assert for_device(canonical, "tpu") == canonical
 
@@ -135,9 +135,28 @@ def test_fast_rows_stand_for_every_canonical_row_once(make: Callable[[], Plan], 
         assert totals[0] == totals[1]
 
 
+def test_norm_computes_the_large_relu_that_alone_reads_it_on_cpus() -> None:
+    canonical = bottlenecks()
+    for dtype in ("float32", "mixed_bfloat16"):
+        fast = for_device(canonical, "cpu", dtype)
+        norm, relu = (fast.row(f"stage1_block1_{part}") for part in ("norm1", "activation1"))
+        assert norm.attributes["relu"]
+        assert (relu.op, relu.attributes) == ("activation", {"function": "none"})
+        assert "relu" not in fast.row("stage1_block1_norm3").attributes
+    ends = {**canonical.stages, "stem": Ref("stage1_block1_norm1")}
+    fast = for_device(replace(canonical, stages=ends), "cpu", "mixed_bfloat16")
+    assert "relu" not in fast.row("stage1_block1_norm1").attributes
+    gpu = for_device(canonical, "gpu", "mixed_bfloat16")
+    assert "piecewise_norm" not in {row.op for row in gpu.rows}
+    small = for_device(plan(cifar(2, input={"shape": [8, 8, 3]})), "cpu")
+    assert not [row for row in small.rows if row.attributes.get("relu")]
+
+
 def test_compiled_relus_are_for_large_maps_in_bfloat16_on_cpus() -> None:
     compiled = {"add_relu", "fused_relu"}
-    ops = {row.op for row in for_device(bottlenecks(), "cpu", "mixed_bfloat16").rows}
+    stages = {**bottlenecks().stages, "stem": Ref("stage1_block1_norm1")}  # its ReLU stays alone
+    canonical = replace(bottlenecks(), stages=stages)
+    ops = {row.op for row in for_device(canonical, "cpu", "mixed_bfloat16").rows}
     assert compiled < ops
     for kind, dtype in [("cpu", "float32"), ("gpu", "mixed_bfloat16")]:
         assert not compiled & {row.op for row in for_device(bottlenecks(), kind, dtype).rows}

@@ -1,4 +1,4 @@
-"""Batch normalisation on TensorFlow's fused kernel."""
+"""Batch normalisation, also with ReLU, on TensorFlow's fused kernel."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ from typing import Any
 
 import keras
 
-_ON_TENSORFLOW = keras.config.backend() == "tensorflow"
-if _ON_TENSORFLOW:
+from reszoo.model.fused.relu import relu
+from reszoo.model.fused.xla import ON_TENSORFLOW
+
+if ON_TENSORFLOW:
     import tensorflow as tf
 
     _KERNEL_TYPES = (tf.float32, tf.bfloat16, tf.float16)
+
+_CACHE_BYTES = 1 << 15
+"""Larger images are split; the first-level cache of current processors holds 32 to 48 kB."""
+_PIECE = 8
+"""Positions of a piece, about; measured on maps of 56x56x256 to 7x7x2048."""
 
 
 @keras.saving.register_keras_serializable("reszoo")
@@ -24,12 +31,24 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     The kernel serves rank-4 inputs, channels last, in float32, bfloat16 and float16. Everything
     else (other ranks and backends, float64, masks, renorm, synchronized statistics) is computed by
     the stock layer.
+
+    Args:
+      relu: apply ReLU to the result, inside the kernel.
+      in_pieces: let the kernel see a map of large images as one of many small ones. oneDNN goes
+        through an image once per group of channels, so one that exceeds the cache is read from
+        memory each time: the forward pass takes up to twice as long.
     """
+
+    def __init__(self, *, relu: bool = False, in_pieces: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self.relu = relu
+        self.in_pieces = in_pieces
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Returns the normalised input, in its shape and dtype."""
         if not self._supports_kernel(inputs, mask):
-            return super().call(inputs, training=training, mask=mask)
+            output = super().call(inputs, training=training, mask=mask)
+            return keras.ops.relu(output) if self.relu else output
         is_training = bool(training and self.trainable)
         output, mean, variance = self._kernel(inputs, is_training)
         if is_training:
@@ -38,9 +57,12 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
                 moving.assign(_float32(moving) * self.momentum + batch * (1.0 - self.momentum))
         return output
 
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "relu": self.relu, "in_pieces": self.in_pieces}
+
     def _supports_kernel(self, inputs: Any, mask: Any) -> bool:
         return (
-            _ON_TENSORFLOW
+            ON_TENSORFLOW
             and mask is None
             and not (self.renorm or self.synchronized)
             and len(inputs.shape) == 4
@@ -52,8 +74,9 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         # The raw op, because tf.nn.fused_batch_norm raises every epsilon to at least 1.001e-5.
         channels = inputs.shape[3]
         empty = tf.zeros([0], tf.float32)
+        pieces = _split_images(inputs) if self.in_pieces else inputs
         result = tf.raw_ops.FusedBatchNormV3(
-            x=inputs,
+            x=pieces,
             scale=_float32(self.gamma) if self.scale else tf.ones([channels]),
             offset=_float32(self.beta) if self.center else tf.zeros([channels]),
             mean=empty if is_training else _float32(self.moving_mean),
@@ -61,7 +84,22 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
             epsilon=self.epsilon,
             is_training=is_training,
         )
-        return result.y, result.batch_mean, result.batch_variance
+        # Before the shape is restored: grappler merges a ReLU only with a norm that it reads.
+        output = relu(result.y) if self.relu else result.y
+        if pieces is not inputs:
+            output = tf.ensure_shape(tf.reshape(output, tf.shape(inputs)), inputs.shape)
+        return output, result.batch_mean, result.batch_variance
+
+
+def _split_images(inputs: Any) -> Any:
+    """Returns large images as more images of one short row each; statistics are the same."""
+    _, height, width, channels = inputs.shape
+    if None in (height, width) or height * width * channels * inputs.dtype.size <= _CACHE_BYTES:
+        return inputs
+    positions = height * width
+    divisors = [length for length in range(1, positions + 1) if positions % length == 0]
+    piece = min(divisors, key=lambda length: abs(length - _PIECE))
+    return tf.reshape(inputs, [-1, 1, piece, channels])
 
 
 def _float32(variable: Any) -> Any:

@@ -29,7 +29,7 @@ class FusedReLU(keras.layers.Activation):
 
     def call(self, inputs: Any) -> Any:
         """Returns max(x, 0)."""
-        return _relu(inputs) if can_compile(inputs) else super().call(inputs)
+        return relu(inputs) if can_compile(inputs) else super().call(inputs)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -49,13 +49,15 @@ class AddReLU(FanOutLayer):
         return fan_out(keras.ops.relu(keras.ops.add(first, second)), self.copies)
 
 
-def _relu(x: Any) -> Any:
+def relu(x: Any) -> Any:
+    """Returns max(x, 0) for a TensorFlow tensor; the gradient is one kernel in bfloat16."""
+
     @tf.custom_gradient
-    def relu(x: Any) -> tuple[Any, Callable[..., Any]]:
+    def with_fused_gradient(x: Any) -> tuple[Any, Callable[..., Any]]:
         y = tf.nn.relu(x)
         return y, lambda upstream: _RELU_GRADIENT(y, upstream)
 
-    return relu(x)
+    return with_fused_gradient(x) if x.dtype == tf.bfloat16 else tf.nn.relu(x)
 
 
 def _add_relu(first: Any, second: Any, copies: int) -> Any:
