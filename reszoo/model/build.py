@@ -19,7 +19,7 @@ from reszoo.planning.device_rewrites import for_device
 from reszoo.planning.network import plan
 from reszoo.planning.rows import Plan, Ref
 from reszoo.spec.architecture import Architecture
-from reszoo.system_info import physical_memory
+from reszoo.system_info import physical_memory, processor_flags
 
 DEVICES = ("cpu", "gpu", "tpu")
 
@@ -73,7 +73,8 @@ def build(
     with BackgroundInitializer() if shared is None else contextlib.nullcontext() as kernels:
         if device is None:
             return _assemble(rows, settings, kernels, shared)
-        device_rows = for_device(rows, device, dtype, sync_norm=sync_norm)
+        amx = "amx_bf16" in processor_flags()
+        device_rows = for_device(rows, device, dtype, sync_norm=sync_norm, amx=amx)
         model = _assemble(device_rows, settings, kernels, shared, DeviceModel)
     model.canonical_factory = lambda: build_canonical(rows, _full_precision(dtype))
     return model

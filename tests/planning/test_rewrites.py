@@ -152,6 +152,32 @@ def test_norm_computes_the_large_relu_that_alone_reads_it_on_cpus() -> None:
     assert not [row for row in small.rows if row.attributes.get("relu")]
 
 
+@pytest.mark.parametrize(("width", "expected"), [(64, {False}), (128, {False, True})])
+def test_weight_gradient_of_narrow_small_maps_is_a_product_only_without_amx(
+    width: int, expected: set[bool]
+) -> None:
+    stages = [{"depth": 1, "width": 16}, {"depth": 2, "width": width, "stride": 4}]
+    canonical = plan(
+        architecture(
+            name="narrow",
+            input={"shape": [32, 32, 3]},
+            stem={"filters": 16},
+            block={"transform": "basic", "shortcut": "projection"},
+            stages=stages,
+            classes=10,
+        )
+    )
+    last = [row.name for row in canonical.rows if row.op == "conv"][-1]
+    assert canonical.row(last).shape == (8, 8, width)
+    found = {
+        amx
+        for amx in (False, True)
+        if for_device(canonical, "cpu", "mixed_bfloat16", amx=amx).row(last).op == "product_conv"
+    }
+    assert found == expected
+    assert for_device(canonical, "cpu", "float32").row(last).op == "conv"
+
+
 def test_compiled_relus_are_for_large_maps_in_bfloat16_on_cpus() -> None:
     compiled = {"add_relu", "fused_relu"}
     stages = {**bottlenecks().stages, "stem": Ref("stage1_block1_norm1")}  # its ReLU stays alone
