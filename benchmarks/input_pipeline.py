@@ -24,7 +24,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from output import print_result
 from turns import print_table, serve, take_turns
 
 SIZE = 224
@@ -46,6 +45,8 @@ def main() -> None:
     if options.child:
         load(options)
         return
+    from output import print_result  # imports reszoo, which the Python with torch may lack
+
     with tempfile.TemporaryDirectory() as folder:
         options.folder = Path(folder) / "photos"
         kilobytes = make_photos(options.folder, options.images)
