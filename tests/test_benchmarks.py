@@ -365,3 +365,8 @@ def test_the_cost_of_a_command_is_that_of_its_process(benchmark, tmp_path):
     assert output.read_text() == "499500\n"
     assert cost.peak_mb > 200
     assert cost.cpu > 0 and cost.wall > 0
+
+
+def test_loaders_can_run_in_a_python_without_reszoo():
+    code = "import sys; sys.modules['reszoo'] = None; import input_pipeline"
+    subprocess.run([sys.executable, "-c", code], cwd=BENCHMARKS, check=True)
