@@ -45,7 +45,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         self.in_pieces = in_pieces
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Returns the normalised input, in its shape and dtype."""
+        """Returns the normalised input, with `relu` max(x, 0) of it, in its shape and dtype."""
         if not self._supports_kernel(inputs, mask):
             output = super().call(inputs, training=training, mask=mask)
             return keras.ops.relu(output) if self.relu else output
