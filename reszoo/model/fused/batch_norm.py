@@ -95,9 +95,9 @@ def _split_images(inputs: Any) -> Any:
     _, height, width, channels = inputs.shape
     if None in (height, width) or height * width * channels * inputs.dtype.size <= _CACHE_BYTES:
         return inputs
-    positions = height * width
-    divisors = [length for length in range(1, positions + 1) if positions % length == 0]
-    piece = min(divisors, key=lambda length: abs(length - _PIECE))
+    lengths = range(1, 2 * _PIECE)  # No longer one is nearer than 1, which always divides.
+    fitting = [length for length in lengths if height * width % length == 0]
+    piece = min(fitting, key=lambda length: abs(length - _PIECE))
     return tf.reshape(inputs, [-1, 1, piece, channels])
 
 

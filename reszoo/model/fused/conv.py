@@ -12,8 +12,9 @@ from typing import Any
 
 import keras
 
-_ON_TENSORFLOW = keras.config.backend() == "tensorflow"
-if _ON_TENSORFLOW:
+from reszoo.model.fused.xla import ON_TENSORFLOW
+
+if ON_TENSORFLOW:
     import tensorflow as tf
 
 _SMALL_KERNEL = 1 << 16
@@ -39,7 +40,7 @@ class ProductConv2D(keras.layers.Conv2D):
         return _convolution(inputs, kernel, self.strides[0], self.padding.upper())
 
     def _supports_products(self, inputs: Any) -> bool:
-        if not (_ON_TENSORFLOW and isinstance(inputs, tf.Tensor)) or None in inputs.shape[1:3]:
+        if not (ON_TENSORFLOW and isinstance(inputs, tf.Tensor)) or None in inputs.shape[1:3]:
             return False
         options = (self.groups, self.data_format, self.dilation_rate)
         if options != (1, "channels_last", (1, 1)):
