@@ -84,7 +84,7 @@ def test_moving_statistics_equal_the_stock_layers(dtype: str, tolerance: float) 
 LARGE = [
     (4, 20, 16, 64),
     (3, 7, 7, 512),
-    (2, 17, 17, 96),  # the only piece near 8 positions is a row of 17
+    (2, 17, 17, 96),  # 289 positions: the divisor nearest to 8 is 1
     (2, 4, 4, 64),  # small: stays whole
 ]
 

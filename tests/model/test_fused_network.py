@@ -93,6 +93,8 @@ def test_step_in_bfloat16_is_as_near_to_float32_as_the_canonical_one(
     model = build(bottlenecks(), seed=1, dtype="mixed_bfloat16", device="cpu")
     for kind in (FusedBatchNormalization, ProductConv2D, AddReLU):
         assert any(isinstance(layer, kind) for layer in model.layers)
+    norms = [layer for layer in model.layers if isinstance(layer, FusedBatchNormalization)]
+    assert {norm.relu for norm in norms} == {False, True}
     assert_as_near(step(model), stock, exact)
 
 

@@ -10,16 +10,17 @@ from reszoo.spec.architecture import Architecture
 def cifar(n: int = 1, classes: int = 10, **fields: Any) -> Architecture:
     """The CIFAR net of He 2015, 6n + 2 layers, option A shortcuts; any field may be changed."""
     block = {"shortcut": "zero_pad", **fields.pop("block", {})}
+    stages = [
+        {"depth": n, "width": 16},
+        {"depth": n, "width": 32, "stride": 2},
+        {"depth": n, "width": 64, "stride": 2},
+    ]
     return architecture(
         name=f"resnet{6 * n + 2}",
         input=fields.pop("input", {"shape": [32, 32, 3]}),
         stem=fields.pop("stem", {"filters": 16, "kernel": 3}),
         block=block,
-        stages=[
-            {"depth": n, "width": 16},
-            {"depth": n, "width": 32, "stride": 2},
-            {"depth": n, "width": 64, "stride": 2},
-        ],
+        stages=fields.pop("stages", stages),
         classes=classes,
         **fields,
     )

@@ -157,16 +157,7 @@ def test_weight_gradient_of_narrow_small_maps_is_a_product_only_without_amx(
     width: int, expected: set[bool]
 ) -> None:
     stages = [{"depth": 1, "width": 16}, {"depth": 2, "width": width, "stride": 4}]
-    canonical = plan(
-        architecture(
-            name="narrow",
-            input={"shape": [32, 32, 3]},
-            stem={"filters": 16},
-            block={"transform": "basic", "shortcut": "projection"},
-            stages=stages,
-            classes=10,
-        )
-    )
+    canonical = plan(cifar(stages=stages))
     last = [row.name for row in canonical.rows if row.op == "conv"][-1]
     assert canonical.row(last).shape == (8, 8, width)
     found = {
