@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -211,14 +212,26 @@ def test_a_training_that_others_stopped_is_not_a_failed_training(monkeypatch, ta
         perform(task)
 
 
+def _ctrl_c_once_printed(log: Path) -> None:
+    """Sends a SIGINT to this process once a child has printed something."""
+
+    def wait() -> None:
+        deadline = time.monotonic() + 20
+        while not (log.exists() and log.stat().st_size) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=wait).start()
+
+
 def test_ctrl_c_stops_the_child_and_waits_for_its_checkpoint(monkeypatch, tmp_path, task):
     saved = tmp_path / "saved"
     program = (
-        "import sys, time; sys.stdin.read(); time.sleep(0.3); "
+        "import sys, time; print('begun', flush=True); sys.stdin.read(); time.sleep(0.3); "
         f"open({str(saved)!r}, 'w').close(); sys.exit(130)"
     )
     _run_as(monkeypatch, program)
-    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    _ctrl_c_once_printed(task.log)
     with pytest.raises(KeyboardInterrupt):
         perform(task)
     assert saved.exists()
@@ -226,8 +239,8 @@ def test_ctrl_c_stops_the_child_and_waits_for_its_checkpoint(monkeypatch, tmp_pa
 
 def test_a_child_that_does_not_stop_is_ended(monkeypatch, task):
     monkeypatch.setattr(job_process, "STOP_SECONDS", 0.2)
-    _run_as(monkeypatch, "import time; time.sleep(600)")
-    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    _run_as(monkeypatch, "import time; print('begun', flush=True); time.sleep(600)")
+    _ctrl_c_once_printed(task.log)
     begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         perform(task)
