@@ -1,10 +1,8 @@
 """A supervisor starts a training again when it dies, and only then."""
 
-import os
 import signal
 import sys
 import textwrap
-import threading
 import time
 
 import pytest
@@ -12,6 +10,7 @@ import pytest
 from reszoo.errors import MachineError
 from reszoo.runs import supervise
 from reszoo.runs.supervise import RestartPolicy, Supervisor
+from tests.own_signals import signal_when
 
 QUICK = RestartPolicy(first_delay=0.01, max_delay=0.04, max_restarts=3)
 
@@ -114,16 +113,6 @@ def test_it_gives_up_on_one_that_dies_without_getting_on(supervisor, tmp_path):
         made.supervise()
     assert error.value.exit_code == 1
     assert len(words(tmp_path)) == 5
-
-
-def signal_when(happened, number):
-    def wait():
-        until = time.monotonic() + 20
-        while not happened() and time.monotonic() < until:
-            time.sleep(0.01)
-        os.kill(os.getpid(), number)
-
-    threading.Thread(target=wait).start()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])

@@ -24,6 +24,7 @@ from reszoo.training.jobs.data_check import DataCheck
 from reszoo.training.jobs.job_process import _train_command, lock_name, perform
 from reszoo.training.jobs.run_outcome import last_epoch, outcome_of
 from reszoo.training.jobs.task import DataArguments, JobOutcome, TrainingTask
+from tests.own_signals import signal_when
 
 
 @pytest.fixture
@@ -213,15 +214,7 @@ def test_a_training_that_others_stopped_is_not_a_failed_training(monkeypatch, ta
 
 
 def _ctrl_c_once_printed(log: Path) -> None:
-    """Sends a SIGINT to this process once a child has printed something."""
-
-    def wait() -> None:
-        deadline = time.monotonic() + 20
-        while not (log.exists() and log.stat().st_size) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=wait).start()
+    signal_when(lambda: log.exists() and log.stat().st_size, signal.SIGINT)
 
 
 def test_ctrl_c_stops_the_child_and_waits_for_its_checkpoint(monkeypatch, tmp_path, task):
